@@ -1,0 +1,144 @@
+//! Who is asking: what plugins may know of a connection and of its opening. Knows no socket.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::hook::Identity;
+use super::memo::Memo;
+
+/// Attributes a session holds at most.
+pub const ATTRIBUTES: usize = 32;
+/// Bytes of an attribute's key at most.
+pub const ATTRIBUTE_KEY_BYTES: usize = 64;
+/// Bytes of an attribute's value at most.
+pub const ATTRIBUTE_VALUE_BYTES: usize = 1024;
+
+/// One connection as its plugins see it. Shared with the sandbox for the time of a call, so it is
+/// `Sync`; its locks are never contended, because a shard asks one question at a time.
+#[derive(Debug)]
+pub struct Caller {
+    /// Unique in the cluster.
+    pub session: Arc<str>,
+    /// The tenant's name in the config.
+    pub tenant: Arc<str>,
+    /// The peer's address.
+    pub remote: IpAddr,
+    /// `websocket`, `sse` or `poll`.
+    pub transport: &'static str,
+    /// When the connection was opened.
+    pub opened: Instant,
+    identity: Mutex<Identity>,
+    attributes: Mutex<Vec<(Box<str>, Box<str>)>>,
+    pub(super) memo: Mutex<Memo>,
+}
+
+/// An attribute that does not fit; the text says which limit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AttributeLimit(pub String);
+
+impl Caller {
+    /// A connection that has not been asked who it is.
+    pub fn new(
+        session: Arc<str>,
+        tenant: Arc<str>,
+        remote: IpAddr,
+        transport: &'static str,
+    ) -> Self {
+        Self {
+            session,
+            tenant,
+            remote,
+            transport,
+            opened: Instant::now(),
+            identity: Mutex::new(Identity {
+                claims: "{}".into(),
+                ..Identity::default()
+            }),
+            attributes: Mutex::default(),
+            memo: Mutex::default(),
+        }
+    }
+
+    /// Who it is: a copy, two reference counts.
+    pub fn identity(&self) -> Identity {
+        self.identity.lock().clone()
+    }
+
+    /// The user's id, once there is one.
+    pub fn user(&self) -> Option<Arc<str>> {
+        self.identity.lock().user.clone()
+    }
+
+    /// Says who it is from now on (connect, refresh).
+    pub fn identify(&self, identity: Identity) {
+        *self.identity.lock() = identity;
+    }
+
+    /// The value under `key`, if a plugin set one.
+    pub fn attribute(&self, key: &str) -> Option<String> {
+        let attributes = self.attributes.lock();
+        let (_, value) = attributes.iter().find(|(k, _)| **k == *key)?;
+        Some(value.to_string())
+    }
+
+    /// Sets a value for later calls, within the contract's limits.
+    pub fn set_attribute(&self, key: &str, value: &str) -> Result<(), AttributeLimit> {
+        if key.is_empty() || key.len() > ATTRIBUTE_KEY_BYTES {
+            return Err(AttributeLimit(format!(
+                "an attribute's key has 1 to {ATTRIBUTE_KEY_BYTES} bytes, not {}",
+                key.len()
+            )));
+        }
+        if value.len() > ATTRIBUTE_VALUE_BYTES {
+            return Err(AttributeLimit(format!(
+                "an attribute's value has at most {ATTRIBUTE_VALUE_BYTES} bytes, not {}",
+                value.len()
+            )));
+        }
+        let mut attributes = self.attributes.lock();
+        if let Some((_, old)) = attributes.iter_mut().find(|(k, _)| **k == *key) {
+            *old = value.into();
+            return Ok(());
+        }
+        if attributes.len() == ATTRIBUTES {
+            return Err(AttributeLimit(format!(
+                "a session has at most {ATTRIBUTES} attributes"
+            )));
+        }
+        attributes.push((key.into(), value.into()));
+        Ok(())
+    }
+}
+
+/// How a connection was opened, or what it brings to a refresh.
+#[derive(Clone, Debug, Default)]
+pub struct Handshake {
+    /// From the payload, else from the upgrade request.
+    pub token: Option<String>,
+    /// Headers of the upgrade request, names in lower case, without those that carry tokens.
+    pub headers: Vec<(String, String)>,
+    /// The browser page's origin.
+    pub origin: Option<String>,
+    /// Path of the upgrade request, without its query.
+    pub path: String,
+    /// `client.name` of the connect payload.
+    pub client_name: Option<String>,
+    /// `data` of the connect payload: JSON text.
+    pub data: Option<String>,
+    /// A token refresh on an open session.
+    pub is_refresh: bool,
+}
+
+impl Handshake {
+    /// The first value of the header `name`, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self
+            .headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
+}

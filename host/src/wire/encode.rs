@@ -1,0 +1,172 @@
+//! Frames a server sends: never masked, never fragmented, the header minimal, ready to be shared by many outboxes.
+
+use std::io;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::close::is_valid_close_code;
+use super::frame::{MAX_CONTROL_PAYLOAD, Opcode};
+
+/// The longest header of an unmasked frame: two bytes and a 64-bit length.
+const MAX_SERVER_HEADER: usize = 10;
+const FIN: u8 = 0x80;
+
+/// What a data frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// UTF-8; the JSON codec.
+    Text,
+    /// Anything; the `MessagePack` codec.
+    Binary,
+}
+
+impl FrameKind {
+    const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
+
+/// A text frame with a copy of `payload`.
+#[must_use]
+pub fn text_frame(payload: &str) -> Bytes {
+    whole_frame(Opcode::Text, payload.as_bytes())
+}
+
+/// A binary frame with a copy of `payload`.
+#[must_use]
+pub fn binary_frame(payload: &[u8]) -> Bytes {
+    whole_frame(Opcode::Binary, payload)
+}
+
+/// A ping frame. Of `payload` at most 125 bytes are sent, the most a control frame can hold.
+#[must_use]
+pub fn ping_frame(payload: &[u8]) -> Bytes {
+    whole_frame(Opcode::Ping, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
+}
+
+/// A pong frame; `payload` is that of the ping it answers (RFC 6455 5.5.3), which is at most 125 bytes; more is cut off.
+#[must_use]
+pub fn pong_frame(payload: &[u8]) -> Bytes {
+    whole_frame(Opcode::Pong, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
+}
+
+/// A close frame with `code` and `reason`, or an empty one for `None` (RFC 6455 5.5.1), which has no room for a reason.
+/// A reason over 123 bytes is cut at the last character that fits.
+///
+/// A code no endpoint may send is a mistake of the caller: it fails in debug builds and goes out as 1011 otherwise.
+#[must_use]
+pub fn close_frame(code: impl Into<Option<u16>>, reason: &str) -> Bytes {
+    let Some(code) = code.into() else {
+        return whole_frame(Opcode::Close, &[]);
+    };
+    debug_assert!(is_valid_close_code(code), "close code {code} may not be sent");
+    let code = if is_valid_close_code(code) { code } else { 1011 };
+    let reason = &reason[..reason.floor_char_boundary(MAX_CONTROL_PAYLOAD - 2)];
+    let mut payload = [0; MAX_CONTROL_PAYLOAD];
+    payload[..2].copy_from_slice(&code.to_be_bytes());
+    payload[2..2 + reason.len()].copy_from_slice(reason.as_bytes());
+    whole_frame(Opcode::Close, &payload[..2 + reason.len()])
+}
+
+/// Appends the header of a data frame whose payload of `payload` bytes the caller appends next.
+pub fn put_header(out: &mut BytesMut, kind: FrameKind, payload: usize) {
+    let (header, length) = header(kind.opcode(), payload);
+    out.put_slice(&header[..length]);
+}
+
+fn whole_frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+    let (header, length) = header(opcode, payload.len());
+    // Exactly sized, so that freezing does not need a second allocation until the frame is shared.
+    let mut frame = Vec::with_capacity(length + payload.len());
+    frame.extend_from_slice(&header[..length]);
+    frame.extend_from_slice(payload);
+    frame.into()
+}
+
+/// The header and how many of its bytes count.
+#[allow(clippy::cast_possible_truncation)] // Each arm has checked that the length fits.
+fn header(opcode: Opcode, payload: usize) -> ([u8; MAX_SERVER_HEADER], usize) {
+    let mut header = [0; MAX_SERVER_HEADER];
+    header[0] = FIN | opcode.bits();
+    let length = match payload {
+        0..=125 => {
+            header[1] = payload as u8;
+            2
+        }
+        126..=0xFFFF => {
+            header[1] = 126;
+            header[2..4].copy_from_slice(&(payload as u16).to_be_bytes());
+            4
+        }
+        _ => {
+            header[1] = 127;
+            header[2..10].copy_from_slice(&(payload as u64).to_be_bytes());
+            10
+        }
+    };
+    (header, length)
+}
+
+/// A data frame whose payload is written first, because its length is not known before: [`FrameWriter::finish`] puts
+/// the header in front of it, into a gap left for it, and no byte is moved.
+///
+/// Writes at the end of a buffer of the caller, who decides whether it is fresh or reused: frames cut from one buffer
+/// share its allocation, which lives until the last of them is sent. Dropped without `finish`, it leaves the buffer as
+/// it was.
+#[derive(Debug)]
+pub struct FrameWriter<'b> {
+    buffer: &'b mut BytesMut,
+    start: usize,
+    kind: FrameKind,
+}
+
+impl<'b> FrameWriter<'b> {
+    /// Begins a frame at the end of `buffer`.
+    pub fn new(buffer: &'b mut BytesMut, kind: FrameKind) -> Self {
+        let start = buffer.len();
+        buffer.put_bytes(0, MAX_SERVER_HEADER);
+        Self { buffer, start, kind }
+    }
+
+    /// Appends to the payload. Serializers use the [`io::Write`] of this type, which cannot fail.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Bytes of payload so far.
+    #[must_use]
+    pub fn payload_len(&self) -> usize {
+        self.buffer.len() - self.start - MAX_SERVER_HEADER
+    }
+
+    /// Takes the whole frame out of the buffer.
+    #[must_use]
+    pub fn finish(self) -> Bytes {
+        let (header, length) = header(self.kind.opcode(), self.payload_len());
+        let mut frame = self.buffer.split_off(self.start);
+        frame.advance(MAX_SERVER_HEADER - length);
+        frame[..length].copy_from_slice(&header[..length]);
+        frame.freeze()
+    }
+}
+
+impl Drop for FrameWriter<'_> {
+    fn drop(&mut self) {
+        // After `finish` the buffer already ends here.
+        self.buffer.truncate(self.start);
+    }
+}
+
+impl io::Write for FrameWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.put(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
