@@ -2,10 +2,12 @@
 
 use super::error::WireError;
 
-/// Whether an endpoint may send `code` in a close frame: RFC 6455 7.4 and the IANA registry of close codes.
+/// Whether an endpoint may send `code` in a close frame: RFC 6455 7.4 and the IANA registry of
+/// close codes.
 ///
-/// 1004 is reserved without a meaning; 1005, 1006 and 1015 stand for what was *not* received; 1016 to 2999 belong to
-/// future versions of the protocol. 3000 to 3999 are registered by libraries and 4000 to 4999 are for applications.
+/// 1004 is reserved without a meaning; 1005, 1006 and 1015 stand for what was *not* received; 1016
+/// to 2999 belong to future versions of the protocol. 3000 to 3999 are registered by libraries and
+/// 4000 to 4999 are for applications.
 #[must_use]
 pub const fn is_valid_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)

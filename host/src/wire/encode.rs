@@ -1,4 +1,5 @@
-//! Frames a server sends: never masked, never fragmented, the header minimal, ready to be shared by many outboxes.
+//! Frames a server sends: never masked, never fragmented, the header minimal, ready to be shared by
+//! many outboxes.
 
 use std::io;
 
@@ -44,26 +45,41 @@ pub fn binary_frame(payload: &[u8]) -> Bytes {
 /// A ping frame. Of `payload` at most 125 bytes are sent, the most a control frame can hold.
 #[must_use]
 pub fn ping_frame(payload: &[u8]) -> Bytes {
-    whole_frame(Opcode::Ping, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
+    whole_frame(
+        Opcode::Ping,
+        &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)],
+    )
 }
 
-/// A pong frame; `payload` is that of the ping it answers (RFC 6455 5.5.3), which is at most 125 bytes; more is cut off.
+/// A pong frame; `payload` is that of the ping it answers (RFC 6455 5.5.3), which is at most 125
+/// bytes; more is cut off.
 #[must_use]
 pub fn pong_frame(payload: &[u8]) -> Bytes {
-    whole_frame(Opcode::Pong, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
+    whole_frame(
+        Opcode::Pong,
+        &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)],
+    )
 }
 
-/// A close frame with `code` and `reason`, or an empty one for `None` (RFC 6455 5.5.1), which has no room for a reason.
-/// A reason over 123 bytes is cut at the last character that fits.
+/// A close frame with `code` and `reason`, or an empty one for `None` (RFC 6455 5.5.1), which has
+/// no room for a reason. A reason over 123 bytes is cut at the last character that fits.
 ///
-/// A code no endpoint may send is a mistake of the caller: it fails in debug builds and goes out as 1011 otherwise.
+/// A code no endpoint may send is a mistake of the caller: it fails in debug builds and goes out as
+/// 1011 otherwise.
 #[must_use]
 pub fn close_frame(code: impl Into<Option<u16>>, reason: &str) -> Bytes {
     let Some(code) = code.into() else {
         return whole_frame(Opcode::Close, &[]);
     };
-    debug_assert!(is_valid_close_code(code), "close code {code} may not be sent");
-    let code = if is_valid_close_code(code) { code } else { 1011 };
+    debug_assert!(
+        is_valid_close_code(code),
+        "close code {code} may not be sent"
+    );
+    let code = if is_valid_close_code(code) {
+        code
+    } else {
+        1011
+    };
     let reason = &reason[..reason.floor_char_boundary(MAX_CONTROL_PAYLOAD - 2)];
     let mut payload = [0; MAX_CONTROL_PAYLOAD];
     payload[..2].copy_from_slice(&code.to_be_bytes());
@@ -110,25 +126,26 @@ fn header(opcode: Opcode, payload: usize) -> ([u8; MAX_SERVER_HEADER], usize) {
     (header, length)
 }
 
-/// A data frame whose payload is written first, because its length is not known before: [`FrameWriter::finish`] puts
-/// the header in front of it, into a gap left for it, and no byte is moved.
+/// A data frame whose payload is written first, because its length is not known before:
+/// [`FrameWriter::finish`] puts the header in front of it, into a gap left for it, and no byte is
+/// moved.
 ///
-/// Writes at the end of a buffer of the caller, who decides whether it is fresh or reused: frames cut from one buffer
-/// share its allocation, which lives until the last of them is sent. Dropped without `finish`, it leaves the buffer as
-/// it was.
+/// Writes into a buffer of the caller, who decides whether it is fresh or reused: frames cut from
+/// one buffer share its allocation, which lives until the last of them is sent, so reuse is for
+/// frames that live equally short.
 #[derive(Debug)]
 pub struct FrameWriter<'b> {
     buffer: &'b mut BytesMut,
-    start: usize,
     kind: FrameKind,
 }
 
 impl<'b> FrameWriter<'b> {
-    /// Begins a frame at the end of `buffer`.
+    /// Begins a frame in `buffer`, which is emptied first: it may hold what a writer left that
+    /// never finished.
     pub fn new(buffer: &'b mut BytesMut, kind: FrameKind) -> Self {
-        let start = buffer.len();
+        buffer.clear();
         buffer.put_bytes(0, MAX_SERVER_HEADER);
-        Self { buffer, start, kind }
+        Self { buffer, kind }
     }
 
     /// Appends to the payload. Serializers use the [`io::Write`] of this type, which cannot fail.
@@ -139,24 +156,17 @@ impl<'b> FrameWriter<'b> {
     /// Bytes of payload so far.
     #[must_use]
     pub fn payload_len(&self) -> usize {
-        self.buffer.len() - self.start - MAX_SERVER_HEADER
+        self.buffer.len() - MAX_SERVER_HEADER
     }
 
-    /// Takes the whole frame out of the buffer.
+    /// Takes the whole frame out of the buffer, which keeps the capacity behind it.
     #[must_use]
     pub fn finish(self) -> Bytes {
         let (header, length) = header(self.kind.opcode(), self.payload_len());
-        let mut frame = self.buffer.split_off(self.start);
+        let mut frame = self.buffer.split();
         frame.advance(MAX_SERVER_HEADER - length);
         frame[..length].copy_from_slice(&header[..length]);
         frame.freeze()
-    }
-}
-
-impl Drop for FrameWriter<'_> {
-    fn drop(&mut self) {
-        // After `finish` the buffer already ends here.
-        self.buffer.truncate(self.start);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-/// The reason why the bytes of a client are not (or no longer) acceptable. The connection must be closed with
-/// [`WireError::close_code`]; nothing more will be decoded from it.
+/// The reason why the bytes of a client are not (or no longer) acceptable. The connection must be
+/// closed with [`WireError::close_code`]; nothing more will be decoded from it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum WireError {
     /// RFC 6455 5.1: a client must mask every frame.
@@ -36,7 +36,8 @@ pub enum WireError {
     /// The sum of the announced payloads of one message is over the limit of the connection.
     #[error("message is over the size limit")]
     MessageTooBig,
-    /// Our own limit, see `MAX_TINY_FRAGMENTS`: the bytes of a message are bounded, so must its empty pieces be.
+    /// Our own limit, see `MAX_TINY_FRAGMENTS`: the bytes of a message are bounded, so must its
+    /// empty pieces be.
     #[error("message consists of too many tiny fragments")]
     TooManyFragments,
     /// RFC 6455 8.1: a text message or a close reason is not UTF-8.

@@ -1,10 +1,12 @@
-//! The header of one frame a client sent (RFC 6455 5.2), with every rule that can be told from the header alone.
+//! The header of one frame a client sent (RFC 6455 5.2), with every rule that can be told from the
+//! header alone.
 
 use super::error::WireError;
 
 /// The longest header of a masked frame: two bytes, a 64-bit length and the mask.
 pub(super) const MAX_CLIENT_HEADER: usize = 14;
-/// The longest payload of a control frame (RFC 6455 5.5), which is also the longest that the first length byte can tell.
+/// The longest payload of a control frame (RFC 6455 5.5), which is also the longest that the first
+/// length byte can tell.
 pub(super) const MAX_CONTROL_PAYLOAD: usize = 125;
 
 /// What a frame carries (RFC 6455 11.8).
@@ -58,8 +60,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header at the start of `bytes` and tells its own length, or `None` while it is not whole. What two
-    /// bytes already show to be wrong is refused without waiting for the others.
+    /// Reads the header at the start of `bytes` and tells its own length, or `None` while it is not
+    /// whole. What two bytes already show to be wrong is refused without waiting for the others.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, WireError> {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
@@ -103,18 +105,26 @@ impl Header {
                 if length >> 63 != 0 {
                     return Err(WireError::LengthTooLarge);
                 }
-                if length <= u64::from(u16::MAX) {
+                if u16::try_from(length).is_ok() {
                     return Err(WireError::LengthNotMinimal);
                 }
                 (usize::try_from(length).unwrap_or(usize::MAX), rest)
             }
             _ => (usize::from(short), rest),
         };
-        // The mask is waited for last, although the limit on messages could be checked without it: four bytes later
-        // is early enough, and the header then is one value.
+        // The mask is waited for last, although the limit on messages could be checked without it:
+        // four bytes later is early enough, and the header then is one value.
         let Some((mask, rest)) = rest.split_first_chunk() else {
             return Ok(None);
         };
-        Ok(Some((Self { fin, opcode, mask: *mask, payload }, bytes.len() - rest.len())))
+        Ok(Some((
+            Self {
+                fin,
+                opcode,
+                mask: *mask,
+                payload,
+            },
+            bytes.len() - rest.len(),
+        )))
     }
 }

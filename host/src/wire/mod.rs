@@ -1,9 +1,11 @@
-//! WebSocket frames (RFC 6455, server side, no extensions): bytes ↔ frames. Knows nothing of sockets, tasks or envelopes.
+//! WebSocket frames (RFC 6455, server side, no extensions): bytes ↔ frames. Knows nothing of
+//! sockets, tasks or envelopes.
 //!
-//! Reading: a session reads into a buffer it shares with every connection of its shard and lends it to [`Decoder::feed`].
-//! Frames that are whole in that buffer are unmasked where they lie and handed out as borrowed [`Message`]s; only what a
-//! read cut off is copied into the connection. Writing: a frame is encoded once into [`bytes::Bytes`] and shared by all
-//! its receivers, which is possible because what a server sends is not masked.
+//! Reading: a session reads into a buffer it shares with every connection of its shard and lends it
+//! to [`Decoder::feed`]. Frames that are whole in that buffer are unmasked where they lie and
+//! handed out as borrowed [`Message`]s; only what a read cut off is copied into the connection.
+//! Writing: a frame is encoded once into [`bytes::Bytes`] and shared by all its receivers, which is
+//! possible because what a server sends is not masked.
 
 mod close;
 mod decode;
@@ -18,5 +20,8 @@ mod tests;
 
 pub use close::is_valid_close_code;
 pub use decode::{Decoder, Message, Messages};
-pub use encode::{FrameKind, FrameWriter, binary_frame, close_frame, ping_frame, pong_frame, put_header, text_frame};
+pub use encode::{
+    FrameKind, FrameWriter, binary_frame, close_frame, ping_frame, pong_frame, put_header,
+    text_frame,
+};
 pub use error::WireError;
