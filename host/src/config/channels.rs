@@ -1,0 +1,136 @@
+//! `[[tenants.channels]]`: what channels keep and tell.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pattern::Pattern;
+use super::section::{Number, Section, Value};
+use super::server::to_usize;
+
+const HISTORY_SIZE: Number = Number {
+    min: 1,
+    max: 100_000,
+    default: 100,
+    unit: "messages",
+};
+const HISTORY_TTL: Number = Number {
+    min: 1,
+    max: 31_536_000,
+    default: 300,
+    unit: "seconds",
+};
+const IDEMPOTENCY: Number = Number {
+    min: 1,
+    max: 86_400,
+    default: 120,
+    unit: "seconds",
+};
+
+/// Settings for the channels that a pattern fits.
+#[derive(Clone, Debug)]
+pub struct ChannelRule {
+    /// Which channels.
+    pub pattern: Pattern,
+    /// What they are like.
+    pub settings: Arc<ChannelSettings>,
+}
+
+/// What a channel keeps and tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelSettings {
+    /// What is kept for those who come back; none keeps nothing.
+    pub history: Option<History>,
+    /// Whether who is present may be asked.
+    pub presence: bool,
+    /// Whether joins and leaves are pushed to subscribers.
+    pub join_leave: bool,
+    /// What a full outbox means.
+    pub overflow: Overflow,
+    /// How long a publish's `key` is remembered.
+    pub idempotency: Duration,
+}
+
+impl Default for ChannelSettings {
+    fn default() -> Self {
+        Self {
+            history: None,
+            presence: false,
+            join_leave: false,
+            overflow: Overflow::default(),
+            idempotency: Duration::from_secs(IDEMPOTENCY.default),
+        }
+    }
+}
+
+/// What a channel keeps: a message goes when either bound says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Messages at most, at least 1.
+    pub size: usize,
+    /// Of each message.
+    pub ttl: Duration,
+}
+
+/// What happens to a receiver that does not keep up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// Its connection is closed with 4001; it may come back and resume.
+    #[default]
+    Disconnect,
+    /// The newest message is dropped for it.
+    Drop,
+    /// Only the newest message of the channel is kept for it.
+    Conflate,
+}
+
+pub(super) fn read(items: &[Value<'_>]) -> Vec<ChannelRule> {
+    let rules = items.iter().filter_map(Value::section);
+    rules.filter_map(rule).collect()
+}
+
+fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
+    let pattern = section.need("match").and_then(|value| pattern(&value));
+    let history = section.section("history").map(history);
+    let settings = ChannelSettings {
+        history,
+        presence: section.flag("presence", false),
+        join_leave: section.flag("join_leave", false),
+        overflow: section
+            .value("overflow")
+            .and_then(|value| overflow(&value))
+            .unwrap_or_default(),
+        idempotency: Duration::from_secs(section.number("idempotency_seconds", &IDEMPOTENCY)),
+    };
+    section.finish();
+    Some(ChannelRule {
+        pattern: pattern?,
+        settings: Arc::new(settings),
+    })
+}
+
+fn pattern(value: &Value<'_>) -> Option<Pattern> {
+    match Pattern::parse(value.text()?) {
+        Ok(pattern) => Some(pattern),
+        Err(reason) => {
+            value.report(value.place.problem(reason.to_string()));
+            None
+        }
+    }
+}
+
+fn history(mut section: Section<'_>) -> History {
+    let history = History {
+        size: to_usize(section.number("size", &HISTORY_SIZE)),
+        ttl: Duration::from_secs(section.number("ttl_seconds", &HISTORY_TTL)),
+    };
+    section.finish();
+    history
+}
+
+fn overflow(value: &Value<'_>) -> Option<Overflow> {
+    value.word(&[
+        ("disconnect", Overflow::Disconnect),
+        ("drop", Overflow::Drop),
+        ("conflate", Overflow::Conflate),
+    ])
+}

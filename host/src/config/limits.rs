@@ -1,0 +1,108 @@
+//! `[tenants.limits]`: how much a tenant and its connections may take.
+
+use super::section::{Number, Section};
+use super::server::to_usize;
+
+const MESSAGE_BYTES: Number = Number {
+    min: 1_024,
+    max: 16_777_216,
+    default: 65_536,
+    unit: "bytes",
+};
+const CHANNELS: Number = Number {
+    min: 1,
+    max: 100_000,
+    default: 128,
+    unit: "channels",
+};
+const CONNECTIONS: Number = Number {
+    min: 1,
+    max: 100_000_000,
+    default: 10_000,
+    unit: "connections",
+};
+const USER_CONNECTIONS: Number = Number {
+    min: 1,
+    max: 1_000_000,
+    default: 10,
+    unit: "connections",
+};
+/// 0 stands for no limit.
+const PUBLISH_RATE: Number = Number {
+    min: 0,
+    max: 1_000_000,
+    default: 100,
+    unit: "messages a second (0: no limit)",
+};
+const OUTBOX_BYTES: Number = Number {
+    min: 1_024,
+    max: 1_073_741_824,
+    default: 1_048_576,
+    unit: "bytes",
+};
+
+/// How much a tenant may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one envelope.
+    pub message_bytes: usize,
+    /// Subscriptions of one connection.
+    pub channels_per_connection: usize,
+    /// Connections of the tenant, in the whole cluster.
+    pub connections: usize,
+    /// Connections of one user of the tenant, in the whole cluster.
+    pub connections_per_user: usize,
+    /// Publishes a second of one connection, with a burst of twice that; none for no limit.
+    pub publish_per_second: Option<u32>,
+    /// Bytes that wait for one connection; never less than `message_bytes`.
+    pub outbox_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: to_usize(MESSAGE_BYTES.default),
+            channels_per_connection: to_usize(CHANNELS.default),
+            connections: to_usize(CONNECTIONS.default),
+            connections_per_user: to_usize(USER_CONNECTIONS.default),
+            publish_per_second: rate(PUBLISH_RATE.default),
+            outbox_bytes: to_usize(OUTBOX_BYTES.default),
+        }
+    }
+}
+
+pub(super) fn read(section: Option<Section<'_>>) -> Limits {
+    let Some(mut section) = section else {
+        return Limits::default();
+    };
+    let mut count = |key, number| to_usize(section.number(key, number));
+    let limits = Limits {
+        message_bytes: count("message_bytes", &MESSAGE_BYTES),
+        channels_per_connection: count("channels_per_connection", &CHANNELS),
+        connections: count("connections", &CONNECTIONS),
+        connections_per_user: count("connections_per_user", &USER_CONNECTIONS),
+        publish_per_second: rate(section.number("publish_per_second", &PUBLISH_RATE)),
+        outbox_bytes: to_usize(section.number("outbox_bytes", &OUTBOX_BYTES)),
+    };
+    if limits.outbox_bytes < limits.message_bytes {
+        // Whichever of the two was written is the one to change; asking again is harmless.
+        let key = ["outbox_bytes", "message_bytes"]
+            .into_iter()
+            .find_map(|key| section.value(key));
+        let place = key.map_or_else(|| section.place.clone(), |value| value.place);
+        section.report(
+            place
+                .problem(format!(
+                    "the outbox of {} bytes does not hold one message of {} bytes",
+                    limits.outbox_bytes, limits.message_bytes
+                ))
+                .hint("outbox_bytes is at least message_bytes"),
+        );
+    }
+    section.finish();
+    limits
+}
+
+fn rate(per_second: u64) -> Option<u32> {
+    u32::try_from(per_second).ok().filter(|rate| *rate > 0)
+}

@@ -1,0 +1,84 @@
+//! What the defaults take from the machine. A value of its own, so that tests bring theirs.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Connections by default where the system sets no limit on open files, or a larger one.
+const CONNECTIONS_CEILING: u64 = 1_000_000;
+
+/// The machine and the user that the broker runs on and as.
+#[derive(Clone, Debug)]
+pub(super) struct Machine {
+    /// At least 1.
+    pub cores: usize,
+    /// The soft limit.
+    pub open_files: u64,
+    /// Where compiled plugins go.
+    pub plugin_cache: Option<PathBuf>,
+    /// A random name.
+    pub node: Arc<str>,
+}
+
+impl Machine {
+    /// The one that this process runs on.
+    pub fn here() -> Self {
+        // std's hasher seeds are random per process: enough to tell nodes apart, and it cannot fail.
+        let random = RandomState::new().build_hasher().finish();
+        Self {
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            open_files: rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024),
+            plugin_cache: cache_home(|name| std::env::var_os(name).map(PathBuf::from)),
+            node: format!("node-{:012x}", random & 0xffff_ffff_ffff).into(),
+        }
+    }
+
+    /// 90 % of the open files: the rest is for listeners, Redis, and the plugins' cache.
+    pub fn connections(&self) -> usize {
+        let share = self.open_files / 10 * 9 + self.open_files % 10 * 9 / 10;
+        usize::try_from(share.clamp(1, CONNECTIONS_CEILING)).unwrap_or(usize::MAX)
+    }
+}
+
+/// `$XDG_CACHE_HOME` if it is absolute (the XDG base directory specification says to ignore others),
+/// else `~/.cache`; none without a home.
+fn cache_home(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let absolute = |name| variable(name).filter(|path| path.is_absolute());
+    let home = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(home.join("sluicegate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_cache_home() {
+        let cases = [
+            (Some("/xdg"), Some("/home/ann"), Some("/xdg/sluicegate")),
+            (Some("xdg"), Some("/home/ann"), Some("/home/ann/.cache/sluicegate")),
+            (Some(""), Some("/home/ann"), Some("/home/ann/.cache/sluicegate")),
+            (None, Some("/home/ann"), Some("/home/ann/.cache/sluicegate")),
+            (None, None, None),
+        ];
+        for (xdg, home, expected) in cases {
+            let found = cache_home(|name| (if name == "HOME" { home } else { xdg }).map(PathBuf::from));
+            assert_eq!(found, expected.map(PathBuf::from), "{xdg:?} {home:?}");
+        }
+    }
+
+    #[test]
+    fn leaves_a_tenth_of_the_open_files() {
+        let connections = |open_files| {
+            Machine {
+                open_files,
+                ..Machine::here()
+            }
+            .connections()
+        };
+        assert_eq!(connections(1_024), 921);
+        assert_eq!(connections(20_000), 18_000);
+        assert_eq!(connections(0), 1);
+        assert_eq!(connections(u64::MAX), 1_000_000);
+    }
+}

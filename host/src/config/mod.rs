@@ -1,0 +1,139 @@
+//! The config file: raw TOML with its lines, read into checked values with units. Opens no other file
+//! and asks no plugin; what only loading can tell is [`crate::broker`]'s to check.
+
+mod backplane;
+mod chain;
+mod channels;
+mod limits;
+mod machine;
+mod name;
+mod origins;
+mod pattern;
+mod plugins;
+mod problem;
+mod section;
+mod server;
+mod settings;
+mod tenant;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+pub use backplane::BackplaneKind;
+pub use chain::{Capability, ChainEntry, OnFaultRules};
+pub use channels::{ChannelRule, ChannelSettings, History, Overflow};
+pub use limits::Limits;
+pub use origins::Origins;
+pub use pattern::{Pattern, PatternError};
+pub use plugins::PluginFile;
+pub use problem::{Place, Problem, Problems};
+pub use server::Server;
+pub use tenant::Tenant;
+
+use machine::Machine;
+use section::{Source, nearest};
+
+/// Bytes of a config file at most: a wrong path does not read a disk into memory.
+const FILE_BYTES: u64 = 16 * 1_048_576;
+
+/// A config in which everything was checked that can be without opening the plugins.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// This node.
+    pub server: Server,
+    /// What joins it to others.
+    pub backplane: BackplaneKind,
+    /// The components, by name.
+    pub plugins: Vec<PluginFile>,
+    /// At least one.
+    pub tenants: Vec<Arc<Tenant>>,
+}
+
+/// Reads the file at `path`.
+///
+/// # Errors
+/// Everything that is wrong with it, or why it cannot be read; of syntax errors only the first.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let cannot = |reason: String| Problems::from(Place::file(path).problem(reason));
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| cannot(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > FILE_BYTES {
+        return Err(cannot(format!("has more than {FILE_BYTES} bytes")));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        Problems::from(Place::file(path).at_line(line).problem("is not UTF-8"))
+    })?;
+    parse(path, text)
+}
+
+/// Reads `text` as if it stood in the file at `path`, which need not exist.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Config, Problems> {
+    parse_on(path, text, &Machine::here())
+}
+
+fn parse_on(path: &Path, text: &str, machine: &Machine) -> Result<Config, Problems> {
+    let source = Source::new(path.into(), text);
+    let table = DeTable::parse(text).map_err(|error| {
+        // Its message alone: the whole shows the line, and that may hold a secret.
+        let offset = error.span().map_or(0, |span| span.start);
+        source.place(offset).problem(error.message())
+    })?;
+    let config = read(&source, table.get_ref(), path, machine);
+    let problems = source.into_problems();
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems.into())
+    }
+}
+
+fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) -> Config {
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut root = source.root(table);
+    let mut server_section = root.section("server");
+    let default_tenant = server_section
+        .as_mut()
+        .and_then(|server| server.value("default_tenant"));
+    let server = server::read(server_section, base, machine);
+    let backplane = backplane::read(root.section("backplane"));
+    let plugins = plugins::read(root.section("plugins"), base);
+    let tenants = tenant::read(&root.list("tenants"), &plugins);
+    if tenants.is_empty() {
+        root.report(
+            root.place
+                .child("tenants")
+                .problem("there is no tenant")
+                .hint("add [[tenants]] with a name"),
+        );
+    }
+    if let (Some(value), Some(name)) = (default_tenant, &server.default_tenant)
+        && !tenants.iter().any(|tenant| tenant.name == *name)
+    {
+        let near = nearest(name, tenants.iter().map(|tenant| &*tenant.name));
+        value.problem(
+            format!("no tenant is named {name:?}"),
+            format!("the nearest is {:?}", near.unwrap_or_default()),
+        );
+    }
+    root.finish();
+    Config {
+        path: path.to_owned(),
+        server,
+        backplane,
+        plugins,
+        tenants,
+    }
+}

@@ -1,0 +1,81 @@
+//! `[plugins.NAME]`: names for components. Does not open them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::name::{NAME_RULE, is_name};
+use super::problem::Place;
+use super::section::{Section, Value};
+
+/// A component under the name that chains call it by.
+#[derive(Clone, Debug)]
+pub struct PluginFile {
+    /// The name, unique in the config.
+    pub name: Arc<str>,
+    /// The file; a relative one is taken from the config file's directory.
+    pub path: PathBuf,
+    /// The only bytes that are accepted, if it is said.
+    pub sha256: Option<[u8; 32]>,
+    /// Where it stands, for problems that show when it is loaded.
+    pub place: Place,
+}
+
+pub(super) fn read(section: Option<Section<'_>>, base: &Path) -> Vec<PluginFile> {
+    let entries = section.iter().flat_map(Section::entries);
+    entries.filter_map(|(name, value)| plugin(name, &value, base)).collect()
+}
+
+/// Only what is no table at all gives none: a plugin with a bad key is still one that chains may name.
+fn plugin(name: &str, value: &Value<'_>, base: &Path) -> Option<PluginFile> {
+    if !is_name(name) {
+        value.problem("is no plugin name", NAME_RULE);
+    }
+    let mut section = value.section()?;
+    let path = section.need("file").and_then(|value| file(&value));
+    let sha256 = section.value("sha256").and_then(|value| digest(&value));
+    section.finish();
+    Some(PluginFile {
+        name: name.into(),
+        path: base.join(path.unwrap_or_default()),
+        sha256,
+        place: value.place.clone(),
+    })
+}
+
+fn file<'a>(value: &Value<'a>) -> Option<&'a str> {
+    let file = value.text()?;
+    if file.is_empty() {
+        value.problem("is empty", "write the path of a .wasm component");
+        return None;
+    }
+    Some(file)
+}
+
+fn digest(value: &Value<'_>) -> Option<[u8; 32]> {
+    let text = value.text()?;
+    let digest = hex32(text);
+    if digest.is_none() {
+        value.problem("is no SHA-256", "write 64 hexadecimal digits, as sha256sum prints them");
+    }
+    digest
+}
+
+fn hex32(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => high << 4 | low,
+            // An odd count of digits ends in a shorter list than 32 bytes want, or a longer one.
+            _ => 0,
+        })
+        .collect();
+    if digits.len() == 64 {
+        bytes.try_into().ok()
+    } else {
+        None
+    }
+}

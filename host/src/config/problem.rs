@@ -1,0 +1,176 @@
+//! What is wrong with a config, and where. Knows nothing of what the keys mean.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a value stands: the file, the line (from 1) and the path of its key, such as `server.listen`.
+///
+/// Checked values that are looked at again later (a plugin's file, a chain entry) carry theirs, so
+/// that what only shows when plugins are loaded is still reported with its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    file: Arc<Path>,
+    line: Option<usize>,
+    key: String,
+}
+
+impl Place {
+    /// The file as a whole.
+    pub fn file(file: impl Into<Arc<Path>>) -> Self {
+        Self {
+            file: file.into(),
+            line: None,
+            key: String::new(),
+        }
+    }
+
+    /// The same file, at `line`.
+    #[must_use]
+    pub fn at_line(&self, line: usize) -> Self {
+        Self {
+            line: Some(line),
+            ..self.clone()
+        }
+    }
+
+    /// `key` within this table. Its line is this table's until [`Place::at_line`] says better.
+    #[must_use]
+    pub fn child(&self, key: &str) -> Self {
+        let mut path = self.key.clone();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        if is_bare(key) {
+            path.push_str(key);
+        } else {
+            path.push_str(&format!("{key:?}"));
+        }
+        Self {
+            key: path,
+            ..self.clone()
+        }
+    }
+
+    /// Item `index` (from 0) of this list.
+    #[must_use]
+    pub fn item(&self, index: usize) -> Self {
+        Self {
+            key: format!("{}[{index}]", self.key),
+            ..self.clone()
+        }
+    }
+
+    /// The line, from 1; none for the file as a whole.
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// The path of the key, such as `tenants[0].limits.connections`.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Something is wrong here. `reason` is one line without a full stop.
+    #[must_use]
+    pub fn problem(&self, reason: impl Into<String>) -> Problem {
+        Problem {
+            place: self.clone(),
+            reason: reason.into(),
+            hint: None,
+        }
+    }
+}
+
+/// Keys that TOML lets stand without quotes. The others are shown quoted, control characters escaped.
+fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+/// One thing that is wrong. Shows as `FILE:LINE: key: reason. hint`, on one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    place: Place,
+    reason: String,
+    hint: Option<String>,
+}
+
+impl Problem {
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { file, line, key } = &self.place;
+        write!(f, "{}:", file.display())?;
+        if let Some(line) = line {
+            write!(f, "{line}:")?;
+        }
+        if !key.is_empty() {
+            write!(f, " {key}:")?;
+        }
+        // An error of another library may span lines; a problem is one line for grep and editors.
+        let one_line = |text: &str| text.replace('\n', "; ");
+        write!(f, " {}", one_line(&self.reason))?;
+        if let Some(hint) = &self.hint {
+            write!(f, ". {}", one_line(hint))?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong with a config, in the order of its lines. Shows as one line each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The single problems.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl From<Vec<Problem>> for Problems {
+    fn from(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.place.line);
+        Self(problems)
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}

@@ -1,0 +1,266 @@
+//! Raw TOML with its lines: tables and values that are asked for by key and type, and that note what
+//! is wrong instead of stopping. Knows no key of the config.
+//!
+//! A bad value is reported and read as its default, so one run finds every problem. That the defaults
+//! never reach anyone is the caller's part: whoever holds reported problems returns no config.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Place, Problem};
+
+/// What an integer may be: the range, what an omitted key means, and the unit of all three.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number {
+    pub min: u64,
+    pub max: u64,
+    pub default: u64,
+    pub unit: &'static str,
+}
+
+/// One file being read: turns offsets into lines and collects the problems.
+pub(super) struct Source {
+    file: Place,
+    /// Offset of each line's first byte.
+    line_starts: Vec<usize>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Source {
+    pub fn new(file: Arc<Path>, text: &str) -> Self {
+        let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        Self {
+            file: Place::file(file),
+            line_starts: std::iter::once(0)
+                .chain(newlines.map(|(offset, _)| offset + 1))
+                .collect(),
+            problems: RefCell::default(),
+        }
+    }
+
+    /// The place of the file, at the line of the byte `offset`.
+    pub fn place(&self, offset: usize) -> Place {
+        self.file
+            .at_line(self.line_starts.partition_point(|start| *start <= offset))
+    }
+
+    pub fn report(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+
+    /// The document as a section.
+    pub fn root<'a>(&'a self, table: &'a DeTable<'a>) -> Section<'a> {
+        Section {
+            source: self,
+            place: self.file.at_line(1),
+            table,
+            asked: Vec::new(),
+        }
+    }
+}
+
+/// A table. Remembers which keys it was asked for: those are the known ones.
+pub(super) struct Section<'a> {
+    source: &'a Source,
+    pub place: Place,
+    table: &'a DeTable<'a>,
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The value of `key`, if it is there.
+    pub fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
+        self.asked.push(key);
+        let (at, value) = self.table.get_key_value(key)?;
+        Some(self.found(at.span().start, key, value))
+    }
+
+    /// The value of `key`; its absence is a problem.
+    pub fn need(&mut self, key: &'static str) -> Option<Value<'a>> {
+        let value = self.value(key);
+        if value.is_none() {
+            self.report(self.place.child(key).problem("is missing"));
+        }
+        value
+    }
+
+    pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
+        self.value(key)?.text()
+    }
+
+    pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        self.value(key).and_then(|value| value.flag()).unwrap_or(default)
+    }
+
+    pub fn number(&mut self, key: &'static str, number: &Number) -> u64 {
+        self.value(key)
+            .and_then(|value| value.number(number))
+            .unwrap_or(number.default)
+    }
+
+    pub fn section(&mut self, key: &'static str) -> Option<Section<'a>> {
+        self.value(key)?.section()
+    }
+
+    /// The items of the list under `key`; none if it is absent.
+    pub fn list(&mut self, key: &'static str) -> Vec<Value<'a>> {
+        self.value(key).and_then(|value| value.list()).unwrap_or_default()
+    }
+
+    /// All entries, for tables whose keys are names that the operator chose.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        self.table.iter().map(|(key, value)| {
+            let name: &'a str = key.get_ref();
+            (name, self.found(key.span().start, name, value))
+        })
+    }
+
+    /// Reports every key that nobody asked for. Comes last, as all that was asked for before is known.
+    pub fn finish(self) {
+        for (key, _) in self.table {
+            let name: &str = key.get_ref();
+            if self.asked.contains(&name) {
+                continue;
+            }
+            let line = self.source.place(key.span().start).line().unwrap_or(1);
+            let mut problem = self.place.child(name).at_line(line).problem("is not a known key");
+            if let Some(near) = nearest(name, self.asked.iter().copied()) {
+                problem = problem.hint(format!("the nearest known key is `{near}`"));
+            }
+            self.report(problem);
+        }
+    }
+
+    pub fn report(&self, problem: Problem) {
+        self.source.report(problem);
+    }
+
+    fn found(&self, offset: usize, key: &str, value: &'a Spanned<DeValue<'a>>) -> Value<'a> {
+        let line = self.source.place(offset).line().unwrap_or(1);
+        Value {
+            source: self.source,
+            place: self.place.child(key).at_line(line),
+            raw: value.get_ref(),
+        }
+    }
+}
+
+/// A value and its place. Each of the typed readings reports a wrong type and gives none for it.
+#[derive(Clone)]
+pub(super) struct Value<'a> {
+    source: &'a Source,
+    pub place: Place,
+    pub raw: &'a DeValue<'a>,
+}
+
+impl<'a> Value<'a> {
+    pub fn text(&self) -> Option<&'a str> {
+        let raw = self.raw;
+        raw.as_str().or_else(|| self.expected("a string"))
+    }
+
+    pub fn flag(&self) -> Option<bool> {
+        self.raw.as_bool().or_else(|| self.expected("true or false"))
+    }
+
+    pub fn number(&self, number: &Number) -> Option<u64> {
+        let Some(raw) = self.raw.as_integer() else {
+            return self.expected("an integer");
+        };
+        // Wider than TOML's integers, so that a number out of range is always told as such.
+        let found = i128::from_str_radix(raw.as_str(), raw.radix()).ok();
+        let in_range = found
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|n| (number.min..=number.max).contains(n));
+        if in_range.is_none() {
+            let Number { min, max, unit, .. } = number;
+            self.report(
+                self.place
+                    .problem(format!("{raw} is out of range"))
+                    .hint(format!("it is {min} to {max} {unit}")),
+            );
+        }
+        in_range
+    }
+
+    /// One of a few words, each with its meaning.
+    pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text()?;
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*meaning);
+        }
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let mut problem = self.place.problem(format!("{text:?} is none of {}", known.join(", ")));
+        if let Some(near) = nearest(text, known) {
+            problem = problem.hint(format!("the nearest is {near:?}"));
+        }
+        self.report(problem);
+        None
+    }
+
+    pub fn section(&self) -> Option<Section<'a>> {
+        let Some(table) = self.raw.as_table() else {
+            return self.expected("a table");
+        };
+        Some(Section {
+            source: self.source,
+            place: self.place.clone(),
+            table,
+            asked: Vec::new(),
+        })
+    }
+
+    pub fn list(&self) -> Option<Vec<Value<'a>>> {
+        let Some(items) = self.raw.as_array() else {
+            return self.expected("a list");
+        };
+        let item = |(index, item): (usize, &'a Spanned<DeValue<'a>>)| {
+            let line = self.source.place(item.span().start).line().unwrap_or(1);
+            Value {
+                source: self.source,
+                place: self.place.item(index).at_line(line),
+                raw: item.get_ref(),
+            }
+        };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    /// Reports `reason` here.
+    pub fn problem(&self, reason: impl Into<String>, hint: impl Into<String>) {
+        self.report(self.place.problem(reason).hint(hint));
+    }
+
+    pub fn report(&self, problem: Problem) {
+        self.source.report(problem);
+    }
+
+    /// Tells the types only, never the value: it may be a secret under the wrong key.
+    fn expected<T>(&self, what: &str) -> Option<T> {
+        let found = match self.raw {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.report(self.place.problem(format!("is {found} and must be {what}")));
+        None
+    }
+}
+
+/// The known name that takes the fewest edits from `name`.
+pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .into_iter()
+        .min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
+}
