@@ -1,1 +1,53 @@
-fn main(){}
+//! The project's own commands. Each is one file; this one only picks it.
+
+mod build;
+mod demo;
+mod needs;
+mod shell;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::Workspace;
+
+const USAGE: &str = "\
+The project's own commands.
+
+Usage: cargo xtask COMMAND
+
+  build   release broker and plugins: target/release/sluicegate, target/plugins/*.wasm
+  demo    build, start the demo broker on 127.0.0.1:8080 and print how to try it
+  test    everything that must pass before a commit; stops at the first failure
+  tidy    the rules about the source that the compiler does not check
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["build"] => Workspace::find().and_then(|workspace| build::run(&workspace)),
+        ["demo"] => Workspace::find().and_then(|workspace| demo::run(&workspace)),
+        ["test"] => Workspace::find().and_then(|workspace| test::run(&workspace)),
+        ["tidy"] => Workspace::find().and_then(|workspace| tidy::run(&workspace)),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [] => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+        [..] => {
+            eprintln!("unknown command: {}\n\n{USAGE}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("\nerror: {problem:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

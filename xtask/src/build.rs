@@ -1,0 +1,60 @@
+//! `cargo xtask build`: the release broker and every plugin, where the documentation says they are.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::shell;
+use crate::workspace::{PLUGIN_TARGET, Workspace};
+
+pub fn run(workspace: &Workspace) -> Result<()> {
+    plugins(workspace)?;
+    shell::run(workspace.cargo().args(["build", "--release", "-p", "sluicegate"]))?;
+    println!("{}", workspace.broker("release").display());
+    Ok(())
+}
+
+/// Builds the plugins as release components and copies them to `target/plugins/NAME.wasm`.
+pub fn plugins(workspace: &Workspace) -> Result<()> {
+    ensure!(
+        !workspace.plugins.is_empty(),
+        "no packages under {}/plugins",
+        workspace.root.display()
+    );
+    add_target()?;
+    shell::run(
+        workspace
+            .cargo()
+            .args(["build", "--release", "--target", PLUGIN_TARGET])
+            .args(workspace.plugin_arguments()),
+    )?;
+    let folder = workspace.plugin_folder();
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for package in &workspace.plugins {
+        let file = format!("{}.wasm", package.replace('-', "_"));
+        let built = workspace.target.join(PLUGIN_TARGET).join("release").join(&file);
+        let copy = folder.join(&file);
+        // Through a rename: a running broker that watches the folder never reads half a file.
+        let partial = folder.join(format!("{file}.partial"));
+        fs::copy(&built, &partial).with_context(|| built.display().to_string())?;
+        fs::rename(&partial, &copy).with_context(|| copy.display().to_string())?;
+        println!("{}", copy.display());
+    }
+    Ok(())
+}
+
+/// Adds the plugins' target if the toolchain lacks it. Without rustup (a distribution's toolchain) the build itself
+/// tells what is missing.
+pub fn add_target() -> Result<()> {
+    let Ok(listed) = Command::new("rustup").args(["target", "list", "--installed"]).output() else {
+        return Ok(());
+    };
+    if String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .any(|line| line.trim() == PLUGIN_TARGET)
+    {
+        return Ok(());
+    }
+    shell::run(Command::new("rustup").args(["target", "add", PLUGIN_TARGET]))
+}

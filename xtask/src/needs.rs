@@ -1,0 +1,88 @@
+//! Programs that the tests need and cargo does not bring. As root on Debian they are installed; elsewhere the error
+//! is the command to run. Nothing is ever skipped for want of a program.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// A program, and the Debian packages that bring it.
+pub struct Need {
+    pub program: &'static str,
+    pub packages: &'static [&'static str],
+}
+
+pub const C_COMPILER: Need = Need {
+    program: "cc",
+    packages: &["gcc", "libc6-dev"],
+};
+/// With a font: headless Chromium without one draws empty boxes.
+pub const CHROMIUM: Need = Need {
+    program: "chromium",
+    packages: &["chromium", "fonts-dejavu-core"],
+};
+pub const NODE: Need = Need {
+    program: "node",
+    packages: &["nodejs"],
+};
+pub const NPM: Need = Need {
+    program: "npm",
+    packages: &["npm"],
+};
+
+/// Makes sure that every program is there.
+pub fn ensure(needs: &[Need]) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !on_path(need.program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
+    if !(Path::new("/etc/debian_version").exists() && is_root()) {
+        let programs: Vec<&str> = missing.iter().map(|need| need.program).collect();
+        bail!(
+            "missing: {}. On Debian and Ubuntu: sudo apt-get update && sudo apt-get install -y {}",
+            programs.join(", "),
+            packages.join(" ")
+        );
+    }
+    shell::run(Command::new("apt-get").arg("update"))?;
+    shell::run(
+        Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-y", "--no-install-recommends"])
+            .args(&packages),
+    )?;
+    match missing.iter().find(|need| !on_path(need.program)) {
+        Some(need) => bail!(
+            "installed {} and still found no {}",
+            need.packages.join(" "),
+            need.program
+        ),
+        None => Ok(()),
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> bool {
+    Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_or_missed() {
+        assert!(on_path("sh"));
+        assert!(!on_path("no-such-program-anywhere"));
+    }
+}

@@ -1,0 +1,111 @@
+//! `cargo xtask tidy`: the invariants of the layout, checked by a program. Reads source text only; what it does not
+//! know is Rust beyond comments, strings and paths.
+
+mod code;
+mod paths;
+mod rules;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::workspace::Workspace;
+use rules::{Source, Violation};
+
+/// Folders that hold source of ours.
+const FOLDERS: [&str; 8] = [
+    "host",
+    "plugin-sdk",
+    "plugins",
+    "tests",
+    "xtask",
+    "bench",
+    "clients",
+    "docs",
+];
+/// Built or brought in: not ours to keep tidy.
+const NOT_OURS: [&str; 3] = ["target", "node_modules", "dist"];
+/// What the median file length is meant to be near, in lines.
+const MEDIAN_AIM: usize = 120;
+
+pub fn run(workspace: &Workspace) -> Result<()> {
+    let sources = read_all(&workspace.root)?;
+    let lengths = lengths_of_rust_files(&sources);
+    // A walk that finds nothing would call anything tidy.
+    ensure!(!lengths.is_empty(), "no Rust file under {}", workspace.root.display());
+    let mut violations: Vec<Violation> = sources.iter().flat_map(rules::check).collect();
+    violations.extend(rules::rooms_that_are_gone(&sources));
+    for violation in &violations {
+        println!("{violation}");
+    }
+    println!(
+        "{} files; of the {} in Rust the median has {} lines (aim: near {MEDIAN_AIM}), the longest {}",
+        sources.len(),
+        lengths.len(),
+        lengths[lengths.len() / 2],
+        lengths[lengths.len() - 1],
+    );
+    match violations.len() {
+        0 => Ok(()),
+        n => bail!("{n} not tidy"),
+    }
+}
+
+/// Every source file of ours, by its path from the root.
+fn read_all(root: &Path) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for folder in FOLDERS {
+        if root.join(folder).is_dir() {
+            walk(root, &root.join(folder), &mut sources)?;
+        }
+    }
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(sources)
+}
+
+fn walk(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let kind = entry.file_type()?;
+        if kind.is_dir() && !NOT_OURS.contains(&name.as_str()) {
+            walk(root, &path, sources)?;
+        } else if kind.is_file()
+            && [".rs", ".js", ".mjs", ".ts"]
+                .iter()
+                .any(|ending| name.ends_with(ending))
+        {
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            let path = path.strip_prefix(root)?.to_string_lossy().into_owned();
+            sources.push(Source { path, text });
+        }
+    }
+    Ok(())
+}
+
+fn lengths_of_rust_files(sources: &[Source]) -> Vec<usize> {
+    let rust = sources.iter().filter(|source| source.is_rust());
+    let mut lengths: Vec<usize> = rust.map(|source| source.text.lines().count()).collect();
+    lengths.sort_unstable();
+    lengths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walk_reads_this_very_file() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let sources = read_all(root).unwrap();
+        let this = sources
+            .iter()
+            .find(|source| source.path == "xtask/src/tidy.rs")
+            .expect("this file");
+        assert_eq!(this.text, include_str!("tidy.rs"));
+        assert!(sources.iter().all(|source| !source.path.contains("node_modules/")));
+        assert!(!lengths_of_rust_files(&sources).is_empty());
+    }
+}

@@ -1,0 +1,190 @@
+//! Each rule against a small file that breaks it, and against its innocent neighbour.
+
+use super::*;
+
+fn check_text(path: &str, text: &str) -> Vec<(usize, String)> {
+    let source = Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    check(&source)
+        .into_iter()
+        .map(|violation| (violation.line, violation.what))
+        .collect()
+}
+
+#[track_caller]
+fn breaks(path: &str, text: &str, line: usize, word: &str) {
+    let found = check_text(path, text);
+    assert!(
+        found.iter().any(|(at, what)| *at == line && what.contains(word)),
+        "{path}: {text}\nfound: {found:?}"
+    );
+}
+
+#[track_caller]
+fn is_fine(path: &str, text: &str) {
+    assert_eq!(check_text(path, text), [], "{path}: {text}");
+}
+
+#[test]
+fn crates_stay_in_their_rooms() {
+    breaks("host/src/broker.rs", "//! x\n\nuse wasmtime::Engine;\n", 3, "wasmtime");
+    breaks(
+        "host/src/session/mod.rs",
+        "fn f() -> wasmtime::Result<()> {}",
+        1,
+        "host/src/sandbox/",
+    );
+    is_fine("host/src/sandbox/engine.rs", "use wasmtime::Engine;");
+    breaks("host/src/hub/mod.rs", "use redis::AsyncCommands;", 1, "redis");
+    is_fine("host/src/backplane/redis/publish.rs", "use redis::AsyncCommands;");
+    is_fine("host/src/registry/redis.rs", "use redis::AsyncCommands;");
+    breaks(
+        "host/src/session/mod.rs",
+        "use axum::{Router, routing::get};",
+        1,
+        "axum",
+    );
+    is_fine("host/src/gateway/admin.rs", "use axum::Router;");
+    breaks("host/src/hub/mod.rs", "fn f() -> anyhow::Result<()> {}", 1, "anyhow");
+    is_fine("host/src/main.rs", "use anyhow::Result;");
+    is_fine("host/src/cli/token.rs", "use anyhow::Result;");
+    is_fine("xtask/src/main.rs", "use anyhow::Result;");
+}
+
+#[test]
+fn a_room_of_ours_may_be_named_like_a_crate() {
+    is_fine(
+        "host/src/backplane/mod.rs",
+        "mod redis;\npub fn new() -> redis::Backplane { redis::Backplane::new() }",
+    );
+    is_fine(
+        "host/src/broker.rs",
+        "use crate::backplane::{memory::Memory, redis::Redis};",
+    );
+    is_fine(
+        "host/src/config/raw.rs",
+        "/// a wasmtime::Engine\nfn f(redis: u8) { let _ = \"redis::cmd\"; }",
+    );
+}
+
+#[test]
+fn pure_rooms_do_no_io() {
+    breaks(
+        "host/src/wire/frame.rs",
+        "use tokio::{net::TcpStream, time};",
+        1,
+        "tokio::net::TcpStream",
+    );
+    breaks(
+        "host/src/protocol/mod.rs",
+        "fn f() {\n    std::fs::read(\"x\");\n}",
+        2,
+        "std::fs",
+    );
+    breaks("host/src/chain/mod.rs", "use std::net;", 1, "std::net");
+    breaks("host/src/chain/mod.rs", "use tokio::fs;", 1, "tokio::fs");
+    is_fine("host/src/protocol/mod.rs", "use std::net::{IpAddr, SocketAddr};");
+    is_fine("host/src/gateway/accept.rs", "use tokio::net::TcpListener;");
+}
+
+#[test]
+fn no_queue_is_unbounded() {
+    breaks(
+        "host/src/hub/mod.rs",
+        "let (a, b) = mpsc::unbounded_channel();",
+        1,
+        "limit",
+    );
+    breaks(
+        "host/src/hub/mod.rs",
+        "use tokio::sync::mpsc::{self, UnboundedSender};",
+        1,
+        "limit",
+    );
+    breaks(
+        "plugins/x/src/lib.rs",
+        "let (a, b) = crossbeam::channel::unbounded();",
+        1,
+        "limit",
+    );
+    breaks(
+        "tests/wire/main.rs",
+        "let (a, b) = std::sync::mpsc::channel();",
+        1,
+        "limit",
+    );
+    is_fine(
+        "host/src/hub/mod.rs",
+        "use std::sync::mpsc::sync_channel;\nlet (a, b) = tokio::sync::mpsc::channel(16);",
+    );
+}
+
+#[test]
+fn unfinished_work_is_found() {
+    breaks("host/src/hub/mod.rs", "fn f() {\n    todo!()\n}", 2, "todo");
+    breaks("plugin-sdk/src/lib.rs", "unimplemented! {}", 1, "unimplemented");
+    breaks("tests/wire/main.rs", "let x = dbg!(y);", 1, "dbg");
+    breaks(
+        "tests/wire/main.rs",
+        "#[test]\n#[ignore = \"slow\"]\nfn f() {}",
+        2,
+        "ignored",
+    );
+    breaks("tests/wire/main.rs", "#[cfg_attr(windows, ignore)]", 1, "ignored");
+    is_fine(
+        "host/src/hub/mod.rs",
+        "// todo!()\nlet my_todo = 1; if my_dbg != todo {} let s = \"dbg!\"; if todo != 1 {}",
+    );
+}
+
+#[test]
+fn tests_do_not_sleep() {
+    breaks(
+        "tests/wire/main.rs",
+        "use std::thread;\nfn f() { thread::sleep(SECOND) }",
+        2,
+        "sleep",
+    );
+    breaks("tests/wire/main.rs", "use tokio::time::{sleep, timeout};", 1, "sleep");
+    breaks(
+        "tests/browser/page.test.mjs",
+        "//\nawait page.waitForTimeout(100)",
+        2,
+        "waitForTimeout",
+    );
+    is_fine("tests/wire/main.rs", "use tokio::time::timeout;");
+    is_fine("host/src/backplane/retry.rs", "tokio::time::sleep(pause).await");
+}
+
+#[test]
+fn long_files_are_found() {
+    breaks("host/src/hub/mod.rs", &"\n".repeat(401), 401, "401 lines");
+    is_fine("host/src/hub/mod.rs", &"\n".repeat(400));
+}
+
+#[test]
+fn a_violation_reads_like_a_compiler_error() {
+    let source = Source {
+        path: "host/src/hub/mod.rs".to_owned(),
+        text: "todo!()".to_owned(),
+    };
+    assert_eq!(
+        check(&source)[0].to_string(),
+        "host/src/hub/mod.rs:1: todo! is unfinished work"
+    );
+}
+
+#[test]
+fn a_rule_about_a_missing_room_is_loud() {
+    let gone = rooms_that_are_gone(&[Source {
+        path: "host/src/wires/mod.rs".to_owned(),
+        text: String::new(),
+    }]);
+    assert!(
+        gone.iter()
+            .any(|violation| violation.what.contains("host/src/protocol")),
+        "{gone:?}"
+    );
+}
