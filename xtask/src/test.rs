@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must pass, in order of how fast it fails. Stops at the first failure; the last
+//! `cargo xtask test`: everything that must pass, one step after the other. Stops at the first failure; the last
 //! line adds up what ran.
 
 mod tally;
@@ -17,13 +17,13 @@ type Step = fn(&Workspace) -> Result<Tally>;
 const STEPS: [(&str, Step); 9] = [
     ("programs", programs),
     ("formatting", formatting),
-    ("tidy", tidiness),
     ("clippy", clippy),
     ("documentation", documentation),
     ("plugins", plugins),
     ("unit tests", unit_tests),
     ("wire tests", wire_tests),
     ("browser tests", browser_tests),
+    ("tidy", tidiness),
 ];
 
 pub fn run(workspace: &Workspace) -> Result<()> {
