@@ -1,0 +1,4 @@
+//! Black-box tests: every one speaks the wire to a real broker process. `SLUICEGATE_BIN` and
+//! `SLUICEGATE_PLUGINS` say which; else what the workspace built last.
+
+mod support;

@@ -1,0 +1,159 @@
+//! A real broker process with a config of its own.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use rustix::process::Signal;
+
+use super::client::Client;
+use super::config::{Home, complete};
+use super::dial::Dial;
+use super::http::{self, Response};
+use super::lines::Lines;
+use super::metrics::Metrics;
+use super::process::Process;
+use super::within;
+
+/// A broker that listens. Killed when dropped; its log is shown if the test failed.
+pub struct Broker {
+    /// Where clients connect.
+    pub address: SocketAddr,
+    /// Where the operator looks.
+    pub admin: SocketAddr,
+    /// The folder of its config.
+    pub home: Home,
+    process: Process,
+}
+
+impl Broker {
+    /// Starts one with this config, completed by [`complete`].
+    pub async fn start(config: &str) -> Self {
+        Self::start_logging("info", config).await
+    }
+
+    /// Starts one whose log has this level.
+    pub async fn start_logging(level: &str, config: &str) -> Self {
+        Self::start_at(Home::new(), level, config).await
+    }
+
+    /// Starts one in a folder that the test prepared.
+    pub async fn start_at(home: Home, level: &str, config: &str) -> Self {
+        home.write(&complete(config));
+        let process = serve(&home, level);
+        let first = process.stdout.wait_for(&["listening on http://"]);
+        let ended = process.stderr.end();
+        let line = tokio::select! {
+            line = first => line,
+            () = ended => panic!("the broker did not start:\n{}", process.stderr.text()),
+        };
+        let address = address_in(&line);
+        let admin = address_in(&process.stdout.wait_for(&["admin on http://"]).await);
+        Self {
+            address,
+            admin,
+            home,
+            process,
+        }
+    }
+
+    /// A client to be, called `name`.
+    pub fn dial(&self, name: &str) -> Dial {
+        Dial::new(self.address, name)
+    }
+
+    /// A client of the default tenant, connected.
+    pub async fn connect(&self, name: &str) -> Client {
+        self.dial(name).connect().await
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Lines {
+        &self.process.stderr
+    }
+
+    /// What it prints.
+    pub fn printed(&self) -> &Lines {
+        &self.process.stdout
+    }
+
+    /// `SIGTERM`.
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// `SIGINT`.
+    pub fn interrupt(&self) {
+        self.process.signal(Signal::INT);
+    }
+
+    /// `SIGHUP`, after the config file was changed to this. Waits until the reload is counted.
+    pub async fn reload(&self, config: &str) {
+        self.home.write(&complete(config));
+        self.hang_up().await;
+    }
+
+    /// `SIGHUP`; waits until the reload is counted, as a success or not.
+    pub async fn hang_up(&self) {
+        let reloads = |metrics: &Metrics| metrics.sum("sluicegate_reloads_total", &[]).unwrap_or(0.0);
+        let before = reloads(&self.metrics().await);
+        self.process.signal(Signal::HUP);
+        self.metrics_when("one reload more", |metrics| reloads(metrics) > before).await;
+    }
+
+    /// Waits for its end and gives its exit code.
+    pub async fn exit_code(&self) -> Option<i32> {
+        self.process.exit_code().await
+    }
+
+    /// `GET` on the admin listener.
+    pub async fn admin_get(&self, path: &str) -> Response {
+        http::get(self.admin, path).await
+    }
+
+    /// One scrape of `/metrics`.
+    pub async fn metrics(&self) -> Metrics {
+        let response = self.admin_get("/metrics").await;
+        assert_eq!(response.status, 200, "{response:?}");
+        Metrics::read(&response.body)
+    }
+
+    /// Scrapes until the metrics are as wanted.
+    pub async fn metrics_when(&self, what: &str, is_so: impl Fn(&Metrics) -> bool) -> Metrics {
+        let scraping = async {
+            loop {
+                let metrics = self.metrics().await;
+                if is_so(&metrics) {
+                    return metrics;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        within(scraping, || format!("the metrics never showed {what}")).await
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("=== the broker's log ===\n{}", self.process.stderr.text());
+        }
+    }
+}
+
+/// `serve` with the config in `home`, wherever that leads.
+pub fn serve(home: &Home, level: &str) -> Process {
+    let config = home.config();
+    Process::start(["serve".as_ref(), "--config".as_ref(), config.as_os_str()], level)
+}
+
+/// `sluicegate` with these arguments, until it ends: exit code, stdout, stderr.
+pub async fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let process = Process::start(args, "info");
+    let code = process.exit_code().await;
+    (code, process.stdout.text(), process.stderr.text())
+}
+
+fn address_in(line: &str) -> SocketAddr {
+    let address = line.split_once("http://").map(|(_, rest)| rest.trim().trim_end_matches('/'));
+    address.and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
+}

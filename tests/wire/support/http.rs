@@ -1,0 +1,127 @@
+//! As much HTTP/1.1 as the tests speak: one request on one connection.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::within;
+
+/// A response; for an upgrade, without the bytes behind its head.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Empty for an upgrade.
+    pub body: String,
+}
+
+impl Response {
+    /// The value of a header by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Opens a connection, with a small receive buffer if `receive_buffer` says so.
+pub async fn dial(address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    if let Some(bytes) = receive_buffer {
+        socket.set_recv_buffer_size(bytes).expect("SO_RCVBUF");
+    }
+    let stream = within(socket.connect(address), || format!("{address} does not answer")).await;
+    let stream = stream.unwrap_or_else(|e| panic!("connecting to {address}: {e}"));
+    stream.set_nodelay(true).expect("TCP_NODELAY");
+    stream
+}
+
+/// `GET path` and its whole response.
+pub async fn get(address: SocketAddr, path: &str) -> Response {
+    let mut stream = dial(address, None).await;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("the request is taken");
+    let (response, _) = respond(&mut stream).await;
+    response
+}
+
+/// Reads a response and, after an upgrade, what came too early behind it.
+pub async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let whole = async {
+        loop {
+            let head_end = bytes.windows(4).position(|w| w == b"\r\n\r\n");
+            if let Some(end) = head_end {
+                return Some(end + 4);
+            }
+            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+                return None;
+            }
+        }
+    };
+    let end = within(whole, || "no whole response head".into()).await;
+    let Some(end) = end else {
+        panic!("the server closed without a response: {:?}", String::from_utf8_lossy(&bytes));
+    };
+    let mut rest = bytes.split_off(end);
+    let mut response = read_head(&String::from_utf8_lossy(&bytes));
+    if response.status == 101 {
+        return (response, rest);
+    }
+    within(
+        async {
+            // Enough is: all that the length says, or the end of a chunked body, or of the stream.
+            while !is_whole(&response, &rest) && stream.read_buf(&mut rest).await.unwrap_or(0) > 0 {}
+        },
+        || "no whole response body".into(),
+    )
+    .await;
+    let chunked = response.header("transfer-encoding") == Some("chunked");
+    let body = if chunked { dechunk(&rest) } else { rest };
+    response.body = String::from_utf8_lossy(&body).into_owned();
+    (response, Vec::new())
+}
+
+fn is_whole(response: &Response, body: &[u8]) -> bool {
+    match response.header("content-length") {
+        Some(length) => body.len() >= length.parse().expect("a length"),
+        None => body.ends_with(b"0\r\n\r\n") && response.header("transfer-encoding").is_some(),
+    }
+}
+
+fn read_head(head: &str) -> Response {
+    let mut lines = head.trim_end().split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+    let headers = lines.map(|line| {
+        let (name, value) = line.split_once(':').expect("a header has a colon");
+        (name.to_ascii_lowercase(), value.trim().to_owned())
+    });
+    Response {
+        status: status.unwrap_or_else(|| panic!("no status line: {head:?}")),
+        headers: headers.collect(),
+        body: String::new(),
+    }
+}
+
+fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(line_end) = bytes.windows(2).position(|w| w == b"\r\n") {
+        let size = str::from_utf8(&bytes[..line_end]).expect("a chunk size in text");
+        let size = usize::from_str_radix(size.trim(), 16).expect("a chunk size in hex");
+        if size == 0 {
+            break;
+        }
+        let start = line_end + 2;
+        body.extend_from_slice(&bytes[start..start + size]);
+        bytes = &bytes[start + size + 2..];
+    }
+    body
+}
+
+#[test]
+fn the_harness_reads_chunks() {
+    assert_eq!(dechunk(b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"), b"abcd");
+    let response = read_head("HTTP/1.1 404 Not Found\r\nX-A: b\r\n\r\n");
+    assert_eq!((response.status, response.header("x-a")), (404, Some("b")));
+}

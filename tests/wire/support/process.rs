@@ -1,0 +1,88 @@
+//! The program under test as a child process: its pipes, its signals, its end.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::{env, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
+
+use super::lines::Lines;
+use super::within;
+
+/// A running (or ended) `sluicegate`. Killed when dropped.
+pub struct Process {
+    pid: Pid,
+    exit: watch::Receiver<Option<ExitStatus>>,
+    /// What it prints.
+    pub stdout: Lines,
+    /// Its log.
+    pub stderr: Lines,
+}
+
+/// The workspace: the folder above this package.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn binary() -> PathBuf {
+    let path = env::var_os("SLUICEGATE_BIN")
+        .map_or_else(|| workspace().join("target/debug/sluicegate"), PathBuf::from);
+    assert!(path.exists(), "{} is missing: build the broker first, or set SLUICEGATE_BIN", path.display());
+    path
+}
+
+impl Process {
+    /// Starts `sluicegate` with these arguments.
+    pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>, log_level: &str) -> Self {
+        let mut child = Command::new(binary())
+            .args(args)
+            .env("RUST_LOG", log_level)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the broker's binary starts");
+        let pid = Pid::from_child(&child);
+        let stdout = Lines::read(child.stdout.take().unwrap());
+        let stderr = Lines::read(child.stderr.take().unwrap());
+        let (tell, exit) = watch::channel(None);
+        thread::spawn(move || {
+            tell.send_replace(child.wait().ok());
+        });
+        Self {
+            pid,
+            exit,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Sends a signal, if it still runs.
+    pub fn signal(&self, signal: Signal) {
+        if self.exit.borrow().is_none() {
+            kill_process(self.pid, signal).ok();
+        }
+    }
+
+    /// Waits for its end and gives its exit code; none if a signal killed it.
+    pub async fn exit_code(&self) -> Option<i32> {
+        let mut exit = self.exit.clone();
+        let status = within(
+            async { exit.wait_for(Option::is_some).await.map(|status| *status).ok().flatten() },
+            || format!("the process runs on; its log:\n{}", self.stderr.text()),
+        )
+        .await;
+        self.stdout.end().await;
+        self.stderr.end().await;
+        status.expect("a status").code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}

@@ -1,0 +1,109 @@
+//! Tokens, good and bad. Shares no code with the broker or its plugins.
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::Signer as _;
+use ed25519_dalek::pkcs8::EncodePublicKey as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use p256::pkcs8::LineEnding;
+use rsa::signature::SignatureEncoding as _;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::envelope::now_ms;
+
+/// The secret of the tenants in the tests.
+pub const SECRET: &str = "a-secret-that-only-the-tests-know-4711";
+
+/// Seconds since the Unix epoch, `from_now` later.
+pub fn seconds(from_now: i64) -> i64 {
+    i64::try_from(now_ms() / 1000).expect("a time") + from_now
+}
+
+/// A token of [`SECRET`] for `user`, good for an hour.
+pub fn of(user: &str) -> String {
+    with(json!({ "sub": user, "exp": seconds(3600) }))
+}
+
+/// A token of [`SECRET`] with these claims.
+pub fn with(claims: Value) -> String {
+    hs256(SECRET.as_bytes(), &json!({ "alg": "HS256", "typ": "JWT" }), &claims)
+}
+
+/// A token signed with HMAC-SHA256, whatever its header says.
+pub fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
+    sign(header, claims, |text| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
+        mac.update(text);
+        mac.finalize().into_bytes().to_vec()
+    })
+}
+
+/// A token without a signature: `alg` is `none`.
+pub fn unsigned(claims: &Value) -> String {
+    sign(&json!({ "alg": "none", "typ": "JWT" }), claims, |_| Vec::new())
+}
+
+fn sign(header: &Value, claims: &Value, signature: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let text = format!("{}.{}", encode(header), encode(claims));
+    let signature = URL_SAFE_NO_PAD.encode(signature(text.as_bytes()));
+    format!("{text}.{signature}")
+}
+
+fn header(alg: &str) -> Value {
+    json!({ "alg": alg, "typ": "JWT" })
+}
+
+// One key of each kind for the whole run: making an RSA key is slow.
+static RSA: LazyLock<rsa::RsaPrivateKey> = LazyLock::new(|| {
+    let mut random = rsa::rand_core::UnwrapErr(getrandom::SysRng);
+    rsa::RsaPrivateKey::new(&mut random, 2048).expect("an RSA key")
+});
+
+/// RS256.
+pub fn rs256(claims: &Value) -> String {
+    use rsa::signature::Signer as _;
+    let key = rsa::pkcs1v15::SigningKey::<Sha256>::new(RSA.clone());
+    sign(&header("RS256"), claims, |text| key.sign(text).to_vec())
+}
+
+/// The public half of the key of [`rs256`].
+pub fn rs256_public_pem() -> String {
+    RSA.to_public_key().to_public_key_pem(LineEnding::LF).expect("a PEM")
+}
+
+/// ES256.
+pub fn es256(claims: &Value) -> String {
+    let key = es256_key();
+    sign(&header("ES256"), claims, |text| {
+        let signature: p256::ecdsa::Signature = key.sign(text);
+        signature.to_bytes().to_vec()
+    })
+}
+
+fn es256_key() -> p256::ecdsa::SigningKey {
+    p256::ecdsa::SigningKey::from_slice(&[7; 32]).expect("a scalar")
+}
+
+/// The public half of the key of [`es256`].
+pub fn es256_public_pem() -> String {
+    es256_key().verifying_key().to_public_key_pem(LineEnding::LF).expect("a PEM")
+}
+
+/// EdDSA (Ed25519).
+pub fn eddsa(claims: &Value) -> String {
+    let key = eddsa_key();
+    sign(&header("EdDSA"), claims, |text| key.sign(text).to_bytes().to_vec())
+}
+
+fn eddsa_key() -> ed25519_dalek::SigningKey {
+    ed25519_dalek::SigningKey::from_bytes(&[9; 32])
+}
+
+/// The public half of the key of [`eddsa`].
+pub fn eddsa_public_pem() -> String {
+    eddsa_key().verifying_key().to_public_key_pem(LineEnding::LF).expect("a PEM")
+}
