@@ -34,10 +34,7 @@ impl fmt::Debug for BackplaneKind {
     }
 }
 
-pub(super) fn read(section: Option<Section<'_>>) -> BackplaneKind {
-    let Some(mut section) = section else {
-        return BackplaneKind::Memory;
-    };
+pub(super) fn read(mut section: Section<'_>) -> BackplaneKind {
     let kind = section.value("kind");
     let redis = kind
         .as_ref()

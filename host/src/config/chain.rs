@@ -8,8 +8,7 @@ use crate::chain::{HookKind, Hooks, OnFault};
 
 use super::plugins::PluginFile;
 use super::problem::Place;
-use super::section::{Number, Section, Value, nearest};
-use super::server::to_usize;
+use super::section::{Number, Section, Value};
 use super::settings::to_json;
 
 const DEADLINE: Number = Number {
@@ -111,44 +110,29 @@ impl Capability {
 }
 
 pub(super) fn read(items: &[Value<'_>], plugins: &[PluginFile]) -> Vec<ChainEntry> {
-    let sections = items.iter().filter_map(Value::section);
-    sections.filter_map(|section| entry(section, plugins)).collect()
+    items.iter().filter_map(|item| entry(item.section(), plugins)).collect()
 }
 
 fn entry(mut section: Section<'_>, plugins: &[PluginFile]) -> Option<ChainEntry> {
-    let plugin = section.need("plugin").and_then(|value| plugin(&value, plugins));
+    let plugin = section.need("plugin");
     let hooks = section.value("hooks").and_then(|value| hooks(&value));
     let on_fault = section.value("on_fault").map(|value| on_fault(&value));
-    let deadline = section.number("deadline_ms", &DEADLINE);
-    let memory = section.number("memory_mib", &MEMORY);
+    let deadline = section.millis("deadline_ms", &DEADLINE);
+    let memory = section.count("memory_mib", &MEMORY);
     let grants = grants(&section.list("grants"));
-    let settings = section.value("config").and_then(|value| settings(&value));
+    let settings = section.value("config").map(|value| settings(&value));
     let place = section.place.clone();
     section.finish();
     Some(ChainEntry {
-        plugin: plugin?,
+        plugin: plugin?.name_of("plugin", plugins.iter().map(|plugin| &plugin.name))?,
         hooks,
         on_fault: on_fault.unwrap_or_default(),
-        deadline: Duration::from_millis(deadline),
-        memory_bytes: to_usize(memory) * MIB,
+        deadline,
+        memory_bytes: memory * MIB,
         grants,
         settings: settings.unwrap_or_else(|| serde_json::json!({})),
         place,
     })
-}
-
-fn plugin(value: &Value<'_>, plugins: &[PluginFile]) -> Option<Arc<str>> {
-    let name = value.text()?;
-    if let Some(plugin) = plugins.iter().find(|plugin| &*plugin.name == name) {
-        return Some(plugin.name.clone());
-    }
-    let known = plugins.iter().map(|plugin| &*plugin.name);
-    let hint = match nearest(name, known) {
-        Some(near) => format!("the nearest that is declared is {near:?}"),
-        None => "the config declares none: add [plugins.NAME] with its file".to_owned(),
-    };
-    value.problem(format!("no plugin is named {name:?}"), hint);
-    None
 }
 
 fn hooks(value: &Value<'_>) -> Option<Hooks> {
@@ -170,9 +154,7 @@ fn on_fault(value: &Value<'_>) -> OnFaultRules {
             publish: all,
         };
     }
-    let Some(mut section) = value.section() else {
-        return OnFaultRules::default();
-    };
+    let mut section = value.section();
     let mut of = |hook: HookKind| {
         let word = section.value(hook.name());
         word.and_then(|word| on_fault_word(&word)).unwrap_or_default()
@@ -207,7 +189,8 @@ fn grants(items: &[Value<'_>]) -> Vec<Capability> {
     grants
 }
 
-fn settings(value: &Value<'_>) -> Option<serde_json::Value> {
-    value.section()?;
-    Some(to_json(value))
+fn settings(value: &Value<'_>) -> serde_json::Value {
+    // Only for the problem that it reports of what is no table.
+    value.section();
+    to_json(value)
 }

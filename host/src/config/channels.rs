@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::pattern::Pattern;
 use super::section::{Number, Section, Value};
-use super::server::to_usize;
 
 const HISTORY_SIZE: Number = Number {
     min: 1,
@@ -84,13 +83,12 @@ pub enum Overflow {
 }
 
 pub(super) fn read(items: &[Value<'_>]) -> Vec<ChannelRule> {
-    let rules = items.iter().filter_map(Value::section);
-    rules.filter_map(rule).collect()
+    items.iter().filter_map(|item| rule(item.section())).collect()
 }
 
 fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
     let pattern = section.need("match").and_then(|value| pattern(&value));
-    let history = section.section("history").map(history);
+    let history = section.value("history").map(|value| history(value.section()));
     let settings = ChannelSettings {
         history,
         presence: section.flag("presence", false),
@@ -99,7 +97,7 @@ fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
             .value("overflow")
             .and_then(|value| overflow(&value))
             .unwrap_or_default(),
-        idempotency: Duration::from_secs(section.number("idempotency_seconds", &IDEMPOTENCY)),
+        idempotency: section.seconds("idempotency_seconds", &IDEMPOTENCY),
     };
     section.finish();
     Some(ChannelRule {
@@ -120,8 +118,8 @@ fn pattern(value: &Value<'_>) -> Option<Pattern> {
 
 fn history(mut section: Section<'_>) -> History {
     let history = History {
-        size: to_usize(section.number("size", &HISTORY_SIZE)),
-        ttl: Duration::from_secs(section.number("ttl_seconds", &HISTORY_TTL)),
+        size: section.count("size", &HISTORY_SIZE),
+        ttl: section.seconds("ttl_seconds", &HISTORY_TTL),
     };
     section.finish();
     history

@@ -1,7 +1,6 @@
 //! `[tenants.limits]`: how much a tenant and its connections may take.
 
 use super::section::{Number, Section};
-use super::server::to_usize;
 
 const MESSAGE_BYTES: Number = Number {
     min: 1_024,
@@ -58,31 +57,15 @@ pub struct Limits {
     pub outbox_bytes: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            message_bytes: to_usize(MESSAGE_BYTES.default),
-            channels_per_connection: to_usize(CHANNELS.default),
-            connections: to_usize(CONNECTIONS.default),
-            connections_per_user: to_usize(USER_CONNECTIONS.default),
-            publish_per_second: rate(PUBLISH_RATE.default),
-            outbox_bytes: to_usize(OUTBOX_BYTES.default),
-        }
-    }
-}
-
-pub(super) fn read(section: Option<Section<'_>>) -> Limits {
-    let Some(mut section) = section else {
-        return Limits::default();
-    };
-    let mut count = |key, number| to_usize(section.number(key, number));
+pub(super) fn read(mut section: Section<'_>) -> Limits {
+    let rate = section.count("publish_per_second", &PUBLISH_RATE);
     let limits = Limits {
-        message_bytes: count("message_bytes", &MESSAGE_BYTES),
-        channels_per_connection: count("channels_per_connection", &CHANNELS),
-        connections: count("connections", &CONNECTIONS),
-        connections_per_user: count("connections_per_user", &USER_CONNECTIONS),
-        publish_per_second: rate(section.number("publish_per_second", &PUBLISH_RATE)),
-        outbox_bytes: to_usize(section.number("outbox_bytes", &OUTBOX_BYTES)),
+        message_bytes: section.count("message_bytes", &MESSAGE_BYTES),
+        channels_per_connection: section.count("channels_per_connection", &CHANNELS),
+        connections: section.count("connections", &CONNECTIONS),
+        connections_per_user: section.count("connections_per_user", &USER_CONNECTIONS),
+        publish_per_second: u32::try_from(rate).ok().filter(|rate| *rate > 0),
+        outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
     };
     if limits.outbox_bytes < limits.message_bytes {
         // Whichever of the two was written is the one to change; asking again is harmless.
@@ -101,8 +84,4 @@ pub(super) fn read(section: Option<Section<'_>>) -> Limits {
     }
     section.finish();
     limits
-}
-
-fn rate(per_second: u64) -> Option<u32> {
-    u32::try_from(per_second).ok().filter(|rate| *rate > 0)
 }

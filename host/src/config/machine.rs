@@ -34,9 +34,8 @@ impl Machine {
     }
 
     /// 90 % of the open files: the rest is for listeners, Redis, and the plugins' cache.
-    pub fn connections(&self) -> usize {
-        let share = self.open_files / 10 * 9 + self.open_files % 10 * 9 / 10;
-        usize::try_from(share.clamp(1, CONNECTIONS_CEILING)).unwrap_or(usize::MAX)
+    pub fn connections(&self) -> u64 {
+        (self.open_files - self.open_files.div_ceil(10)).clamp(1, CONNECTIONS_CEILING)
     }
 }
 

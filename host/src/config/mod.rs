@@ -15,6 +15,8 @@ mod section;
 mod server;
 mod settings;
 mod tenant;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io::Read;
@@ -35,7 +37,7 @@ pub use server::Server;
 pub use tenant::Tenant;
 
 use machine::Machine;
-use section::{Source, nearest};
+use section::Source;
 
 /// Bytes of a config file at most: a wrong path does not read a disk into memory.
 const FILE_BYTES: u64 = 16 * 1_048_576;
@@ -70,7 +72,7 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         Problems::from(Place::file(path).at_line(line).problem("is not UTF-8"))
     })?;
     parse(path, text)
@@ -103,13 +105,7 @@ fn parse_on(path: &Path, text: &str, machine: &Machine) -> Result<Config, Proble
 fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) -> Config {
     let base = path.parent().unwrap_or(Path::new(""));
     let mut root = source.root(table);
-    let mut server_section = root.section("server");
-    let default_tenant = server_section
-        .as_mut()
-        .and_then(|server| server.value("default_tenant"));
-    let server = server::read(server_section, base, machine);
-    let backplane = backplane::read(root.section("backplane"));
-    let plugins = plugins::read(root.section("plugins"), base);
+    let plugins = plugins::read(&root.section("plugins"), base);
     let tenants = tenant::read(&root.list("tenants"), &plugins);
     if tenants.is_empty() {
         root.report(
@@ -119,15 +115,8 @@ fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) ->
                 .hint("add [[tenants]] with a name"),
         );
     }
-    if let (Some(value), Some(name)) = (default_tenant, &server.default_tenant)
-        && !tenants.iter().any(|tenant| tenant.name == *name)
-    {
-        let near = nearest(name, tenants.iter().map(|tenant| &*tenant.name));
-        value.problem(
-            format!("no tenant is named {name:?}"),
-            format!("the nearest is {:?}", near.unwrap_or_default()),
-        );
-    }
+    let server = server::read(root.section("server"), base, machine, &tenants);
+    let backplane = backplane::read(root.section("backplane"));
     root.finish();
     Config {
         path: path.to_owned(),

@@ -1,7 +1,5 @@
 //! Which web pages may connect. Pure; origins as RFC 6454 has them.
 
-use std::fmt;
-
 /// The origins a tenant allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
@@ -85,8 +83,78 @@ pub(super) fn is_host(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
 }
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.host)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins(texts: &[&str]) -> Origins {
+        let mut origins = Origins::default();
+        for text in texts {
+            assert!(origins.add(text), "{text}");
+        }
+        origins
+    }
+
+    #[test]
+    fn allows_the_listed_ones_only() {
+        let origins = origins(&[
+            "https://acme.example",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+            "app://local",
+        ]);
+        let allowed = [
+            "https://acme.example",
+            "https://ACME.example",
+            "https://acme.example:443",
+            "http://localhost:3000",
+            "https://[::1]:8443",
+            "app://local",
+        ];
+        for origin in allowed {
+            assert!(origins.allows(origin), "{origin}");
+        }
+        let refused = [
+            "http://acme.example",
+            "https://acme.example:8443",
+            "https://acme.example.evil.example",
+            "https://evil.example/https://acme.example",
+            "https://evil.example?https://acme.example",
+            "https://user@acme.example",
+            "https://sub.acme.example",
+            "https://acme.example/",
+            "https://acme.example:+443",
+            "https://acme.example:",
+            "http://localhost",
+            "null",
+            "*",
+            "",
+        ];
+        for origin in refused {
+            assert!(!origins.allows(origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn none_listed_allows_none_and_a_star_all() {
+        assert!(!Origins::default().allows("https://acme.example"));
+        assert!(origins(&["*"]).allows("https://acme.example"));
+        assert!(origins(&["*"]).allows("null"));
+    }
+
+    #[test]
+    fn takes_no_half_origins() {
+        for text in [
+            "acme.example",
+            "https://",
+            "https://*.acme.example",
+            "https://acme.example/",
+            "://a",
+            "null",
+            "https://a:99999",
+            "https://[::1",
+        ] {
+            assert!(!Origins::default().add(text), "{text}");
+        }
     }
 }

@@ -46,6 +46,9 @@ pub enum PatternError {
 
 impl Pattern {
     /// Checks and compiles `text`.
+    ///
+    /// # Errors
+    /// Which rule of patterns it breaks.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if text.is_empty() {
             return Err(PatternError::Empty);
@@ -133,4 +136,98 @@ fn after_each<'t>(pieces: &[String], text: &'t str) -> Option<&'t str> {
     pieces.iter().try_fold(text, |rest, piece| {
         rest.split_once(piece.as_str()).map(|(_, after)| after)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fits(pattern: &str, channel: &str) -> bool {
+        Pattern::parse(pattern).unwrap().matches(channel)
+    }
+
+    #[test]
+    fn matches_as_documented() {
+        let cases = [
+            ("room", "room", true),
+            ("room", "rooms", false),
+            ("room", "Room", false),
+            ("room:*", "room:42", true),
+            ("room:*", "room:", true),
+            ("room:*", "room", false),
+            ("room:*", "room:42:typing", false),
+            ("room:*:typing", "room:42:typing", true),
+            ("*", "room", true),
+            ("*", "room:42", false),
+            ("*:*", ":", true),
+            ("r*m:*", "room:1", true),
+            ("r*o*m", "room", true),
+            ("r*o*o*o*m", "room", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("**", "anything:at:all", true),
+            ("room:**", "room:42:typing", true),
+            ("room:**", "room:", true),
+            ("room:**", "room", false),
+            ("room**", "room", true),
+            ("room**", "rooms:42", true),
+            ("*:**", "a:b", true),
+            ("*:**", "a", false),
+            ("a*b**", "axb:c", true),
+            ("a*b**", "ax:b", false),
+            ("räume:*", "räume:ü", true),
+        ];
+        for (pattern, channel, expected) in cases {
+            assert_eq!(fits(pattern, channel), expected, "{pattern} {channel}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_never_match() {
+        assert_eq!(Pattern::parse(""), Err(PatternError::Empty));
+        assert_eq!(Pattern::parse(&"x".repeat(256)), Err(PatternError::TooLong));
+        assert_eq!(Pattern::parse("a b"), Err(PatternError::Character));
+        for text in ["**:a", "a:**:b", "***", "a***", "**a", "****"] {
+            assert_eq!(Pattern::parse(text), Err(PatternError::OpenInside), "{text}");
+        }
+    }
+
+    /// The definition, character by character: slow, and plain to see.
+    fn naive(pattern: &[char], channel: &[char]) -> bool {
+        match (pattern, channel) {
+            (['*', '*'], _) => true,
+            (['*', rest @ ..], _) if naive(rest, channel) => true,
+            (['*', ..], [c, after @ ..]) => *c != ':' && naive(pattern, after),
+            ([p, rest @ ..], [c, after @ ..]) => p == c && naive(rest, after),
+            ([], []) => true,
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+        // A small alphabet, so that much fits and stars have several ways to.
+        #[test]
+        fn matches_as_the_naive_matcher(pattern in "[ab:ü*]{1,10}", channel in "[ab:ü]{0,12}") {
+            if let Ok(compiled) = Pattern::parse(&pattern) {
+                let chars = |text: &str| text.chars().collect::<Vec<_>>();
+                prop_assert_eq!(compiled.matches(&channel), naive(&chars(&pattern), &chars(&channel)));
+            }
+        }
+
+        #[test]
+        fn a_pattern_without_stars_matches_itself_alone(pattern in "[ab:]{1,6}", channel in "[ab:]{1,6}") {
+            prop_assert_eq!(fits(&pattern, &channel), pattern == channel);
+        }
+    }
+
+    /// A pattern of many stars on a channel that only fails at its end: exponential if tried again.
+    #[test]
+    fn many_stars_stay_cheap() {
+        let pattern = format!("{}b", "a*".repeat(127));
+        assert!(!fits(&pattern, &"a".repeat(255)));
+        assert!(fits(&pattern, &format!("{}b", "a".repeat(254))));
+    }
 }

@@ -20,26 +20,27 @@ pub struct PluginFile {
     pub place: Place,
 }
 
-pub(super) fn read(section: Option<Section<'_>>, base: &Path) -> Vec<PluginFile> {
-    let entries = section.iter().flat_map(Section::entries);
-    entries.filter_map(|(name, value)| plugin(name, &value, base)).collect()
+pub(super) fn read(section: &Section<'_>, base: &Path) -> Vec<PluginFile> {
+    section
+        .entries()
+        .map(|(name, value)| plugin(name, &value, base))
+        .collect()
 }
 
-/// Only what is no table at all gives none: a plugin with a bad key is still one that chains may name.
-fn plugin(name: &str, value: &Value<'_>, base: &Path) -> Option<PluginFile> {
+fn plugin(name: &str, value: &Value<'_>, base: &Path) -> PluginFile {
     if !is_name(name) {
         value.problem("is no plugin name", NAME_RULE);
     }
-    let mut section = value.section()?;
+    let mut section = value.section();
     let path = section.need("file").and_then(|value| file(&value));
     let sha256 = section.value("sha256").and_then(|value| digest(&value));
     section.finish();
-    Some(PluginFile {
+    PluginFile {
         name: name.into(),
         path: base.join(path.unwrap_or_default()),
         sha256,
         place: value.place.clone(),
-    })
+    }
 }
 
 fn file<'a>(value: &Value<'a>) -> Option<&'a str> {
@@ -61,21 +62,12 @@ fn digest(value: &Value<'_>) -> Option<[u8; 32]> {
 }
 
 fn hex32(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
-        .collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => high << 4 | low,
-            // An odd count of digits ends in a shorter list than 32 bytes want, or a longer one.
-            _ => 0,
-        })
-        .collect();
-    if digits.len() == 64 {
-        bytes.try_into().ok()
-    } else {
-        None
+    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
     }
+    let mut digest = [0; 32];
+    for (at, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(digest)
 }

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -61,17 +62,18 @@ impl Source {
         Section {
             source: self,
             place: self.file.at_line(1),
-            table,
+            table: Some(table),
             asked: Vec::new(),
         }
     }
 }
 
-/// A table. Remembers which keys it was asked for: those are the known ones.
+/// A table; an absent one is as an empty one. Remembers which keys it was asked for: those are the
+/// known ones.
 pub(super) struct Section<'a> {
     source: &'a Source,
     pub place: Place,
-    table: &'a DeTable<'a>,
+    table: Option<&'a DeTable<'a>>,
     asked: Vec<&'static str>,
 }
 
@@ -79,7 +81,7 @@ impl<'a> Section<'a> {
     /// The value of `key`, if it is there.
     pub fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.asked.push(key);
-        let (at, value) = self.table.get_key_value(key)?;
+        let (at, value) = self.table?.get_key_value(key)?;
         Some(self.found(at.span().start, key, value))
     }
 
@@ -100,14 +102,37 @@ impl<'a> Section<'a> {
         self.value(key).and_then(|value| value.flag()).unwrap_or(default)
     }
 
-    pub fn number(&mut self, key: &'static str, number: &Number) -> u64 {
+    fn number(&mut self, key: &'static str, number: &Number) -> u64 {
         self.value(key)
             .and_then(|value| value.number(number))
             .unwrap_or(number.default)
     }
 
-    pub fn section(&mut self, key: &'static str) -> Option<Section<'a>> {
-        self.value(key)?.section()
+    /// How many of what [`Number::unit`] says.
+    pub fn count(&mut self, key: &'static str, number: &Number) -> usize {
+        // Every maximum fits the word of the machines that we build for, so this never cuts.
+        usize::try_from(self.number(key, number)).unwrap_or(usize::MAX)
+    }
+
+    pub fn seconds(&mut self, key: &'static str, number: &Number) -> Duration {
+        Duration::from_secs(self.number(key, number))
+    }
+
+    pub fn millis(&mut self, key: &'static str, number: &Number) -> Duration {
+        Duration::from_millis(self.number(key, number))
+    }
+
+    /// The table under `key`. One of another type is reported and read as empty.
+    pub fn section(&mut self, key: &'static str) -> Section<'a> {
+        match self.value(key) {
+            Some(value) => value.section(),
+            None => Section {
+                source: self.source,
+                place: self.place.child(key),
+                table: None,
+                asked: Vec::new(),
+            },
+        }
     }
 
     /// The items of the list under `key`; none if it is absent.
@@ -117,7 +142,7 @@ impl<'a> Section<'a> {
 
     /// All entries, for tables whose keys are names that the operator chose.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.table.iter().map(|(key, value)| {
+        self.table.into_iter().flatten().map(|(key, value)| {
             let name: &'a str = key.get_ref();
             (name, self.found(key.span().start, name, value))
         })
@@ -125,7 +150,7 @@ impl<'a> Section<'a> {
 
     /// Reports every key that nobody asked for. Comes last, as all that was asked for before is known.
     pub fn finish(self) {
-        for (key, _) in self.table {
+        for (key, _) in self.table.into_iter().flatten() {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {
                 continue;
@@ -206,16 +231,32 @@ impl<'a> Value<'a> {
         None
     }
 
-    pub fn section(&self) -> Option<Section<'a>> {
-        let Some(table) = self.raw.as_table() else {
-            return self.expected("a table");
-        };
-        Some(Section {
+    /// This as a table. One of another type is reported and read as empty.
+    pub fn section(&self) -> Section<'a> {
+        let table = self.raw.as_table();
+        if table.is_none() {
+            self.expected::<()>("a table");
+        }
+        Section {
             source: self.source,
             place: self.place.clone(),
             table,
             asked: Vec::new(),
-        })
+        }
+    }
+
+    /// The one of `known` that this names, for references to what stands elsewhere in the config.
+    pub fn name_of<'k>(&self, what: &str, known: impl Iterator<Item = &'k Arc<str>> + Clone) -> Option<Arc<str>> {
+        let text = self.text()?;
+        if let Some(name) = known.clone().find(|name| &***name == text) {
+            return Some(name.clone());
+        }
+        let mut problem = self.place.problem(format!("no {what} is named {text:?}"));
+        if let Some(near) = nearest(text, known.map(|name| &**name)) {
+            problem = problem.hint(format!("the nearest is {near:?}"));
+        }
+        self.report(problem);
+        None
     }
 
     pub fn list(&self) -> Option<Vec<Value<'a>>> {
@@ -259,7 +300,7 @@ impl<'a> Value<'a> {
 }
 
 /// The known name that takes the fewest edits from `name`.
-pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
         .into_iter()
         .min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::machine::Machine;
 use super::name::{NAME_RULE, is_node_name};
 use super::section::{Number, Section, Value};
+use super::tenant::Tenant;
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 /// 0 stands for one per core.
@@ -23,7 +24,7 @@ const DRAIN: Number = Number {
     default: 10,
     unit: "seconds",
 };
-/// The default is worked out from the open-file limit.
+/// The default comes from the open-file limit.
 const MAX_CONNECTIONS: Number = Number {
     min: 1,
     max: 10_000_000,
@@ -76,60 +77,41 @@ pub struct Server {
     pub plugin_cache: Option<PathBuf>,
 }
 
-/// Reads `[server]`. `tenants` are the names that `default_tenant` may be.
-pub(super) fn read(section: Option<Section<'_>>, base: &Path, machine: &Machine) -> Server {
-    let mut server = Server {
-        listen: LISTEN,
-        admin_listen: None,
-        shards: machine.cores,
-        node: machine.node.clone(),
-        drain: Duration::from_secs(DRAIN.default),
-        default_tenant: None,
-        max_connections: machine.connections(),
-        ping: Duration::from_millis(PING.default),
-        connect_timeout: Duration::from_millis(CONNECT_TIMEOUT.default),
-        header_timeout: Duration::from_millis(HEADER_TIMEOUT.default),
-        plugin_cache: machine.plugin_cache.clone(),
+pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, tenants: &[Arc<Tenant>]) -> Server {
+    let listen = section.value("listen").and_then(|value| address(&value));
+    let node = section.value("node").and_then(|value| node_name(&value));
+    let default_tenant = section.value("default_tenant");
+    let max_connections = Number {
+        default: machine.connections(),
+        ..MAX_CONNECTIONS
     };
-    let Some(mut section) = section else {
-        return server;
+    let server = Server {
+        listen: listen.unwrap_or(LISTEN),
+        admin_listen: section.value("admin_listen").and_then(|value| admin_address(&value)),
+        shards: match section.count("shards", &SHARDS) {
+            0 => machine.cores,
+            shards => shards,
+        },
+        node: node.map_or_else(|| machine.node.clone(), Arc::from),
+        drain: section.seconds("drain_seconds", &DRAIN),
+        default_tenant: default_tenant
+            .and_then(|value| value.name_of("tenant", tenants.iter().map(|tenant| &tenant.name))),
+        max_connections: section.count("max_connections", &max_connections),
+        ping: section.millis("ping_ms", &PING),
+        connect_timeout: section.millis("connect_timeout_ms", &CONNECT_TIMEOUT),
+        header_timeout: section.millis("header_timeout_ms", &HEADER_TIMEOUT),
+        plugin_cache: match section.text("plugin_cache") {
+            Some("") => None,
+            Some(directory) => Some(base.join(directory)),
+            None => machine.plugin_cache.clone(),
+        },
     };
-    if let Some(listen) = section.value("listen").and_then(|value| address(&value)) {
-        server.listen = listen;
-    }
-    if let Some(value) = section.value("admin_listen") {
-        server.admin_listen = admin_address(&value);
-    }
-    match section.number("shards", &SHARDS) {
-        0 => {}
-        shards => server.shards = to_usize(shards),
-    }
-    if let Some(node) = section.value("node").and_then(|value| node_name(&value)) {
-        server.node = node.into();
-    }
-    server.drain = Duration::from_secs(section.number("drain_seconds", &DRAIN));
-    server.default_tenant = section.text("default_tenant").map(Arc::from);
-    let max = section.value("max_connections");
-    if let Some(max) = max.and_then(|value| value.number(&MAX_CONNECTIONS)) {
-        server.max_connections = to_usize(max);
-    }
-    server.ping = Duration::from_millis(section.number("ping_ms", &PING));
-    server.connect_timeout = Duration::from_millis(section.number("connect_timeout_ms", &CONNECT_TIMEOUT));
-    server.header_timeout = Duration::from_millis(section.number("header_timeout_ms", &HEADER_TIMEOUT));
-    if let Some(directory) = section.text("plugin_cache") {
-        server.plugin_cache = (!directory.is_empty()).then(|| base.join(directory));
-    }
     section.finish();
     server
 }
 
-/// Every [`Number`]'s maximum fits the machine's word, so this never cuts.
-pub(super) fn to_usize(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
 fn admin_address(value: &Value<'_>) -> Option<SocketAddr> {
-    // "" turns the admin listener off: an absent key could not undo an include or a template.
+    // "" turns it off, as does leaving the key out.
     if value.raw.as_str() == Some("") {
         return None;
     }

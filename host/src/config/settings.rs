@@ -1,6 +1,6 @@
 //! A plugin's own settings: TOML to JSON. Knows nothing of what they mean.
 
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Number, Value as Json};
 use toml::de::{DeFloat, DeInteger, DeValue};
 
 use super::section::Value;
@@ -15,10 +15,9 @@ pub(super) fn to_json(value: &Value<'_>) -> Json {
         DeValue::Float(number) => float(value, number),
         DeValue::Array(_) => value.list().unwrap_or_default().iter().map(to_json).collect(),
         DeValue::Table(_) => {
-            let section = value.section();
-            let entries = section.iter().flat_map(|section| section.entries());
-            let map: Map<_, _> = entries.map(|(key, value)| (key.to_owned(), to_json(&value))).collect();
-            Json::Object(map)
+            let entries = value.section();
+            let entries = entries.entries().map(|(key, value)| (key.to_owned(), to_json(&value)));
+            Json::Object(entries.collect())
         }
     }
 }

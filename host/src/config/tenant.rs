@@ -55,9 +55,9 @@ impl Tenant {
 
 pub(super) fn read(items: &[Value<'_>], plugins: &[PluginFile]) -> Vec<Arc<Tenant>> {
     let mut taken = Taken::default();
-    let sections = items.iter().filter_map(Value::section);
-    sections
-        .map(|section| Arc::new(tenant(section, plugins, &mut taken)))
+    items
+        .iter()
+        .map(|item| Arc::new(tenant(item.section(), plugins, &mut taken)))
         .collect()
 }
 

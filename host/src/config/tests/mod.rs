@@ -1,0 +1,36 @@
+//! The config as operators write it: what it means, and what is said of one that is wrong.
+
+mod accepts;
+mod refuses;
+
+use std::path::Path;
+
+use super::machine::Machine;
+use super::{Config, parse_on};
+
+/// A machine that every test knows.
+fn machine() -> Machine {
+    Machine {
+        cores: 4,
+        open_files: 20_000,
+        plugin_cache: Some("/cache/sluicegate".into()),
+        node: "node-random".into(),
+    }
+}
+
+fn read(text: &str) -> Result<Config, super::Problems> {
+    parse_on(Path::new("conf/sg.toml"), text, &machine())
+}
+
+/// The config that `text` means.
+#[track_caller]
+fn good(text: &str) -> Config {
+    read(text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// What is said of `text`, one line each.
+#[track_caller]
+fn bad(text: &str) -> Vec<String> {
+    let problems = read(text).expect_err("a config with problems");
+    problems.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,10 @@
+use proptest::prelude::*;
+
+use crate::config::parse;
+
+use super::{bad, good, read};
+
+#[test]
+fn nothing() {
+    dbg!(bad(""));
+}
