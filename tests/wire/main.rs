@@ -2,3 +2,5 @@
 //! `SLUICEGATE_PLUGINS` say which; else what the workspace built last.
 
 mod support;
+
+mod protocol;

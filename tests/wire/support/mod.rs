@@ -10,6 +10,7 @@ pub mod http;
 pub mod lines;
 pub mod metrics;
 pub mod process;
+pub mod shared;
 pub mod socket;
 pub mod token;
 
@@ -20,6 +21,7 @@ pub use broker::Broker;
 pub use client::Client;
 pub use envelope::Envelope;
 pub use serde_json::{Value, json};
+pub use shared::shared;
 pub use socket::Frame;
 
 /// How long a test waits for what must happen. Only a failing test ever waits this long.

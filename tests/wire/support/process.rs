@@ -40,6 +40,8 @@ impl Process {
             .args(args)
             .env("RUST_LOG", log_level)
             .env("NO_COLOR", "1")
+            // Compiled plugins are kept between runs, away from the cache of the user.
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
