@@ -1,0 +1,136 @@
+//! Checks the word search: first what tries to slip by it.
+
+use super::*;
+use proptest::prelude::*;
+
+fn found<'a>(words: &[&str], raw: &'a str) -> Vec<&'a str> {
+    let list = WordList::new(words).unwrap();
+    let hits = list.hits(raw);
+    if !hits.is_empty() {
+        assert!(list.may_occur(&format!("\"{raw}\"")), "the quick pass lost {raw}");
+    }
+    hits.into_iter().map(|hit| &raw[hit.range]).collect()
+}
+
+#[test]
+fn a_word_needs_a_letter() {
+    assert_eq!(WordList::new(["ok", "$$$"]).err(), Some(NotAWord("$$$".into())));
+    assert!(WordList::new([""]).is_err());
+}
+
+#[test]
+fn disguises_do_not_help() {
+    for raw in [
+        "HeCk",
+        "\\u0068eck",
+        "\\u0048\\u0045ck",
+        "h\u{200b}eck",
+        "he\u{ad}ck",
+        "h\\u200beck",
+        "h\u{301}eck",
+        "hec\u{212a}",
+        "\u{feff}heck",
+        "x_heck_y",
+        "x\\nheck",
+        "日heck?本 heck",
+    ] {
+        let hits = found(&["heck"], raw);
+        assert!(!hits.is_empty(), "{raw}");
+    }
+}
+
+#[test]
+fn only_whole_words_count() {
+    for raw in [
+        "checkered",
+        "hecks",
+        "hecké",
+        "éheck",
+        "heck1",
+        "1heck",
+        "h eck",
+        "\\nheckle",
+        "日heck本",
+    ] {
+        assert_eq!(found(&["heck"], raw), [""; 0], "{raw}");
+    }
+    // The letter of an escape is no part of the word behind it.
+    assert_eq!(found(&["heck"], "\\theck"), ["heck"]);
+    assert_eq!(found(&["nheck"], "\\nheck"), [""; 0]);
+}
+
+#[test]
+fn case_goes_by_unicode() {
+    assert_eq!(found(&["straße"], "STRASSE"), ["STRASSE"]);
+    assert_eq!(found(&["STRASSE"], "straße"), ["straße"]);
+    assert_eq!(found(&["ΟΔΟΣ"], "οδος"), ["οδος"]);
+    assert_eq!(found(&["чёрт"], "ЧЁРТ!"), ["ЧЁРТ"]);
+    assert_eq!(found(&["milli"], "MİLLI"), ["MİLLI"]);
+    assert_eq!(found(&["禁止"], "禁止"), ["禁止"]);
+}
+
+#[test]
+fn phrases_and_signs_are_words_too() {
+    assert_eq!(found(&["buy now"], "so Buy Now!"), ["Buy Now"]);
+    assert_eq!(found(&["buy now"], "buy nowhere"), [""; 0]);
+    assert_eq!(found(&["@all"], "hi @all"), ["@all"]);
+    assert_eq!(found(&["@all"], "hi all"), [""; 0]);
+    assert_eq!(found(&["c++"], "I like c++x"), ["c++"]);
+    assert_eq!(found(&["say \"hi\""], "say \\\"hi\\\""), ["say \\\"hi\\\""]);
+}
+
+#[test]
+fn the_longest_word_wins_and_hits_do_not_overlap() {
+    let list = WordList::new(["a", "a b", "b c"]).unwrap();
+    assert_eq!(list.hits("a b c"), [Hit { word: 1, range: 0..3 }]);
+    assert_eq!(list.hits("a c, b c").len(), 2);
+}
+
+#[test]
+fn the_quick_pass_says_no_to_clean_text() {
+    let list = WordList::new(["heck", "buy now"]).unwrap();
+    assert!(!list.may_occur(r#"{"text":"all is well, checkered hecks"}"#));
+    assert!(list.may_occur(r#"{"text":"buy something"}"#));
+    assert!(!WordList::new([""; 0]).unwrap().may_occur("\"é\""));
+}
+
+#[test]
+fn many_words_are_all_found() {
+    let words: Vec<String> = (0..5_000).map(|n| format!("w{n}")).collect();
+    let list = WordList::new(&words).unwrap();
+    for (index, word) in words.iter().enumerate() {
+        assert_eq!(
+            list.hits(word),
+            [Hit {
+                word: index,
+                range: 0..word.len()
+            }]
+        );
+    }
+    assert!(list.hits("w5000 w x").is_empty());
+}
+
+proptest! {
+    #[test]
+    fn hits_are_in_order_and_within(words in prop::collection::vec("[ab ]{0,3}a", 1..4),
+                                    raw in "([ab é]|\\\\u0061|\\\\n){0,20}") {
+        let list = WordList::new(&words).unwrap();
+        let mut end = 0;
+        for hit in list.hits(&raw) {
+            prop_assert!(hit.range.start >= end && hit.range.end <= raw.len());
+            prop_assert!(raw.is_char_boundary(hit.range.start) && raw.is_char_boundary(hit.range.end));
+            end = hit.range.end;
+        }
+    }
+
+    /// However it is written, a word is found or not found alike.
+    #[test]
+    fn escapes_change_nothing(plain in "[ab ]{0,12}", which in prop::collection::vec(any::<bool>(), 12)) {
+        let escaped: String = plain.chars().zip(which)
+            .map(|(c, escape)| if escape { format!("\\u{:04X}", c as u32) } else { c.to_string() })
+            .collect();
+        let list = WordList::new(["ab", "b a", "aa"]).unwrap();
+        let words = |raw: &str| list.hits(raw).into_iter().map(|h| h.word).collect::<Vec<_>>();
+        prop_assert_eq!(words(&plain), words(&escaped));
+    }
+}
