@@ -99,6 +99,13 @@ impl Decoder {
         self.held.as_ref().is_some_and(|held| held.has_unread())
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.held
+            .as_ref()
+            .map_or(0, |held| size_of::<Held>() + held.heap_bytes())
+    }
+
     /// Checks what a header means for the message it is part of.
     fn admit(&self, header: Header) -> Result<(), WireError> {
         if header.opcode.is_control() {
@@ -228,10 +235,7 @@ impl Messages<'_> {
                 self.at = place.end;
                 return Ok(Some(Found::InInput(header.opcode, place)));
             }
-            self.decoder
-                .held
-                .get_or_insert_default()
-                .begin_frame(header)?;
+            self.decoder.held.get_or_insert_default().begin_frame(header)?;
         }
     }
 }
@@ -249,12 +253,7 @@ impl Drop for Messages<'_> {
                 Input::Lent(bytes) => held.keep_unread(bytes[at..].to_vec(), 0),
                 Input::Owned(bytes) => held.keep_unread(mem::take(bytes), at),
             }
-        } else if self
-            .decoder
-            .held
-            .as_ref()
-            .is_some_and(|held| held.is_empty())
-        {
+        } else if self.decoder.held.as_ref().is_some_and(|held| held.is_empty()) {
             self.decoder.held = None;
         }
     }
@@ -263,9 +262,7 @@ impl Drop for Messages<'_> {
 /// Reads an unmasked payload as what its opcode says.
 fn message(opcode: Opcode, payload: &[u8]) -> Result<Message<'_>, WireError> {
     Ok(match opcode {
-        Opcode::Text => {
-            Message::Text(std::str::from_utf8(payload).map_err(|_| WireError::InvalidUtf8)?)
-        }
+        Opcode::Text => Message::Text(std::str::from_utf8(payload).map_err(|_| WireError::InvalidUtf8)?),
         // A continuation is never handed out: what it completes has the opcode of the first
         // fragment.
         Opcode::Binary | Opcode::Continuation => Message::Binary(payload),

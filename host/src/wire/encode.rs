@@ -30,10 +30,10 @@ impl FrameKind {
     }
 }
 
-/// A text frame with a copy of `payload`.
+/// A text frame with a copy of `payload`, which is UTF-8: the caller wrote it.
 #[must_use]
-pub fn text_frame(payload: &str) -> Bytes {
-    whole_frame(Opcode::Text, payload.as_bytes())
+pub fn text_frame(payload: impl AsRef<[u8]>) -> Bytes {
+    whole_frame(Opcode::Text, payload.as_ref())
 }
 
 /// A binary frame with a copy of `payload`.
@@ -45,20 +45,14 @@ pub fn binary_frame(payload: &[u8]) -> Bytes {
 /// A ping frame. Of `payload` at most 125 bytes are sent, the most a control frame can hold.
 #[must_use]
 pub fn ping_frame(payload: &[u8]) -> Bytes {
-    whole_frame(
-        Opcode::Ping,
-        &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)],
-    )
+    whole_frame(Opcode::Ping, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
 }
 
 /// A pong frame; `payload` is that of the ping it answers (RFC 6455 5.5.3), which is at most 125
 /// bytes; more is cut off.
 #[must_use]
 pub fn pong_frame(payload: &[u8]) -> Bytes {
-    whole_frame(
-        Opcode::Pong,
-        &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)],
-    )
+    whole_frame(Opcode::Pong, &payload[..payload.len().min(MAX_CONTROL_PAYLOAD)])
 }
 
 /// A close frame with `code` and `reason`, or an empty one for `None` (RFC 6455 5.5.1), which has
@@ -71,15 +65,8 @@ pub fn close_frame(code: impl Into<Option<u16>>, reason: &str) -> Bytes {
     let Some(code) = code.into() else {
         return whole_frame(Opcode::Close, &[]);
     };
-    debug_assert!(
-        is_valid_close_code(code),
-        "close code {code} may not be sent"
-    );
-    let code = if is_valid_close_code(code) {
-        code
-    } else {
-        1011
-    };
+    debug_assert!(is_valid_close_code(code), "close code {code} may not be sent");
+    let code = if is_valid_close_code(code) { code } else { 1011 };
     let reason = &reason[..reason.floor_char_boundary(MAX_CONTROL_PAYLOAD - 2)];
     let mut payload = [0; MAX_CONTROL_PAYLOAD];
     payload[..2].copy_from_slice(&code.to_be_bytes());

@@ -94,10 +94,7 @@ pub fn accept_key(key: &str) -> String {
 /// The words of a header that is a comma-separated list, such as `Connection` or
 /// `Sec-WebSocket-Protocol`.
 pub fn tokens(value: &str) -> impl Iterator<Item = &str> {
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
+    value.split(',').map(str::trim).filter(|token| !token.is_empty())
 }
 
 /// 22 characters hold 16 bytes. The four bits left over in the last one should be 0, but clients

@@ -44,15 +44,17 @@ struct Arriving {
 impl Held {
     /// Whether there is no reason to keep this.
     pub(super) fn is_empty(&self) -> bool {
-        self.header_len == 0
-            && self.frame.is_none()
-            && self.message.is_none()
-            && self.unread.is_empty()
+        self.header_len == 0 && self.frame.is_none() && self.message.is_none() && self.unread.is_empty()
     }
 
     /// The type and size of the fragmented message being assembled.
     pub(super) fn message(&self) -> Option<(Opcode, usize)> {
         self.message.map(|(opcode, _)| (opcode, self.assembled))
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.body.capacity() + self.unread.capacity()
     }
 
     pub(super) fn has_unread(&self) -> bool {
@@ -87,19 +89,14 @@ impl Held {
     /// Adds the first bytes of `input` to the header begun earlier, as many as it can use, and
     /// tells how many bytes of `input` belong to it. `None` while it is not whole; then all of
     /// `input` was taken.
-    pub(super) fn complete_header(
-        &mut self,
-        input: &[u8],
-    ) -> Result<Option<(Header, usize)>, WireError> {
+    pub(super) fn complete_header(&mut self, input: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
         let had = usize::from(self.header_len);
         let taken = input.len().min(MAX_CLIENT_HEADER - had);
         self.header[had..had + taken].copy_from_slice(&input[..taken]);
         let parsed = Header::parse(&self.header[..had + taken])?;
         self.header_len = match parsed {
             Some(_) => 0,
-            None => (had + taken)
-                .try_into()
-                .expect("a header has at most 14 bytes"),
+            None => (had + taken).try_into().expect("a header has at most 14 bytes"),
         };
         Ok(parsed.map(|(header, length)| (header, length - had)))
     }
@@ -172,8 +169,7 @@ impl Held {
     /// those before it.
     fn grow(&mut self, more: usize, missing: usize) {
         if self.assembled == 0 && self.body.capacity() - self.body.len() < more {
-            self.body
-                .reserve_exact(self.body.len().max(more).min(missing));
+            self.body.reserve_exact(self.body.len().max(more).min(missing));
         }
     }
 

@@ -20,8 +20,5 @@ mod tests;
 
 pub use close::is_valid_close_code;
 pub use decode::{Decoder, Message, Messages};
-pub use encode::{
-    FrameKind, FrameWriter, binary_frame, close_frame, ping_frame, pong_frame, put_header,
-    text_frame,
-};
+pub use encode::{FrameKind, FrameWriter, binary_frame, close_frame, ping_frame, pong_frame, put_header, text_frame};
 pub use error::WireError;
