@@ -71,7 +71,7 @@ fn url<'a>(value: &Value<'a>) -> Option<&'a str> {
     if !good {
         // The text stays out of the message: it may hold a password.
         value.problem(
-            "is no Redis URL",
+            "is not a Redis URL",
             format!("write it like {URL:?}, or rediss:// for TLS"),
         );
     }
@@ -85,8 +85,8 @@ fn prefix<'a>(value: &Value<'a>) -> Option<&'a str> {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
     if !good {
         value.problem(
-            format!("{text:?} is no prefix"),
-            "it is 1 to 64 of a-z, A-Z, 0-9, _, -, . and :",
+            format!("{text:?} is not a prefix"),
+            "use 1 to 64 of a-z, A-Z, 0-9, _, -, . and :",
         );
     }
     good.then_some(text)

@@ -88,11 +88,13 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, Problems> {
 
 fn parse_on(path: &Path, text: &str, machine: &Machine) -> Result<Config, Problems> {
     let source = Source::new(path.into(), text);
-    let table = DeTable::parse(text).map_err(|error| {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    // The first only: the others tend to be its consequences.
+    if let Some(error) = errors.iter().min_by_key(|error| offset(error)) {
         // Its message alone: the whole shows the line, and that may hold a secret.
-        let offset = error.span().map_or(0, |span| span.start);
-        source.place(offset).problem(error.message())
-    })?;
+        return Err(source.place(offset(error)).problem(error.message()).into());
+    }
     let config = read(&source, table.get_ref(), path, machine);
     let problems = source.into_problems();
     if problems.is_empty() {
@@ -106,8 +108,11 @@ fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) ->
     let base = path.parent().unwrap_or(Path::new(""));
     let mut root = source.root(table);
     let plugins = plugins::read(&root.section("plugins"), base);
-    let tenants = tenant::read(&root.list("tenants"), &plugins);
-    if tenants.is_empty() {
+    let tenants = match root.value("tenants") {
+        Some(value) => value.list(),
+        None => Some(Vec::new()),
+    };
+    if tenants.as_ref().is_some_and(Vec::is_empty) {
         root.report(
             root.place
                 .child("tenants")
@@ -115,6 +120,7 @@ fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) ->
                 .hint("add [[tenants]] with a name"),
         );
     }
+    let tenants = tenant::read(&tenants.unwrap_or_default(), &plugins);
     let server = server::read(root.section("server"), base, machine, &tenants);
     let backplane = backplane::read(root.section("backplane"));
     root.finish();

@@ -4,7 +4,7 @@
 const NAME_BYTES: usize = 64;
 
 /// The rule in words, for hints.
-pub(super) const NAME_RULE: &str = "it is 1 to 64 of a-z, A-Z, 0-9, _ and -";
+pub(super) const NAME_RULE: &str = "use 1 to 64 of a-z, A-Z, 0-9, _ and -";
 
 /// Whether `name` may be a tenant's or a plugin's name: it travels in paths, metrics and store keys.
 pub(super) fn is_name(name: &str) -> bool {

@@ -29,7 +29,7 @@ pub(super) fn read(section: &Section<'_>, base: &Path) -> Vec<PluginFile> {
 
 fn plugin(name: &str, value: &Value<'_>, base: &Path) -> PluginFile {
     if !is_name(name) {
-        value.problem("is no plugin name", NAME_RULE);
+        value.problem("is not a plugin name", NAME_RULE);
     }
     let mut section = value.section();
     let path = section.need("file").and_then(|value| file(&value));
@@ -56,7 +56,10 @@ fn digest(value: &Value<'_>) -> Option<[u8; 32]> {
     let text = value.text()?;
     let digest = hex32(text);
     if digest.is_none() {
-        value.problem("is no SHA-256", "write 64 hexadecimal digits, as sha256sum prints them");
+        value.problem(
+            "is not a SHA-256",
+            "write 64 hexadecimal digits, as sha256sum prints them",
+        );
     }
     digest
 }

@@ -37,15 +37,16 @@ impl Place {
     /// `key` within this table. Its line is this table's until [`Place::at_line`] says better.
     #[must_use]
     pub fn child(&self, key: &str) -> Self {
-        let mut path = self.key.clone();
-        if !path.is_empty() {
-            path.push('.');
-        }
-        if is_bare(key) {
-            path.push_str(key);
+        let key = if is_bare(key) {
+            key.to_owned()
         } else {
-            path.push_str(&format!("{key:?}"));
-        }
+            format!("{key:?}")
+        };
+        let path = if self.key.is_empty() {
+            key
+        } else {
+            format!("{}.{key}", self.key)
+        };
         Self {
             key: path,
             ..self.clone()

@@ -23,6 +23,8 @@ pub(super) struct Number {
     pub unit: &'static str,
 }
 
+const A_LIST: &str = "a list";
+
 /// One file being read: turns offsets into lines and collects the problems.
 pub(super) struct Source {
     file: Place,
@@ -88,7 +90,8 @@ impl<'a> Section<'a> {
     /// The value of `key`; its absence is a problem.
     pub fn need(&mut self, key: &'static str) -> Option<Value<'a>> {
         let value = self.value(key);
-        if value.is_none() {
+        // What is not a table at all was reported as that.
+        if value.is_none() && self.table.is_some() {
             self.report(self.place.child(key).problem("is missing"));
         }
         value
@@ -210,7 +213,7 @@ impl<'a> Value<'a> {
             self.report(
                 self.place
                     .problem(format!("{raw} is out of range"))
-                    .hint(format!("it is {min} to {max} {unit}")),
+                    .hint(format!("the range is {min} to {max} {unit}")),
             );
         }
         in_range
@@ -261,7 +264,7 @@ impl<'a> Value<'a> {
 
     pub fn list(&self) -> Option<Vec<Value<'a>>> {
         let Some(items) = self.raw.as_array() else {
-            return self.expected("a list");
+            return self.expected(A_LIST);
         };
         let item = |(index, item): (usize, &'a Spanned<DeValue<'a>>)| {
             let line = self.source.place(item.span().start).line().unwrap_or(1);
@@ -294,14 +297,18 @@ impl<'a> Value<'a> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.report(self.place.problem(format!("is {found} and must be {what}")));
+        let problem = self.place.problem(format!("is {found} and must be {what}"));
+        self.report(match (self.raw, what) {
+            (DeValue::Table(_), A_LIST) => problem.hint("a table of a list has its name in double brackets: [[name]]"),
+            _ => problem,
+        });
         None
     }
 }
 
-/// The known name that takes the fewest edits from `name`.
+/// The known name that is most like `name`. Jaro-Winkler weighs the beginning, so that `drain` finds
+/// `drain_seconds`; the number of edits would find any other short key.
 fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    known
-        .into_iter()
-        .min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate))
+    let likeness = |candidate: &str| strsim::jaro_winkler(name, candidate);
+    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }

@@ -127,7 +127,7 @@ fn address(value: &Value<'_>) -> Option<SocketAddr> {
     };
     if parsed.is_err() {
         value.problem(
-            format!("{text:?} is no IP address with a port"),
+            format!("{text:?} is not an IP address with a port"),
             "write it like \"127.0.0.1:8080\", \"[::]:8080\" or \":8080\"",
         );
     }
@@ -137,7 +137,7 @@ fn address(value: &Value<'_>) -> Option<SocketAddr> {
 fn node_name<'a>(value: &Value<'a>) -> Option<&'a str> {
     let name = value.text()?;
     if !is_node_name(name) {
-        value.problem(format!("{name:?} is no node name"), format!("{NAME_RULE}, and dots"));
+        value.problem(format!("{name:?} is not a node name"), format!("{NAME_RULE}, and dots"));
         return None;
     }
     Some(name)

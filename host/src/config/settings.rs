@@ -40,7 +40,7 @@ fn float(value: &Value<'_>, number: &DeFloat<'_>) -> Json {
     json.map_or_else(
         || {
             value.problem(
-                "is no finite number",
+                "is not a finite number",
                 "JSON, which plugins are given, has neither nan nor inf",
             );
             Json::Null

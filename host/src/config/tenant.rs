@@ -102,7 +102,7 @@ fn tenant(mut section: Section<'_>, plugins: &[PluginFile], taken: &mut Taken) -
 fn name<'a>(value: &Value<'a>) -> Option<(&'a str, Value<'a>)> {
     let name = value.text()?;
     if !is_name(name) {
-        value.problem(format!("{name:?} is no tenant name"), NAME_RULE);
+        value.problem(format!("{name:?} is not a tenant name"), NAME_RULE);
         return None;
     }
     Some((name, value.clone()))
@@ -125,7 +125,7 @@ fn host(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
     if !is_host(text) {
         value.problem(
-            format!("{text:?} is no host name"),
+            format!("{text:?} is not a host name"),
             "write it without scheme and port, in ASCII, like \"acme.example\"",
         );
         return None;
@@ -139,8 +139,8 @@ fn origins(items: &[Value<'_>]) -> Origins {
         let Some(text) = item.text() else { continue };
         if !origins.add(text) {
             item.problem(
-                format!("{text:?} is no origin"),
-                "write scheme, host and port if it is not the scheme's own, like \"https://acme.example\", or \"*\" for all",
+                format!("{text:?} is not an origin"),
+                "write scheme and host, and a port if there is one, like \"https://acme.example\", or \"*\" for all",
             );
         }
     }
@@ -155,7 +155,7 @@ fn cookie(value: &Value<'_>) -> Option<String> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     if !good {
-        value.problem(format!("{text:?} is no cookie name"), "it is letters, digits, - and _");
+        value.problem(format!("{text:?} is not a cookie name"), "use letters, digits, - and _");
     }
     good.then(|| text.to_owned())
 }

@@ -65,7 +65,7 @@ fn reads_the_whole_example() {
     let room = tenant.channel(&Channel::parse("room:42").unwrap());
     let history = History {
         size: 100,
-        ttl: Duration::from_secs(300),
+        ttl: Duration::from_mins(5),
     };
     assert_eq!(
         **room,
@@ -127,7 +127,7 @@ fn a_channel_keeps_nothing_by_default() {
     assert_eq!(plain.history, None);
     assert!(!plain.presence && !plain.join_leave);
     assert_eq!(plain.overflow, Overflow::Disconnect);
-    assert_eq!(plain.idempotency, Duration::from_secs(120));
+    assert_eq!(plain.idempotency, Duration::from_mins(2));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn the_first_rule_that_fits_a_channel_counts() {
     assert_eq!(settings("a:1:2").overflow, Overflow::Conflate);
     let history = History {
         size: 100,
-        ttl: Duration::from_secs(300),
+        ttl: Duration::from_mins(5),
     };
     assert_eq!(settings("b").history, Some(history));
 }

@@ -2,6 +2,7 @@
 
 mod accepts;
 mod refuses;
+mod syntax;
 
 use std::path::Path;
 
