@@ -2,7 +2,7 @@
 //! [`Hook`], and tests do with plain Rust.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -32,6 +32,8 @@ pub trait Hook {
     ) -> Result<Answer<PublishVerdict>, Fault>;
     /// The caller's connection ended with this close code.
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault>;
+    /// Gives back what it holds if it was not asked for long. Called now and then.
+    fn evict_idle(&mut self, now: Instant);
 }
 
 /// A verdict and the effects that came with it.

@@ -209,6 +209,14 @@ impl Chain {
             drop(link.hook.disconnect(caller, code));
         }
     }
+
+    /// Gives back the instances that were not asked for long.
+    pub fn evict_idle(&mut self) {
+        let now = Instant::now();
+        for link in &mut self.links {
+            link.hook.evict_idle(now);
+        }
+    }
 }
 
 fn asked(links: &mut [Link], hook: HookKind) -> impl Iterator<Item = &mut Link> {

@@ -1,0 +1,105 @@
+//! Carries messages between publishers and hubs, of this node and of others, and keeps each channel's
+//! order, history and presence. Knows no socket and no plugin; it takes what the chain permitted.
+
+mod envelope;
+mod interest;
+pub mod memory;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use envelope::{Envelope, Publication};
+pub use interest::{Interest, Presence};
+
+use crate::chain::{Message, Permit};
+use crate::config::ChannelSettings;
+use crate::protocol::Position;
+use crate::protocol::names::Topic;
+use crate::protocol::write::Member;
+
+/// An answer that may need the network.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+
+/// The contract of every backplane; the suite in `conformance` checks it.
+///
+/// Order: the publishes of a channel reach every shard in one order, that of their offsets.
+/// A shard is reached by what is published after its `join` answered, until its `leave`.
+pub trait Backplane: Send + Sync {
+    /// Accepts a message: when this answers, it has its place in the channel's order and history.
+    fn publish<'a>(&'a self, permit: Permit<Message>, manner: Manner) -> Answer<'a, Published>;
+
+    /// Sends `shard` everything that is published to `topic` from now on. Each answered join is
+    /// matched by one [`Backplane::leave`].
+    fn join<'a>(&'a self, topic: &'a Topic, shard: usize) -> Answer<'a, ()>;
+
+    /// Takes one join back. The last one out ends the shard's interest.
+    fn leave(&self, topic: &Topic, shard: usize);
+
+    /// Reads a channel's history, and where it stands.
+    fn history<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, query: Query) -> Answer<'a, Page>;
+
+    /// Makes `member` present. Tells the channel, if its settings say so.
+    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Answer<'a, ()>;
+
+    /// Ends the presence of `member`. Tells the channel, if its settings say so.
+    fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member);
+
+    /// Who is present, in no particular order.
+    fn members<'a>(&'a self, topic: &'a Topic) -> Answer<'a, Vec<Member>>;
+}
+
+/// How a message is to be published.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// Who said it.
+    pub from: Option<Member>,
+    /// What makes two publishes the same.
+    pub key: Option<Box<str>>,
+    /// Takes no history, and is the first to be dropped.
+    pub ephemeral: bool,
+    /// Whether its publisher receives it too.
+    pub echo: bool,
+    /// Of its channel.
+    pub settings: Arc<ChannelSettings>,
+}
+
+/// What became of a publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The message's id; that of the first one for a duplicate.
+    pub id: Arc<str>,
+    /// Its place in history, if it took one.
+    pub position: Option<Position>,
+    /// The key was seen within the window, and nothing was published.
+    pub duplicate: bool,
+}
+
+/// Which part of a history.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// After this position; before it, if reversed.
+    pub since: Option<Position>,
+    /// Messages at most.
+    pub limit: Option<usize>,
+    /// Newest first.
+    pub reverse: bool,
+}
+
+/// A part of a history.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Where the history stands; offset 0 if nothing was ever published.
+    pub newest: Position,
+    /// What was asked for.
+    pub messages: Vec<Arc<Publication>>,
+    /// Whether nothing between `since` and the newest is missing from the history. False also where
+    /// `since` is of another epoch or was never reached.
+    pub whole: bool,
+}
+
+/// The backplane does not answer: the client gets 4504.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the backplane is not available: {0}")]
+pub struct Unavailable(pub String);

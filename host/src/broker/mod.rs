@@ -1,0 +1,219 @@
+//! The composition root: the only place that knows everyone. Starts the shards, hears signals, swaps
+//! tenants and plugins under open connections, and shuts down in order.
+
+mod plugins;
+mod shards;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+pub use plugins::{Plugins, check};
+
+use crate::backplane::memory::{INBOX_ENVELOPES, MemoryBackplane};
+use crate::config::{self, Config, Problems};
+use crate::gateway::{self, Directory, Gateway, Readiness};
+use crate::observe::Metrics;
+use crate::registry::Registry;
+use crate::shard::{CONTROL_CALLS, Common, Control};
+use shards::{Running, ShardSetup};
+
+/// Why the broker cannot run.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    /// The config or a plugin in it.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// An address.
+    #[error("cannot listen on {address} ({key}): {error}")]
+    Listen {
+        /// What was asked for.
+        address: std::net::SocketAddr,
+        /// Where it was asked for.
+        key: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The demo hands out tokens to everyone who asks.
+    #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
+    DemoInPublic(std::net::SocketAddr),
+    /// The system.
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
+/// A broker that listens.
+pub struct Broker {
+    config_path: PathBuf,
+    plugins: Plugins,
+    gateway: Arc<Gateway>,
+    shards: Vec<Running>,
+    readiness: Readiness,
+    metrics: Metrics,
+    drain: std::time::Duration,
+}
+
+/// Runs a broker until a signal ends it. Prints one line for each address it listens on.
+pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let broker = Broker::start(config, demo)?;
+        broker.obey_signals().await
+    })
+}
+
+impl Broker {
+    fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
+        let server = &config.server;
+        if demo && !server.listen.ip().is_loopback() {
+            return Err(BrokerError::DemoInPublic(server.listen));
+        }
+        // Before anything else is made: from here on a signal is ours.
+        let metrics = Metrics::new();
+        let plugins = Plugins::new(&config, &metrics)?;
+        let bound = plugins.bind(&config)?;
+        let (listeners, address) =
+            gateway::bind_shards(server.listen, server.shards).map_err(|error| BrokerError::Listen {
+                address: server.listen,
+                key: "server.listen",
+                error,
+            })?;
+        let admin = server.admin_listen.map(|address| {
+            gateway::bind_admin(address).map_err(|error| BrokerError::Listen {
+                address,
+                key: "server.admin_listen",
+                error,
+            })
+        });
+        let admin = admin.transpose()?;
+
+        let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
+        let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
+        let backplane = MemoryBackplane::new(inboxes);
+        tokio::spawn(backplane.clone().sweep());
+        let common = Common {
+            node: server.node.clone(),
+            ping: server.ping,
+            connect_timeout: server.connect_timeout,
+            backplane,
+            registry: Arc::new(Registry::default()),
+            metrics: metrics.clone(),
+            controls,
+        };
+        let gateway = Arc::new(Gateway {
+            directory: ArcSwap::from_pointee(Directory::new(&config)),
+            max_connections: server.max_connections,
+            connections: AtomicUsize::new(0),
+            header_timeout: server.header_timeout,
+            closed: false.into(),
+            demo,
+            metrics: metrics.clone(),
+        });
+        let mut shards = Vec::new();
+        let ends = listeners.into_iter().zip(inbox_ends).zip(control_ends);
+        for (index, ((listener, inbox), control)) in ends.enumerate() {
+            shards.push(Running::start(ShardSetup {
+                index,
+                listener,
+                inbox,
+                control,
+                common: common.clone(),
+                gateway: gateway.clone(),
+                tenants: bound.for_shard(),
+            })?);
+        }
+        let readiness = Readiness::default();
+        readiness.set(true);
+        say(&format!("listening on http://{address}"))?;
+        if let Some((listener, address)) = admin {
+            let router = gateway::admin_router(metrics.clone(), readiness.clone());
+            let listener = TcpListener::from_std(listener)?;
+            tokio::spawn(gateway::serve_admin(listener, router, server.header_timeout));
+            say(&format!("admin on http://{address}"))?;
+        }
+        Ok(Self {
+            drain: server.drain,
+            config_path: config.path,
+            plugins,
+            gateway,
+            shards,
+            readiness,
+            metrics,
+        })
+    }
+
+    async fn obey_signals(mut self) -> Result<(), BrokerError> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => self.reload().await,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        self.shut_down(terminate, interrupt).await
+    }
+
+    /// Reads the config again and puts its tenants and plugins in place of the old. One that does not
+    /// check out changes nothing.
+    async fn reload(&mut self) {
+        let loaded = config::load(&self.config_path)
+            .and_then(|config| self.plugins.bind(&config).map(|bound| (config, bound)));
+        match loaded {
+            Err(problems) => {
+                tracing::error!(%problems, "the reload is refused and the old config stays");
+                self.metrics.reloaded(false);
+            }
+            Ok((config, bound)) => {
+                for shard in &self.shards {
+                    shard.tell(Control::Tenants(bound.for_shard())).await;
+                }
+                self.gateway.directory.store(Arc::new(Directory::new(&config)));
+                self.drain = config.server.drain;
+                self.metrics.reloaded(true);
+                tracing::info!(tenants = config.tenants.len(), "config and plugins are reloaded");
+            }
+        }
+    }
+
+    /// No new connections, a last word to every client, and out. A second signal does not wait.
+    async fn shut_down(
+        self,
+        mut terminate: tokio::signal::unix::Signal,
+        mut interrupt: tokio::signal::unix::Signal,
+    ) -> Result<(), BrokerError> {
+        tracing::info!(drain = ?self.drain, "draining");
+        self.readiness.set(false);
+        self.gateway.closed.store(true, Ordering::Relaxed);
+        for shard in &self.shards {
+            shard.tell(Control::Drain(self.drain)).await;
+        }
+        let drained = async {
+            for shard in self.shards {
+                shard.ended().await;
+            }
+        };
+        tokio::select! {
+            () = drained => tracing::info!("drained"),
+            _ = terminate.recv() => tracing::warn!("told twice to end: not waiting for the drain"),
+            _ = interrupt.recv() => tracing::warn!("told twice to end: not waiting for the drain"),
+        }
+        Ok(())
+    }
+}
+
+/// One line to stdout, for whoever started the broker.
+fn say(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}

@@ -1,0 +1,80 @@
+//! A shard's thread: its runtime, and the few tasks that run on it beside the sessions.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use crate::backplane::Envelope;
+use crate::gateway::{self, Gateway};
+use crate::shard::{Common, Control, NewTenant, Shard};
+
+/// Bytes of a shard thread's stack: the sandbox's guests run on it, within the limit it sets for them.
+const STACK_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a shard begins with.
+pub(super) struct ShardSetup {
+    pub index: usize,
+    pub listener: std::net::TcpListener,
+    pub inbox: mpsc::Receiver<Envelope>,
+    pub control: mpsc::Receiver<Control>,
+    pub common: Common,
+    pub gateway: Arc<Gateway>,
+    pub tenants: Vec<NewTenant>,
+}
+
+/// A shard that runs.
+pub(super) struct Running {
+    control: mpsc::Sender<Control>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Running {
+    /// Starts the thread.
+    pub fn start(setup: ShardSetup) -> io::Result<Self> {
+        let control = setup.common.controls[setup.index].clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (end, ended) = oneshot::channel();
+        std::thread::Builder::new()
+            .name(format!("shard-{}", setup.index))
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                let local = LocalSet::new();
+                local.block_on(&runtime, run(setup));
+                // Sessions that outlived the drain give everything back while their runtime is still there.
+                drop(local);
+                drop(end);
+            })?;
+        Ok(Self { control, ended })
+    }
+
+    /// Asks something of the shard.
+    pub async fn tell(&self, control: Control) {
+        if self.control.send(control).await.is_err() {
+            tracing::error!("a shard is gone");
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn ended(self) {
+        drop(self.ended.await);
+    }
+}
+
+async fn run(setup: ShardSetup) {
+    let shard = Shard::new(setup.index, setup.common, setup.tenants);
+    let listener = match TcpListener::from_std(setup.listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, shard = shard.index, "a shard cannot listen");
+            return;
+        }
+    };
+    tokio::task::spawn_local(shard.clone().deliver(setup.inbox));
+    let clock = shard.clone();
+    tokio::task::spawn_local(async move { clock.alarms.ring().await });
+    tokio::task::spawn_local(gateway::accept(listener, setup.gateway, shard.clone()));
+    shard.obey(setup.control).await;
+}

@@ -1,0 +1,87 @@
+//! Which tenant a request means: by its host, else by its path, else the default.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::{Config, Tenant};
+
+/// The tenants by the ways to them.
+#[derive(Default)]
+pub struct Directory {
+    names: HashMap<Arc<str>, Arc<Tenant>>,
+    hosts: HashMap<String, Arc<Tenant>>,
+    default: Option<Arc<Tenant>>,
+}
+
+impl Directory {
+    /// The tenants of a config.
+    pub fn new(config: &Config) -> Self {
+        let names: HashMap<_, _> = config.tenants.iter().map(|t| (t.name.clone(), t.clone())).collect();
+        let hosts = config
+            .tenants
+            .iter()
+            .flat_map(|tenant| tenant.hosts.iter().map(|host| (host.clone(), tenant.clone())))
+            .collect();
+        let default = config.server.default_tenant.as_ref().and_then(|name| names.get(name)).cloned();
+        Self { names, hosts, default }
+    }
+
+    /// The tenant that `host` (a `Host` header) and `named` (from the path) mean. A host that belongs
+    /// to one tenant is no way to another.
+    pub fn find(&self, host: &str, named: Option<&str>) -> Option<&Arc<Tenant>> {
+        let by_host = self.hosts.get(&without_port(host).to_ascii_lowercase());
+        match (by_host, named) {
+            (Some(tenant), Some(name)) if *tenant.name != *name => None,
+            (Some(tenant), _) => Some(tenant),
+            (None, Some(name)) => self.names.get(name),
+            (None, None) => self.default.as_ref(),
+        }
+    }
+
+    /// The tenant of requests that name none.
+    pub fn default_tenant(&self) -> Option<&Arc<Tenant>> {
+        self.default.as_ref()
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn directory(default: &str) -> Directory {
+        let text = format!(
+            "[server]\n{default}\n[[tenants]]\nname = \"acme\"\nhosts = [\"acme.example\"]\n[[tenants]]\nname = \"other\"\n"
+        );
+        Directory::new(&crate::config::parse(Path::new("test.toml"), &text).unwrap())
+    }
+
+    fn name(directory: &Directory, host: &str, path: Option<&str>) -> Option<String> {
+        directory.find(host, path).map(|tenant| tenant.name.to_string())
+    }
+
+    #[test]
+    fn host_then_path_then_default() {
+        let directory = directory("default_tenant = \"other\"");
+        assert_eq!(name(&directory, "ACME.example:8080", None).as_deref(), Some("acme"));
+        assert_eq!(name(&directory, "127.0.0.1:1", Some("acme")).as_deref(), Some("acme"));
+        assert_eq!(name(&directory, "127.0.0.1:1", None).as_deref(), Some("other"));
+        assert_eq!(name(&directory, "[::1]:80", None).as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_nowhere() {
+        let directory = directory("");
+        assert_eq!(name(&directory, "127.0.0.1", None), None);
+        assert_eq!(name(&directory, "127.0.0.1", Some("nobody")), None);
+        assert_eq!(name(&directory, "acme.example", Some("other")), None);
+    }
+}

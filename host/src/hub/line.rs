@@ -1,0 +1,174 @@
+//! The line to one client: its socket, its outbox, and the few words by which the shard calls its
+//! session. Knows no envelope and no subscription.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::outbox::{Flushed, Outbox, Policy, Pushed};
+use crate::protocol::codes::CloseCode;
+use crate::protocol::names::Channel;
+
+/// One client's line. The session owns the reading side and the waiting; anyone on the shard may queue.
+pub struct Line {
+    /// Unique on the shard.
+    pub id: u64,
+    /// The session's id, unique in the cluster.
+    pub session: Arc<str>,
+    /// The socket. Only the session reads from it.
+    pub stream: TcpStream,
+    outbox: RefCell<Outbox>,
+    /// The socket took no more: the session waits until it does.
+    blocked: Cell<bool>,
+    dirty: Cell<bool>,
+    /// Nothing is queued any more: the last word is.
+    closed: Cell<bool>,
+    broken: Cell<bool>,
+    calls: RefCell<Calls>,
+    wake: Notify,
+}
+
+/// What the shard wants of a session.
+#[derive(Debug, Default)]
+pub struct Calls {
+    /// End, with this code and a time to come back after.
+    pub close: Option<(CloseCode, Option<u64>)>,
+    /// These subscriptions are over: a message could not be queued for them.
+    pub ended: Vec<Channel>,
+    /// A time that the session asked for has come.
+    pub alarm: bool,
+}
+
+impl Line {
+    /// A line over `stream` whose outbox holds at most `outbox_bytes`.
+    pub fn new(id: u64, session: Arc<str>, stream: TcpStream, outbox_bytes: usize) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            session,
+            stream,
+            outbox: RefCell::new(Outbox::new(outbox_bytes)),
+            blocked: Cell::new(false),
+            dirty: Cell::new(false),
+            closed: Cell::new(false),
+            broken: Cell::new(false),
+            calls: RefCell::default(),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Queues a reply or a push about the connection; to be flushed by the caller.
+    pub fn push(&self, frame: Bytes) {
+        if !self.closed.get() {
+            self.outbox.borrow_mut().push(frame);
+        }
+    }
+
+    /// Queues a message; the hub flushes.
+    pub fn push_message(&self, frame: Bytes, policy: Policy) -> Pushed {
+        if self.closed.get() {
+            return Pushed::Dropped;
+        }
+        self.outbox.borrow_mut().push_message(frame, policy)
+    }
+
+    /// Queues the last words: nothing comes after them. `discard`: what waits before them is not worth
+    /// waiting for.
+    pub fn push_last(&self, frames: impl IntoIterator<Item = Bytes>, discard: bool) {
+        let mut outbox = self.outbox.borrow_mut();
+        if discard {
+            outbox.clear();
+        }
+        for frame in frames {
+            outbox.push(frame);
+        }
+        self.closed.set(true);
+    }
+
+    /// Whether this is the first word since the last flush.
+    pub fn mark_dirty(&self) -> bool {
+        !self.dirty.replace(true)
+    }
+
+    /// Writes what the socket takes. What it does not take, the session writes when it does.
+    pub fn flush(&self) {
+        self.dirty.set(false);
+        if self.blocked.get() {
+            return;
+        }
+        match self.outbox.borrow_mut().write_to(&self.stream) {
+            Ok(Flushed::All) => {}
+            Ok(Flushed::Blocked) => {
+                self.blocked.set(true);
+                self.wake.notify_one();
+            }
+            Err(_) => {
+                self.broken.set(true);
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    /// The socket takes writes again.
+    pub fn unblock(&self) {
+        self.blocked.set(false);
+        self.flush();
+    }
+
+    /// Whether the session has to wait for the socket.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
+    /// Whether the socket failed.
+    pub fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    /// Whether the client has to read before it is served again.
+    pub fn is_backed_up(&self) -> bool {
+        self.outbox.borrow().is_backed_up()
+    }
+
+    /// Forgets what could not be written: the connection is over.
+    pub fn abandon(&self) {
+        let mut outbox = self.outbox.borrow_mut();
+        *outbox = Outbox::new(0);
+    }
+
+    /// Bytes that wait.
+    pub fn waiting_bytes(&self) -> usize {
+        self.outbox.borrow().bytes()
+    }
+
+    /// Calls the session to end. The first call counts.
+    pub fn call_close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
+        self.calls.borrow_mut().close.get_or_insert((code, retry_after_ms));
+        self.wake.notify_one();
+    }
+
+    /// Calls the session to end a subscription.
+    pub fn call_end(&self, channel: Channel) {
+        self.calls.borrow_mut().ended.push(channel);
+        self.wake.notify_one();
+    }
+
+    /// Calls the session to look at its clock.
+    pub fn call_alarm(&self) {
+        self.calls.borrow_mut().alarm = true;
+        self.wake.notify_one();
+    }
+
+    /// Waits for a call. Calls that came before are not missed.
+    pub async fn called(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Takes what was called.
+    pub fn take_calls(&self) -> Calls {
+        std::mem::take(&mut self.calls.borrow_mut())
+    }
+}

@@ -1,0 +1,213 @@
+//! Who listens to what on one shard, and the turn that brings them what arrived. Knows topics and
+//! lines, not sessions: a subscription that ends is called out to its session.
+//!
+//! A turn drains the inbox, queues each shared frame on every listener's outbox, and then writes once
+//! to each line that got something. So messages that arrive together leave together, and no task wakes
+//! for a message.
+
+mod line;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+
+pub use line::{Calls, Line};
+
+use crate::backplane::{Envelope, Publication};
+use crate::config::{ChannelSettings, Overflow};
+use crate::outbox::{Policy, Pushed};
+use crate::protocol::codes;
+use crate::protocol::names::Topic;
+
+/// Envelopes that are held for one listener at most while its history is read; beyond it the
+/// subscription ends with 4002.
+const HELD_ENVELOPES: usize = 4096;
+
+/// The hub of one shard.
+#[derive(Default)]
+pub struct Hub {
+    topics: HashMap<Topic, Listeners, RandomState>,
+    /// Lines that got something since the last flush.
+    dirty: Vec<Rc<Line>>,
+    deliveries: u64,
+}
+
+struct Listeners {
+    settings: Arc<ChannelSettings>,
+    lines: IndexMap<u64, Listener, RandomState>,
+}
+
+struct Listener {
+    line: Rc<Line>,
+    /// Tells the line's subscriptions apart in its outbox.
+    subscription: u32,
+    feed: Feed,
+}
+
+/// What a listener gets.
+enum Feed {
+    /// Nothing yet: its history is being read, and what arrives is held until then.
+    Held(Vec<Envelope>),
+    /// What comes after this offset: the rest it has.
+    Live { after: u64 },
+    /// Nothing any more: the subscription is over, and its session was told.
+    Ended,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// Adds a listener that is held until [`Hub::release`].
+    pub fn insert(&mut self, topic: &Topic, settings: &Arc<ChannelSettings>, line: &Rc<Line>, subscription: u32) {
+        let listeners = self.topics.entry(topic.clone()).or_insert_with(|| Listeners {
+            settings: settings.clone(),
+            lines: IndexMap::default(),
+        });
+        // The newest subscriber knows the newest settings.
+        listeners.settings = settings.clone();
+        let listener = Listener {
+            line: line.clone(),
+            subscription,
+            feed: Feed::Held(Vec::new()),
+        };
+        listeners.lines.insert(line.id, listener);
+    }
+
+    /// Lets a listener have what comes after offset `after`; of what was held, the same.
+    pub fn release(&mut self, topic: &Topic, line: u64, after: u64) {
+        let Some(listeners) = self.topics.get_mut(topic) else {
+            return;
+        };
+        let Some(listener) = listeners.lines.get_mut(&line) else {
+            return;
+        };
+        if let Feed::Held(held) = std::mem::replace(&mut listener.feed, Feed::Live { after }) {
+            for envelope in held {
+                self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut self.dirty));
+            }
+        }
+    }
+
+    /// Takes a listener out.
+    pub fn remove(&mut self, topic: &Topic, line: u64) {
+        if let Some(listeners) = self.topics.get_mut(topic) {
+            listeners.lines.swap_remove(&line);
+            if listeners.lines.is_empty() {
+                self.topics.remove(topic);
+            }
+        }
+    }
+
+    /// Queues an envelope for everyone who listens.
+    pub fn deliver(&mut self, envelope: &Envelope) {
+        if let Some(listeners) = self.topics.get_mut(envelope.topic()) {
+            for listener in listeners.lines.values_mut() {
+                self.deliveries += u64::from(listener.take(envelope, listeners.settings.overflow, &mut self.dirty));
+            }
+        }
+    }
+
+    /// Writes what was queued: one write a line.
+    pub fn flush(&mut self) {
+        for line in self.dirty.drain(..) {
+            line.flush();
+        }
+    }
+
+    /// Messages queued for receivers since the last call.
+    pub fn take_deliveries(&mut self) -> u64 {
+        std::mem::take(&mut self.deliveries)
+    }
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// Queues an envelope as this listener's feed says; whether a message was delivered by it.
+    fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
+        let after = match &mut self.feed {
+            Feed::Live { after } => *after,
+            Feed::Held(held) => {
+                if held.len() < HELD_ENVELOPES {
+                    held.push(envelope.clone());
+                } else {
+                    self.end(envelope.topic());
+                }
+                return false;
+            }
+            Feed::Ended => return false,
+        };
+        match envelope {
+            Envelope::Message(publication) => self.take_message(publication, after, overflow, dirty),
+            Envelope::Presence(change) => {
+                if *self.line.session != *change.member.session {
+                    self.tell(&change.frame, dirty);
+                }
+                false
+            }
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        publication: &Publication,
+        after: u64,
+        overflow: Overflow,
+        dirty: &mut Vec<Rc<Line>>,
+    ) -> bool {
+        let offset = publication.position.as_ref().map(|position| position.offset);
+        // What it has already came with its history.
+        if offset.is_some_and(|offset| offset <= after) || publication.skips(&self.line.session) {
+            return false;
+        }
+        let policy = Policy {
+            subscription: self.subscription,
+            overflow,
+            ephemeral: publication.ephemeral,
+        };
+        match self.line.push_message(publication.frame().clone(), policy) {
+            Pushed::Queued => {
+                mark_dirty(&self.line, dirty);
+                return true;
+            }
+            Pushed::Overflow => {
+                self.feed = Feed::Ended;
+                self.line.call_close(codes::SLOW_CONSUMER, None);
+            }
+            // A gap in the offsets tells of a loss, where there are offsets; else the end of the subscription does.
+            Pushed::Dropped if offset.is_none() && !publication.ephemeral => self.end(&publication.topic),
+            Pushed::Dropped => {}
+        }
+        false
+    }
+
+    /// Ends a subscription that missed something.
+    fn end(&mut self, topic: &Topic) {
+        self.feed = Feed::Ended;
+        self.line.call_end(topic.channel.clone());
+    }
+
+    /// Queues news of the channel, which nobody is cut off for not reading.
+    fn tell(&self, frame: &Bytes, dirty: &mut Vec<Rc<Line>>) {
+        let policy = Policy {
+            subscription: u32::MAX,
+            overflow: Overflow::Drop,
+            ephemeral: true,
+        };
+        if self.line.push_message(frame.clone(), policy) == Pushed::Queued {
+            mark_dirty(&self.line, dirty);
+        }
+    }
+}
+
+fn mark_dirty(line: &Rc<Line>, dirty: &mut Vec<Rc<Line>>) {
+    if line.mark_dirty() {
+        dirty.push(line.clone());
+    }
+}

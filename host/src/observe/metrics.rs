@@ -1,0 +1,124 @@
+//! Counters and gauges of the broker. Handles are looked up once, by shard and tenant, never on the hot path.
+
+use prometheus::{
+    Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+};
+
+/// Everything the broker counts beside its hooks.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Where all metrics of the process meet.
+    pub registry: Registry,
+    connections: IntGaugeVec,
+    subscriptions: IntGaugeVec,
+    publishes: IntCounterVec,
+    disconnects: IntCounterVec,
+    reloads: IntCounterVec,
+    /// Messages queued for receivers.
+    pub deliveries: IntCounter,
+    /// Bytes that wait for clients to read them.
+    pub outbox_bytes: IntGauge,
+    /// Connections that were refused at the door, because the node is full.
+    pub refused: IntCounter,
+}
+
+/// A tenant's handles.
+#[derive(Clone)]
+pub struct TenantMetrics {
+    /// Sessions that are connected.
+    pub connections: IntGauge,
+    /// Their subscriptions.
+    pub subscriptions: IntGauge,
+    /// Publishes that the backplane accepted.
+    pub published: IntCounter,
+    /// Publishes that a plugin discarded.
+    pub discarded: IntCounter,
+    /// Publishes that were refused.
+    pub refused: IntCounter,
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let gauges = |name, help, label| add(&registry, IntGaugeVec::new(Opts::new(name, help), &[label]));
+        let connections = gauges("sluicegate_connections", "Sessions that are connected.", "tenant");
+        let subscriptions = gauges("sluicegate_subscriptions", "Subscriptions of connected sessions.", "tenant");
+        let counters = |name, help, labels: &[&str]| add(&registry, IntCounterVec::new(Opts::new(name, help), labels));
+        let metrics = Self {
+            connections,
+            subscriptions,
+            publishes: counters(
+                "sluicegate_publishes_total",
+                "Publish requests by what became of them.",
+                &["tenant", "result"],
+            ),
+            disconnects: counters("sluicegate_disconnects_total", "Ended connections by close code.", &["code"]),
+            reloads: counters("sluicegate_reloads_total", "Reloads of config and plugins.", &["result"]),
+            deliveries: add(
+                &registry,
+                IntCounter::new("sluicegate_deliveries_total", "Messages queued for receivers."),
+            ),
+            outbox_bytes: add(
+                &registry,
+                IntGauge::new("sluicegate_outbox_bytes", "Bytes that wait for clients to read them."),
+            ),
+            refused: add(
+                &registry,
+                IntCounter::new(
+                    "sluicegate_refused_connections_total",
+                    "Connections refused at the door because the node is full.",
+                ),
+            ),
+            registry: registry.clone(),
+        };
+        for result in ["ok", "failed"] {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        metrics
+    }
+
+    /// The handles of `tenant`.
+    pub fn tenant(&self, tenant: &str) -> TenantMetrics {
+        let publishes = |result| self.publishes.with_label_values(&[tenant, result]);
+        TenantMetrics {
+            connections: self.connections.with_label_values(&[tenant]),
+            subscriptions: self.subscriptions.with_label_values(&[tenant]),
+            published: publishes("accepted"),
+            discarded: publishes("discarded"),
+            refused: publishes("refused"),
+        }
+    }
+
+    /// A connection ended with this code.
+    pub fn disconnected(&self, code: u16) {
+        self.disconnects.with_label_values(&[&code.to_string()]).inc();
+    }
+
+    /// A reload was done, or refused.
+    pub fn reloaded(&self, ok: bool) {
+        let result = if ok { "ok" } else { "failed" };
+        self.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .expect("metrics encode into memory");
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn add<C: Collector + Clone + 'static>(registry: &Registry, collector: prometheus::Result<C>) -> C {
+    let collector = collector.expect("metric names are valid");
+    registry.register(Box::new(collector.clone())).expect("metric names are unique");
+    collector
+}

@@ -1,0 +1,263 @@
+//! What waits to be written to one client, bounded in bytes. Knows frames and their receivers' policy,
+//! not where they come from.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+
+use crate::config::Overflow;
+
+/// Frames written by one system call at most.
+const FRAMES_A_WRITE: usize = 64;
+/// Bytes a frame costs beside its own: its entry in the queue.
+const ENTRY_BYTES: usize = size_of::<Entry>();
+
+#[derive(Debug)]
+struct Entry {
+    frame: Bytes,
+    /// Which subscription it belongs to, for `conflate`; none for replies.
+    subscription: Option<u32>,
+}
+
+/// What became of a message for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It will be written.
+    Queued,
+    /// It will not, as the channel's policy says.
+    Dropped,
+    /// It has no room, and the policy says that the connection ends.
+    Overflow,
+}
+
+/// How a message is queued.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Which subscription of the connection it belongs to.
+    pub subscription: u32,
+    /// What happens when there is no room.
+    pub overflow: Overflow,
+    /// Only half of the outbox is open to it, and having no room harms nobody.
+    pub ephemeral: bool,
+}
+
+/// The frames of one client in their order.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: VecDeque<Entry>,
+    /// Bytes of the first frame that are written already.
+    written: usize,
+    bytes: usize,
+    limit: usize,
+}
+
+/// Whether everything is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// The outbox is empty.
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    /// An empty outbox for at most `limit` bytes of messages.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            written: 0,
+            bytes: 0,
+            limit,
+        }
+    }
+
+    /// Bytes that wait, entries included.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether the client should read before it asks for more: replies are always queued, so a client
+    /// that asks and does not read is not served until it does.
+    pub fn is_backed_up(&self) -> bool {
+        self.bytes > self.limit / 2
+    }
+
+    /// Queues a reply or a push about the connection itself.
+    pub fn push(&mut self, frame: Bytes) {
+        self.enqueue(frame, None);
+    }
+
+    /// Queues a message, if there is room or room can be made.
+    pub fn push_message(&mut self, frame: Bytes, policy: Policy) -> Pushed {
+        let limit = if policy.ephemeral { self.limit / 2 } else { self.limit };
+        if policy.overflow == Overflow::Conflate && self.replace(&frame, policy.subscription) {
+            return Pushed::Queued;
+        }
+        if self.bytes + frame.len() + ENTRY_BYTES <= limit {
+            self.enqueue(frame, Some(policy.subscription));
+            return Pushed::Queued;
+        }
+        match policy.overflow {
+            Overflow::Disconnect if !policy.ephemeral => Pushed::Overflow,
+            _ => Pushed::Dropped,
+        }
+    }
+
+    /// Puts the newest message of a subscription in the place of the one that waits.
+    fn replace(&mut self, frame: &Bytes, subscription: u32) -> bool {
+        // What is half on the wire has to go out whole.
+        let movable = usize::from(self.written > 0);
+        let waiting = self.queue.iter_mut().skip(movable);
+        let Some(entry) = waiting.rev().find(|entry| entry.subscription == Some(subscription)) else {
+            return false;
+        };
+        self.bytes = self.bytes - entry.frame.len() + frame.len();
+        entry.frame = frame.clone();
+        true
+    }
+
+    /// Forgets what is not on the wire yet, so that a last word to a client that does not keep up has room.
+    pub fn clear(&mut self) {
+        self.queue.truncate(usize::from(self.written > 0));
+        self.bytes = self.queue.iter().map(|entry| entry.frame.len() + ENTRY_BYTES).sum();
+    }
+
+    /// Writes as much as the socket takes, without waiting.
+    pub fn write_to(&mut self, stream: &TcpStream) -> io::Result<Flushed> {
+        while !self.queue.is_empty() {
+            let result = match self.queue.len() {
+                1 => stream.try_write(&self.queue[0].frame[self.written..]),
+                _ => self.write_many(stream),
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Blocked),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.queue.capacity() > FRAMES_A_WRITE {
+            // A burst is over: an idle connection holds no memory for the next.
+            self.queue = VecDeque::new();
+        }
+        Ok(Flushed::All)
+    }
+
+    fn write_many(&self, stream: &TcpStream) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); FRAMES_A_WRITE];
+        let count = self.queue.len().min(FRAMES_A_WRITE);
+        for (slice, entry) in slices.iter_mut().zip(&self.queue) {
+            *slice = IoSlice::new(&entry.frame);
+        }
+        slices[0].advance(self.written);
+        stream.try_write_vectored(&slices[..count])
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.written += count;
+        while let Some(entry) = self.queue.front() {
+            let length = entry.frame.len();
+            if self.written < length {
+                return;
+            }
+            self.written -= length;
+            self.bytes -= length + ENTRY_BYTES;
+            self.queue.pop_front();
+        }
+    }
+
+    fn enqueue(&mut self, frame: Bytes, subscription: Option<u32>) {
+        self.bytes += frame.len() + ENTRY_BYTES;
+        self.queue.push_back(Entry { frame, subscription });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(subscription: u32, overflow: Overflow) -> Policy {
+        Policy {
+            subscription,
+            overflow,
+            ephemeral: false,
+        }
+    }
+
+    fn frame(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
+    }
+
+    fn waiting(outbox: &Outbox) -> Vec<&[u8]> {
+        outbox.queue.iter().map(|entry| &entry.frame[..]).collect()
+    }
+
+    /// Room for two frames of four bytes.
+    fn small() -> Outbox {
+        Outbox::new(2 * (4 + ENTRY_BYTES))
+    }
+
+    #[test]
+    fn the_policy_decides_when_there_is_no_room() {
+        for (overflow, expected) in [
+            (Overflow::Disconnect, Pushed::Overflow),
+            (Overflow::Drop, Pushed::Dropped),
+        ] {
+            let mut outbox = small();
+            assert_eq!(outbox.push_message(frame("one1"), policy(1, overflow)), Pushed::Queued);
+            assert_eq!(outbox.push_message(frame("two2"), policy(1, overflow)), Pushed::Queued);
+            assert_eq!(outbox.push_message(frame("thr3"), policy(1, overflow)), expected);
+            assert_eq!(waiting(&outbox), [b"one1", b"two2"]);
+        }
+    }
+
+    #[test]
+    fn conflate_keeps_the_newest_of_each_subscription() {
+        let mut outbox = small();
+        for (text, subscription) in [("a1__", 1), ("b1__", 2), ("a2__", 1), ("b2__", 2), ("a3__", 1)] {
+            let pushed = outbox.push_message(frame(text), policy(subscription, Overflow::Conflate));
+            assert_eq!(pushed, Pushed::Queued);
+        }
+        assert_eq!(waiting(&outbox), [b"a3__", b"b2__"]);
+        assert_eq!(outbox.bytes(), 2 * (4 + ENTRY_BYTES));
+    }
+
+    #[test]
+    fn conflate_leaves_alone_what_is_half_written() {
+        let mut outbox = small();
+        outbox.push_message(frame("a1__"), policy(1, Overflow::Conflate));
+        outbox.advance(2);
+        outbox.push_message(frame("a2__"), policy(1, Overflow::Conflate));
+        outbox.push_message(frame("a3__"), policy(1, Overflow::Conflate));
+        assert_eq!(waiting(&outbox), [b"a1__", b"a3__"]);
+    }
+
+    #[test]
+    fn ephemeral_messages_get_half_and_never_end_a_connection() {
+        let mut outbox = small();
+        let ephemeral = Policy {
+            ephemeral: true,
+            ..policy(1, Overflow::Disconnect)
+        };
+        assert_eq!(outbox.push_message(frame("one1"), ephemeral), Pushed::Queued);
+        assert_eq!(outbox.push_message(frame("two2"), ephemeral), Pushed::Dropped);
+        assert_eq!(outbox.push_message(frame("two2"), policy(1, Overflow::Disconnect)), Pushed::Queued);
+    }
+
+    #[test]
+    fn bytes_return_to_nothing() {
+        let mut outbox = small();
+        outbox.push(frame("abcd"));
+        outbox.push(frame("efghij"));
+        outbox.advance(7);
+        assert_eq!(outbox.bytes(), 6 + ENTRY_BYTES);
+        outbox.clear();
+        assert_eq!(outbox.bytes(), 6 + ENTRY_BYTES, "a frame that is half on the wire stays");
+        outbox.advance(3);
+        assert_eq!(outbox.bytes(), 0);
+    }
+}

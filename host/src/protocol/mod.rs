@@ -1,0 +1,28 @@
+//! The native protocol as values: bytes to [`Request`]s, replies and pushes to bytes. Pure: knows no
+//! socket, no frame and no plugin.
+
+pub mod codes;
+pub mod names;
+mod object;
+mod read;
+mod request;
+pub mod write;
+
+pub use read::{Refused, read};
+pub use request::{
+    Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe,
+};
+
+/// The version of the protocol that this broker speaks.
+pub const VERSION: u32 = 1;
+/// The subprotocol of JSON in text frames; assumed when a client offers none.
+pub const SUBPROTOCOL_JSON: &str = "sluicegate.v1.json";
+/// What a client may count on, in the `connect` ack.
+pub const FEATURES: &[&str] = &[
+    "history",
+    "idempotency",
+    "join_leave",
+    "presence",
+    "recovery",
+    "refresh",
+];

@@ -1,0 +1,64 @@
+//! Users who are refused for a while, by tenant.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+
+/// Bans that are remembered at most; the one that ends first gives way.
+const BANS: usize = 100_000;
+
+type Who = (Arc<str>, Arc<str>);
+
+/// Bans with their ends.
+#[derive(Default)]
+pub struct Bans(Mutex<HashMap<Who, Instant, RandomState>>);
+
+impl Bans {
+    /// Refuses `user` for so long from `now`, or longer if it is already.
+    pub fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration, now: Instant) {
+        let mut bans = self.0.lock();
+        if bans.len() >= BANS {
+            bans.retain(|_, end| now < *end);
+        }
+        if bans.len() >= BANS
+            && let Some(first) = bans.iter().min_by_key(|(_, end)| **end).map(|(who, _)| who.clone())
+        {
+            bans.remove(&first);
+        }
+        let end = bans.entry((tenant.clone(), user.clone())).or_insert(now);
+        *end = (*end).max(now + length);
+    }
+
+    /// How much longer `user` is refused, if it is.
+    pub fn left(&self, tenant: &Arc<str>, user: &Arc<str>, now: Instant) -> Option<Duration> {
+        let mut bans = self.0.lock();
+        let who = (tenant.clone(), user.clone());
+        let end = *bans.get(&who)?;
+        if end <= now {
+            bans.remove(&who);
+            return None;
+        }
+        Some(end - now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ban_ends_by_itself_and_is_never_shortened() {
+        let bans = Bans::default();
+        let (tenant, user): (Arc<str>, Arc<str>) = ("acme".into(), "ann".into());
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        bans.ban(&tenant, &user, second * 10, now);
+        bans.ban(&tenant, &user, second, now);
+        assert_eq!(bans.left(&tenant, &user, now + second), Some(second * 9));
+        assert_eq!(bans.left(&"other".into(), &user, now), None);
+        assert_eq!(bans.left(&tenant, &user, now + second * 10), None);
+    }
+}

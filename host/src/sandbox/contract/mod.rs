@@ -1,0 +1,21 @@
+//! The plugin contract on the host's side: one module per frozen version of the WIT package.
+
+pub(super) mod v0_1;
+
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use super::state::State;
+
+/// The WIT package.
+pub(super) const PACKAGE: &str = "sluicegate:plugin";
+/// The version this broker speaks, as it stands behind the `@`.
+pub(super) const VERSION: &str = "0.1.0";
+
+/// Everything the contract offers to plugins. What a plugin may use of it is checked by name when it is
+/// bound, so the linker is the same for all.
+pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    v0_1::add_to_linker(&mut linker)?;
+    Ok(linker)
+}

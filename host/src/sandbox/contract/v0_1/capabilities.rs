@@ -1,0 +1,82 @@
+//! The interfaces `log`, `kv`, `limiter` and `metrics`: translates between the contract and
+//! [`crate::sandbox::capabilities`], which holds the rules.
+
+use std::time::Duration;
+
+use super::bindings::sluicegate::plugin::{kv, limiter, log, metrics};
+use crate::sandbox::capabilities::{KvError, Level};
+use crate::sandbox::fault::Misuse;
+use crate::sandbox::state::State;
+
+// Binding refuses a plugin that imports what it is not granted, so no guest gets here without.
+fn not_granted(capability: &str) -> wasmtime::Error {
+    Misuse::new(format!("{capability} is not granted")).into()
+}
+
+impl log::Host for State {
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Debug => Level::Debug,
+            log::Level::Info => Level::Info,
+            log::Level::Warn => Level::Warn,
+            log::Level::Error => Level::Error,
+        };
+        self.scope.log.write(level, &message);
+        Ok(())
+    }
+}
+
+impl kv::Host for State {
+    fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, kv::Error>> {
+        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
+        Ok(store.get(&key).map_err(Into::into))
+    }
+
+    fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: Option<u64>) -> wasmtime::Result<Result<(), kv::Error>> {
+        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let ttl = ttl_ms.map(Duration::from_millis);
+        Ok(store.set(&key, &value, ttl).map_err(Into::into))
+    }
+
+    fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), kv::Error>> {
+        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
+        Ok(store.delete(&key).map_err(Into::into))
+    }
+
+    fn increment(&mut self, key: String, by: i64, ttl_ms: Option<u64>) -> wasmtime::Result<Result<i64, kv::Error>> {
+        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let ttl = ttl_ms.map(Duration::from_millis);
+        Ok(store.increment(&key, by, ttl).map_err(Into::into))
+    }
+}
+
+impl From<KvError> for kv::Error {
+    fn from(error: KvError) -> Self {
+        match error {
+            KvError::TooLarge => Self::TooLarge,
+            KvError::Full => Self::Full,
+            KvError::NotANumber => Self::NotANumber,
+        }
+    }
+}
+
+impl limiter::Host for State {
+    fn take(
+        &mut self,
+        key: String,
+        per_second: f64,
+        burst: u32,
+        cost: u32,
+    ) -> wasmtime::Result<Result<(), u64>> {
+        let limiter = self.scope.limiter.as_ref().ok_or_else(|| not_granted("limiter"))?;
+        let taken = limiter.take(&key, per_second, burst, cost).map_err(|bad| Misuse::new(bad.to_string()))?;
+        Ok(taken)
+    }
+}
+
+impl metrics::Host for State {
+    fn count(&mut self, name: String, by: u64) -> wasmtime::Result<()> {
+        let counters = self.scope.counters.as_ref().ok_or_else(|| not_granted("metrics"))?;
+        counters.count(&name, by).map_err(|bad| Misuse::new(bad.to_string()).into())
+    }
+}

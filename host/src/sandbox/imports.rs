@@ -1,0 +1,100 @@
+//! What a component imports, against what the host offers.
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::capabilities::Grants;
+use super::contract::{PACKAGE, VERSION};
+use super::error::{LoadError, Names};
+use super::wasi;
+
+/// Interfaces of the contract that are open to every plugin.
+const OPEN: [&str; 3] = ["types", "effects", "log"];
+/// Interfaces of the contract that need a grant of the same name.
+const GRANTED: [&str; 3] = ["kv", "limiter", "metrics"];
+
+/// Checks that the host offers all that `component` imports, and says which grants it needs.
+pub(super) fn check(engine: &Engine, component: &Component) -> Result<Grants, LoadError> {
+    let mut needs = Grants::default();
+    for (import, _) in component.component_type().imports(engine) {
+        let name = Name::parse(import);
+        match (name.package, name.interface) {
+            (PACKAGE, interface) if !name.is_of(VERSION) => {
+                return Err(LoadError::OtherContract {
+                    what: "imports",
+                    found: format!("{PACKAGE}/{interface}@{}", name.version),
+                });
+            }
+            (PACKAGE, interface) if OPEN.contains(&interface) => {}
+            (PACKAGE, "kv") => needs.kv = true,
+            (PACKAGE, "limiter") => needs.limiter = true,
+            (PACKAGE, "metrics") => needs.metrics = true,
+            _ if wasi::offers(&name) => {}
+            _ => {
+                return Err(LoadError::UnknownImport {
+                    import: import.to_owned(),
+                    offered: offered(),
+                });
+            }
+        }
+    }
+    Ok(needs)
+}
+
+/// Checks that all it `needs` is granted.
+pub(super) fn check_granted(needs: Grants, granted: Grants) -> Result<(), LoadError> {
+    let wanted = [
+        ("kv", needs.kv, granted.kv),
+        ("limiter", needs.limiter, granted.limiter),
+        ("metrics", needs.metrics, granted.metrics),
+    ];
+    match wanted.iter().find(|(_, needed, granted)| *needed && !*granted) {
+        Some((capability, ..)) => Err(LoadError::NotGranted { capability }),
+        None => Ok(()),
+    }
+}
+
+fn offered() -> Names {
+    let contract = OPEN.iter().chain(&GRANTED).map(|interface| format!("{PACKAGE}/{interface}@{VERSION}"));
+    Names(contract.chain(wasi::offered()).collect())
+}
+
+/// `package/interface@version`, taken apart; what is missing is empty.
+pub(super) struct Name<'a> {
+    pub(super) package: &'a str,
+    pub(super) interface: &'a str,
+    pub(super) version: &'a str,
+}
+
+impl<'a> Name<'a> {
+    pub(super) fn parse(name: &'a str) -> Self {
+        let (path, version) = name.split_once('@').unwrap_or((name, ""));
+        let (package, interface) = path.split_once('/').unwrap_or((path, ""));
+        Self {
+            package,
+            interface,
+            version,
+        }
+    }
+
+    /// Whether this version and `other` (`0.1.0`) are one to semver: below 1.0, the same minor version.
+    pub(super) fn is_of(&self, other: &str) -> bool {
+        let series = |version: &str| version.rsplit_once('.').map(|(series, _)| series.to_owned());
+        self.version == other || (!self.version.contains('-') && series(self.version) == series(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_one_while_their_minor_version_is() {
+        let of = |name| Name::parse(name).is_of("0.1.0");
+        assert!(of("sluicegate:plugin/kv@0.1.0"));
+        assert!(of("sluicegate:plugin/kv@0.1.7"));
+        for other in ["a:b/c@0.2.0", "a:b/c@1.0.0", "a:b/c", "a:b/c@0.1.0-rc.1", "a:b/c@0.11.0"] {
+            assert!(!of(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What an instance's store holds: its limits, the call under way, and what the plugin may reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::capabilities::Scope;
+use super::limits::Limits;
+use super::wasi::Wasi;
+use crate::chain::{Caller, Handshake, HookKind};
+
+/// Data of a store.
+pub(super) struct State {
+    pub(super) limits: Limits,
+    pub(super) call: Call,
+    pub(super) scope: Arc<Scope>,
+    pub(super) wasi: Wasi,
+}
+
+/// The call under way.
+#[derive(Default)]
+pub(super) struct Call {
+    pub(super) phase: Phase,
+    pub(super) caller: Option<Arc<Caller>>,
+    pub(super) handshake: Option<Arc<Handshake>>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) cache: Option<Duration>,
+    /// The deadline has passed once, and the grace runs.
+    pub(super) late: bool,
+}
+
+/// Why the guest runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It is being made.
+    #[default]
+    Start,
+    /// `lifecycle.init`
+    Init,
+    /// A hook.
+    Hook(HookKind),
+}

@@ -1,0 +1,110 @@
+//! `connect`: who is it, may it be, is there room; then the channels it wants in the same breath.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::refusal::Refusal;
+use super::subscribe::Joined;
+use super::{Ending, Session};
+use crate::chain::{Handshake, Identity};
+use crate::protocol::write::{self, Welcome};
+use crate::protocol::{Connect, RequestId, codes};
+
+impl Session {
+    pub(super) async fn connect(&mut self, id: &RequestId, request: Connect) -> Option<Ending> {
+        let Connect {
+            token,
+            client_name,
+            subscribe,
+            data,
+        } = request;
+        let mut handshake = Handshake::clone(&self.handshake);
+        handshake.token = token.or(handshake.token);
+        handshake.client_name = client_name;
+        handshake.data = data;
+        if let Err(refusal) = self.admit(handshake) {
+            let penalty = self.refuse(id, &refusal);
+            return Some(penalty.unwrap_or_else(|| Ending::close(codes::close_after_refused_connect(refusal.code))));
+        }
+        let named_channels = !subscribe.is_empty();
+        let mut payloads = Vec::with_capacity(subscribe.len());
+        let mut joined: Vec<Joined> = Vec::with_capacity(subscribe.len());
+        let mut penalty = None;
+        for request in &subscribe {
+            match self.join(request).await {
+                Ok(one) => {
+                    payloads.push(one.payload.clone());
+                    joined.push(one);
+                }
+                Err(refusal) => {
+                    payloads.push(write::refused_subscription(request.channel.as_str(), &refusal.reply()));
+                    penalty = penalty.or_else(|| self.penalise(&refusal));
+                }
+            }
+        }
+        self.welcome(id, named_channels.then_some(&payloads));
+        for one in &joined {
+            self.release(one);
+        }
+        penalty
+    }
+
+    /// Asks who it is and whether there is room.
+    fn admit(&mut self, handshake: Handshake) -> Result<(), Refusal> {
+        let handshake = Arc::new(handshake);
+        let identity = self.tenant.chain().connect(&handshake, &self.caller)?;
+        check_expiry(&identity)?;
+        let registry = &self.shard.common.registry;
+        if let Some(user) = &identity.user
+            && let Some(left) = registry.bans.left(&self.caller.tenant, user, Instant::now())
+        {
+            let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            return Err(Refusal::retry_after(codes::USER_BANNED, "this user is refused for now", left));
+        }
+        let limits = &self.tenant.settings().limits;
+        self.seat = Some(registry.admit(&self.caller.tenant, identity.user.as_ref(), limits)?);
+        self.tenant.metrics.connections.inc();
+        self.shard.name(self.line.id, identity.user.clone());
+        self.clock.connected();
+        self.clock.expire_at(identity.expires_ms);
+        self.caller.identify(identity);
+        self.forget_token();
+        self.set_alarm();
+        Ok(())
+    }
+
+    /// The token has done its work, and nothing that is kept may leak it.
+    fn forget_token(&mut self) {
+        if self.handshake.token.is_some() {
+            let mut handshake = Handshake::clone(&self.handshake);
+            handshake.token = None;
+            self.handshake = Arc::new(handshake);
+        }
+    }
+
+    fn welcome(&self, id: &RequestId, subscriptions: Option<&Vec<write::Subscription>>) {
+        let identity = self.caller.identity();
+        let limits = &self.tenant.settings().limits;
+        let common = &self.shard.common;
+        let welcome = Welcome {
+            session: &self.caller.session,
+            node: &common.node,
+            user: identity.user.as_deref(),
+            ping_ms: u64::try_from(common.ping.as_millis()).unwrap_or(u64::MAX),
+            expires_at: identity.expires_ms,
+            message_bytes: limits.message_bytes as u64,
+            channels: limits.channels_per_connection as u64,
+            publish_per_second: limits.publish_per_second.map(u64::from),
+            subscriptions: subscriptions.map(Vec::as_slice),
+        };
+        self.send(&write::welcome(id, &welcome));
+    }
+}
+
+/// An identity that has run out is none.
+pub(super) fn check_expiry(identity: &Identity) -> Result<(), Refusal> {
+    match identity.expires_ms {
+        Some(at) if at <= write::now_ms() => Err(Refusal::new(codes::TOKEN_EXPIRED, "the token has expired")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,53 @@
+//! `history`: a part of what was said in a channel.
+
+use bytes::Bytes;
+
+use super::Session;
+use super::refusal::Refusal;
+use crate::backplane::Query;
+use crate::protocol::{HistoryRequest, RequestId, codes, write};
+
+/// Messages of one answer, where the client names no limit.
+const DEFAULT_LIMIT: usize = 100;
+/// Messages of one answer at most; a client that wants more asks again from where it got to.
+const MAX_LIMIT: usize = 1000;
+
+impl Session {
+    pub(super) async fn history(&mut self, id: &RequestId, request: HistoryRequest) -> Result<(), Refusal> {
+        let channel = &request.channel;
+        let grant = self.grant(channel)?;
+        let tenant = self.tenant.settings();
+        let settings = tenant.channel(channel);
+        if settings.history.is_none() {
+            return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no history"));
+        }
+        if !grant.history {
+            return Err(Refusal::new(codes::PERMISSION_DENIED, "no right to this channel's history"));
+        }
+        let query = Query {
+            since: request.since,
+            limit: Some(request.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)),
+            reverse: request.reverse,
+        };
+        let reverse = query.reverse;
+        let page = self.shard.common.backplane.history(&self.topic(channel), settings, query).await?;
+        // Backwards, what is gone is simply the end.
+        if !page.whole && !reverse {
+            let message = "the history does not reach back to this position; read it without since";
+            return Err(Refusal::new(codes::UNRECOVERABLE_POSITION, message));
+        }
+        let mut room = tenant.limits.outbox_bytes;
+        let messages: Vec<Bytes> = page
+            .messages
+            .iter()
+            .map(|message| message.json())
+            .take_while(|json| {
+                let fits = json.len() <= room;
+                room = room.saturating_sub(json.len());
+                fits
+            })
+            .collect();
+        self.send(&write::history(id, channel.as_str(), &page.newest, &messages));
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! `subscribe`: ask the chain, join the backplane, listen, read what was missed, acknowledge.
+//!
+//! The order is what makes recovery whole: from the confirmed join on, what is published is held by the
+//! hub; the history is read after that; and what is in both is delivered once.
+
+use bytes::Bytes;
+
+use super::refusal::Refusal;
+use super::subscription::{Listening, Subscription};
+use super::Session;
+use crate::backplane::{Interest, Page, Presence, Query};
+use crate::chain::Grant;
+use crate::config::ChannelSettings;
+use crate::protocol::names::{Channel, Topic};
+use crate::protocol::write::{self, Member, Subscribed};
+use crate::protocol::{RequestId, Subscribe, codes};
+
+/// A subscription that is held until its ack is queued.
+pub(super) struct Joined {
+    pub payload: write::Subscription,
+    topic: Topic,
+    after: u64,
+}
+
+impl Session {
+    pub(super) async fn subscribe(&mut self, id: &RequestId, request: &Subscribe) -> Result<(), Refusal> {
+        let joined = self.join(request).await?;
+        self.send(&write::subscribed(id, &joined.payload));
+        self.release(&joined);
+        Ok(())
+    }
+
+    /// Everything but the ack. The listener is held until [`Session::release`].
+    pub(super) async fn join(&mut self, request: &Subscribe) -> Result<Joined, Refusal> {
+        let channel = &request.channel;
+        if self.subscriptions.contains_key(channel) {
+            return Err(Refusal::new(codes::ALREADY_SUBSCRIBED, "this connection listens to the channel already"));
+        }
+        let tenant = self.tenant.settings();
+        let limit = tenant.limits.channels_per_connection;
+        if self.subscriptions.len() >= limit {
+            let message = format!("a connection listens to at most {limit} channels");
+            return Err(Refusal::new(codes::LIMIT_EXCEEDED, message));
+        }
+        let grant = self.tenant.chain().subscribe(&self.caller, channel)?;
+        let settings = tenant.channel(channel).clone();
+        if request.presence {
+            check_presence(&settings, grant)?;
+        }
+        let backplane = self.shard.common.backplane.clone();
+        let topic = self.topic(channel);
+        let interest = Interest::join(&backplane, &topic, self.shard.index).await?;
+        let listening = self.listen(&topic, &settings);
+        let presence = if settings.presence || settings.join_leave {
+            Some(Presence::enter(&backplane, &topic, &settings, self.member()).await?)
+        } else {
+            None
+        };
+        let page = self.missed(&topic, &settings, request, grant).await?;
+        let members = match request.presence {
+            true => Some(backplane.members(&topic).await?),
+            false => None,
+        };
+        let payload = payload(channel, request, grant, page.as_ref(), members.as_deref(), tenant.limits.outbox_bytes);
+        let subscription = Subscription::new(grant, listening, presence, interest);
+        self.subscriptions.insert(channel.clone(), subscription);
+        if grant.expires_ms.is_some() {
+            self.set_alarm();
+        }
+        Ok(Joined {
+            payload,
+            topic,
+            after: page.map_or(0, |page| page.newest.offset),
+        })
+    }
+
+    /// Lets a joined subscription have what came meanwhile, and what comes.
+    pub(super) fn release(&self, joined: &Joined) {
+        let mut hub = self.shard.hub.borrow_mut();
+        hub.release(&joined.topic, self.line.id, joined.after);
+        hub.flush();
+    }
+
+    fn listen(&mut self, topic: &Topic, settings: &std::sync::Arc<ChannelSettings>) -> Listening {
+        let subscription = self.next_subscription;
+        self.next_subscription = subscription.wrapping_add(1) % u32::MAX;
+        self.shard.hub.borrow_mut().insert(topic, settings, &self.line, subscription);
+        Listening::new(self.shard.clone(), self.tenant.clone(), topic.clone(), self.line.id)
+    }
+
+    async fn missed(
+        &self,
+        topic: &Topic,
+        settings: &ChannelSettings,
+        request: &Subscribe,
+        grant: Grant,
+    ) -> Result<Option<Page>, Refusal> {
+        if settings.history.is_none() {
+            return Ok(None);
+        }
+        let query = match &request.since {
+            Some(since) if grant.history => Query {
+                since: Some(since.clone()),
+                ..Query::default()
+            },
+            // Only where the channel stands.
+            _ => Query {
+                limit: Some(0),
+                ..Query::default()
+            },
+        };
+        Ok(Some(self.shard.common.backplane.history(topic, settings, query).await?))
+    }
+
+    pub(super) fn topic(&self, channel: &Channel) -> Topic {
+        Topic {
+            tenant: self.caller.tenant.clone(),
+            channel: channel.clone(),
+        }
+    }
+
+    /// This session as others see it.
+    pub(super) fn member(&self) -> Member {
+        Member {
+            user: self.caller.user(),
+            session: self.caller.session.clone(),
+        }
+    }
+}
+
+/// The right to see who is there, in a channel that knows it.
+pub(super) fn check_presence(settings: &ChannelSettings, grant: Grant) -> Result<(), Refusal> {
+    if !settings.presence {
+        return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no presence"));
+    }
+    if !grant.presence {
+        return Err(Refusal::new(codes::PERMISSION_DENIED, "no right to this channel's presence"));
+    }
+    Ok(())
+}
+
+fn payload(
+    channel: &Channel,
+    request: &Subscribe,
+    grant: Grant,
+    page: Option<&Page>,
+    presence: Option<&[Member]>,
+    outbox_bytes: usize,
+) -> write::Subscription {
+    // Without a history, or the right to it, nothing can be recovered.
+    let whole = page.is_some_and(|page| page.whole && grant.history);
+    let messages: Option<Vec<Bytes>> = match (&request.since, page) {
+        (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message.json()).collect()),
+        _ => None,
+    };
+    // More than the outbox holds cannot be sent in one piece: a fresh start is honest, a part is not.
+    let fits = |messages: &Vec<Bytes>| messages.iter().map(Bytes::len).sum::<usize>() <= outbox_bytes;
+    let messages = messages.filter(fits);
+    write::subscribed_payload(&Subscribed {
+        channel: channel.as_str(),
+        position: page.map(|page| &page.newest),
+        recovered: request.since.as_ref().map(|_| messages.is_some()),
+        messages: messages.as_deref(),
+        presence,
+    })
+}

@@ -1,0 +1,60 @@
+//! What a session holds for each channel it listens to. Dropping it undoes all of it, the hub first.
+
+use std::rc::Rc;
+
+use tokio::time::Instant;
+
+use crate::backplane::{Interest, Presence};
+use crate::chain::Grant;
+use crate::protocol::names::Topic;
+use crate::shard::{Shard, ShardTenant};
+
+/// One subscription. Its fields are dropped in their order: out of the hub, then absent, then out of
+/// the channel.
+pub(super) struct Subscription {
+    pub grant: Grant,
+    pub expires: Option<Instant>,
+    _listening: Listening,
+    _presence: Option<Presence>,
+    _interest: Interest,
+}
+
+impl Subscription {
+    pub fn new(grant: Grant, listening: Listening, presence: Option<Presence>, interest: Interest) -> Self {
+        Self {
+            expires: grant.expires_ms.map(super::clock::at_epoch_ms),
+            grant,
+            _listening: listening,
+            _presence: presence,
+            _interest: interest,
+        }
+    }
+}
+
+/// A place in the hub.
+pub(super) struct Listening {
+    shard: Rc<Shard>,
+    tenant: Rc<ShardTenant>,
+    topic: Topic,
+    line: u64,
+}
+
+impl Listening {
+    /// Counts a place that was taken in the hub, and gives it back when dropped.
+    pub fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, line: u64) -> Self {
+        tenant.metrics.subscriptions.inc();
+        Self {
+            shard,
+            tenant,
+            topic,
+            line,
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.tenant.metrics.subscriptions.dec();
+        self.shard.hub.borrow_mut().remove(&self.topic, self.line);
+    }
+}

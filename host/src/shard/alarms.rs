@@ -1,0 +1,66 @@
+//! The shard's clock: one timer for all sessions, each of which has one alarm at most.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::hub::Line;
+
+/// Alarms by time.
+#[derive(Default)]
+pub struct Alarms {
+    due: RefCell<BTreeMap<(Instant, u64), Weak<Line>>>,
+    earlier: Notify,
+}
+
+impl Alarms {
+    /// Calls `line` at `at`; in place of `before`, when it had asked for that.
+    pub fn set(&self, line: &Rc<Line>, before: Option<Instant>, at: Instant) {
+        let mut due = self.due.borrow_mut();
+        if let Some(before) = before {
+            due.remove(&(before, line.id));
+        }
+        let first = due.first_key_value().map(|((first, _), _)| *first);
+        due.insert((at, line.id), Rc::downgrade(line));
+        if first.is_none_or(|first| at < first) {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Takes back the alarm at `at`.
+    pub fn clear(&self, line: u64, at: Instant) {
+        self.due.borrow_mut().remove(&(at, line));
+    }
+
+    /// Calls whose time has come, for ever.
+    pub async fn ring(&self) {
+        loop {
+            let first = self.due.borrow().first_key_value().map(|((first, _), _)| *first);
+            match first {
+                None => self.earlier.notified().await,
+                Some(first) => {
+                    // An alarm that comes to be the first wakes this up to wait for that instead.
+                    tokio::select! {
+                        () = self.earlier.notified() => {}
+                        () = tokio::time::sleep_until(first) => self.call_due(),
+                    }
+                }
+            }
+        }
+    }
+
+    fn call_due(&self) {
+        let now = Instant::now();
+        let mut due = self.due.borrow_mut();
+        while let Some(entry) = due.first_entry()
+            && entry.key().0 <= now
+        {
+            if let Some(line) = entry.remove().upgrade() {
+                line.call_alarm();
+            }
+        }
+    }
+}
