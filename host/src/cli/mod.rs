@@ -1,0 +1,95 @@
+//! The command line: what was typed, to one subcommand. The only room of the broker that may stop
+//! caring which error it was.
+
+mod check;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Problems;
+
+#[derive(Debug, Parser)]
+#[command(name = "sluicegate", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the broker until SIGTERM or SIGINT; SIGHUP reloads config and plugins
+    Serve(serve::Serve),
+    /// Look at a config without serving it
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Mint a token for development, with the tenant's first HS256 key
+    Token(token::Token),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Load everything as `serve` would, and print every problem
+    Check(check::Check),
+}
+
+/// Does what the process's arguments say. Wrong arguments end the process with 2, everything else that
+/// goes wrong gives 1.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Config(ConfigCommand::Check(args)) => check::run(&args),
+        Command::Token(args) => token::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        match error.downcast_ref::<Problems>() {
+            // Each line begins with its file already, as editors and grep want it.
+            Some(problems) => eprintln!("{problems}"),
+            None => eprintln!("sluicegate: {error:#}"),
+        }
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(line: &str) -> Result<Cli, String> {
+        let words = line.split_whitespace();
+        Cli::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn clap_finds_no_contradiction() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn takes_the_documented_commands() {
+        let lines = [
+            "sluicegate serve --config sg.toml",
+            "sluicegate serve --config sg.toml --log-format json --demo",
+            "sluicegate config check --config sg.toml",
+            "sluicegate token --config sg.toml --tenant t --user u",
+            "sluicegate token --config sg.toml --tenant t --user u --claims {} --ttl 7d",
+        ];
+        for line in lines {
+            assert!(typed(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_config_file_is_never_guessed() {
+        for line in [
+            "sluicegate serve",
+            "sluicegate config check",
+            "sluicegate token --tenant t --user u",
+        ] {
+            let said = typed(line).expect_err(line);
+            assert!(said.contains("--config <FILE>"), "{said}");
+        }
+    }
+}
