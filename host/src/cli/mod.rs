@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
         Command::Token(args) => token::run(&args),
     };
     outcome.unwrap_or_else(|error| {
-        match error.downcast_ref::<Problems>() {
+        match error.chain().find_map(|cause| cause.downcast_ref::<Problems>()) {
             // Each line begins with its file already, as editors and grep want it.
             Some(problems) => eprintln!("{problems}"),
             None => eprintln!("sluicegate: {error:#}"),

@@ -1,6 +1,6 @@
 //! `[tenants.limits]`: how much a tenant and its connections may take.
 
-use super::section::{Number, Section};
+use super::section::{Number, Section, as_usize};
 
 const MESSAGE_BYTES: Number = Number {
     min: 1_024,
@@ -57,14 +57,26 @@ pub struct Limits {
     pub outbox_bytes: usize,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: as_usize(MESSAGE_BYTES.default),
+            channels_per_connection: as_usize(CHANNELS.default),
+            connections: as_usize(CONNECTIONS.default),
+            connections_per_user: as_usize(USER_CONNECTIONS.default),
+            publish_per_second: rate(PUBLISH_RATE.default),
+            outbox_bytes: as_usize(OUTBOX_BYTES.default),
+        }
+    }
+}
+
 pub(super) fn read(mut section: Section<'_>) -> Limits {
-    let rate = section.count("publish_per_second", &PUBLISH_RATE);
     let limits = Limits {
         message_bytes: section.count("message_bytes", &MESSAGE_BYTES),
         channels_per_connection: section.count("channels_per_connection", &CHANNELS),
         connections: section.count("connections", &CONNECTIONS),
         connections_per_user: section.count("connections_per_user", &USER_CONNECTIONS),
-        publish_per_second: u32::try_from(rate).ok().filter(|rate| *rate > 0),
+        publish_per_second: rate(section.number("publish_per_second", &PUBLISH_RATE)),
         outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
     };
     if limits.outbox_bytes < limits.message_bytes {
@@ -84,4 +96,8 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
     }
     section.finish();
     limits
+}
+
+fn rate(per_second: u64) -> Option<u32> {
+    u32::try_from(per_second).ok().filter(|rate| *rate > 0)
 }

@@ -2,10 +2,17 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Connections by default where the system sets no limit on open files, or a larger one.
 const CONNECTIONS_CEILING: u64 = 1_000_000;
+
+/// One for the life of the process: a config that is read again must not rename the node.
+static NODE: LazyLock<Arc<str>> = LazyLock::new(|| {
+    // std's hasher seeds are random: enough to tell nodes apart, and it cannot fail.
+    let random = RandomState::new().build_hasher().finish();
+    format!("node-{:012x}", random & 0xffff_ffff_ffff).into()
+});
 
 /// The machine and the user that the broker runs on and as.
 #[derive(Clone, Debug)]
@@ -23,13 +30,11 @@ pub(super) struct Machine {
 impl Machine {
     /// The one that this process runs on.
     pub fn here() -> Self {
-        // std's hasher seeds are random per process: enough to tell nodes apart, and it cannot fail.
-        let random = RandomState::new().build_hasher().finish();
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             open_files: rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024),
             plugin_cache: cache_home(|name| std::env::var_os(name).map(PathBuf::from)),
-            node: format!("node-{:012x}", random & 0xffff_ffff_ffff).into(),
+            node: NODE.clone(),
         }
     }
 

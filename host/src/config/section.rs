@@ -105,7 +105,7 @@ impl<'a> Section<'a> {
         self.value(key).and_then(|value| value.flag()).unwrap_or(default)
     }
 
-    fn number(&mut self, key: &'static str, number: &Number) -> u64 {
+    pub fn number(&mut self, key: &'static str, number: &Number) -> u64 {
         self.value(key)
             .and_then(|value| value.number(number))
             .unwrap_or(number.default)
@@ -113,8 +113,7 @@ impl<'a> Section<'a> {
 
     /// How many of what [`Number::unit`] says.
     pub fn count(&mut self, key: &'static str, number: &Number) -> usize {
-        // Every maximum fits the word of the machines that we build for, so this never cuts.
-        usize::try_from(self.number(key, number)).unwrap_or(usize::MAX)
+        as_usize(self.number(key, number))
     }
 
     pub fn seconds(&mut self, key: &'static str, number: &Number) -> Duration {
@@ -304,6 +303,11 @@ impl<'a> Value<'a> {
         });
         None
     }
+}
+
+/// Every [`Number`]'s maximum fits the word of the machines that we build for, so this never cuts.
+pub(super) fn as_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// The known name that is most like `name`. Jaro-Winkler weighs the beginning, so that `drain` finds

@@ -76,18 +76,21 @@ fn reads_the_whole_example() {
             ..ChannelSettings::default()
         }
     );
-    assert_eq!(tenant.limits, example_limits());
 }
 
-fn example_limits() -> Limits {
-    Limits {
+#[test]
+fn the_limits_shown_in_the_example_are_the_defaults() {
+    let limits = &good(EXAMPLE).tenants[0].limits;
+    let expected = Limits {
         message_bytes: 65_536,
         channels_per_connection: 128,
         connections: 10_000,
         connections_per_user: 10,
         publish_per_second: Some(100),
         outbox_bytes: 1_048_576,
-    }
+    };
+    assert_eq!(*limits, expected);
+    assert_eq!(*limits, Limits::default());
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn one_tenant_is_enough() {
     assert!(tenant.hosts.is_empty() && tenant.chain.is_empty() && tenant.channels.is_empty());
     assert_eq!(tenant.token_cookie, None);
     assert!(!tenant.allowed_origins.allows("https://acme.example"));
-    assert_eq!(tenant.limits, example_limits());
+    assert_eq!(tenant.limits, Limits::default());
     assert_eq!(
         **tenant.channel(&Channel::parse("x").unwrap()),
         ChannelSettings::default()
