@@ -30,16 +30,18 @@ impl FrameKind {
     }
 }
 
-/// A text frame with a copy of `payload`, which is UTF-8: the caller wrote it.
+/// A text frame with a copy of `payload`, which is UTF-8: the caller wrote it, and only debug builds look again.
 #[must_use]
 pub fn text_frame(payload: impl AsRef<[u8]>) -> Bytes {
-    whole_frame(Opcode::Text, payload.as_ref())
+    let payload = payload.as_ref();
+    debug_assert!(std::str::from_utf8(payload).is_ok(), "the text is not UTF-8");
+    whole_frame(Opcode::Text, payload)
 }
 
 /// A binary frame with a copy of `payload`.
 #[must_use]
-pub fn binary_frame(payload: &[u8]) -> Bytes {
-    whole_frame(Opcode::Binary, payload)
+pub fn binary_frame(payload: impl AsRef<[u8]>) -> Bytes {
+    whole_frame(Opcode::Binary, payload.as_ref())
 }
 
 /// A ping frame. Of `payload` at most 125 bytes are sent, the most a control frame can hold.

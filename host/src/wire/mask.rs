@@ -6,12 +6,11 @@ pub(super) fn unmask(payload: &mut [u8], mask: [u8; 4], offset: usize) {
     let [a, b, c, d] = std::array::from_fn(|i| mask[(offset + i) % 4]);
     // Eight is a multiple of four, so every word meets the mask in the same phase.
     let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let mut words = payload.chunks_exact_mut(8);
-    for chunk in &mut words {
-        let bytes: &mut [u8; 8] = chunk.try_into().expect("chunks_exact_mut(8) gives eight bytes");
+    let (words, rest) = payload.as_chunks_mut();
+    for bytes in words {
         *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip([a, b, c, d, a, b, c]) {
+    for (byte, key) in rest.iter_mut().zip([a, b, c, d, a, b, c]) {
         *byte ^= key;
     }
 }

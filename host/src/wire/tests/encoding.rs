@@ -12,10 +12,10 @@ fn section_5_7_examples() {
     assert_eq!(text_frame("Hello")[..], [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
     assert_eq!(ping_frame(b"Hello")[..], [0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
     assert_eq!(pong_frame(b"Hello")[..], [0x8a, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
-    let binary = binary_frame(&[9; 256]);
+    let binary = binary_frame([9; 256]);
     assert_eq!(binary[..4], [0x82, 0x7E, 0x01, 0x00]);
     assert_eq!(binary[4..], [9; 256]);
-    let binary = binary_frame(&vec![9; 65_536]);
+    let binary = binary_frame(vec![9; 65_536]);
     assert_eq!(binary[..10], [0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]);
     assert_eq!(binary.len(), 65_546);
 }
@@ -78,7 +78,7 @@ fn frames_of_one_buffer_do_not_touch_each_other() {
         })
         .collect();
     for (i, frame) in (0..).zip(frames) {
-        assert_eq!(frame, binary_frame(&[i; 20]));
+        assert_eq!(frame, binary_frame([i; 20]));
     }
 }
 
