@@ -1,6 +1,8 @@
 //! Carries messages between publishers and hubs, of this node and of others, and keeps each channel's
 //! order, history and presence. Knows no socket and no plugin; it takes what the chain permitted.
 
+#[cfg(test)]
+mod conformance;
 mod envelope;
 mod interest;
 pub mod memory;

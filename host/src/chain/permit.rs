@@ -20,7 +20,7 @@ impl<T> Permit<T> {
 }
 
 /// A message as the chain let it pass.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Message {
     /// Where it goes.
     pub topic: Topic,

@@ -1,0 +1,81 @@
+//! The conformance suite, and what only this backplane promises: how it waits and how it forgets.
+
+use super::*;
+use crate::backplane::conformance::{Bench, manner, member, suite, topic, with_history};
+use crate::backplane::{Interest, Presence};
+
+fn bench(inbox: usize) -> (Bench, Arc<MemoryBackplane>) {
+    let (senders, inboxes) = (0..2).map(|_| mpsc::channel(inbox)).unzip();
+    let memory = MemoryBackplane::new(senders);
+    let bench = Bench {
+        backplane: memory.clone(),
+        inboxes,
+    };
+    (bench, memory)
+}
+
+fn channels(memory: &MemoryBackplane) -> usize {
+    memory.stripes.iter().map(|stripe| stripe.lock().len()).sum()
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    suite(bench(64).0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_and_keys_run_out_by_their_times() {
+    let (bench, _) = bench(64);
+    let (topic, settings) = (topic("ttl"), with_history(10));
+    let keyed = Manner {
+        key: Some("k".into()),
+        ..manner(&settings)
+    };
+    let first = bench.publish(&topic, "1", keyed.clone()).await;
+    tokio::time::advance(settings.history.as_ref().unwrap().ttl).await;
+    let page = bench.backplane.history(&topic, &settings, Query::default()).await.unwrap();
+    assert!(page.messages.is_empty());
+    assert_eq!(Some(page.newest), first.position, "what is gone still counts");
+    assert!(bench.publish(&topic, "2", keyed.clone()).await.duplicate);
+    tokio::time::advance(settings.idempotency).await;
+    assert!(!bench.publish(&topic, "3", keyed).await.duplicate);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgets_channels_that_nobody_needs() {
+    let (bench, memory) = bench(64);
+    let (plain, kept) = (topic("plain"), topic("kept"));
+    drop(Interest::join(&bench.backplane, &plain, 0).await.unwrap());
+    assert_eq!(channels(&memory), 0, "no history, nobody there: gone at once");
+    let settings = with_history(10);
+    bench.publish(&kept, "1", manner(&settings)).await;
+    let presence = Presence::enter(&bench.backplane, &kept, &settings, member("s")).await.unwrap();
+    let sweeper = tokio::spawn(memory.clone().sweep());
+    tokio::time::advance(settings.history.as_ref().unwrap().ttl * 2).await;
+    tokio::task::yield_now().await;
+    assert_eq!(channels(&memory), 1, "someone is present");
+    drop(presence);
+    tokio::time::advance(SWEEP_EVERY).await;
+    tokio::task::yield_now().await;
+    assert_eq!(channels(&memory), 0);
+    sweeper.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_has_no_room_takes_no_offset() {
+    let (mut bench, memory) = bench(1);
+    let (topic, settings) = (topic("full"), with_history(10));
+    let _seat = Interest::join(&bench.backplane, &topic, 0).await.unwrap();
+    bench.publish(&topic, "1", manner(&settings)).await;
+    let message = |text: &'static str| Message {
+        topic: topic.clone(),
+        data: bytes::Bytes::from_static(text.as_bytes()),
+        tags: Vec::new(),
+    };
+    assert_eq!(memory.try_publish(&mut Some(message("2")), &manner(&settings)), Err(0));
+    // Nothing was accepted: the next one that is has the next offset.
+    assert_eq!(bench.received(0), ["1"]);
+    let third = bench.publish(&topic, "3", manner(&settings)).await;
+    assert_eq!(third.position.unwrap().offset, 2);
+    assert_eq!(bench.received(0), ["3"]);
+}

@@ -1,0 +1,290 @@
+//! Votes, faults and permits, with plugins in plain Rust.
+
+use std::cell::RefCell;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::*;
+
+/// Answers what it is told to, and counts how often it was asked.
+struct Scripted {
+    connect: Result<ConnectVerdict, Fault>,
+    subscribe: Result<Answer<SubscribeVerdict>, Fault>,
+    publish: Rc<RefCell<Result<Answer<PublishVerdict>, Fault>>>,
+    seen: Rc<RefCell<Vec<String>>>,
+}
+
+impl Default for Scripted {
+    fn default() -> Self {
+        Self {
+            connect: Ok(ConnectVerdict::Abstain),
+            subscribe: Ok(SubscribeVerdict::Abstain.into()),
+            publish: Rc::new(RefCell::new(Ok(PublishVerdict::Abstain.into()))),
+            seen: Rc::default(),
+        }
+    }
+}
+
+impl Hook for Scripted {
+    fn connect(&mut self, _: &Arc<Handshake>, _: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+        self.seen.borrow_mut().push("connect".into());
+        self.connect.clone().map(Answer::from)
+    }
+    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+        self.seen.borrow_mut().push(format!("subscribe {channel}"));
+        self.subscribe.clone()
+    }
+    fn publish(&mut self, _: &Arc<Caller>, _: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+        self.seen.borrow_mut().push(format!("publish {}", String::from_utf8_lossy(data)));
+        self.publish.borrow().clone()
+    }
+    fn disconnect(&mut self, _: &Arc<Caller>, code: u16) -> Result<(), Fault> {
+        self.seen.borrow_mut().push(format!("disconnect {code}"));
+        Ok(())
+    }
+    fn evict_idle(&mut self, _: Instant) {}
+}
+
+const OPEN: Defaults = Defaults {
+    anonymous: true,
+    allow: true,
+    message_bytes: 64,
+};
+const CLOSED: Defaults = Defaults {
+    anonymous: false,
+    allow: false,
+    message_bytes: 64,
+};
+
+fn link(name: &str, hook: Scripted, on_fault: OnFault) -> Link {
+    Link {
+        plugin: name.into(),
+        hooks: HookKind::ALL.into_iter().collect(),
+        on_fault: FaultRules {
+            connect: on_fault,
+            subscribe: on_fault,
+            publish: on_fault,
+        },
+        hook: Box::new(hook),
+    }
+}
+
+fn chain(hooks: impl IntoIterator<Item = Scripted>, defaults: Defaults) -> Chain {
+    let named = hooks.into_iter().enumerate();
+    let links = named.map(|(i, hook)| link(&format!("p{i}"), hook, OnFault::Deny));
+    Chain::new(links.collect(), defaults)
+}
+
+fn caller() -> Arc<Caller> {
+    Arc::new(Caller::new("s1".into(), "acme".into(), Ipv4Addr::LOCALHOST.into(), "websocket"))
+}
+
+fn channel(name: &str) -> Channel {
+    Channel::parse(name).unwrap()
+}
+
+fn denial(code: u16) -> Denial {
+    Denial {
+        code,
+        reason: "no".into(),
+        message: None,
+        retry_after_ms: Some(7),
+        penalty: Penalty::Disconnect,
+    }
+}
+
+fn says(verdict: impl Into<Answer<PublishVerdict>>) -> Scripted {
+    Scripted {
+        publish: Rc::new(RefCell::new(Ok(verdict.into()))),
+        ..Scripted::default()
+    }
+}
+
+fn faults() -> Scripted {
+    let fault = Fault::Trap("unreachable".into());
+    Scripted {
+        connect: Err(fault.clone()),
+        subscribe: Err(fault.clone()),
+        publish: Rc::new(RefCell::new(Err(fault))),
+        ..Scripted::default()
+    }
+}
+
+fn publish(chain: &mut Chain, caller: &Arc<Caller>, granted: bool) -> Result<Option<Message>, u16> {
+    match chain.publish(caller, &channel("room"), Bytes::from_static(b"{}"), granted) {
+        Ok(Outcome::Pass(permit)) => Ok(Some(permit.redeem())),
+        Ok(Outcome::Discard) => Ok(None),
+        Err(denied) => Err(denied.code),
+    }
+}
+
+#[test]
+fn the_first_accept_names_the_identity_and_a_later_deny_still_ends_it() {
+    let accept = |user: &str| Scripted {
+        connect: Ok(ConnectVerdict::Accept(Identity {
+            user: Some(user.into()),
+            ..Identity::default()
+        })),
+        ..Scripted::default()
+    };
+    let deny = Scripted {
+        connect: Ok(ConnectVerdict::Deny(denial(4601))),
+        ..Scripted::default()
+    };
+    let handshake = Arc::default();
+    let mut two = chain([accept("ann"), accept("bob")], CLOSED);
+    assert_eq!(two.connect(&handshake, &caller()).unwrap().user.as_deref(), Some("ann"));
+    let denied = chain([accept("ann"), deny], CLOSED).connect(&handshake, &caller()).unwrap_err();
+    assert_eq!((denied.code, denied.plugin.as_deref()), (4601, Some("p1")));
+    assert_eq!((denied.retry_after_ms, denied.penalty), (Some(7), Penalty::Disconnect));
+}
+
+#[test]
+fn when_all_abstain_the_tenant_decides() {
+    let handshake = Arc::default();
+    let abstain = || chain([Scripted::default()], CLOSED);
+    assert_eq!(abstain().connect(&handshake, &caller()).unwrap_err().code, 4401);
+    assert_eq!(abstain().subscribe(&caller(), &channel("a")).unwrap_err().code, 4403);
+    assert_eq!(publish(&mut abstain(), &caller(), false).unwrap_err(), 4403);
+    let mut open = chain([Scripted::default()], OPEN);
+    assert_eq!(open.connect(&handshake, &caller()).unwrap().user, None);
+    assert!(open.subscribe(&caller(), &channel("a")).unwrap().history);
+    assert!(publish(&mut open, &caller(), false).unwrap().is_some());
+}
+
+#[test]
+fn a_grant_to_publish_counts_as_an_allow_but_not_against_a_deny() {
+    assert!(publish(&mut chain([Scripted::default()], CLOSED), &caller(), true).unwrap().is_some());
+    let mut denies = chain([says(PublishVerdict::Deny(denial(4422)))], OPEN);
+    assert_eq!(publish(&mut denies, &caller(), true), Err(4422));
+}
+
+#[test]
+fn rights_add_up_and_the_first_expiry_ends_them() {
+    let allows = |publish, history, expires_ms| Scripted {
+        subscribe: Ok(SubscribeVerdict::Allow(Grant {
+            publish,
+            history,
+            presence: false,
+            expires_ms,
+        })
+        .into()),
+        ..Scripted::default()
+    };
+    let mut both = chain([allows(true, false, Some(20)), allows(false, true, Some(10))], CLOSED);
+    let grant = both.subscribe(&caller(), &channel("a")).unwrap();
+    assert_eq!((grant.publish, grant.history, grant.presence, grant.expires_ms), (true, true, false, Some(10)));
+}
+
+#[test]
+fn a_replacement_goes_to_the_next_plugin_and_is_no_allow() {
+    let second = Scripted::default();
+    let seen = second.seen.clone();
+    let replace = says(PublishVerdict::Replace(Bytes::from_static(b"[1]")));
+    assert_eq!(publish(&mut chain([replace, second], CLOSED), &caller(), false), Err(4403));
+    assert_eq!(*seen.borrow(), ["publish [1]"]);
+}
+
+#[test]
+fn a_replacement_that_is_no_json_or_too_large_is_a_fault() {
+    let too_large: &[u8] = &[b'1'; 65];
+    for bad in [b"{".as_slice(), b"", b"\"\xff\"", b"1 2", too_large] {
+        let replace = says(PublishVerdict::Replace(Bytes::copy_from_slice(bad)));
+        assert_eq!(publish(&mut chain([replace], OPEN), &caller(), true), Err(4503), "{bad:?}");
+    }
+}
+
+#[test]
+fn discard_ends_the_chain() {
+    let after = Scripted::default();
+    let seen = after.seen.clone();
+    assert_eq!(publish(&mut chain([says(PublishVerdict::Discard), after], OPEN), &caller(), false), Ok(None));
+    assert!(seen.borrow().is_empty());
+}
+
+#[test]
+fn a_later_tag_wins_in_the_place_of_the_first() {
+    let tagged = |pairs: &[(&str, &str)]| {
+        says(Answer {
+            verdict: PublishVerdict::Allow,
+            tags: pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            cache: None,
+        })
+    };
+    let mut both = chain([tagged(&[("a", "1"), ("b", "1")]), tagged(&[("a", "2")])], CLOSED);
+    let message = publish(&mut both, &caller(), false).unwrap().unwrap();
+    assert_eq!(message.tags, [("a".into(), "2".into()), ("b".into(), "1".into())]);
+}
+
+#[test]
+fn a_fault_does_what_the_operator_said() {
+    let handshake = Arc::default();
+    let mut denies = Chain::new(vec![link("bad", faults(), OnFault::Deny)], OPEN);
+    assert_eq!(denies.connect(&handshake, &caller()).unwrap_err().code, 4503);
+    assert_eq!(denies.subscribe(&caller(), &channel("a")).unwrap_err().code, 4503);
+    assert_eq!(publish(&mut denies, &caller(), true), Err(4503));
+    let mut allows = Chain::new(vec![link("bad", faults(), OnFault::Allow)], CLOSED);
+    assert_eq!(allows.connect(&handshake, &caller()).unwrap(), Identity::default());
+    assert_eq!(allows.subscribe(&caller(), &channel("a")).unwrap(), Grant::default());
+    assert!(publish(&mut allows, &caller(), false).unwrap().is_some());
+}
+
+#[test]
+fn cached_falls_back_on_the_last_word_for_the_same_caller() {
+    let hook = says(PublishVerdict::Allow);
+    let script = hook.publish.clone();
+    let mut cached = Chain::new(vec![link("p", hook, OnFault::Cached)], CLOSED);
+    let (ann, bob) = (caller(), caller());
+    assert!(publish(&mut cached, &ann, false).unwrap().is_some());
+    *script.borrow_mut() = Err(Fault::Deadline(Duration::from_millis(5)));
+    assert!(publish(&mut cached, &ann, false).unwrap().is_some());
+    assert_eq!(publish(&mut cached, &bob, false), Err(4503), "nothing was ever said about bob");
+}
+
+#[test]
+fn a_cached_verdict_is_reused_until_a_new_chain_comes() {
+    let hook = || {
+        says(Answer {
+            verdict: PublishVerdict::Allow,
+            tags: vec![("t".into(), "1".into())],
+            cache: Some(Duration::from_secs(3600)),
+        })
+    };
+    let first = hook();
+    let seen = first.seen.clone();
+    let ann = caller();
+    let mut before = chain([first], CLOSED);
+    for _ in 0..3 {
+        let message = publish(&mut before, &ann, false).unwrap().unwrap();
+        assert_eq!(message.tags.len(), 1);
+    }
+    assert_eq!(seen.borrow().len(), 1);
+    let second = hook();
+    let seen = second.seen.clone();
+    publish(&mut chain([second], CLOSED), &ann, false).unwrap();
+    assert_eq!(seen.borrow().len(), 1);
+}
+
+#[test]
+fn everyone_hears_of_the_end() {
+    let (one, two) = (Scripted::default(), Scripted::default());
+    let seen = [one.seen.clone(), two.seen.clone()];
+    chain([one, two], CLOSED).disconnect(&caller(), 4001);
+    for seen in seen {
+        assert_eq!(*seen.borrow(), ["disconnect 4001"]);
+    }
+}
+
+#[test]
+fn attributes_are_bounded() {
+    let ann = caller();
+    for n in 0..ATTRIBUTES {
+        ann.set_attribute(&n.to_string(), "x").unwrap();
+    }
+    assert!(ann.set_attribute("one more", "x").is_err());
+    ann.set_attribute("0", "changed").unwrap();
+    assert_eq!(ann.attribute("0").as_deref(), Some("changed"));
+    assert!(ann.set_attribute("0", &"x".repeat(ATTRIBUTE_VALUE_BYTES + 1)).is_err());
+    assert!(ann.set_attribute(&"k".repeat(ATTRIBUTE_KEY_BYTES + 1), "x").is_err());
+}

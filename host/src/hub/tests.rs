@@ -1,0 +1,140 @@
+//! Who gets what, over real sockets.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::config::History;
+use crate::protocol::Position;
+use crate::protocol::names::Channel;
+use crate::protocol::write::Member;
+
+struct Client {
+    line: Rc<Line>,
+    far_end: TcpStream,
+}
+
+async fn client(id: u64, outbox_bytes: usize) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let far_end = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    stream.writable().await.unwrap();
+    Client {
+        line: Line::new(id, format!("s{id}").into(), stream, outbox_bytes),
+        far_end,
+    }
+}
+
+impl Client {
+    /// Reads frames until one holds `last`, and tells the payloads' texts.
+    async fn read_until(&mut self, last: &str) -> Vec<String> {
+        let mut bytes = Vec::new();
+        while !String::from_utf8_lossy(&bytes).contains(last) {
+            assert!(self.far_end.read_buf(&mut bytes).await.unwrap() > 0, "closed before {last}");
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        text.split("\"payload\":").skip(1).map(|rest| rest.split([',', '}']).next().unwrap().to_owned()).collect()
+    }
+}
+
+fn topic() -> Topic {
+    Topic {
+        tenant: "acme".into(),
+        channel: Channel::parse("room").unwrap(),
+    }
+}
+
+fn message(text: &str, offset: Option<u64>) -> Envelope {
+    let position = offset.map(|offset| Position {
+        epoch: "e".into(),
+        offset,
+    });
+    let from = Member {
+        user: None,
+        session: "s0".into(),
+    };
+    let data = Bytes::copy_from_slice(text.as_bytes());
+    Envelope::Message(Arc::new(Publication::new(topic(), "id".into(), data, position, Some(from), vec![])))
+}
+
+fn settings(overflow: Overflow, history: bool) -> Arc<ChannelSettings> {
+    Arc::new(ChannelSettings {
+        overflow,
+        history: history.then_some(History {
+            size: 10,
+            ttl: Duration::from_secs(60),
+        }),
+        ..ChannelSettings::default()
+    })
+}
+
+#[tokio::test]
+async fn holds_until_released_and_skips_what_the_history_brought() {
+    let mut ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    for offset in 1..=4 {
+        hub.deliver(&message(&offset.to_string(), Some(offset)));
+    }
+    hub.flush();
+    assert_eq!(ann.line.waiting_bytes(), 0, "held");
+    hub.release(&topic(), 1, 2);
+    hub.deliver(&message("5", Some(5)));
+    hub.flush();
+    assert_eq!(ann.read_until("\"offset\":5").await, ["3", "4", "5"]);
+    assert_eq!(hub.take_deliveries(), 3);
+}
+
+#[tokio::test]
+async fn echo_false_spares_the_publisher_only() {
+    let (mut ann, mut bob) = (client(0, 65_536).await, client(1, 65_536).await);
+    let mut hub = Hub::default();
+    for line in [&ann.line, &bob.line] {
+        hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 0);
+        hub.release(&topic(), line.id, 0);
+    }
+    let Envelope::Message(quiet) = message("1", None) else { unreachable!() };
+    let mut quiet = Arc::into_inner(quiet).unwrap();
+    quiet.echo = false;
+    hub.deliver(&Envelope::Message(Arc::new(quiet)));
+    hub.deliver(&message("2", None));
+    hub.flush();
+    assert_eq!(ann.read_until("\"payload\":2").await, ["2"]);
+    assert_eq!(bob.read_until("\"payload\":2").await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn a_slow_reader_meets_the_policy_of_the_channel() {
+    // Room for one message, and a line that nobody flushes.
+    for (overflow, history, closes, ends) in [
+        (Overflow::Disconnect, true, true, 0),
+        (Overflow::Drop, true, false, 0),
+        (Overflow::Drop, false, false, 1),
+        (Overflow::Conflate, false, false, 0),
+    ] {
+        let slow = client(1, 250).await;
+        let mut hub = Hub::default();
+        hub.insert(&topic(), &settings(overflow, history), &slow.line, 0);
+        hub.release(&topic(), 1, 0);
+        for offset in 1..=3 {
+            hub.deliver(&message("1", history.then_some(offset)));
+        }
+        let calls = slow.line.take_calls();
+        assert_eq!(calls.close.is_some(), closes, "{overflow:?}");
+        assert_eq!(calls.ended.len(), ends, "{overflow:?} history {history}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_left_behind() {
+    let ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
+    hub.remove(&topic(), 1);
+    assert!(hub.topics.is_empty());
+    hub.deliver(&message("1", None));
+    hub.flush();
+    assert_eq!((ann.line.waiting_bytes(), Rc::strong_count(&ann.line)), (0, 1));
+}

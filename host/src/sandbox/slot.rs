@@ -1,0 +1,180 @@
+//! A binding on one shard: answers the chain through at most one instance, and gets a new one after a fault.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::binding::Binding;
+use super::breaker::{Pass, Tripped};
+use super::fault;
+use super::instance::Instance;
+use super::meter::{Labelled, Tally};
+use super::rebuild::{Pending, Progress};
+use crate::chain::{
+    Answer, Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, PublishVerdict, SubscribeVerdict,
+};
+
+/// An instance that nobody asked for so long gives its memory back.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// One shard's place for an instance of a plugin in a tenant's chain.
+///
+/// The instance is made at the first call and given back when idle. A call that does not keep to its
+/// deadline ends at most 3 ms after it: one for the tick it began in, two for a thread that the kernel kept
+/// waiting.
+pub struct Slot {
+    binding: Arc<Binding>,
+    held: Held,
+    backoff: Backoff,
+    tally: Tally,
+    /// When it was last called.
+    used: Instant,
+}
+
+enum Held {
+    Nothing,
+    Ready(Instance),
+    /// The last one faulted.
+    Coming(Pending),
+}
+
+// === impl Slot ===
+
+impl Slot {
+    pub(super) fn new(binding: Arc<Binding>, spare: Option<Instance>) -> Self {
+        Self {
+            held: spare.map_or(Held::Nothing, Held::Ready),
+            backoff: Backoff::default(),
+            tally: binding.meters().tally(),
+            used: binding.clock().now(),
+            binding,
+        }
+    }
+
+    fn call<V: Labelled>(
+        &mut self,
+        hook: HookKind,
+        ask: impl FnOnce(Instance) -> Result<(Answer<V>, Instance), Fault>,
+    ) -> Result<Answer<V>, Fault> {
+        let start = self.binding.clock().now();
+        self.used = start;
+        let instance = match self.take(start) {
+            Ok(instance) => instance,
+            Err(fault) => return Err(self.not_asked(hook, fault)),
+        };
+        let Some(pass) = self.binding.breaker(hook).admit(start) else {
+            self.held = Held::Ready(instance);
+            return Err(self.not_asked(hook, Fault::Unavailable("its circuit is open after repeated faults")));
+        };
+        match ask(instance) {
+            Ok((answer, instance)) => {
+                self.held = Held::Ready(instance);
+                if self.binding.breaker(hook).succeed(pass) {
+                    self.log_closed(hook);
+                }
+                let took = self.binding.clock().now().duration_since(start);
+                self.tally.verdict(hook, answer.verdict.label(), took);
+                Ok(answer)
+            }
+            Err(fault) => Err(self.faulted(hook, pass, fault)),
+        }
+    }
+
+    /// The instance, if there is one or can be one now.
+    fn take(&mut self, now: Instant) -> Result<Instance, Fault> {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Ready(instance) => Ok(instance),
+            Held::Nothing => self.binding.make().map_err(|error| {
+                self.rebuild(now);
+                error.into()
+            }),
+            Held::Coming(pending) => match pending.poll() {
+                Progress::Done(instance) => Ok(instance),
+                Progress::Waiting => {
+                    self.held = Held::Coming(pending);
+                    Err(Fault::Unavailable("it is being rebuilt after a fault"))
+                }
+                Progress::Failed(error) => {
+                    self.rebuild(now);
+                    Err(error.into())
+                }
+                Progress::Lost => Err(Fault::Unavailable("it is to be rebuilt")),
+            },
+        }
+    }
+
+    /// The instance is gone; has another made.
+    fn rebuild(&mut self, now: Instant) {
+        let delay = self.backoff.fault(now);
+        let pending = self.binding.rebuilder().request(&self.binding, delay);
+        self.held = pending.map_or(Held::Nothing, Held::Coming);
+    }
+
+    #[cold]
+    fn faulted(&mut self, hook: HookKind, pass: Pass, fault: Fault) -> Fault {
+        let now = self.binding.clock().now();
+        self.rebuild(now);
+        let binding = &self.binding;
+        binding.meters().fault(hook, fault::kind(&fault));
+        let (tenant, plugin) = (&*binding.scope().tenant, &**binding.name());
+        tracing::warn!(tenant, plugin, hook = hook.name(), %fault, "plugin fault");
+        if let Tripped::For(wait) = binding.breaker(hook).fault(pass, now) {
+            tracing::warn!(tenant, plugin, hook = hook.name(), ?wait, "circuit opens after repeated faults");
+        }
+        fault
+    }
+
+    #[cold]
+    fn not_asked(&self, hook: HookKind, fault: Fault) -> Fault {
+        let binding = &self.binding;
+        binding.meters().fault(hook, fault::kind(&fault));
+        // Every caller meets an instance that is not there; once per cause is enough for the log.
+        if !matches!(fault, Fault::Unavailable(_)) {
+            let (tenant, plugin) = (&*binding.scope().tenant, &**binding.name());
+            tracing::warn!(tenant, plugin, hook = hook.name(), %fault, "no plugin instance");
+        }
+        fault
+    }
+
+    #[cold]
+    fn log_closed(&self, hook: HookKind) {
+        let (tenant, plugin) = (&*self.binding.scope().tenant, &**self.binding.name());
+        tracing::info!(tenant, plugin, hook = hook.name(), "circuit closes");
+    }
+}
+
+impl Hook for Slot {
+    fn connect(
+        &mut self,
+        handshake: &Arc<Handshake>,
+        caller: &Arc<Caller>,
+    ) -> Result<Answer<ConnectVerdict>, Fault> {
+        self.call(HookKind::Connect, |instance| instance.connect(handshake, caller))
+    }
+
+    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+        self.call(HookKind::Subscribe, |instance| instance.subscribe(caller, channel))
+    }
+
+    fn publish(
+        &mut self,
+        caller: &Arc<Caller>,
+        channel: &str,
+        data: &[u8],
+    ) -> Result<Answer<PublishVerdict>, Fault> {
+        self.call(HookKind::Publish, |instance| instance.publish(caller, channel, data))
+    }
+
+    fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault> {
+        self.call(HookKind::Disconnect, |instance| instance.disconnect(caller, code))?;
+        Ok(())
+    }
+
+    /// Hands in what was counted, and gives back an instance that nobody asked for five minutes.
+    fn tend(&mut self, now: Instant) {
+        self.tally.hand_in();
+        if matches!(self.held, Held::Ready(_)) && now.saturating_duration_since(self.used) >= IDLE {
+            self.held = Held::Nothing;
+        }
+    }
+}
