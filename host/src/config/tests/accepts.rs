@@ -9,8 +9,17 @@ use crate::protocol::names::Channel;
 
 use super::good;
 
-const EXAMPLE: &str = include_str!("example.toml");
+/// The file that users are shown.
+const REFERENCE: &str = include_str!("../../../../docs/CONFIG.md");
 const LEAST: &str = "[[tenants]]\nname = \"a\"";
+
+fn example() -> Config {
+    let (_, after) = REFERENCE
+        .split_once("## A complete file\n\n```toml\n")
+        .expect("the example's begin");
+    let (example, _) = after.split_once("```").expect("the example's end");
+    good(example)
+}
 
 fn entry(line: &str) -> Config {
     good(&format!(
@@ -24,7 +33,7 @@ fn settings(toml: &str) -> serde_json::Value {
 
 #[test]
 fn reads_the_whole_example() {
-    let config = good(EXAMPLE);
+    let config = example();
     let server = &config.server;
     assert_eq!(server.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(server.admin_listen, Some("127.0.0.1:8081".parse().unwrap()));
@@ -33,6 +42,7 @@ fn reads_the_whole_example() {
     assert_eq!(server.drain, Duration::from_secs(10));
     assert_eq!(server.default_tenant.as_deref(), Some("acme"));
     assert_eq!(server.max_connections, 15_000);
+    assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/var/cache/sluicegate")));
     assert_eq!(config.backplane, BackplaneKind::Memory);
 
     let plugin = &config.plugins[0];
@@ -47,6 +57,7 @@ fn reads_the_whole_example() {
     assert!(!tenant.anonymous && !tenant.default_allow);
     assert!(tenant.allowed_origins.allows("https://acme.example"));
     assert!(!tenant.allowed_origins.allows("https://evil.example"));
+    assert_eq!(tenant.token_cookie.as_deref(), Some("sg_token"));
 
     let entry = &tenant.chain[0];
     assert_eq!(&*entry.plugin, "authorize");
@@ -80,7 +91,7 @@ fn reads_the_whole_example() {
 
 #[test]
 fn the_limits_shown_in_the_example_are_the_defaults() {
-    let limits = &good(EXAMPLE).tenants[0].limits;
+    let limits = &example().tenants[0].limits;
     let expected = Limits {
         message_bytes: 65_536,
         channels_per_connection: 128,
@@ -247,7 +258,7 @@ fn plugin_settings_may_be_a_table_of_their_own() {
 /// Configs get logged; keys and passwords must not be.
 #[test]
 fn secrets_stay_out_of_the_log() {
-    assert!(!format!("{:?}", good(EXAMPLE)).contains("not-so-secret"));
+    assert!(!format!("{:?}", example()).contains("not-so-secret"));
     let redis = BackplaneKind::Redis {
         url: "redis://:hunter2@db/0".into(),
         prefix: "sg".into(),
