@@ -3,4 +3,8 @@
 
 mod support;
 
+mod broker;
+mod frames;
+mod plugins;
 mod protocol;
+mod tokens;

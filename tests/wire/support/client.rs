@@ -254,6 +254,11 @@ impl Client {
         self.expect_end().await;
     }
 
+    /// Ends the sending half of the stream: the server reads its end.
+    pub async fn finish_sending(&mut self) {
+        self.socket.finish_sending().await.ok();
+    }
+
     /// Goes away without a word.
     pub fn vanish(self) {
         drop(self);

@@ -104,7 +104,8 @@ impl Dial {
         (response, Socket::new(stream, early))
     }
 
-    fn request(&self) -> String {
+    /// The upgrade request.
+    pub fn request(&self) -> String {
         let host = self.host.clone().unwrap_or_else(|| self.address.to_string());
         let mut request = format!(
             "GET {} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

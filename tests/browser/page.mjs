@@ -1,0 +1,102 @@
+// The demo page in headless Chromium, and words for what a person sees and does there.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+import { Broker } from './broker.mjs';
+
+const SCREENSHOTS = process.env.SLUICEGATE_SCREENSHOTS ?? fileURLToPath(new URL('../../target/screenshots', import.meta.url));
+const FLAGS = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+export const WIDE = { width: 1280, height: 900 };
+export const PHONE = { width: 360, height: 740 };
+export const ACTIONS = ['hello', 'mask', 'burst', 'closed', 'recover'];
+
+/** Opens the demo on a broker of its own for each test: no test inherits another's rate limit or history. */
+export async function withDemo(t, options, play) {
+  const broker = await Broker.start();
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+  const context = await browser.newContext({ viewport: WIDE, ...options });
+  const demo = new Demo(broker, await context.newPage());
+  try {
+    await play(demo);
+    assert.deepEqual(demo.complaints, [], 'the console stays silent');
+  } finally {
+    await browser.close();
+    await demo.broker.stop();
+  }
+}
+
+class Demo {
+  constructor(broker, page) {
+    this.broker = broker;
+    this.page = page;
+    this.complaints = [];
+    this.requests = [];
+    page.setDefaultTimeout(20_000);
+    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && this.complaints.push(message.text()));
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+    page.on('request', (request) => this.requests.push(request.url()));
+  }
+
+  /** Loads the page and waits until both are in. */
+  async open() {
+    const response = await this.page.goto(this.broker.url);
+    for (const user of ['ann', 'bob']) {
+      await this.sees(`state-${user}`, /^online/);
+      for (const other of ['ann', 'bob']) await this.sees(`presence-${user}`, new RegExp(other));
+    }
+    return response;
+  }
+
+  at(id) {
+    return this.page.getByTestId(id);
+  }
+
+  /** Waits until the place with this test id shows the text. */
+  async sees(id, text) {
+    await this.at(id).filter({ hasText: text }).waitFor().catch(async (error) => {
+      throw new Error(`${id} never showed ${text}; it shows “${await this.at(id).first().innerText()}”`, { cause: error });
+    });
+  }
+
+  /** Waits until a part of that place shows the text. */
+  async seesIn(id, part, text) {
+    await this.at(id).getByTestId(part).filter({ hasText: text }).first().waitFor();
+  }
+
+  /** Runs one guided action to its end. */
+  async run(name) {
+    await this.at(`run-${name}`).click();
+    await this.ended(name);
+  }
+
+  async ended(name) {
+    await this.page.locator(`[data-step="${name}"]:is([data-state="done"], [data-state="failed"])`).waitFor();
+    assert.equal(await this.page.locator(`[data-step="${name}"]`).getAttribute('data-state'), 'done', await this.result(name));
+  }
+
+  result(name) {
+    return this.at(`result-${name}`).innerText();
+  }
+
+  gate(plugin) {
+    return this.at(`gate-${plugin}`).getAttribute('data-state');
+  }
+
+  async screenshot(name, options = {}) {
+    await mkdir(SCREENSHOTS, { recursive: true });
+    // The transitions of the gates first, so that the picture is of an end, not of a way.
+    await this.page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect.getTiming().iterations !== Infinity).map((a) => a.finished)));
+    await this.page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), ...options });
+  }
+
+  /** How far the page is wider than the window, in pixels. */
+  overflow() {
+    return this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  }
+}

@@ -1,0 +1,121 @@
+//! The operator's listener: health, readiness, metrics.
+
+use crate::support::broker::run;
+use crate::support::{Broker, json, shared, token};
+
+const CONFIG: &str = r#"
+    server = { default_tenant = "t" }
+    plugins = { transform = { file = "plugins/transform.wasm" } }
+    [[tenants]]
+    name = "t"
+    anonymous = true
+    default = "allow"
+    chain = [{ plugin = "transform", deadline_ms = 200, config = { rules = [{ channels = "**", words = { heck = "****" } }] } }]
+"#;
+
+#[tokio::test]
+async fn healthz_and_readyz_say_ok() {
+    let broker = shared().await;
+    assert_eq!(broker.admin_get("/healthz").await.status, 200);
+    assert_eq!(broker.admin_get("/readyz").await.status, 200);
+    assert_eq!(broker.admin_get("/nothing-here").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_operators_pages_are_not_on_the_clients_listener() {
+    let broker = shared().await;
+    for path in ["/metrics", "/readyz"] {
+        let response = crate::support::http::get(broker.address, path).await;
+        assert_eq!(response.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_what_happened() {
+    let broker = Broker::start(CONFIG).await;
+    let mut ann = broker.connect("ann").await;
+    let mut bob = broker.connect("bob").await;
+    ann.subscribe("c").await;
+    bob.subscribe("c").await.subscribe("d").await;
+    bob.to("c").publish("heck").await.publish("fence").await;
+    ann.expect_messages(["****", "fence"]).await;
+    bob.expect_messages(["****", "fence"]).await;
+    let mut carl = broker.connect("carl").await;
+    carl.send_text("{").await.expect_close(4500).await;
+
+    let is_settled = |m: &crate::support::metrics::Metrics| m.sum("sluicegate_connections", &[]) == Some(2.0);
+    let metrics = broker.metrics_when("two connections", is_settled).await;
+    let is = |name: &str, labels: &[(&str, &str)], value: f64| {
+        assert_eq!(metrics.sum(name, labels), Some(value), "{name} {labels:?}\n{metrics:?}");
+    };
+    is("sluicegate_subscriptions", &[], 3.0);
+    is("sluicegate_publishes_total", &[], 2.0);
+    is("sluicegate_deliveries_total", &[], 4.0);
+    is("sluicegate_outbox_bytes", &[], 0.0);
+    is("sluicegate_disconnects_total", &[("code", "4500")], 1.0);
+    let hook = [("tenant", "t"), ("plugin", "transform"), ("hook", "publish")];
+    is("sluicegate_hook_seconds_count", &hook, 2.0);
+    is("sluicegate_hook_seconds_bucket", &[hook[0], hook[1], hook[2], ("le", "+Inf")], 2.0);
+    assert!(metrics.sum("sluicegate_hook_seconds_sum", &hook).is_some_and(|seconds| seconds > 0.0));
+    is("sluicegate_hook_verdicts_total", &hook, 2.0);
+    is("sluicegate_hook_verdicts_total", &[hook[0], hook[1], hook[2], ("verdict", "replace")], 1.0);
+    assert!(metrics.names().any(|name| name == "sluicegate_reloads_total"), "{metrics:?}");
+}
+
+#[tokio::test]
+async fn refused_publishes_are_no_deliveries() {
+    let broker = shared().await;
+    let mut ann = broker.dial_as("ann-refused").connect().await;
+    ann.fails("publish", json!({ "channel": "secret:1", "data": 1 }), 4403).await;
+    let metrics = broker.metrics().await;
+    let verdicts = [("tenant", "keyed"), ("plugin", "authorize"), ("hook", "publish"), ("verdict", "deny")];
+    assert!(metrics.sum("sluicegate_hook_verdicts_total", &verdicts).is_some_and(|n| n >= 1.0), "{metrics:?}");
+}
+
+#[tokio::test]
+async fn an_empty_admin_listen_turns_it_off() {
+    use crate::support::config::{Home, complete};
+    let home = Home::new();
+    home.write(&complete("server = { admin_listen = \"\" }\ntenants = [{ name = \"t\" }]"));
+    let process = crate::support::broker::serve(&home, "info");
+    process.stdout.wait_for(&["listening on http://"]).await;
+    process.signal(rustix::process::Signal::TERM);
+    assert_eq!(process.exit_code().await, Some(0));
+    assert!(!process.stdout.text().contains("admin on"), "{}", process.stdout.text());
+}
+
+#[tokio::test]
+async fn token_mints_what_the_broker_accepts() {
+    let broker = shared().await;
+    let config = broker.home.config();
+    let config = config.to_str().expect("a path in UTF-8");
+    let args = ["token", "--config", config, "--tenant", "keyed", "--user", "ann-of-cli"];
+    let (code, token, log) = run(&args).await;
+    assert_eq!(code, Some(0), "{log}");
+    let ann = broker.dial("ann").tenant("keyed").token(token.trim()).connect().await;
+    assert_eq!(ann.welcome["user"], "ann-of-cli");
+
+    let more = [&args[..], &["--ttl", "2h", "--claims", r#"{"role":"admin"}"#]].concat();
+    let (code, token, log) = run(&more).await;
+    assert_eq!(code, Some(0), "{log}");
+    let ann = broker.dial("ann").tenant("keyed").token(token.trim()).connect().await;
+    let expires = ann.welcome["expires_at"].as_i64().expect("an expiry") / 1000;
+    assert!((expires - token::seconds(7200)).abs() < 120, "in two hours: {}", ann.welcome);
+}
+
+#[tokio::test]
+async fn token_says_what_is_wrong() {
+    let broker = shared().await;
+    let config = broker.home.config();
+    let config = config.to_str().expect("a path in UTF-8");
+    let wrongs: [(&[&str], &str); 3] = [
+        (&["--tenant", "nobody", "--user", "ann"], "nobody"),
+        (&["--tenant", "open", "--user", "ann"], "open"),
+        (&["--tenant", "keyed", "--user", "ann", "--claims", "[1]"], "claims"),
+    ];
+    for (wrong, word) in wrongs {
+        let (code, out, log) = run(&[&["token", "--config", config], wrong].concat()).await;
+        assert!(code.is_some_and(|code| code != 0), "{wrong:?}: {out}");
+        assert!(log.contains(word), "{wrong:?}: {log}");
+    }
+}

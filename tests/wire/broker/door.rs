@@ -1,0 +1,67 @@
+//! Before any session: slow headers, too many connections, requests that are none.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Broker, http, within};
+
+const ANONYMOUS: &str = r#"tenants = [{ name = "t", anonymous = true }]"#;
+
+/// Reads until the server ends the stream: what it said.
+async fn last_words(stream: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    // A reset is an end as well.
+    let reading = async { stream.read_to_end(&mut said).await.ok() };
+    within(reading, || "the server keeps the connection open".into()).await;
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test]
+async fn who_does_not_finish_the_request_head_is_let_go() {
+    let broker =
+        Broker::start(&format!("server = {{ default_tenant = \"t\", header_timeout_ms = 200 }}\n{ANONYMOUS}")).await;
+    let mut ann = broker.connect("ann").await;
+    for head in ["", "GET /ws HTT", "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"] {
+        let mut slow = http::dial(broker.address, None).await;
+        slow.write_all(head.as_bytes()).await.expect("taken");
+        let said = last_words(&mut slow).await;
+        assert!(!said.contains("101"), "{said}");
+    }
+    ann.still_works().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_none_gets_400() {
+    let broker = Broker::start(&format!("server = {{ default_tenant = \"t\" }}\n{ANONYMOUS}")).await;
+    let long = format!("GET /ws HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(1_000_000));
+    for request in ["hello\r\n\r\n", "GET /ws HTTP/9.9\r\n\r\n", "\u{1}\u{2}\r\n\r\n", &long] {
+        let mut stream = http::dial(broker.address, None).await;
+        stream.write_all(request.as_bytes()).await.ok();
+        let said = last_words(&mut stream).await;
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4") || said.starts_with("HTTP/1.0 4"), "{said}");
+    }
+    broker.connect("ann").await.still_works().await;
+}
+
+#[tokio::test]
+async fn max_connections_bounds_the_node() {
+    let broker =
+        Broker::start(&format!("server = {{ default_tenant = \"t\", max_connections = 3 }}\n{ANONYMOUS}")).await;
+    let mut inside = Vec::new();
+    for n in 0..3 {
+        inside.push(broker.connect(&format!("client {n}")).await);
+    }
+    // Refused with a response or by an end; never upgraded.
+    let mut fourth = http::dial(broker.address, None).await;
+    fourth.write_all(broker.dial("fourth").request().as_bytes()).await.ok();
+    let said = last_words(&mut fourth).await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 503"), "{said}");
+    for client in &mut inside {
+        client.still_works().await;
+    }
+    inside.pop().unwrap().close().await;
+    let name = "sluicegate_connections";
+    broker.metrics_when("two connections", |m| m.sum(name, &[]) == Some(2.0)).await;
+    broker.connect("fourth").await.still_works().await;
+    assert_eq!(broker.admin_get("/healthz").await.status, 200, "the operator's door is another one");
+}

@@ -1,0 +1,14 @@
+//! The broker as a neighbour sees it: its doors, limits, signals, config and metrics.
+
+mod admin;
+mod check;
+mod door;
+mod drain;
+mod gauges;
+mod limits;
+mod origins;
+mod overflow;
+mod reload;
+mod secrets;
+mod tenants;
+mod upgrade;

@@ -1,0 +1,145 @@
+//! Receivers that do not read: the three policies, and that nobody else suffers.
+
+use crate::support::{Broker, Client, PATIENCE, json};
+
+/// More than the kernel buffers of a connection and its outbox take together.
+const MESSAGES: u64 = 400;
+const MESSAGE_BYTES: usize = 32_768;
+
+async fn broker() -> Broker {
+    Broker::start(
+        r#"
+        server = { default_tenant = "t", shards = 2 }
+        [[tenants]]
+        name = "t"
+        anonymous = true
+        default = "allow"
+        limits = { outbox_bytes = 131072, publish_per_second = 0 }
+        [[tenants.channels]]
+        match = "disconnect:*"
+        history = { size = 1000, ttl_seconds = 300 }
+        [[tenants.channels]]
+        match = "drop:*"
+        history = { size = 1000, ttl_seconds = 300 }
+        overflow = "drop"
+        [[tenants.channels]]
+        match = "conflate:*"
+        history = { size = 1000, ttl_seconds = 300 }
+        overflow = "conflate"
+        "#,
+    )
+    .await
+}
+
+/// A client that listens to `channel` and reads nothing until the test does.
+async fn sleeper(broker: &Broker, channel: &str) -> Client {
+    let mut sleeper = broker.dial("sleeper").receive_buffer(4096).connect().await;
+    sleeper.subscribe(channel).await;
+    sleeper
+}
+
+/// Publishes 1 to [`MESSAGES`] in `channel`, each heard by a listener who reads.
+async fn flood(broker: &Broker, channel: &str) -> Client {
+    let mut publisher = broker.connect("publisher").await;
+    let mut reader = broker.connect("reader").await;
+    reader.subscribe(channel).await;
+    let padding = "x".repeat(MESSAGE_BYTES);
+    for n in 1..=MESSAGES {
+        publisher.publish_with(json!({ "channel": channel, "data": { "n": n, "padding": padding } })).await;
+        let message = reader.message().await;
+        assert_eq!(message["payload"]["n"], n, "who reads is not hindered");
+    }
+    publisher
+}
+
+#[tokio::test]
+async fn disconnect_closes_with_4001_and_can_be_resumed() {
+    let broker = broker().await;
+    let channel = "disconnect:1";
+    let mut sleeper = sleeper(&broker, channel).await;
+    flood(&broker, channel).await.still_works().await;
+    let counted = [("code", "4001")];
+    broker
+        .metrics_when("a slow consumer", |m| m.sum("sluicegate_disconnects_total", &counted) == Some(1.0))
+        .await;
+
+    // What was on the way still comes, in order; then the end, with a close frame if it found room.
+    let closed = sleeper.closed().await;
+    assert!(matches!(closed, None | Some(4001)), "{closed:?}");
+    let mut last = 0;
+    let mut epoch = json!(null);
+    while sleeper.has_waiting("message") {
+        let message = sleeper.message().await;
+        assert_eq!(message["offset"], last + 1, "no hole before the end");
+        last += 1;
+        epoch = message["epoch"].clone();
+    }
+    assert!(last < MESSAGES, "a receiver that reads nothing cannot have been served all");
+
+    let mut again = broker.connect("sleeper, awake").await;
+    let since = json!({ "epoch": epoch, "offset": MESSAGES - 10 });
+    let ack = again.subscribe_with(json!({ "channel": channel, "since": since })).await;
+    assert_eq!(ack["recovered"], true);
+    assert_eq!(ack["messages"].as_array().map(Vec::len), Some(10));
+}
+
+#[tokio::test]
+async fn drop_leaves_out_the_newest_and_a_gap_tells() {
+    let broker = broker().await;
+    let channel = "drop:1";
+    let mut sleeper = sleeper(&broker, channel).await;
+    let mut publisher = flood(&broker, channel).await;
+    // Awake again: while it reads, markers are published until one of them finds room.
+    let is_awake = std::cell::Cell::new(false);
+    let marking = async {
+        while !is_awake.get() {
+            publisher.publish_with(json!({ "channel": channel, "data": "marker" })).await;
+        }
+    };
+    let reading = async {
+        let mut heard = Vec::new();
+        let mut told = false;
+        loop {
+            let message = sleeper.message().await;
+            told |= sleeper.has_waiting("unsubscribed");
+            if message["payload"] == "marker" || told {
+                is_awake.set(true);
+                return (heard, message["offset"].as_u64().expect("an offset"), told);
+            }
+            heard.push(message["offset"].as_u64().expect("an offset"));
+        }
+    };
+    let both = async { tokio::join!(marking, reading) };
+    let ((), (heard, marker, told)) = tokio::time::timeout(PATIENCE, both).await.expect("a marker arrives");
+    assert!(heard.is_sorted(), "in order: {heard:?}");
+    let kept = u64::try_from(heard.len()).unwrap();
+    assert!(kept < MESSAGES, "something was dropped");
+    assert_eq!(heard, (1..=kept).collect::<Vec<_>>(), "the newest are dropped, not the oldest");
+    assert!(told || marker > kept + 1, "a gap tells: {kept} heard, then {marker}");
+    sleeper.still_works().await;
+}
+
+#[tokio::test]
+async fn conflate_keeps_only_the_newest() {
+    let broker = broker().await;
+    let channel = "conflate:1";
+    let mut sleeper = sleeper(&broker, channel).await;
+    flood(&broker, channel).await.still_works().await;
+    let mut heard = Vec::new();
+    while heard.last() != Some(&MESSAGES) {
+        heard.push(sleeper.message().await["offset"].as_u64().expect("an offset"));
+    }
+    assert!(heard.is_sorted(), "in order: {heard:?}");
+    assert!(heard.len() < usize::try_from(MESSAGES).unwrap(), "the ones between were left out");
+    sleeper.still_works().await;
+}
+
+#[tokio::test]
+async fn a_sleeper_in_one_channel_does_not_hinder_those_in_others() {
+    let broker = broker().await;
+    let _sleeper = sleeper(&broker, "drop:2").await;
+    let mut ann = broker.connect("ann").await;
+    ann.subscribe("disconnect:2").await;
+    flood(&broker, "drop:2").await;
+    ann.publish("hi").await.expect_message("hi").await;
+}

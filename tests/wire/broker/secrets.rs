@@ -1,0 +1,37 @@
+//! What must never be in the log, however much of it there is.
+
+use crate::support::shared::config;
+use crate::support::{Broker, token};
+
+#[tokio::test]
+async fn tokens_and_keys_are_never_logged() {
+    let broker = Broker::start_logging("trace", &config()).await;
+    let good = token::of("ann");
+    let bad = format!("{good}x");
+    let dial = || broker.dial("ann").tenant("keyed");
+    dial().token(&good).connect().await.ask("refresh", serde_json::json!({ "token": good })).await;
+    dial().token(&bad).connect_refused(4401).await;
+    dial().header("Authorization", &format!("Bearer {good}")).connect().await.close().await;
+    dial().header("Authorization", &format!("Bearer {bad}")).connect_refused(4401).await;
+    let bearer = format!("bearer.{good}");
+    dial().protocols(&["sluicegate.v1.json", &bearer]).connect().await.close().await;
+    // No envelope, with a token in it: the log tells what is wrong, not what was said.
+    let mut sloppy = broker.dial("sloppy").open().await;
+    let text = format!(r#"{{"type":"connect","payload":{{"version":1,"token":"{good}"}}}}"#);
+    sloppy.send_text(text).await.expect_close(4500).await;
+
+    broker.hang_up().await;
+    broker.home.write("[servr]");
+    broker.hang_up().await;
+    broker.terminate();
+    assert_eq!(broker.exit_code().await, Some(0));
+
+    let (_, signature) = good.rsplit_once('.').unwrap();
+    for text in [broker.log().text(), broker.printed().text()] {
+        for secret in [token::SECRET, good.as_str(), signature] {
+            let line = text.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "the log tells a secret");
+        }
+    }
+    assert!(!broker.log().text().is_empty(), "there was a log to look at");
+}
