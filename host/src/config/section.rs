@@ -45,10 +45,14 @@ impl Source {
         }
     }
 
+    /// The line, from 1, of the byte `offset`.
+    fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
+    }
+
     /// The place of the file, at the line of the byte `offset`.
     pub fn place(&self, offset: usize) -> Place {
-        self.file
-            .at_line(self.line_starts.partition_point(|start| *start <= offset))
+        self.file.at_line(self.line(offset))
     }
 
     pub fn report(&self, problem: Problem) {
@@ -157,7 +161,7 @@ impl<'a> Section<'a> {
             if self.asked.contains(&name) {
                 continue;
             }
-            let line = self.source.place(key.span().start).line().unwrap_or(1);
+            let line = self.source.line(key.span().start);
             let mut problem = self.place.child(name).at_line(line).problem("is not a known key");
             if let Some(near) = nearest(name, self.asked.iter().copied()) {
                 problem = problem.hint(format!("the nearest known key is `{near}`"));
@@ -171,7 +175,7 @@ impl<'a> Section<'a> {
     }
 
     fn found(&self, offset: usize, key: &str, value: &'a Spanned<DeValue<'a>>) -> Value<'a> {
-        let line = self.source.place(offset).line().unwrap_or(1);
+        let line = self.source.line(offset);
         Value {
             source: self.source,
             place: self.place.child(key).at_line(line),
@@ -266,7 +270,7 @@ impl<'a> Value<'a> {
             return self.expected(A_LIST);
         };
         let item = |(index, item): (usize, &'a Spanned<DeValue<'a>>)| {
-            let line = self.source.place(item.span().start).line().unwrap_or(1);
+            let line = self.source.line(item.span().start);
             Value {
                 source: self.source,
                 place: self.place.item(index).at_line(line),
