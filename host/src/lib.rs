@@ -15,7 +15,7 @@ pub mod protocol;
 
 pub mod chain;
 
-// pub mod sandbox;
+pub mod sandbox;
 
 pub mod backplane;
 

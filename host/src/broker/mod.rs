@@ -22,6 +22,7 @@ use crate::config::{self, Config, Problems};
 use crate::gateway::{self, Directory, Gateway, Readiness};
 use crate::observe::Metrics;
 use crate::registry::Registry;
+use crate::sandbox::EngineError;
 use crate::shard::{CONTROL_CALLS, Common, Control};
 use shards::{Running, ShardSetup};
 
@@ -44,6 +45,9 @@ pub enum BrokerError {
     /// The demo hands out tokens to everyone who asks.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(std::net::SocketAddr),
+    /// The plugins' engine.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
     /// The system.
     #[error("{0}")]
     System(#[from] io::Error),

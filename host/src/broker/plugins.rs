@@ -1,23 +1,170 @@
-//! From a config's chains to chains that run: plugins loaded once, bound to each tenant that names them.
+//! From a config's chains to chains that run: each plugin compiled once, bound to each tenant that
+//! names it, with a slot of its own on each shard.
 
-use crate::chain::{Chain, Defaults};
-use crate::config::{Config, Problem, Problems, Tenant};
-use crate::observe::Metrics;
-use crate::shard::NewTenant;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-pub struct Plugins;
-pub struct Bound { tenants: Vec<Arc<Tenant>> }
-impl Plugins {
-    pub fn new(_config: &Config, _metrics: &Metrics) -> Result<Self, Problems> { Ok(Self) }
-    pub fn bind(&self, config: &Config) -> Result<Bound, Problems> { Ok(Bound { tenants: config.tenants.clone() }) }
+use super::BrokerError;
+use crate::chain::{Chain, Defaults, FaultRules, Link};
+use crate::config::{Capability, ChainEntry, Config, OnFaultRules, Problem, Problems, Tenant};
+use crate::observe::Metrics;
+use crate::sandbox::{self, Binding, Capabilities, Clock, Grants, Meter, Plugin, Sandbox, SandboxOptions};
+use crate::shard::NewTenant;
+
+/// Where plugins run. Lives as long as the broker, so what plugins keep survives a reload.
+pub struct Plugins {
+    sandbox: Arc<Sandbox>,
+    capabilities: Arc<Capabilities>,
+    meter: Arc<Meter>,
 }
-impl Bound {
-    pub fn for_shard(&self) -> Vec<NewTenant> {
-        self.tenants.iter().map(|tenant| {
-            let defaults = Defaults { anonymous: tenant.anonymous, allow: tenant.default_allow, message_bytes: tenant.limits.message_bytes };
-            NewTenant { settings: tenant.clone(), chain: Box::new(move || Chain::new(Vec::new(), defaults)) }
-        }).collect()
+
+/// The tenants of a config, with their plugins.
+pub struct Bound(Vec<BoundTenant>);
+
+#[derive(Clone)]
+struct BoundTenant {
+    settings: Arc<Tenant>,
+    links: Vec<BoundLink>,
+}
+
+#[derive(Clone)]
+struct BoundLink {
+    binding: Arc<Binding>,
+    on_fault: FaultRules,
+}
+
+/// Loads everything a config names, as `serve` would, and tells what is wrong.
+pub fn check(config: &Config) -> Vec<Problem> {
+    let plugins = match Plugins::new(config, &Metrics::new()) {
+        Ok(plugins) => plugins,
+        Err(error) => {
+            let place = crate::config::Place::file(config.path.as_path());
+            return vec![place.problem(error.to_string())];
+        }
+    };
+    match plugins.bind(config) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().cloned().collect(),
     }
 }
-pub fn check(_config: &Config) -> Vec<Problem> { Vec::new() }
+
+// === impl Plugins ===
+
+impl Plugins {
+    /// Starts the engine.
+    pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, BrokerError> {
+        let sandbox = Sandbox::new(SandboxOptions {
+            cache_dir: config.server.plugin_cache.clone(),
+            ..SandboxOptions::default()
+        })?;
+        Ok(Self {
+            sandbox,
+            capabilities: Capabilities::new(Clock::System),
+            meter: Meter::new(&metrics.registry).expect("the sandbox's metric names are its own"),
+        })
+    }
+
+    /// Loads the config's plugins and binds them to its tenants: all of them, or every problem.
+    pub fn bind(&self, config: &Config) -> Result<Bound, Problems> {
+        let mut problems = Vec::new();
+        let mut loaded: HashMap<Arc<str>, Arc<Plugin>> = HashMap::new();
+        for file in &config.plugins {
+            match self.sandbox.load_file(&file.name, &file.path, file.sha256) {
+                Ok(plugin) => {
+                    loaded.insert(file.name.clone(), plugin);
+                }
+                Err(error) => {
+                    let reason = format!("plugin {:?} ({}): {error}", &*file.name, file.path.display());
+                    problems.push(file.place.problem(reason));
+                }
+            }
+        }
+        let mut tenants = Vec::new();
+        for tenant in &config.tenants {
+            let mut links = Vec::new();
+            for entry in &tenant.chain {
+                // One that did not load is told once, where it is declared.
+                let Some(plugin) = loaded.get(&entry.plugin) else {
+                    continue;
+                };
+                match plugin.bind(sandbox_link(tenant, entry), &self.capabilities, &self.meter) {
+                    Ok(binding) => links.push(BoundLink {
+                        binding,
+                        on_fault: fault_rules(entry.on_fault),
+                    }),
+                    Err(error) => {
+                        let reason = format!("plugin {:?} for tenant {:?}: {error}", &*entry.plugin, &*tenant.name);
+                        problems.push(entry.place.problem(reason));
+                    }
+                }
+            }
+            tenants.push(BoundTenant {
+                settings: tenant.clone(),
+                links,
+            });
+        }
+        if problems.is_empty() {
+            Ok(Bound(tenants))
+        } else {
+            Err(problems.into())
+        }
+    }
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// What a shard needs to run these tenants.
+    pub fn for_shard(&self) -> Vec<NewTenant> {
+        self.0.iter().cloned().map(BoundTenant::for_shard).collect()
+    }
+}
+
+impl BoundTenant {
+    fn for_shard(self) -> NewTenant {
+        let defaults = Defaults {
+            anonymous: self.settings.anonymous,
+            allow: self.settings.default_allow,
+            message_bytes: self.settings.limits.message_bytes,
+        };
+        let links = self.links;
+        NewTenant {
+            settings: self.settings,
+            chain: Box::new(move || Chain::new(links.into_iter().map(BoundLink::on_this_shard).collect(), defaults)),
+        }
+    }
+}
+
+impl BoundLink {
+    fn on_this_shard(self) -> Link {
+        Link {
+            plugin: self.binding.name().clone(),
+            hooks: self.binding.hooks(),
+            on_fault: self.on_fault,
+            hook: Box::new(self.binding.slot()),
+        }
+    }
+}
+
+fn sandbox_link(tenant: &Tenant, entry: &ChainEntry) -> sandbox::Link {
+    sandbox::Link {
+        tenant: tenant.name.clone(),
+        hooks: entry.hooks,
+        deadline: entry.deadline,
+        memory_bytes: entry.memory_bytes,
+        grants: Grants {
+            kv: entry.grants.contains(&Capability::Kv),
+            limiter: entry.grants.contains(&Capability::Limiter),
+            metrics: entry.grants.contains(&Capability::Metrics),
+        },
+        settings: entry.settings.clone(),
+    }
+}
+
+fn fault_rules(rules: OnFaultRules) -> FaultRules {
+    FaultRules {
+        connect: rules.connect,
+        subscribe: rules.subscribe,
+        publish: rules.publish,
+    }
+}

@@ -156,7 +156,9 @@ fn create(path: &Path) -> io::Result<File> {
 fn temporary(dir: &Path) -> PathBuf {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    dir.join(format!("{}-{serial}.new", std::process::id()))
+    // A container's processes have the same id on every start, and one may have died while it wrote.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    dir.join(format!("{}-{now}-{serial}.new", std::process::id()))
 }
 
 fn evict(dir: &Path) -> io::Result<()> {
