@@ -62,7 +62,7 @@ test('a burst is stopped, and forgiven after the wait', (t) =>
     const [, passed, stopped] = result.match(/(\d+) passed, (\d+) stopped/).map(Number);
     assert.equal(passed + stopped, 20);
     // The bucket holds 8; a slow machine may refill a little while the burst is on its way.
-    assert.ok(passed >= 8 && passed <= 11, result);
+    assert.ok(passed >= 8 && passed <= 10, result);
     assert.equal(await demo.at('cells').locator('.passed').count(), passed);
     assert.match(result, /Refused by abuse_filter: 4429 rate_limited/);
     assert.match(result, /retry_after_ms: [1-9]/);
