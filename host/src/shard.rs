@@ -92,6 +92,22 @@ struct Listed {
     user: Option<Arc<str>>,
 }
 
+/// A line's place in its shard's list, given back when dropped.
+pub struct Listing {
+    shard: Rc<Shard>,
+    line: u64,
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        let mut lines = self.shard.lines.borrow_mut();
+        lines.remove(&self.line);
+        if lines.is_empty() {
+            self.shard.empty.notify_one();
+        }
+    }
+}
+
 // === impl Shard ===
 
 impl Shard {
@@ -125,8 +141,9 @@ impl Shard {
         id
     }
 
-    /// Lists a line, so that the shard can call it. While the shard drains, the line is called to end at once.
-    pub fn list(&self, line: &Rc<Line>, tenant: &Arc<str>) {
+    /// Lists a line while the answer is alive, so that the shard can call it. While the shard drains, the
+    /// line is called to end at once.
+    pub fn list(self: &Rc<Self>, line: &Rc<Line>, tenant: &Arc<str>) -> Listing {
         let listed = Listed {
             line: line.clone(),
             tenant: tenant.clone(),
@@ -136,21 +153,16 @@ impl Shard {
         if self.draining.get() {
             line.call_close(codes::SHUTTING_DOWN, None);
         }
+        Listing {
+            shard: self.clone(),
+            line: line.id,
+        }
     }
 
     /// Says whose line it is.
     pub fn name(&self, line: u64, user: Option<Arc<str>>) {
         if let Some(listed) = self.lines.borrow_mut().get_mut(&line) {
             listed.user = user;
-        }
-    }
-
-    /// Forgets a line.
-    pub fn unlist(&self, line: u64) {
-        let mut lines = self.lines.borrow_mut();
-        lines.remove(&line);
-        if lines.is_empty() {
-            self.empty.notify_one();
         }
     }
 

@@ -73,7 +73,10 @@ impl Caller {
     }
 
     /// Says who it is from now on (connect, refresh).
-    pub fn identify(&self, identity: Identity) {
+    pub fn identify(&self, mut identity: Identity) {
+        if identity.claims.is_empty() {
+            identity.claims = "{}".into();
+        }
         *self.identity.lock() = identity;
     }
 

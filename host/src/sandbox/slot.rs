@@ -171,7 +171,7 @@ impl Hook for Slot {
     }
 
     /// Hands in what was counted, and gives back an instance that nobody asked for five minutes.
-    fn tend(&mut self, now: Instant) {
+    fn evict_idle(&mut self, now: Instant) {
         self.tally.hand_in();
         if matches!(self.held, Held::Ready(_)) && now.saturating_duration_since(self.used) >= IDLE {
             self.held = Held::Nothing;

@@ -16,6 +16,13 @@ pub(super) struct State {
     pub(super) wasi: Wasi,
 }
 
+impl Drop for State {
+    /// A guest that ends in the middle of a line, most likely of a panic, has said the most important.
+    fn drop(&mut self) {
+        self.wasi.flush(&self.scope.log);
+    }
+}
+
 /// The call under way.
 #[derive(Default)]
 pub(super) struct Call {

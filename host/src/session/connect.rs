@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::refusal::Refusal;
+use super::seated::Seated;
 use super::subscribe::Joined;
 use super::{Ending, Session};
 use crate::chain::{Handshake, Identity};
@@ -62,8 +63,8 @@ impl Session {
             return Err(Refusal::retry_after(codes::USER_BANNED, "this user is refused for now", left));
         }
         let limits = &self.tenant.settings().limits;
-        self.seat = Some(registry.admit(&self.caller.tenant, identity.user.as_ref(), limits)?);
-        self.tenant.metrics.connections.inc();
+        let seat = registry.admit(&self.caller.tenant, identity.user.as_ref(), limits)?;
+        self.seat = Some(Seated::new(seat, self.tenant.clone()));
         self.shard.name(self.line.id, identity.user.clone());
         self.clock.connected();
         self.clock.expire_at(identity.expires_ms);

@@ -70,7 +70,6 @@ impl Session {
         // First out of everyone's sight, then the last word: nothing may come after it.
         self.subscriptions.clear();
         if self.seat.take().is_some() {
-            self.tenant.metrics.connections.dec();
             self.tenant.chain().disconnect(&self.caller, code);
         }
         self.clear_alarm();
@@ -81,7 +80,6 @@ impl Session {
         }
         self.line.abandon();
         self.clock.meter_outbox(&self.line, &self.shard.common.metrics);
-        self.shard.unlist(self.line.id);
     }
 
     fn say_last_words(&self, ending: &Ending) {

@@ -11,6 +11,7 @@ mod publish;
 mod rate;
 mod refresh;
 mod refusal;
+mod seated;
 mod subscribe;
 mod subscription;
 
@@ -29,13 +30,13 @@ use crate::chain::{Caller, Handshake};
 use crate::hub::Line;
 use crate::protocol::names::Channel;
 use crate::protocol::{self, Body, Refused, Request, RequestId, codes, write};
-use crate::registry::Seat;
-use crate::shard::{Shard, ShardTenant};
+use crate::shard::{Listing, Shard, ShardTenant};
 use crate::wire::{self, Decoder, Message, WireError};
 use clock::Clock;
 use ending::Ending;
 use rate::Rate;
 use refusal::Refusal;
+use seated::Seated;
 use subscription::Subscription;
 
 /// One connection.
@@ -50,10 +51,11 @@ pub struct Session {
     clock: Clock,
     rate: Option<Rate>,
     /// None until `connect` was accepted.
-    seat: Option<Seat>,
+    seat: Option<Seated>,
     subscriptions: HashMap<Channel, Subscription, RandomState>,
     /// Tells subscriptions apart in the outbox; never reused within a connection.
     next_subscription: u32,
+    _listing: Listing,
 }
 
 /// What a read brought, in its order.

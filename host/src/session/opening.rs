@@ -29,7 +29,7 @@ impl Session {
         let settings = tenant.settings();
         let session: Arc<str> = session_id().into();
         let line = Line::new(shard.line_id(), session.clone(), opening.stream, settings.limits.outbox_bytes);
-        shard.list(&line, &settings.name);
+        let listing = shard.list(&line, &settings.name);
         let caller = Caller::new(session, settings.name.clone(), opening.remote, "websocket");
         Self {
             clock: Clock::new(shard.common.ping, shard.common.connect_timeout),
@@ -43,6 +43,7 @@ impl Session {
             seat: None,
             subscriptions: std::collections::HashMap::default(),
             next_subscription: 0,
+            _listing: listing,
         }
     }
 }

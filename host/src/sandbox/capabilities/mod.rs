@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 pub(super) use counters::Counters;
 pub(super) use kv::{Kv, KvError};
 pub(super) use limiter::Limiter;
-pub(super) use log::{Level, Log};
+pub(super) use log::{LINE_BYTES, Level, Log};
 
 use super::clock::Clock;
 use super::meter::Meter;

@@ -66,14 +66,14 @@ pub(super) fn offered() -> impl Iterator<Item = String> {
 /// Links the parts of WASI that `component` imports, each under the version it asks for.
 pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
+    // All of an interface is linked as a refusal first; what works takes its place.
+    linker.allow_shadowing(true);
     for (import, item) in component.component_type().imports(&engine) {
         if let Some(define) = find(&Name::parse(import))
             && let ComponentItem::ComponentInstance(ty) = item.ty
         {
             let mut instance = linker.instance(import)?;
             refuse(&mut instance, &engine, import, &ty)?;
-            // What works takes the place of its refusal.
-            instance.allow_shadowing(true);
             define(&mut instance)?;
         }
     }

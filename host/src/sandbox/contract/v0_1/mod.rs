@@ -7,7 +7,7 @@ mod session;
 mod verdict;
 
 pub(in crate::sandbox) use exports::{Exports, Guest};
-pub(in crate::sandbox) use session::{HandshakeHandle, SessionHandle};
+pub use session::{HandshakeHandle, SessionHandle};
 
 use wasmtime::component::{HasSelf, Linker};
 
