@@ -16,11 +16,18 @@ async fn refused(broker: &Broker, what: &str, bytes: &[u8], codes: &[u16]) {
     let mut bystander = broker.connect("bystander").await;
     for connected in [false, true] {
         let dial = broker.dial(what);
-        let mut ann = if connected { dial.connect().await } else { dial.open().await };
+        let mut ann = if connected {
+            dial.connect().await
+        } else {
+            dial.open().await
+        };
         ann.send_bytes(bytes).await;
         let closed = ann.closed().await;
         let is_right = closed.is_some_and(|code| codes.contains(&code));
-        assert!(is_right, "{what}, connected {connected}: closed with {closed:?}, expected {codes:?}");
+        assert!(
+            is_right,
+            "{what}, connected {connected}: closed with {closed:?}, expected {codes:?}"
+        );
         ann.expect_end().await;
         bystander.still_works().await;
     }
@@ -37,7 +44,10 @@ async fn an_unmasked_frame_is_refused() {
 async fn reserved_bits_are_refused() {
     let broker = shared().await;
     for reserved in [1, 2, 4] {
-        let frame = Frame { reserved, ..Frame::text(PING) };
+        let frame = Frame {
+            reserved,
+            ..Frame::text(PING)
+        };
         refused(&broker, "reserved bits", &frame.masked(), &BAD_FRAME).await;
     }
 }
@@ -46,7 +56,13 @@ async fn reserved_bits_are_refused() {
 async fn reserved_opcodes_are_refused() {
     let broker = shared().await;
     for opcode in [3, 7, 0xb, 0xf] {
-        refused(&broker, "reserved opcode", &Frame::new(opcode, "x").masked(), &BAD_FRAME).await;
+        refused(
+            &broker,
+            "reserved opcode",
+            &Frame::new(opcode, "x").masked(),
+            &BAD_FRAME,
+        )
+        .await;
     }
 }
 
@@ -83,7 +99,12 @@ async fn a_message_within_a_message_is_refused() {
 #[tokio::test]
 async fn bad_utf8_is_refused() {
     let broker = shared().await;
-    for bad in [&b"\"\xff\""[..], b"\"\xc3\x28\"", b"\"\xed\xa0\x80\"", b"\"\xf0\x9f\x91\""] {
+    for bad in [
+        &b"\"\xff\""[..],
+        b"\"\xc3\x28\"",
+        b"\"\xed\xa0\x80\"",
+        b"\"\xf0\x9f\x91\"",
+    ] {
         refused(&broker, "bad UTF-8", &Frame::new(opcode::TEXT, bad).masked(), &BAD_TEXT).await;
     }
     let mut split = Frame::new(opcode::TEXT, &b"\"\xc3"[..]).not_last().masked();
@@ -100,7 +121,13 @@ async fn bad_close_frames_are_refused() {
         (&[3, 237], &BAD_FRAME), // 1005 is for nobody to send
         (&[3, 232, 0xff], &[1002, 1007, 4500]),
     ] {
-        refused(&broker, "bad close", &Frame::new(opcode::CLOSE, payload).masked(), codes).await;
+        refused(
+            &broker,
+            "bad close",
+            &Frame::new(opcode::CLOSE, payload).masked(),
+            codes,
+        )
+        .await;
     }
 }
 
@@ -200,7 +227,10 @@ async fn a_ping_comes_back_as_a_pong() {
         assert_eq!(ann.frame().await, Some(Frame::new(opcode::PONG, payload)));
     }
     // A pong that nobody asked for is fine.
-    ann.send_frame(&Frame::new(opcode::PONG, "unasked")).await.still_works().await;
+    ann.send_frame(&Frame::new(opcode::PONG, "unasked"))
+        .await
+        .still_works()
+        .await;
 }
 
 #[tokio::test]
@@ -217,7 +247,10 @@ async fn a_close_is_echoed() {
         let frame = ann.frame().await.expect("a close frame");
         assert_eq!(frame.opcode, opcode::CLOSE, "{frame:?}");
         let code = frame.close_code();
-        assert!(code == echoed || code == Some(1000), "{sent:?} was answered by {frame:?}");
+        assert!(
+            code == echoed || code == Some(1000),
+            "{sent:?} was answered by {frame:?}"
+        );
         ann.expect_end().await;
     }
 }

@@ -59,7 +59,12 @@ async fn accepted(broker: &Broker, tenant: &str, token: &str) {
 
 /// Refused with this error, then closed with 4502; and the next one with a good token comes in.
 async fn refused(broker: &Broker, tenant: &str, token: &str, code: u16) {
-    let (error, mut ann) = broker.dial("ann").tenant(tenant).token(token).connect_refused(code).await;
+    let (error, mut ann) = broker
+        .dial("ann")
+        .tenant(tenant)
+        .token(token)
+        .connect_refused(code)
+        .await;
     assert!(!error.to_string().contains(token), "the token is not told back");
     ann.expect_close(4502).await.expect_end().await;
 }
@@ -144,13 +149,23 @@ async fn a_token_that_is_not_valid_yet_is_refused() {
 async fn a_forged_signature_is_refused() {
     let broker = broker().await;
     let header = json!({ "alg": "HS256", "typ": "JWT" });
-    refused(&broker, "hs", &token::hs256(b"another secret", &header, &claims()), 4401).await;
+    refused(
+        &broker,
+        "hs",
+        &token::hs256(b"another secret", &header, &claims()),
+        4401,
+    )
+    .await;
     let mine = token::with(claims());
     let others = token::with(json!({ "sub": "root", "exp": token::seconds(3600) }));
     let (text, _) = others.rsplit_once('.').unwrap();
     let (_, signature) = mine.rsplit_once('.').unwrap();
     refused(&broker, "hs", &format!("{text}.{signature}"), 4401).await;
-    for (tenant, token) in [("rs", token::rs256(&claims())), ("es", token::es256(&claims())), ("ed", token::eddsa(&claims()))] {
+    for (tenant, token) in [
+        ("rs", token::rs256(&claims())),
+        ("es", token::es256(&claims())),
+        ("ed", token::eddsa(&claims())),
+    ] {
         let (_, signature) = token.rsplit_once('.').unwrap();
         let (header, _) = token.split_once('.').unwrap();
         let (_, body) = text.split_once('.').unwrap();

@@ -55,28 +55,56 @@ async fn metrics_count_what_happened() {
     is("sluicegate_disconnects_total", &[("code", "4500")], 1.0);
     let hook = [("tenant", "t"), ("plugin", "transform"), ("hook", "publish")];
     is("sluicegate_hook_seconds_count", &hook, 2.0);
-    is("sluicegate_hook_seconds_bucket", &[hook[0], hook[1], hook[2], ("le", "+Inf")], 2.0);
-    assert!(metrics.sum("sluicegate_hook_seconds_sum", &hook).is_some_and(|seconds| seconds > 0.0));
+    is(
+        "sluicegate_hook_seconds_bucket",
+        &[hook[0], hook[1], hook[2], ("le", "+Inf")],
+        2.0,
+    );
+    assert!(
+        metrics
+            .sum("sluicegate_hook_seconds_sum", &hook)
+            .is_some_and(|seconds| seconds > 0.0)
+    );
     is("sluicegate_hook_verdicts_total", &hook, 2.0);
-    is("sluicegate_hook_verdicts_total", &[hook[0], hook[1], hook[2], ("verdict", "replace")], 1.0);
-    assert!(metrics.names().any(|name| name == "sluicegate_reloads_total"), "{metrics:?}");
+    is(
+        "sluicegate_hook_verdicts_total",
+        &[hook[0], hook[1], hook[2], ("verdict", "replace")],
+        1.0,
+    );
+    assert!(
+        metrics.names().any(|name| name == "sluicegate_reloads_total"),
+        "{metrics:?}"
+    );
 }
 
 #[tokio::test]
 async fn refused_publishes_are_no_deliveries() {
     let broker = shared().await;
     let mut ann = broker.dial_as("ann-refused").connect().await;
-    ann.fails("publish", json!({ "channel": "secret:1", "data": 1 }), 4403).await;
+    ann.fails("publish", json!({ "channel": "secret:1", "data": 1 }), 4403)
+        .await;
     let metrics = broker.metrics().await;
-    let verdicts = [("tenant", "keyed"), ("plugin", "authorize"), ("hook", "publish"), ("verdict", "deny")];
-    assert!(metrics.sum("sluicegate_hook_verdicts_total", &verdicts).is_some_and(|n| n >= 1.0), "{metrics:?}");
+    let verdicts = [
+        ("tenant", "keyed"),
+        ("plugin", "authorize"),
+        ("hook", "publish"),
+        ("verdict", "deny"),
+    ];
+    assert!(
+        metrics
+            .sum("sluicegate_hook_verdicts_total", &verdicts)
+            .is_some_and(|n| n >= 1.0),
+        "{metrics:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_empty_admin_listen_turns_it_off() {
     use crate::support::config::{Home, complete};
     let home = Home::new();
-    home.write(&complete("server = { admin_listen = \"\" }\ntenants = [{ name = \"t\" }]"));
+    home.write(&complete(
+        "server = { admin_listen = \"\" }\ntenants = [{ name = \"t\" }]",
+    ));
     let process = crate::support::broker::serve(&home, "info");
     process.stdout.wait_for(&["listening on http://"]).await;
     process.signal(rustix::process::Signal::TERM);
@@ -100,7 +128,11 @@ async fn token_mints_what_the_broker_accepts() {
     assert_eq!(code, Some(0), "{log}");
     let ann = broker.dial("ann").tenant("keyed").token(token.trim()).connect().await;
     let expires = ann.welcome["expires_at"].as_i64().expect("an expiry") / 1000;
-    assert!((expires - token::seconds(7200)).abs() < 120, "in two hours: {}", ann.welcome);
+    assert!(
+        (expires - token::seconds(7200)).abs() < 120,
+        "in two hours: {}",
+        ann.welcome
+    );
 }
 
 #[tokio::test]

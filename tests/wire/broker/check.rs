@@ -57,7 +57,10 @@ async fn refused_plugin(bytes: impl AsRef<[u8]>, chain: &str, words: &[&str]) {
 async fn a_good_config_is_good() {
     let home = Home::new();
     let transform = plugin_bytes("transform");
-    let sha256: String = Sha256::digest(&transform).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = Sha256::digest(&transform)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let config = with_plugin("plugins/transform.wasm", "").replace(
         "plugins/transform.wasm\"",
         &format!("plugins/transform.wasm\", sha256 = \"{sha256}\""),
@@ -70,11 +73,23 @@ async fn a_good_config_is_good() {
 #[tokio::test]
 async fn a_typo_names_the_nearest_key() {
     for (typo, wrong, right) in [
-        ("[server]\nlisten_admin = \"127.0.0.1:0\"", "listen_admin", "admin_listen"),
+        (
+            "[server]\nlisten_admin = \"127.0.0.1:0\"",
+            "listen_admin",
+            "admin_listen",
+        ),
         ("[servr]", "servr", "server"),
         ("[[tenants]]\nname = \"a\"\nanonymus = true", "anonymus", "anonymous"),
-        ("[[tenants]]\nname = \"a\"\n[tenants.limits]\nmesage_bytes = 2048", "mesage_bytes", "message_bytes"),
-        ("[[tenants]]\nname = \"a\"\nchannels = [{ match = \"*\", presense = true }]", "presense", "presence"),
+        (
+            "[[tenants]]\nname = \"a\"\n[tenants.limits]\nmesage_bytes = 2048",
+            "mesage_bytes",
+            "message_bytes",
+        ),
+        (
+            "[[tenants]]\nname = \"a\"\nchannels = [{ match = \"*\", presense = true }]",
+            "presense",
+            "presence",
+        ),
         ("[plugins.x]\nfile = \"x.wasm\"\nsha265 = \"\"", "sha265", "sha256"),
         ("[backplane]\nkind = \"memry\"", "memry", "memory"),
     ] {
@@ -106,12 +121,24 @@ async fn wrong_values_are_told_with_key_and_reason() {
         ("[server]\nlisten = \"nowhere\"", ["server.listen", "nowhere"]),
         ("[server]\ndefault_tenant = \"acme\"", ["default_tenant", "acme"]),
         ("[[tenants]]\nname = \"a b\"", ["name", "a b"]),
-        ("[[tenants]]\nname = \"twice\"\n[[tenants]]\nname = \"twice\"", ["twice", "tenants[1]"]),
+        (
+            "[[tenants]]\nname = \"twice\"\n[[tenants]]\nname = \"twice\"",
+            ["twice", "tenants[1]"],
+        ),
         ("[[tenants]]\nanonymous = true", ["tenants[0]", "name"]),
         ("[[tenants]]\nname = \"a\"\ndefault = \"maybe\"", ["default", "maybe"]),
-        ("[[tenants]]\nname = \"a\"\nlimits = { message_bytes = -1 }", ["message_bytes", "-1"]),
-        ("[[tenants]]\nname = \"a\"\nchain = [{ plugin = \"ghost\" }]", ["chain", "ghost"]),
-        ("[[tenants]]\nname = \"a\"\nchannels = [{ match = \"a:**:b\" }]", ["match", "**"]),
+        (
+            "[[tenants]]\nname = \"a\"\nlimits = { message_bytes = -1 }",
+            ["message_bytes", "-1"],
+        ),
+        (
+            "[[tenants]]\nname = \"a\"\nchain = [{ plugin = \"ghost\" }]",
+            ["chain", "ghost"],
+        ),
+        (
+            "[[tenants]]\nname = \"a\"\nchannels = [{ match = \"a:**:b\" }]",
+            ["match", "**"],
+        ),
     ] {
         refused(config, &words).await;
     }
@@ -186,12 +213,28 @@ async fn other_bytes_than_the_sha256_says_are_told() {
 async fn bad_plugin_settings_are_told_with_their_key() {
     for (plugin, chain, word) in [
         ("transform", "config = { rulez = [] }", "rulez"),
-        ("transform", "config = { rules = [{ channels = \"**\", mask = [\"card\"] }] }", "card"),
-        ("transform", "config = { rules = [{ channels = \"**\", schema = { type = \"no-type\" } }] }", "schema"),
+        (
+            "transform",
+            "config = { rules = [{ channels = \"**\", mask = [\"card\"] }] }",
+            "card",
+        ),
+        (
+            "transform",
+            "config = { rules = [{ channels = \"**\", schema = { type = \"no-type\" } }] }",
+            "schema",
+        ),
         ("authorize", "config = { keys = [{ alg = \"HS256\" }] }", "secret"),
         ("authorize", "config = { keys = [{ alg = \"none\" }] }", "none"),
-        ("authorize", "config = { keys = [{ alg = \"RS256\", public_pem = \"no pem\" }] }", "public_pem"),
-        ("abuse_filter", "grants = [\"kv\", \"limiter\"]\nconfig = { action = \"explode\" }", "explode"),
+        (
+            "authorize",
+            "config = { keys = [{ alg = \"RS256\", public_pem = \"no pem\" }] }",
+            "public_pem",
+        ),
+        (
+            "abuse_filter",
+            "grants = [\"kv\", \"limiter\"]\nconfig = { action = \"explode\" }",
+            "explode",
+        ),
     ] {
         let config = with_plugin(&format!("plugins/{plugin}.wasm"), chain);
         refused(&complete(&config), &["tenants[0].chain[0]", word]).await;
@@ -223,7 +266,9 @@ async fn an_address_in_use_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let home = Home::new();
-    home.write(&complete(&format!("server = {{ listen = \"{address}\" }}\ntenants = [{{ name = \"t\" }}]")));
+    home.write(&complete(&format!(
+        "server = {{ listen = \"{address}\" }}\ntenants = [{{ name = \"t\" }}]"
+    )));
     let process = serve(&home, "info");
     assert_eq!(process.exit_code().await, Some(1));
     assert!(process.stderr.text().contains(&address), "{}", process.stderr.text());

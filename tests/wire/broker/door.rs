@@ -18,10 +18,16 @@ async fn last_words(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn who_does_not_finish_the_request_head_is_let_go() {
-    let broker =
-        Broker::start(&format!("server = {{ default_tenant = \"t\", header_timeout_ms = 200 }}\n{ANONYMOUS}")).await;
+    let broker = Broker::start(&format!(
+        "server = {{ default_tenant = \"t\", header_timeout_ms = 200 }}\n{ANONYMOUS}"
+    ))
+    .await;
     let mut ann = broker.connect("ann").await;
-    for head in ["", "GET /ws HTT", "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"] {
+    for head in [
+        "",
+        "GET /ws HTT",
+        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n",
+    ] {
         let mut slow = http::dial(broker.address, None).await;
         slow.write_all(head.as_bytes()).await.expect("taken");
         let said = last_words(&mut slow).await;
@@ -33,20 +39,28 @@ async fn who_does_not_finish_the_request_head_is_let_go() {
 #[tokio::test]
 async fn a_request_that_is_none_gets_400() {
     let broker = Broker::start(&format!("server = {{ default_tenant = \"t\" }}\n{ANONYMOUS}")).await;
-    let long = format!("GET /ws HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(1_000_000));
+    let long = format!(
+        "GET /ws HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n",
+        "x".repeat(1_000_000)
+    );
     for request in ["hello\r\n\r\n", "GET /ws HTTP/9.9\r\n\r\n", "\u{1}\u{2}\r\n\r\n", &long] {
         let mut stream = http::dial(broker.address, None).await;
         stream.write_all(request.as_bytes()).await.ok();
         let said = last_words(&mut stream).await;
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4") || said.starts_with("HTTP/1.0 4"), "{said}");
+        assert!(
+            said.is_empty() || said.starts_with("HTTP/1.1 4") || said.starts_with("HTTP/1.0 4"),
+            "{said}"
+        );
     }
     broker.connect("ann").await.still_works().await;
 }
 
 #[tokio::test]
 async fn max_connections_bounds_the_node() {
-    let broker =
-        Broker::start(&format!("server = {{ default_tenant = \"t\", max_connections = 3 }}\n{ANONYMOUS}")).await;
+    let broker = Broker::start(&format!(
+        "server = {{ default_tenant = \"t\", max_connections = 3 }}\n{ANONYMOUS}"
+    ))
+    .await;
     let mut inside = Vec::new();
     for n in 0..3 {
         inside.push(broker.connect(&format!("client {n}")).await);
@@ -61,7 +75,13 @@ async fn max_connections_bounds_the_node() {
     }
     inside.pop().unwrap().close().await;
     let name = "sluicegate_connections";
-    broker.metrics_when("two connections", |m| m.sum(name, &[]) == Some(2.0)).await;
+    broker
+        .metrics_when("two connections", |m| m.sum(name, &[]) == Some(2.0))
+        .await;
     broker.connect("fourth").await.still_works().await;
-    assert_eq!(broker.admin_get("/healthz").await.status, 200, "the operator's door is another one");
+    assert_eq!(
+        broker.admin_get("/healthz").await.status,
+        200,
+        "the operator's door is another one"
+    );
 }

@@ -59,7 +59,9 @@ async fn who_never_reads_or_answers_does_not_hold_it_up() {
     let broker = Broker::start(CONFIG).await;
     let mute = broker.connect("mute").await;
     let unconnected = broker.dial("upgraded, no connect").open().await;
-    let silent = TcpStream::connect(broker.address).await.expect("a connection without a request");
+    let silent = TcpStream::connect(broker.address)
+        .await
+        .expect("a connection without a request");
     broker.terminate();
     assert_eq!(broker.exit_code().await, Some(0));
     drop((mute, unconnected, silent));

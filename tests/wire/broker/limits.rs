@@ -37,12 +37,28 @@ async fn channels_per_connection() {
     ann.subscribe("a").await.subscribe("b").await;
     let error = ann.fails("subscribe", json!({ "channel": "c" }), 4430).await;
     assert_eq!(error["reason"], "limit_exceeded");
-    ann.unsubscribe("a").await.subscribe("c").await.publish("hi").await.expect_message("hi").await;
+    ann.unsubscribe("a")
+        .await
+        .subscribe("c")
+        .await
+        .publish("hi")
+        .await
+        .expect_message("hi")
+        .await;
     // Another connection has its own count, and the list of connect is counted as well.
     let list = json!([{ "channel": "a" }, { "channel": "b" }, { "channel": "c" }]);
-    let bob = broker.dial("bob").token(&token::of("bob")).subscribe(list).connect().await;
+    let bob = broker
+        .dial("bob")
+        .token(&token::of("bob"))
+        .subscribe(list)
+        .connect()
+        .await;
     assert_eq!(bob.welcome["subscriptions"][1]["channel"], "b");
-    assert_eq!(bob.welcome["subscriptions"][2]["error"]["code"], 4430, "{}", bob.welcome);
+    assert_eq!(
+        bob.welcome["subscriptions"][2]["error"]["code"], 4430,
+        "{}",
+        bob.welcome
+    );
 }
 
 #[tokio::test]
@@ -98,7 +114,10 @@ async fn publish_per_second() {
         refused += 1;
         let error = &reply["payload"];
         assert_eq!(error["code"], 4429, "{}", reply.text);
-        assert_eq!((&error["reason"], &error["retry"]), (&json!("rate_limited"), &json!(true)));
+        assert_eq!(
+            (&error["reason"], &error["retry"]),
+            (&json!("rate_limited"), &json!(true))
+        );
         let wait = error["retry_after_ms"].as_u64().expect("retry_after_ms");
         assert!((1..=1000).contains(&wait), "at five a second: {}", reply.text);
     }

@@ -49,7 +49,12 @@ async fn allowed_origins_and_requests_without_one_pass() {
         dial.connect().await.close().await;
     }
     broker.dial("ann").tenant("some").token(&token).connect().await;
-    broker.dial("ann").tenant("all").header("Origin", "https://any.example").connect().await;
+    broker
+        .dial("ann")
+        .tenant("all")
+        .header("Origin", "https://any.example")
+        .connect()
+        .await;
 }
 
 #[tokio::test]
@@ -60,7 +65,10 @@ async fn a_cookie_is_a_token_only_with_an_allowed_origin() {
     let ann = dial().header("Origin", "https://acme.example").connect().await;
     assert_eq!(ann.welcome["user"], "ann-by-cookie");
 
-    assert_eq!(dial().header("Origin", "https://evil.example").refused().await.status, 403);
+    assert_eq!(
+        dial().header("Origin", "https://evil.example").refused().await.status,
+        403
+    );
     // No browser page sends none: another site's form or a program. Its cookie does not count.
     let (_, mut refused) = dial().connect_refused(4401).await;
     refused.expect_close(4502).await;
@@ -71,5 +79,7 @@ async fn only_the_named_cookie_is_a_token() {
     let broker = broker().await;
     let cookie = format!("other={}", token::of("ann-by-other-cookie"));
     let dial = broker.dial("ann").tenant("some").header("Cookie", &cookie);
-    dial.header("Origin", "https://acme.example").connect_refused(4401).await;
+    dial.header("Origin", "https://acme.example")
+        .connect_refused(4401)
+        .await;
 }

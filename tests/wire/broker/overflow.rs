@@ -45,7 +45,9 @@ async fn flood(broker: &Broker, channel: &str) -> Client {
     reader.subscribe(channel).await;
     let padding = "x".repeat(MESSAGE_BYTES);
     for n in 1..=MESSAGES {
-        publisher.publish_with(json!({ "channel": channel, "data": { "n": n, "padding": padding } })).await;
+        publisher
+            .publish_with(json!({ "channel": channel, "data": { "n": n, "padding": padding } }))
+            .await;
         let message = reader.message().await;
         assert_eq!(message["payload"]["n"], n, "who reads is not hindered");
     }
@@ -60,7 +62,9 @@ async fn disconnect_closes_with_4001_and_can_be_resumed() {
     flood(&broker, channel).await.still_works().await;
     let counted = [("code", "4001")];
     broker
-        .metrics_when("a slow consumer", |m| m.sum("sluicegate_disconnects_total", &counted) == Some(1.0))
+        .metrics_when("a slow consumer", |m| {
+            m.sum("sluicegate_disconnects_total", &counted) == Some(1.0)
+        })
         .await;
 
     // What was on the way still comes, in order; then the end, with a close frame if it found room.
@@ -74,11 +78,16 @@ async fn disconnect_closes_with_4001_and_can_be_resumed() {
         last += 1;
         epoch = message["epoch"].clone();
     }
-    assert!(last < MESSAGES, "a receiver that reads nothing cannot have been served all");
+    assert!(
+        last < MESSAGES,
+        "a receiver that reads nothing cannot have been served all"
+    );
 
     let mut again = broker.connect("sleeper, awake").await;
     let since = json!({ "epoch": epoch, "offset": MESSAGES - 10 });
-    let ack = again.subscribe_with(json!({ "channel": channel, "since": since })).await;
+    let ack = again
+        .subscribe_with(json!({ "channel": channel, "since": since }))
+        .await;
     assert_eq!(ack["recovered"], true);
     assert_eq!(ack["messages"].as_array().map(Vec::len), Some(10));
 }
@@ -93,7 +102,9 @@ async fn drop_leaves_out_the_newest_and_a_gap_tells() {
     let is_awake = std::cell::Cell::new(false);
     let marking = async {
         while !is_awake.get() {
-            publisher.publish_with(json!({ "channel": channel, "data": "marker" })).await;
+            publisher
+                .publish_with(json!({ "channel": channel, "data": "marker" }))
+                .await;
         }
     };
     let reading = async {
@@ -114,7 +125,11 @@ async fn drop_leaves_out_the_newest_and_a_gap_tells() {
     assert!(heard.is_sorted(), "in order: {heard:?}");
     let kept = u64::try_from(heard.len()).unwrap();
     assert!(kept < MESSAGES, "something was dropped");
-    assert_eq!(heard, (1..=kept).collect::<Vec<_>>(), "the newest are dropped, not the oldest");
+    assert_eq!(
+        heard,
+        (1..=kept).collect::<Vec<_>>(),
+        "the newest are dropped, not the oldest"
+    );
     assert!(told || marker > kept + 1, "a gap tells: {kept} heard, then {marker}");
     sleeper.still_works().await;
 }
@@ -130,7 +145,10 @@ async fn conflate_keeps_only_the_newest() {
         heard.push(sleeper.message().await["offset"].as_u64().expect("an offset"));
     }
     assert!(heard.is_sorted(), "in order: {heard:?}");
-    assert!(heard.len() < usize::try_from(MESSAGES).unwrap(), "the ones between were left out");
+    assert!(
+        heard.len() < usize::try_from(MESSAGES).unwrap(),
+        "the ones between were left out"
+    );
     sleeper.still_works().await;
 }
 

@@ -41,7 +41,10 @@ async fn new_plugin_settings_hold_for_connections_that_stay() {
 async fn new_channel_settings_and_limits_hold() {
     let broker = Broker::start(&config("heck", "")).await;
     let mut ann = broker.connect("ann").await;
-    ann.subscribe("c").await.fails("history", json!({ "channel": "c" }), 4400).await;
+    ann.subscribe("c")
+        .await
+        .fails("history", json!({ "channel": "c" }), 4400)
+        .await;
     let extra = r#"
         channels = [{ match = "**", history = { size = 10, ttl_seconds = 60 }, presence = true }]
         limits = { channels_per_connection = 1 }
@@ -69,7 +72,13 @@ async fn a_new_tenant_comes_and_one_that_left_is_told() {
     leaves.expect_disconnect(4507, "tenant_disabled", false).await;
     broker.dial("comes").tenant("comes").connect().await.still_works().await;
     assert_eq!(broker.dial("late").tenant("leaves").refused().await.status, 404);
-    stays.subscribe("c").await.publish("hi").await.expect_message("hi").await;
+    stays
+        .subscribe("c")
+        .await
+        .publish("hi")
+        .await
+        .expect_message("hi")
+        .await;
 }
 
 #[tokio::test]
@@ -150,7 +159,11 @@ async fn good_and_refused_reloads_are_counted_apart() {
         metrics.sum("sluicegate_reloads_total", &[("result", result)])
     };
     assert_eq!(of(&ok, "ok"), Some(1.0));
-    assert_eq!(of(&failed, "ok"), Some(1.0), "the refused one is counted as another result");
+    assert_eq!(
+        of(&failed, "ok"),
+        Some(1.0),
+        "the refused one is counted as another result"
+    );
     assert_eq!(failed.sum("sluicegate_reloads_total", &[]), Some(2.0));
 }
 
@@ -168,7 +181,11 @@ async fn the_keys_of_authorize_can_be_rolled() {
         )
     };
     let broker = Broker::start(&keyed("the-old-secret-of-32-bytes-or-more")).await;
-    broker.dial("early").token(&token::of("ann")).connect_refused(4401).await;
+    broker
+        .dial("early")
+        .token(&token::of("ann"))
+        .connect_refused(4401)
+        .await;
     broker.reload(&keyed(token::SECRET)).await;
     broker.dial("ann").token(&token::of("ann")).connect().await;
 }

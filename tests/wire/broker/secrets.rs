@@ -9,12 +9,30 @@ async fn tokens_and_keys_are_never_logged() {
     let good = token::of("ann");
     let bad = format!("{good}x");
     let dial = || broker.dial("ann").tenant("keyed");
-    dial().token(&good).connect().await.ask("refresh", serde_json::json!({ "token": good })).await;
+    dial()
+        .token(&good)
+        .connect()
+        .await
+        .ask("refresh", serde_json::json!({ "token": good }))
+        .await;
     dial().token(&bad).connect_refused(4401).await;
-    dial().header("Authorization", &format!("Bearer {good}")).connect().await.close().await;
-    dial().header("Authorization", &format!("Bearer {bad}")).connect_refused(4401).await;
+    dial()
+        .header("Authorization", &format!("Bearer {good}"))
+        .connect()
+        .await
+        .close()
+        .await;
+    dial()
+        .header("Authorization", &format!("Bearer {bad}"))
+        .connect_refused(4401)
+        .await;
     let bearer = format!("bearer.{good}");
-    dial().protocols(&["sluicegate.v1.json", &bearer]).connect().await.close().await;
+    dial()
+        .protocols(&["sluicegate.v1.json", &bearer])
+        .connect()
+        .await
+        .close()
+        .await;
     // No envelope, with a token in it: the log tells what is wrong, not what was said.
     let mut sloppy = broker.dial("sloppy").open().await;
     let text = format!(r#"{{"type":"connect","payload":{{"version":1,"token":"{good}"}}}}"#);

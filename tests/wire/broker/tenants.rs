@@ -48,7 +48,11 @@ async fn host_then_path_then_default_names_the_tenant() {
 async fn an_unknown_tenant_is_404_before_any_upgrade() {
     let broker = Broker::start(CONFIG).await;
     for tenant in ["nobody", "ACME", "acme%00", "%ff", "a".repeat(5000).as_str()] {
-        assert_eq!(broker.dial("ann").tenant(tenant).refused().await.status, 404, "{tenant}");
+        assert_eq!(
+            broker.dial("ann").tenant(tenant).refused().await.status,
+            404,
+            "{tenant}"
+        );
     }
     for path in ["/ws", "/ws/", "/t/ws", "/t//ws", "/t/acme/", "/t/acme/ws/x"] {
         assert_eq!(broker.dial("ann").path(path).refused().await.status, 404, "{path}");
@@ -91,7 +95,12 @@ async fn tenants_share_no_keys_and_no_epochs() {
     let broker = shared().await;
     let payload = json!({ "channel": "room:isolated-keys", "data": 1, "key": "k" });
     let first = broker.connect("ann").await.publish_with(payload.clone()).await;
-    let other = broker.dial_as("eve-of-keys").connect().await.publish_with(payload).await;
+    let other = broker
+        .dial_as("eve-of-keys")
+        .connect()
+        .await
+        .publish_with(payload)
+        .await;
     assert_eq!(other.get("duplicate"), None, "{other}");
     assert_ne!(first["message"], other["message"]);
     assert_ne!(first["epoch"], other["epoch"]);

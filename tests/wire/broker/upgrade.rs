@@ -17,15 +17,27 @@ async fn json_is_chosen_when_it_is_offered() {
 async fn json_is_assumed_when_nothing_is_offered() {
     let broker = shared().await;
     let mut ann = broker.dial("ann").protocols(&[]).connect().await;
-    assert_eq!(ann.handshake.header("sec-websocket-protocol"), None, "nothing was offered");
+    assert_eq!(
+        ann.handshake.header("sec-websocket-protocol"),
+        None,
+        "nothing was offered"
+    );
     ann.still_works().await;
 }
 
 #[tokio::test]
 async fn only_unknown_subprotocols_are_refused_with_400() {
     let broker = shared().await;
-    for offer in [&["graphql-ws"][..], &["sluicegate.v2.json", "mqtt"], &["SLUICEGATE.V1.JSON"]] {
-        assert_eq!(broker.dial("ann").protocols(offer).refused().await.status, 400, "{offer:?}");
+    for offer in [
+        &["graphql-ws"][..],
+        &["sluicegate.v2.json", "mqtt"],
+        &["SLUICEGATE.V1.JSON"],
+    ] {
+        assert_eq!(
+            broker.dial("ann").protocols(offer).refused().await.status,
+            400,
+            "{offer:?}"
+        );
     }
 }
 
@@ -33,7 +45,12 @@ async fn only_unknown_subprotocols_are_refused_with_400() {
 async fn a_token_comes_in_the_authorization_header() {
     let broker = shared().await;
     let bearer = format!("Bearer {}", token::of("ann-by-header"));
-    let ann = broker.dial("ann").tenant("keyed").header("Authorization", &bearer).connect().await;
+    let ann = broker
+        .dial("ann")
+        .tenant("keyed")
+        .header("Authorization", &bearer)
+        .connect()
+        .await;
     assert_eq!(ann.welcome["user"], "ann-by-header");
 }
 
@@ -61,7 +78,10 @@ async fn a_token_in_the_query_is_not_taken() {
 #[tokio::test]
 async fn a_bad_token_in_the_header_is_refused_as_one_in_connect() {
     let broker = shared().await;
-    let dial = broker.dial("ann").tenant("keyed").header("Authorization", "Bearer garbage");
+    let dial = broker
+        .dial("ann")
+        .tenant("keyed")
+        .header("Authorization", "Bearer garbage");
     let (_, mut ann) = dial.connect_refused(4401).await;
     ann.expect_close(4502).await;
 }

@@ -60,7 +60,8 @@ async fn a_burst_is_stopped_with_the_time_to_wait() {
     assert!((1..=500).contains(&wait), "at two a second: {error}");
     assert_eq!(error["retry"], true);
     bob.publish("bob's own").await;
-    ann.expect_messages([json!(0), json!(1), json!(2), json!("bob's own")]).await;
+    ann.expect_messages([json!(0), json!(1), json!(2), json!("bob's own")])
+        .await;
 
     let again = async {
         loop {
@@ -70,7 +71,9 @@ async fn a_burst_is_stopped_with_the_time_to_wait() {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, again).await.expect("after a while one may again");
+    tokio::time::timeout(PATIENCE, again)
+        .await
+        .expect("after a while one may again");
 }
 
 #[tokio::test]
@@ -131,7 +134,10 @@ async fn strikes_disconnect_and_then_ban() {
     let mut bob = connect(&broker, "bob").await;
     let mut ann = connect(&broker, "ann").await;
     refused(&mut ann, json!("casino"), &[4422]).await;
-    ann.publish("one strike is none").await.expect_message("one strike is none").await;
+    ann.publish("one strike is none")
+        .await
+        .expect_message("one strike is none")
+        .await;
     refused(&mut ann, json!("casino again"), &[4422]).await;
     ann.expect_disconnect(4504, "kicked", false).await;
 
@@ -151,7 +157,9 @@ async fn strikes_disconnect_and_then_ban() {
 
 #[tokio::test]
 async fn a_ban_ends() {
-    let settings = STRIKES.replace('\n', " ").replace("ban_seconds = 300", "ban_seconds = 1");
+    let settings = STRIKES
+        .replace('\n', " ")
+        .replace("ban_seconds = 300", "ban_seconds = 1");
     let broker = broker(&settings.replace("disconnect_at = 2, ban_at = 3", "disconnect_at = 1, ban_at = 1")).await;
     let mut ann = connect(&broker, "ann").await;
     refused(&mut ann, json!("casino"), &[4422, 4451]).await;
@@ -166,5 +174,7 @@ async fn a_ban_ends() {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, coming_back).await.expect("one second passes");
+    tokio::time::timeout(PATIENCE, coming_back)
+        .await
+        .expect("one second passes");
 }

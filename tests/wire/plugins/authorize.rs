@@ -72,7 +72,12 @@ async fn what_no_rule_fits_is_denied() {
         denied(&mut ann, "subscribe", channel).await;
         denied(&mut ann, "publish", channel).await;
     }
-    ann.subscribe("room:1").await.publish("hi").await.expect_message("hi").await;
+    ann.subscribe("room:1")
+        .await
+        .publish("hi")
+        .await
+        .expect_message("hi")
+        .await;
 }
 
 #[tokio::test]
@@ -82,7 +87,13 @@ async fn a_denied_subscription_hears_nothing() {
     let mut editor = connect(&broker, "ed", json!({ "role": "admin" })).await;
     denied(&mut ann, "subscribe", "admin:1").await;
     ann.subscribe("room:1").await;
-    editor.to("admin:1").publish("not for ann").await.to("room:1").publish("fence").await;
+    editor
+        .to("admin:1")
+        .publish("not for ann")
+        .await
+        .to("room:1")
+        .publish("fence")
+        .await;
     ann.expect_message("fence").await;
 }
 
@@ -123,7 +134,14 @@ async fn the_user_in_a_pattern_is_ones_own() {
     let broker = broker().await;
     let mut ann = connect(&broker, "ann", json!({})).await;
     allowed(&mut ann, "subscribe", "inbox:ann").await;
-    for channel in ["inbox:bob", "inbox:ann:1", "inbox:", "inbox:{user}", "inbox:Ann", "inbox:anna"] {
+    for channel in [
+        "inbox:bob",
+        "inbox:ann:1",
+        "inbox:",
+        "inbox:{user}",
+        "inbox:Ann",
+        "inbox:anna",
+    ] {
         denied(&mut ann, "subscribe", channel).await;
     }
 }

@@ -2,4 +2,6 @@
 
 mod abuse;
 mod authorize;
+mod effects;
+mod faults;
 mod transform;

@@ -43,8 +43,7 @@ impl Mirror {
     async fn send(&mut self, channel: &str, text: &str) -> Value {
         self.1 += 1;
         let id = self.1;
-        let request =
-            format!(r#"{{"type":"publish","id":{id},"payload":{{"channel":"{channel}","data":{text}}}}}"#);
+        let request = format!(r#"{{"type":"publish","id":{id},"payload":{{"channel":"{channel}","data":{text}}}}}"#);
         self.0.send_text(request).await;
         json!(id)
     }
@@ -67,7 +66,10 @@ async fn masked_values_are_stars() {
     let broker = Broker::start(CONFIG).await;
     let mut mirror = Mirror::new(&broker, "mask:1").await;
     let pairs = [
-        (json!({ "card": "4111", "text": "hi" }), json!({ "card": "***", "text": "hi" })),
+        (
+            json!({ "card": "4111", "text": "hi" }),
+            json!({ "card": "***", "text": "hi" }),
+        ),
         (json!({ "card": 4111 }), json!({ "card": "***" })),
         (json!({ "card": { "deep": [1] } }), json!({ "card": "***" })),
         (
@@ -85,7 +87,9 @@ async fn masked_values_are_stars() {
 async fn what_is_masked_is_masked_in_history_too() {
     let broker = Broker::start(CONFIG).await;
     let mut mirror = Mirror::new(&broker, "mask:history").await;
-    mirror.becomes("mask:history", json!({ "card": "4111" }), json!({ "card": "***" })).await;
+    mirror
+        .becomes("mask:history", json!({ "card": "4111" }), json!({ "card": "***" }))
+        .await;
     let history = mirror.0.ask("history", json!({ "channel": "mask:history" })).await;
     assert_eq!(history["messages"][0]["payload"], json!({ "card": "***" }));
     assert!(!history.to_string().contains("4111"));
@@ -95,10 +99,16 @@ async fn what_is_masked_is_masked_in_history_too() {
 async fn removed_and_set_values() {
     let broker = Broker::start(CONFIG).await;
     let mut mirror = Mirror::new(&broker, "remove:1").await;
-    mirror.becomes("remove:1", json!({ "debug": { "x": 1 }, "a": 1 }), json!({ "a": 1 })).await;
+    mirror
+        .becomes("remove:1", json!({ "debug": { "x": 1 }, "a": 1 }), json!({ "a": 1 }))
+        .await;
     let mut mirror = Mirror::new(&broker, "set:1").await;
-    mirror.becomes("set:1", json!({ "a": 1 }), json!({ "a": 1, "server": "acme" })).await;
-    mirror.becomes("set:1", json!({ "server": "fake" }), json!({ "server": "acme" })).await;
+    mirror
+        .becomes("set:1", json!({ "a": 1 }), json!({ "a": 1, "server": "acme" }))
+        .await;
+    mirror
+        .becomes("set:1", json!({ "server": "fake" }), json!({ "server": "acme" }))
+        .await;
 }
 
 #[tokio::test]
@@ -109,7 +119,10 @@ async fn words_are_whole_and_in_any_case() {
         (json!("what the heck"), json!("what the ****")),
         (json!("HECK! Heck, heck."), json!("****! ****, ****.")),
         (json!("hecker, check, heckheck"), json!("hecker, check, heckheck")),
-        (json!({ "a": ["darn", { "b": "oh heck" }] }), json!({ "a": ["d***", { "b": "oh ****" }] })),
+        (
+            json!({ "a": ["darn", { "b": "oh heck" }] }),
+            json!({ "a": ["d***", { "b": "oh ****" }] }),
+        ),
     ];
     for (sent, expected) in pairs {
         mirror.becomes("words:1", sent, expected).await;
@@ -120,14 +133,22 @@ async fn words_are_whole_and_in_any_case() {
 async fn what_fails_the_schema_is_denied_with_the_violation() {
     let broker = Broker::start(CONFIG).await;
     let mut mirror = Mirror::new(&broker, "schema:1").await;
-    mirror.becomes("schema:1", json!({ "text": "hi" }), json!({ "text": "hi" })).await;
-    for (bad, word) in [(json!({}), "text"), (json!({ "text": "too long" }), "5"), (json!({ "text": 7 }), "string")] {
+    mirror
+        .becomes("schema:1", json!({ "text": "hi" }), json!({ "text": "hi" }))
+        .await;
+    for (bad, word) in [
+        (json!({}), "text"),
+        (json!({ "text": "too long" }), "5"),
+        (json!({ "text": 7 }), "string"),
+    ] {
         let id = mirror.send("schema:1", &bad.to_string()).await;
         let error = mirror.0.refused(&id, 4422).await;
         assert_eq!(error["plugin"], "transform");
         assert!(error["message"].as_str().unwrap().contains(word), "{error}");
     }
-    mirror.becomes("schema:1", json!({ "text": "still" }), json!({ "text": "still" })).await;
+    mirror
+        .becomes("schema:1", json!({ "text": "still" }), json!({ "text": "still" }))
+        .await;
 }
 
 #[tokio::test]

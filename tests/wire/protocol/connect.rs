@@ -82,7 +82,11 @@ async fn a_refused_subscription_in_connect_leaves_the_others() {
     let refused = &ann.welcome["subscriptions"][0];
     assert_eq!(refused["channel"], "secret:1");
     assert_eq!(refused["error"]["code"], 4403, "{refused}");
-    ann.to("room:beside-a-refused").publish("hi").await.expect_message("hi").await;
+    ann.to("room:beside-a-refused")
+        .publish("hi")
+        .await
+        .expect_message("hi")
+        .await;
 }
 
 #[tokio::test]
@@ -155,7 +159,11 @@ async fn a_burst_is_carried_out_in_order() {
     ann.send_bytes(&segment).await;
     for id in &ids {
         let reply = ann.push("ack").await;
-        assert_eq!(reply["id"], *id, "replies come in the order of the requests: {}", reply.text);
+        assert_eq!(
+            reply["id"], *id,
+            "replies come in the order of the requests: {}",
+            reply.text
+        );
     }
     ann.expect_messages(["first", "second"]).await;
     assert!(!ann.has_waiting("message"), "no message after the unsubscribe");

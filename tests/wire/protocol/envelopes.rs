@@ -53,7 +53,12 @@ async fn an_unknown_type_is_an_error_and_the_connection_stays() {
     for kind in ["dance", "", "CONNECT", "message", "ack", "disconnect"] {
         ann.fails(kind, json!({}), 4404).await;
     }
-    ann.subscribe("room:after-unknown").await.publish("hi").await.expect_message("hi").await;
+    ann.subscribe("room:after-unknown")
+        .await
+        .publish("hi")
+        .await
+        .expect_message("hi")
+        .await;
 }
 
 #[tokio::test]
@@ -86,7 +91,8 @@ async fn ids_come_back_as_they_were() {
     for id in ids {
         ann.send_text(json!({ "type": "ping", "id": id }).to_string()).await;
         ann.acked(&id).await;
-        ann.send_text(json!({ "type": "dance", "id": id, "payload": {} }).to_string()).await;
+        ann.send_text(json!({ "type": "dance", "id": id, "payload": {} }).to_string())
+            .await;
         ann.refused(&id, 4404).await;
     }
 }
@@ -113,9 +119,18 @@ async fn payloads_of_the_wrong_kind_are_bad_requests() {
         ("subscribe", json!({ "channel": channel, "presence": "yes" })),
         ("subscribe", json!({ "channel": channel, "since": 7 })),
         ("subscribe", json!({ "channel": channel, "since": { "epoch": "e" } })),
-        ("subscribe", json!({ "channel": channel, "since": { "epoch": 1, "offset": 1 } })),
-        ("subscribe", json!({ "channel": channel, "since": { "epoch": "e", "offset": -1 } })),
-        ("subscribe", json!({ "channel": channel, "since": { "epoch": "e", "offset": "1" } })),
+        (
+            "subscribe",
+            json!({ "channel": channel, "since": { "epoch": 1, "offset": 1 } }),
+        ),
+        (
+            "subscribe",
+            json!({ "channel": channel, "since": { "epoch": "e", "offset": -1 } }),
+        ),
+        (
+            "subscribe",
+            json!({ "channel": channel, "since": { "epoch": "e", "offset": "1" } }),
+        ),
         ("history", json!({ "channel": channel, "limit": "all" })),
         ("history", json!({ "channel": channel, "limit": -1 })),
         ("history", json!({ "channel": channel, "reverse": 1 })),
@@ -124,14 +139,26 @@ async fn payloads_of_the_wrong_kind_are_bad_requests() {
         ("refresh", json!({})),
     ];
     for kind in ["subscribe", "unsubscribe", "publish", "presence", "history"] {
-        for payload in [json!(null), json!(7), json!("text"), json!([]), json!({}), json!({ "channel": 7 })] {
+        for payload in [
+            json!(null),
+            json!(7),
+            json!("text"),
+            json!([]),
+            json!({}),
+            json!({ "channel": 7 }),
+        ] {
             wrong.push((kind, payload));
         }
     }
     for (kind, payload) in wrong {
         ann.fails(kind, payload, 4400).await;
     }
-    ann.subscribe(channel).await.publish("still here").await.expect_message("still here").await;
+    ann.subscribe(channel)
+        .await
+        .publish("still here")
+        .await
+        .expect_message("still here")
+        .await;
 }
 
 #[tokio::test]
@@ -156,7 +183,17 @@ async fn channel_names_outside_the_rules_are_bad_requests() {
     let mut ann = broker.connect("ann").await;
     let too_long = "x".repeat(256);
     let too_long_in_bytes = "ü".repeat(128);
-    for name in ["", " ", "a b", "a\n", "\u{0}", "a\u{7f}", "\u{85}", &too_long, &too_long_in_bytes] {
+    for name in [
+        "",
+        " ",
+        "a b",
+        "a\n",
+        "\u{0}",
+        "a\u{7f}",
+        "\u{85}",
+        &too_long,
+        &too_long_in_bytes,
+    ] {
         for kind in ["subscribe", "unsubscribe", "presence", "history"] {
             ann.fails(kind, json!({ "channel": name }), 4400).await;
         }
@@ -193,7 +230,10 @@ async fn deep_nesting_harms_nobody() {
     let mut bystander = broker.connect("bystander").await;
     let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let mut ann = broker.connect("ann").await;
-    ann.send_text(format!(r#"{{"type":"publish","id":1,"payload":{{"channel":"deep","data":{deep}}}}}"#)).await;
+    ann.send_text(format!(
+        r#"{{"type":"publish","id":1,"payload":{{"channel":"deep","data":{deep}}}}}"#
+    ))
+    .await;
     // Taken, refused or closed: all are answers. The broker lives on.
     ann.send_text(r#"{"type":"ping","id":2}"#).await;
     let frame = ann.frame().await;

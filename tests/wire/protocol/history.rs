@@ -3,8 +3,13 @@
 use crate::support::{Broker, Client, PATIENCE, Value, json, shared};
 
 fn payloads(answer: &Value) -> Vec<i64> {
-    let messages = answer["messages"].as_array().unwrap_or_else(|| panic!("no messages: {answer}"));
-    messages.iter().map(|m| m["payload"].as_i64().expect("a number")).collect()
+    let messages = answer["messages"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no messages: {answer}"));
+    messages
+        .iter()
+        .map(|m| m["payload"].as_i64().expect("a number"))
+        .collect()
 }
 
 /// A client that published 1 to `count` in `channel`.
@@ -34,14 +39,20 @@ async fn an_empty_one_answers_offset_0_with_its_epoch() {
 async fn messages_are_as_they_were_pushed() {
     let broker = shared().await;
     let mut ann = broker.connect("ann").await;
-    ann.subscribe("room:as-pushed").await.publish(json!({ "a": [1, 2] })).await;
+    ann.subscribe("room:as-pushed")
+        .await
+        .publish(json!({ "a": [1, 2] }))
+        .await;
     let pushed = ann.message().await;
     let history = ann.ask("history", json!({ "channel": "room:as-pushed" })).await;
     let kept = &history["messages"][0];
     for field in ["type", "id", "channel", "payload", "offset", "epoch", "from"] {
         assert_eq!(kept[field], pushed[field], "{field}: {kept} and {}", pushed.text);
     }
-    assert_eq!((&history["offset"], &history["epoch"]), (&pushed["offset"], &pushed["epoch"]));
+    assert_eq!(
+        (&history["offset"], &history["epoch"]),
+        (&pushed["offset"], &pushed["epoch"])
+    );
 }
 
 #[tokio::test]
@@ -77,9 +88,16 @@ async fn one_can_page_backwards() {
     let broker = shared().await;
     let channel = "room:pages";
     let mut ann = after(&broker, channel, 5).await;
-    let newest = ann.ask("history", json!({ "channel": channel, "reverse": true, "limit": 2 })).await;
+    let newest = ann
+        .ask("history", json!({ "channel": channel, "reverse": true, "limit": 2 }))
+        .await;
     let since = json!({ "epoch": newest["epoch"], "offset": newest["messages"][1]["offset"] });
-    let before = ann.ask("history", json!({ "channel": channel, "reverse": true, "since": since })).await;
+    let before = ann
+        .ask(
+            "history",
+            json!({ "channel": channel, "reverse": true, "since": since }),
+        )
+        .await;
     assert_eq!(payloads(&before), [3, 2, 1]);
 }
 
@@ -108,10 +126,10 @@ async fn age_bounds_what_is_kept_and_offsets_go_on() {
     let mut ann = after(&broker, "aging", 2).await;
     let young = ann.ask("history", json!({ "channel": "aging" })).await;
     assert_eq!(payloads(&young), [1, 2]);
-    let aging = async {
-        while !payloads(&ann.ask("history", json!({ "channel": "aging" })).await).is_empty() {}
-    };
-    tokio::time::timeout(PATIENCE, aging).await.expect("messages of one second go");
+    let aging = async { while !payloads(&ann.ask("history", json!({ "channel": "aging" })).await).is_empty() {} };
+    tokio::time::timeout(PATIENCE, aging)
+        .await
+        .expect("messages of one second go");
 }
 
 #[tokio::test]

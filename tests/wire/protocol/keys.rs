@@ -9,9 +9,13 @@ async fn a_key_seen_before_is_acknowledged_again_and_delivered_once() {
         let mut ann = broker.connect("ann").await;
         let mut bob = broker.connect("bob").await;
         bob.subscribe(channel).await;
-        let first = ann.publish_with(json!({ "channel": channel, "data": "first", "key": "k" })).await;
+        let first = ann
+            .publish_with(json!({ "channel": channel, "data": "first", "key": "k" }))
+            .await;
         assert_eq!(first.get("duplicate"), None, "{first}");
-        let again = ann.publish_with(json!({ "channel": channel, "data": "again", "key": "k" })).await;
+        let again = ann
+            .publish_with(json!({ "channel": channel, "data": "again", "key": "k" }))
+            .await;
         assert_eq!(again["duplicate"], true, "{again}");
         assert_eq!(again["message"], first["message"]);
         assert_eq!(again.get("offset"), first.get("offset"));
@@ -37,7 +41,9 @@ async fn other_keys_and_other_channels_are_other_messages() {
     ann.subscribe("room:keys-a").await.subscribe("room:keys-b").await;
     for (channel, key) in [("room:keys-a", "k"), ("room:keys-a", "l"), ("room:keys-b", "k")] {
         let data = format!("{channel} {key}");
-        let ack = ann.publish_with(json!({ "channel": channel, "data": data, "key": key })).await;
+        let ack = ann
+            .publish_with(json!({ "channel": channel, "data": data, "key": key }))
+            .await;
         assert_eq!(ack.get("duplicate"), None, "{ack}");
         ann.expect_message(data).await;
     }
@@ -60,8 +66,8 @@ async fn a_key_is_forgotten_after_its_window() {
     let mut ann = broker.connect("ann").await;
     let payload = json!({ "channel": "c", "data": 1, "key": "k" });
     let first = ann.publish_with(payload.clone()).await;
-    let asking = async {
-        while ann.publish_with(payload.clone()).await["message"] == first["message"] {}
-    };
-    tokio::time::timeout(PATIENCE, asking).await.expect("the window of one second ends");
+    let asking = async { while ann.publish_with(payload.clone()).await["message"] == first["message"] {} };
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("the window of one second ends");
 }

@@ -4,7 +4,10 @@ use crate::support::{Client, Value, json, shared};
 
 fn sessions(members: &Value) -> Vec<&str> {
     let members = members.as_array().expect("members is a list");
-    let mut sessions: Vec<_> = members.iter().map(|m| m["session"].as_str().expect("a session")).collect();
+    let mut sessions: Vec<_> = members
+        .iter()
+        .map(|m| m["session"].as_str().expect("a session"))
+        .collect();
     sessions.sort_unstable();
     sessions
 }
@@ -22,7 +25,11 @@ async fn members_are_listed_and_counted() {
     let mut ann = broker.dial_as("ann-of-members").connect().await;
     let mut bob = broker.dial_as("bob-of-members").connect().await;
     let empty = ann.ask("presence", channel.clone()).await;
-    assert_eq!((&empty["count"], &empty["members"]), (&json!(0), &json!([])), "nobody is there yet");
+    assert_eq!(
+        (&empty["count"], &empty["members"]),
+        (&json!(0), &json!([])),
+        "nobody is there yet"
+    );
 
     ann.subscribe("room:members").await;
     bob.subscribe("room:members").await;
@@ -31,7 +38,11 @@ async fn members_are_listed_and_counted() {
     assert_eq!(both["count"], 2);
     assert_eq!(sessions(&both["members"]), sorted(&[&ann, &bob]));
     for member in both["members"].as_array().unwrap() {
-        let who = if member["session"] == *ann.session() { "ann-of-members" } else { "bob-of-members" };
+        let who = if member["session"] == *ann.session() {
+            "ann-of-members"
+        } else {
+            "bob-of-members"
+        };
         assert_eq!(member["user"], who);
     }
 }
@@ -60,7 +71,9 @@ async fn subscribe_can_tell_who_is_there() {
     let mut ann = broker.connect("ann").await;
     let mut bob = broker.connect("bob").await;
     ann.subscribe(channel).await;
-    let ack = bob.subscribe_with(json!({ "channel": channel, "presence": true })).await;
+    let ack = bob
+        .subscribe_with(json!({ "channel": channel, "presence": true }))
+        .await;
     let there = sessions(&ack["presence"]);
     assert!(there.contains(&ann.session()), "{ack}");
 }
@@ -121,7 +134,8 @@ async fn presence_where_the_channel_has_none_is_a_bad_request() {
     let broker = shared().await;
     let mut ann = broker.connect("ann").await;
     ann.subscribe("short:no-presence").await;
-    ann.fails("presence", json!({ "channel": "short:no-presence" }), 4400).await;
+    ann.fails("presence", json!({ "channel": "short:no-presence" }), 4400)
+        .await;
 }
 
 #[tokio::test]

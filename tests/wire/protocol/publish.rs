@@ -12,7 +12,9 @@ async fn every_subscriber_gets_the_same_message() {
     let mut bob = broker.dial_as("bob-of-same").connect().await;
     ann.subscribe(channel).await;
     bob.subscribe(channel).await;
-    let ack = ann.publish_with(json!({ "channel": channel, "data": { "text": "hi" } })).await;
+    let ack = ann
+        .publish_with(json!({ "channel": channel, "data": { "text": "hi" } }))
+        .await;
     for listener in [&mut ann, &mut bob] {
         let message = listener.expect_message(json!({ "text": "hi" })).await;
         assert_eq!(message["id"], ack["message"]);
@@ -34,7 +36,11 @@ async fn a_message_tells_the_session_it_came_from() {
     bob.subscribe("room:from").await;
     ann.to("room:from").publish("hi").await;
     let message = bob.message().await;
-    assert_eq!(message["from"], json!({ "session": ann.session() }), "an anonymous sender has no user");
+    assert_eq!(
+        message["from"],
+        json!({ "session": ann.session() }),
+        "an anonymous sender has no user"
+    );
 }
 
 #[tokio::test]
@@ -45,7 +51,12 @@ async fn a_channel_without_history_has_no_positions() {
     let ack = ann.publish_with(json!({ "channel": "plain-publish", "data": 1 })).await;
     assert_eq!((ack.get("epoch"), ack.get("offset")), (None, None), "{ack}");
     let message = ann.expect_message(1).await;
-    assert_eq!((message.get("epoch"), message.get("offset")), (None, None), "{}", message.text);
+    assert_eq!(
+        (message.get("epoch"), message.get("offset")),
+        (None, None),
+        "{}",
+        message.text
+    );
 }
 
 #[tokio::test]
@@ -65,8 +76,7 @@ async fn any_json_arrives_byte_for_byte() {
         "\"\"",
     ];
     for (text, id) in texts.iter().zip(100..) {
-        let request =
-            format!(r#"{{"type":"publish","id":{id},"payload":{{"channel":"room:bytes","data":{text}}}}}"#);
+        let request = format!(r#"{{"type":"publish","id":{id},"payload":{{"channel":"room:bytes","data":{text}}}}}"#);
         ann.send_text(request).await;
         ann.acked(&json!(id)).await;
         assert_eq!(ann.message().await.payload_text(), *text);
@@ -126,8 +136,10 @@ async fn with_echo_false_the_publisher_does_not_hear_itself() {
     let mut bob = broker.connect("bob").await;
     ann.subscribe(channel).await;
     bob.subscribe(channel).await;
-    ann.publish_with(json!({ "channel": channel, "data": "quiet", "echo": false })).await;
-    ann.publish_with(json!({ "channel": channel, "data": "loud", "echo": true })).await;
+    ann.publish_with(json!({ "channel": channel, "data": "quiet", "echo": false }))
+        .await;
+    ann.publish_with(json!({ "channel": channel, "data": "loud", "echo": true }))
+        .await;
     ann.expect_message("loud").await;
     bob.expect_messages(["quiet", "loud"]).await;
 }
@@ -151,14 +163,25 @@ async fn ephemeral_messages_take_no_history() {
     let channel = "room:ephemeral";
     let mut ann = broker.connect("ann").await;
     ann.subscribe(channel).await.publish("kept").await;
-    let ack = ann.publish_with(json!({ "channel": channel, "data": "typing", "ephemeral": true })).await;
+    let ack = ann
+        .publish_with(json!({ "channel": channel, "data": "typing", "ephemeral": true }))
+        .await;
     assert_eq!(ack.get("offset"), None, "{ack}");
     ann.publish("kept too").await;
     ann.expect_message("kept").await;
     let typing = ann.expect_message("typing").await;
     assert_eq!(typing.get("offset"), None, "{}", typing.text);
-    assert_eq!(ann.expect_message("kept too").await["offset"], 2, "no offset was used up");
+    assert_eq!(
+        ann.expect_message("kept too").await["offset"],
+        2,
+        "no offset was used up"
+    );
     let history = ann.ask("history", json!({ "channel": channel })).await;
-    let kept: Vec<_> = history["messages"].as_array().unwrap().iter().map(|m| &m["payload"]).collect();
+    let kept: Vec<_> = history["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| &m["payload"])
+        .collect();
     assert_eq!(kept, ["kept", "kept too"]);
 }

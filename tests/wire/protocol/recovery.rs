@@ -18,13 +18,22 @@ fn since(channel: &str, epoch: &Value, offset: u64) -> Value {
 }
 
 fn offsets(ack: &Value) -> Vec<u64> {
-    let messages = ack["messages"].as_array().unwrap_or_else(|| panic!("no messages: {ack}"));
-    messages.iter().map(|m| m["offset"].as_u64().expect("an offset")).collect()
+    let messages = ack["messages"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no messages: {ack}"));
+    messages
+        .iter()
+        .map(|m| m["offset"].as_u64().expect("an offset"))
+        .collect()
 }
 
 fn assert_unrecovered(ack: &Value, epoch: &Value, newest: u64) {
     assert_eq!(ack["recovered"], false, "{ack}");
-    assert_eq!((&ack["epoch"], &ack["offset"]), (epoch, &json!(newest)), "the newest position: {ack}");
+    assert_eq!(
+        (&ack["epoch"], &ack["offset"]),
+        (epoch, &json!(newest)),
+        "the newest position: {ack}"
+    );
     let none = ack.get("messages").is_none_or(|m| *m == json!([]));
     assert!(none, "never a partial recovery: {ack}");
 }
@@ -75,7 +84,11 @@ async fn recovery_works_in_the_list_of_connect() {
     let broker = shared().await;
     let channel = "room:recover-in-connect";
     let epoch = published(&broker, channel, 3).await;
-    let bob = broker.dial("bob").subscribe(json!([since(channel, &epoch, 1)])).connect().await;
+    let bob = broker
+        .dial("bob")
+        .subscribe(json!([since(channel, &epoch, 1)]))
+        .connect()
+        .await;
     let ack = &bob.welcome["subscriptions"][0];
     assert_eq!(ack["recovered"], true, "{ack}");
     assert_eq!(offsets(ack), [2, 3]);
@@ -127,7 +140,12 @@ async fn without_the_right_to_history_nothing_old_is_shown() {
     ann.to(channel).publish("secret until now").await;
     let mut bob = broker.dial_as("bob-of-quiet").connect().await;
     // Refused, or taken without a recovery: both keep the past closed.
-    let id = bob.send("subscribe", json!({ "channel": channel, "since": { "epoch": epoch, "offset": 0 } })).await;
+    let id = bob
+        .send(
+            "subscribe",
+            json!({ "channel": channel, "since": { "epoch": epoch, "offset": 0 } }),
+        )
+        .await;
     let reply = bob.reply(&id).await;
     assert!(!reply.text.contains("secret until now"), "{}", reply.text);
     assert_ne!(reply["payload"]["recovered"], true, "{}", reply.text);

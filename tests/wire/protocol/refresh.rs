@@ -9,7 +9,12 @@ fn until(user: &str, seconds: i64) -> String {
 #[tokio::test]
 async fn a_new_token_moves_the_expiry() {
     let broker = shared().await;
-    let mut ann = broker.dial("ann").tenant("keyed").token(&until("ann-refreshes", 100)).connect().await;
+    let mut ann = broker
+        .dial("ann")
+        .tenant("keyed")
+        .token(&until("ann-refreshes", 100))
+        .connect()
+        .await;
     let expiry = token::seconds(5000);
     let token = token::with(json!({ "sub": "ann-refreshes", "exp": expiry }));
     let ack = ann.ask("refresh", json!({ "token": token })).await;
@@ -45,5 +50,10 @@ async fn a_bad_token_is_an_error_and_the_session_stays() {
     ann.fails("refresh", json!({ "token": "garbage" }), 4401).await;
     let forged = token::hs256(b"another secret", &json!({ "alg": "HS256" }), &json!({ "sub": user }));
     ann.fails("refresh", json!({ "token": forged }), 4401).await;
-    ann.subscribe("room:after-bad-refresh").await.publish("hi").await.expect_message("hi").await;
+    ann.subscribe("room:after-bad-refresh")
+        .await
+        .publish("hi")
+        .await
+        .expect_message("hi")
+        .await;
 }

@@ -48,9 +48,11 @@ async fn subscribing_twice_is_refused_and_delivers_once() {
 async fn leaving_what_one_does_not_listen_to_is_refused() {
     let broker = shared().await;
     let mut ann = broker.connect("ann").await;
-    ann.fails("unsubscribe", json!({ "channel": "room:never-joined" }), 4406).await;
+    ann.fails("unsubscribe", json!({ "channel": "room:never-joined" }), 4406)
+        .await;
     ann.subscribe("room:joined").await.unsubscribe("room:joined").await;
-    ann.fails("unsubscribe", json!({ "channel": "room:joined" }), 4406).await;
+    ann.fails("unsubscribe", json!({ "channel": "room:joined" }), 4406)
+        .await;
 }
 
 #[tokio::test]
@@ -58,8 +60,18 @@ async fn after_unsubscribe_nothing_comes() {
     let broker = shared().await;
     let mut ann = broker.connect("ann").await;
     let mut bob = broker.connect("bob").await;
-    ann.subscribe("left").await.subscribe("kept").await.unsubscribe("left").await;
-    bob.to("left").publish("unheard").await.to("kept").publish("fence").await;
+    ann.subscribe("left")
+        .await
+        .subscribe("kept")
+        .await
+        .unsubscribe("left")
+        .await;
+    bob.to("left")
+        .publish("unheard")
+        .await
+        .to("kept")
+        .publish("fence")
+        .await;
     ann.expect_message("fence").await;
 }
 
@@ -68,7 +80,12 @@ async fn one_can_come_back_to_a_channel() {
     let broker = shared().await;
     let mut ann = broker.connect("ann").await;
     for round in 0..3 {
-        ann.subscribe("room:again").await.publish(round).await.expect_message(round).await;
+        ann.subscribe("room:again")
+            .await
+            .publish(round)
+            .await
+            .expect_message(round)
+            .await;
         ann.unsubscribe("room:again").await;
     }
 }
@@ -79,6 +96,11 @@ async fn who_does_not_listen_hears_nothing() {
     let mut ann = broker.connect("ann").await;
     let mut bob = broker.connect("bob").await;
     bob.subscribe("room:bobs").await;
-    ann.to("room:others").publish("not for bob").await.to("room:bobs").publish("for bob").await;
+    ann.to("room:others")
+        .publish("not for bob")
+        .await
+        .to("room:bobs")
+        .publish("for bob")
+        .await;
     bob.expect_message("for bob").await;
 }

@@ -97,7 +97,8 @@ impl Broker {
         let reloads = |metrics: &Metrics| metrics.sum("sluicegate_reloads_total", &[]).unwrap_or(0.0);
         let before = reloads(&self.metrics().await);
         self.process.signal(Signal::HUP);
-        self.metrics_when("one reload more", |metrics| reloads(metrics) > before).await;
+        self.metrics_when("one reload more", |metrics| reloads(metrics) > before)
+            .await;
     }
 
     /// Waits for its end and gives its exit code.
@@ -154,6 +155,10 @@ pub async fn run(args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 fn address_in(line: &str) -> SocketAddr {
-    let address = line.split_once("http://").map(|(_, rest)| rest.trim().trim_end_matches('/'));
-    address.and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
+    let address = line
+        .split_once("http://")
+        .map(|(_, rest)| rest.trim().trim_end_matches('/'));
+    address
+        .and_then(|a| a.parse().ok())
+        .unwrap_or_else(|| panic!("no address in {line:?}"))
 }

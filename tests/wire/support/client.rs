@@ -94,7 +94,8 @@ impl Client {
 
     /// The reply to request `id`: an ack or an error.
     pub async fn reply(&mut self, id: &Value) -> Envelope {
-        self.take(&format!("the reply to {id}"), |envelope| envelope.answers(id)).await
+        self.take(&format!("the reply to {id}"), |envelope| envelope.answers(id))
+            .await
     }
 
     /// Sends a request that is granted: the ack's payload.
@@ -106,7 +107,13 @@ impl Client {
     /// The ack's payload of request `id`.
     pub async fn acked(&mut self, id: &Value) -> Value {
         let reply = self.reply(id).await;
-        assert_eq!(reply.kind(), "ack", "{}: request {id} was refused: {}", self.name, reply.text);
+        assert_eq!(
+            reply.kind(),
+            "ack",
+            "{}: request {id} was refused: {}",
+            self.name,
+            reply.text
+        );
         reply["payload"].clone()
     }
 
@@ -162,7 +169,10 @@ impl Client {
     pub async fn publish_with(&mut self, payload: Value) -> Value {
         let ack = self.ask("publish", payload.clone()).await;
         assert_eq!(ack["channel"], payload["channel"]);
-        assert!(ack["message"].is_string(), "an ack of publish has the message's id: {ack}");
+        assert!(
+            ack["message"].is_string(),
+            "an ack of publish has the message's id: {ack}"
+        );
         ack
     }
 
@@ -184,7 +194,11 @@ impl Client {
     /// The next message.
     pub async fn message(&mut self) -> Envelope {
         let message = self.push("message").await;
-        assert!(message["id"].is_string() && message["channel"].is_string(), "{}", message.text);
+        assert!(
+            message["id"].is_string() && message["channel"].is_string(),
+            "{}",
+            message.text
+        );
         message
     }
 
@@ -220,7 +234,13 @@ impl Client {
     /// The connection ends with this close code.
     pub async fn expect_close(&mut self, code: u16) -> &mut Self {
         let closed = self.closed().await;
-        assert_eq!(closed, Some(code), "{}: close code; heard:\n{}", self.name, self.transcript());
+        assert_eq!(
+            closed,
+            Some(code),
+            "{}: close code; heard:\n{}",
+            self.name,
+            self.transcript()
+        );
         if let Some(notice) = self.waiting.iter().find(|envelope| envelope.kind() == "disconnect") {
             assert_eq!(notice["payload"]["code"], code, "{}: {}", self.name, notice.text);
         }
@@ -273,7 +293,9 @@ impl Client {
 
     /// The next frame as it is; none at the end of the stream.
     pub async fn frame(&mut self) -> Option<Frame> {
-        let Self { socket, name, heard, .. } = self;
+        let Self {
+            socket, name, heard, ..
+        } = self;
         let nothing = || format!("{name} hears nothing; so far:\n{}", tail(heard));
         within(socket.next(), nothing).await
     }
@@ -287,12 +309,21 @@ impl Client {
                 return self.waiting.remove(seen + at).expect("just found");
             }
             seen = self.waiting.len();
-            assert!(self.close.is_none(), "{}: closed before {what}:\n{}", self.name, self.transcript());
+            assert!(
+                self.close.is_none(),
+                "{}: closed before {what}:\n{}",
+                self.name,
+                self.transcript()
+            );
             let next = tokio::time::timeout_at(deadline, self.socket.next()).await;
             match next {
                 Ok(Some(frame)) => self.hear(frame).await,
                 Ok(None) => panic!("{}: the stream ended before {what}:\n{}", self.name, self.transcript()),
-                Err(_) => panic!("{}: waited for {what}, heard:\n{}", self.name, self.transcript()),
+                Err(late) => panic!(
+                    "{}: {late}: waited for {what}, heard:\n{}",
+                    self.name,
+                    self.transcript()
+                ),
             }
         }
     }

@@ -66,7 +66,9 @@ pub fn plugin_bytes(name: &str) -> Vec<u8> {
 
 /// Adds to `body` what every broker of a test needs and it does not say itself.
 pub fn complete(body: &str) -> String {
-    let mut table: Table = body.parse().unwrap_or_else(|e| panic!("the test's config: {e}\n{body}"));
+    let mut table: Table = body
+        .parse()
+        .unwrap_or_else(|e| panic!("the test's config: {e}\n{body}"));
     let server = table
         .entry("server")
         .or_insert_with(|| Value::Table(Table::new()))

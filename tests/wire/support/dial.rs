@@ -99,7 +99,10 @@ impl Dial {
     /// The upgrade request, and the response whatever it is.
     pub async fn upgrade(&self) -> (Response, Socket) {
         let mut stream = http::dial(self.address, self.receive_buffer).await;
-        stream.write_all(self.request().as_bytes()).await.expect("the request is taken");
+        stream
+            .write_all(self.request().as_bytes())
+            .await
+            .expect("the request is taken");
         let (response, early) = http::respond(&mut stream).await;
         (response, Socket::new(stream, early))
     }
@@ -113,10 +116,10 @@ impl Dial {
             self.path
         );
         if !self.protocols.is_empty() {
-            request += &format!("Sec-WebSocket-Protocol: {}\r\n", self.protocols.join(", "));
+            request.extend(["Sec-WebSocket-Protocol: ", &self.protocols.join(", "), "\r\n"]);
         }
         for (name, value) in &self.headers {
-            request += &format!("{name}: {value}\r\n");
+            request.extend([name, ": ", value, "\r\n"]);
         }
         request + "\r\n"
     }

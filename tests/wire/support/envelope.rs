@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 
 /// Milliseconds since the Unix epoch.
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970");
     u64::try_from(since.as_millis()).expect("a clock before the year 500 million")
 }
 
@@ -65,11 +67,21 @@ impl Deref for Envelope {
 }
 
 fn check_error(payload: &Value, text: &str) {
-    assert!(payload["code"].as_u64().is_some_and(|code| (4300..4900).contains(&code)), "code: {text}");
-    let reason = payload["reason"].as_str().unwrap_or_else(|| panic!("no reason: {text}"));
+    assert!(
+        payload["code"]
+            .as_u64()
+            .is_some_and(|code| (4300..4900).contains(&code)),
+        "code: {text}"
+    );
+    let reason = payload["reason"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no reason: {text}"));
     let is_snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     assert!(!reason.is_empty() && reason.chars().all(is_snake), "reason: {text}");
-    assert!(payload["message"].as_str().is_some_and(|m| !m.is_empty()), "message: {text}");
+    assert!(
+        payload["message"].as_str().is_some_and(|m| !m.is_empty()),
+        "message: {text}"
+    );
     assert!(payload["retry"].is_boolean(), "retry: {text}");
     if payload.get("retry_after_ms").is_some() {
         assert!(payload["retry_after_ms"].is_u64(), "retry_after_ms: {text}");

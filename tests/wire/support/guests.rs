@@ -20,3 +20,16 @@ pub fn compile(name: &str) -> Vec<u8> {
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     wat::parse_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
+
+#[test]
+fn every_guest_is_a_component_and_says_what_must_happen() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests");
+    for entry in fs::read_dir(folder).expect("the guests") {
+        let path = entry.expect("a guest").path();
+        if path.extension().is_some_and(|extension| extension == "wat") {
+            let text = fs::read_to_string(&path).expect("a text");
+            assert!(text.starts_with(";;"), "{}: no comment on top", path.display());
+            compile(path.file_stem().unwrap().to_str().unwrap());
+        }
+    }
+}

@@ -21,7 +21,10 @@ pub struct Response {
 impl Response {
     /// The value of a header by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -41,7 +44,10 @@ pub async fn dial(address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream
 pub async fn get(address: SocketAddr, path: &str) -> Response {
     let mut stream = dial(address, None).await;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.expect("the request is taken");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("the request is taken");
     let (response, _) = respond(&mut stream).await;
     response
 }
@@ -62,7 +68,10 @@ pub async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
     };
     let end = within(whole, || "no whole response head".into()).await;
     let Some(end) = end else {
-        panic!("the server closed without a response: {:?}", String::from_utf8_lossy(&bytes));
+        panic!(
+            "the server closed without a response: {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
     };
     let mut rest = bytes.split_off(end);
     let mut response = read_head(&String::from_utf8_lossy(&bytes));

@@ -82,6 +82,6 @@ impl Lines {
     pub async fn end(&self) {
         let mut progress = self.progress.clone();
         let ended = progress.wait_for(|progress| progress.ended);
-        within(async { ended.await.map(|_| ()).unwrap_or(()) }, || "the pipe stays open".into()).await;
+        within(async { ended.await.map_or((), drop) }, || "the pipe stays open".into()).await;
     }
 }

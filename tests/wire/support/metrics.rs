@@ -26,12 +26,24 @@ impl Metrics {
 
     /// The sum of all samples with this name and these labels. None: there is no such sample.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let has = |sample: &&Sample| {
-            sample.name == name
-                && labels.iter().all(|(key, value)| sample.labels.get(*key).is_some_and(|v| v == value))
-        };
-        let found: Vec<f64> = self.0.iter().filter(has).map(|sample| sample.value).collect();
+        let found: Vec<f64> = self.with(name, labels).map(|sample| sample.value).collect();
         (!found.is_empty()).then(|| found.iter().sum())
+    }
+
+    /// The values of one label in the samples with this name and these labels.
+    pub fn label_values(&self, name: &str, labels: &[(&str, &str)], label: &str) -> Vec<String> {
+        self.with(name, labels)
+            .filter_map(|sample| sample.labels.get(label).cloned())
+            .collect()
+    }
+
+    fn with(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = &Sample> {
+        self.0.iter().filter(move |sample| {
+            sample.name == name
+                && labels
+                    .iter()
+                    .all(|(key, value)| sample.labels.get(*key).is_some_and(|v| v == value))
+        })
     }
 
     /// The names that there are.

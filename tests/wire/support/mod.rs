@@ -19,7 +19,6 @@ use std::time::Duration;
 
 pub use broker::Broker;
 pub use client::Client;
-pub use envelope::Envelope;
 pub use serde_json::{Value, json};
 pub use shared::shared;
 pub use socket::Frame;
@@ -31,6 +30,6 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub async fn within<T>(event: impl Future<Output = T>, otherwise: impl FnOnce() -> String) -> T {
     match tokio::time::timeout(PATIENCE, event).await {
         Ok(value) => value,
-        Err(_) => panic!("waited {PATIENCE:?}: {}", otherwise()),
+        Err(late) => panic!("waited {PATIENCE:?}, {late}: {}", otherwise()),
     }
 }

@@ -27,9 +27,12 @@ pub fn workspace() -> PathBuf {
 }
 
 fn binary() -> PathBuf {
-    let path = env::var_os("SLUICEGATE_BIN")
-        .map_or_else(|| workspace().join("target/debug/sluicegate"), PathBuf::from);
-    assert!(path.exists(), "{} is missing: build the broker first, or set SLUICEGATE_BIN", path.display());
+    let path = env::var_os("SLUICEGATE_BIN").map_or_else(|| workspace().join("target/debug/sluicegate"), PathBuf::from);
+    assert!(
+        path.exists(),
+        "{} is missing: build the broker first, or set SLUICEGATE_BIN",
+        path.display()
+    );
     path
 }
 
@@ -73,7 +76,13 @@ impl Process {
     pub async fn exit_code(&self) -> Option<i32> {
         let mut exit = self.exit.clone();
         let status = within(
-            async { exit.wait_for(Option::is_some).await.map(|status| *status).ok().flatten() },
+            async {
+                exit.wait_for(Option::is_some)
+                    .await
+                    .map(|status| *status)
+                    .ok()
+                    .flatten()
+            },
             || format!("the process runs on; its log:\n{}", self.stderr.text()),
         )
         .await;

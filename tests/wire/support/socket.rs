@@ -59,7 +59,10 @@ impl Frame {
 
     /// The close code, if this is a close frame that has one.
     pub fn close_code(&self) -> Option<u16> {
-        let code = self.payload.first_chunk::<2>().filter(|_| self.opcode == opcode::CLOSE)?;
+        let code = self
+            .payload
+            .first_chunk::<2>()
+            .filter(|_| self.opcode == opcode::CLOSE)?;
         Some(u16::from_be_bytes(*code))
     }
 
@@ -68,7 +71,12 @@ impl Frame {
         let mask = [0x5a, 0x17, 0xc3, 0x88];
         let mut bytes = self.head(0x80);
         bytes.extend_from_slice(&mask);
-        bytes.extend(self.payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+        bytes.extend(
+            self.payload
+                .iter()
+                .zip(mask.iter().cycle())
+                .map(|(byte, key)| byte ^ key),
+        );
         bytes
     }
 
@@ -85,11 +93,11 @@ impl Frame {
         match (u8::try_from(len), u16::try_from(len)) {
             (Ok(short), _) if short < 126 => head.push(mask_bit | short),
             (_, Ok(middle)) => {
-                head.push(mask_bit | 126);
+                head.push(mask_bit | 0x7e);
                 head.extend_from_slice(&middle.to_be_bytes());
             }
             _ => {
-                head.push(mask_bit | 127);
+                head.push(mask_bit | 0x7f);
                 head.extend_from_slice(&u64::try_from(len).unwrap().to_be_bytes());
             }
         }

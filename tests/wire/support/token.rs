@@ -90,10 +90,13 @@ fn es256_key() -> p256::ecdsa::SigningKey {
 
 /// The public half of the key of [`es256`].
 pub fn es256_public_pem() -> String {
-    es256_key().verifying_key().to_public_key_pem(LineEnding::LF).expect("a PEM")
+    es256_key()
+        .verifying_key()
+        .to_public_key_pem(LineEnding::LF)
+        .expect("a PEM")
 }
 
-/// EdDSA (Ed25519).
+/// `EdDSA` (Ed25519).
 pub fn eddsa(claims: &Value) -> String {
     let key = eddsa_key();
     sign(&header("EdDSA"), claims, |text| key.sign(text).to_bytes().to_vec())
@@ -105,5 +108,8 @@ fn eddsa_key() -> ed25519_dalek::SigningKey {
 
 /// The public half of the key of [`eddsa`].
 pub fn eddsa_public_pem() -> String {
-    eddsa_key().verifying_key().to_public_key_pem(LineEnding::LF).expect("a PEM")
+    eddsa_key()
+        .verifying_key()
+        .to_public_key_pem(LineEnding::LF)
+        .expect("a PEM")
 }
