@@ -25,11 +25,19 @@ pub(super) struct Breaker {
 
 #[derive(Debug)]
 enum Circuit {
-    Closed { faults: VecDeque<Instant> },
-    Open { until: Instant, wait: Duration },
+    Closed {
+        faults: VecDeque<Instant>,
+    },
+    Open {
+        until: Instant,
+        wait: Duration,
+    },
     /// One call is under way to see whether the plugin is well again. Should nobody ever say how it
     /// ended, there is another after `until`.
-    HalfOpen { until: Instant, wait: Duration },
+    HalfOpen {
+        until: Instant,
+        wait: Duration,
+    },
 }
 
 impl Default for Circuit {

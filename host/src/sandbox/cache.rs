@@ -157,7 +157,9 @@ fn temporary(dir: &Path) -> PathBuf {
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     // A container's processes have the same id on every start, and one may have died while it wrote.
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
     dir.join(format!("{}-{now}-{serial}.new", std::process::id()))
 }
 
@@ -170,7 +172,10 @@ fn evict(dir: &Path) -> io::Result<()> {
         .collect();
     files.sort();
     let excess = files.len().saturating_sub(FILES);
-    files.iter().take(excess).try_for_each(|(_, path)| fs::remove_file(path))
+    files
+        .iter()
+        .take(excess)
+        .try_for_each(|(_, path)| fs::remove_file(path))
 }
 
 /// A hasher that only feeds a digest: std's are not the same from one build to the next.

@@ -55,7 +55,10 @@ pub(super) fn check_granted(needs: Grants, granted: Grants) -> Result<(), LoadEr
 }
 
 fn offered() -> Names {
-    let contract = OPEN.iter().chain(&GRANTED).map(|interface| format!("{PACKAGE}/{interface}@{VERSION}"));
+    let contract = OPEN
+        .iter()
+        .chain(&GRANTED)
+        .map(|interface| format!("{PACKAGE}/{interface}@{VERSION}"));
     Names(contract.chain(wasi::offered()).collect())
 }
 
@@ -93,7 +96,13 @@ mod tests {
         let of = |name| Name::parse(name).is_of("0.1.0");
         assert!(of("sluicegate:plugin/kv@0.1.0"));
         assert!(of("sluicegate:plugin/kv@0.1.7"));
-        for other in ["a:b/c@0.2.0", "a:b/c@1.0.0", "a:b/c", "a:b/c@0.1.0-rc.1", "a:b/c@0.11.0"] {
+        for other in [
+            "a:b/c@0.2.0",
+            "a:b/c@1.0.0",
+            "a:b/c",
+            "a:b/c@0.1.0-rc.1",
+            "a:b/c@0.11.0",
+        ] {
             assert!(!of(other), "{other}");
         }
     }

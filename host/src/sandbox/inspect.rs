@@ -21,7 +21,10 @@ pub(super) struct Inspected {
 
 /// The binary of a component that may be in the text format, for plugins written by hand.
 pub(super) fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
-    let is_text = bytes.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'(' | b';'));
+    let is_text = bytes
+        .iter()
+        .find(|b| !b.is_ascii_whitespace())
+        .is_some_and(|b| matches!(b, b'(' | b';'));
     if !is_text {
         return Ok(Cow::Borrowed(bytes));
     }
@@ -47,7 +50,11 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, LoadError> {
             _ => LoadError::Invalid(error.to_string()),
         })?;
         match payload {
-            Payload::Version { encoding: Encoding::Module, range, .. } if range.start == 0 => {
+            Payload::Version {
+                encoding: Encoding::Module,
+                range,
+                ..
+            } if range.start == 0 => {
                 return Err(LoadError::CoreModule);
             }
             Payload::CustomSection(section) if section.name() == SCHEMA_SECTION && schema.is_none() => {
@@ -62,7 +69,9 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<Inspected, LoadError> {
 fn parse_schema(data: &[u8]) -> Result<Value, LoadError> {
     if data.len() > SCHEMA_BYTES {
         let found = data.len();
-        return Err(LoadError::BadSchema(format!("it has {found} bytes; the limit is {SCHEMA_BYTES}")));
+        return Err(LoadError::BadSchema(format!(
+            "it has {found} bytes; the limit is {SCHEMA_BYTES}"
+        )));
     }
     serde_json::from_slice(data).map_err(|error| LoadError::BadSchema(error.to_string()))
 }

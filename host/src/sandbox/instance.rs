@@ -16,9 +16,7 @@ use super::fault;
 use super::limits::Limits;
 use super::state::{Call, Phase, State};
 use super::wasi::Wasi;
-use crate::chain::{
-    Answer, Caller, ConnectVerdict, Fault, Handshake, HookKind, PublishVerdict, SubscribeVerdict,
-};
+use crate::chain::{Answer, Caller, ConnectVerdict, Fault, Handshake, HookKind, PublishVerdict, SubscribeVerdict};
 
 /// Bytes that one host call or one verdict may carry from the guest to the host, at most.
 const TRANSFER_BYTES: usize = 4 * 1024 * 1024;
@@ -104,7 +102,9 @@ impl Instance {
             })
         });
         store.set_epoch_deadline(ticks(patience));
-        let instance = plugin.instantiate(&mut store).map_err(|e| not_started(&e, &store, patience))?;
+        let instance = plugin
+            .instantiate(&mut store)
+            .map_err(|e| not_started(&e, &store, patience))?;
         let guest = load(binding, &mut store, &instance)?;
 
         store.data_mut().call.phase = Phase::Init;
@@ -217,4 +217,3 @@ fn ticks(time: Duration) -> u64 {
     let whole = time.as_nanos().div_ceil(TICK.as_nanos());
     u64::try_from(whole).unwrap_or(u64::MAX / 2).saturating_add(1)
 }
-

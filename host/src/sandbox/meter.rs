@@ -91,7 +91,10 @@ impl Meter {
             &["tenant", "plugin", "hook", "verdict"],
         )?;
         let faults = IntCounterVec::new(
-            Opts::new("sluicegate_plugin_faults_total", "Hook calls without a verdict, by cause"),
+            Opts::new(
+                "sluicegate_plugin_faults_total",
+                "Hook calls without a verdict, by cause",
+            ),
             &["tenant", "plugin", "hook", "kind"],
         )?;
         let instances = IntGaugeVec::new(
@@ -143,8 +146,7 @@ impl Meters {
                     let counted = label.is_of(hook);
                     counted.then(|| meter.verdicts.with_label_values(&[tenant, plugin, name, label.name()]))
                 }),
-                faults: FaultKind::ALL
-                    .map(|kind| meter.faults.with_label_values(&[tenant, plugin, name, kind.name()])),
+                faults: FaultKind::ALL.map(|kind| meter.faults.with_label_values(&[tenant, plugin, name, kind.name()])),
             }
         };
         Self {
@@ -166,7 +168,10 @@ impl Meters {
     pub(super) fn tally(&self) -> Tally {
         let tally = |series: &HookSeries| HookTally {
             seconds: series.seconds.local(),
-            verdicts: series.verdicts.each_ref().map(|counter| counter.as_ref().map(IntCounter::local)),
+            verdicts: series
+                .verdicts
+                .each_ref()
+                .map(|counter| counter.as_ref().map(IntCounter::local)),
         };
         Tally {
             hooks: self.hooks.each_ref().map(|series| series.as_ref().map(tally)),

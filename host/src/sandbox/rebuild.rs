@@ -38,7 +38,9 @@ struct Job {
 impl Rebuilder {
     pub(super) fn start() -> io::Result<Self> {
         let (jobs, inbox) = sync_channel(QUEUE);
-        thread::Builder::new().name("rebuild".into()).spawn(move || run(&inbox))?;
+        thread::Builder::new()
+            .name("rebuild".into())
+            .spawn(move || run(&inbox))?;
         Ok(Self(jobs))
     }
 

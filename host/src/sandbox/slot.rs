@@ -119,7 +119,13 @@ impl Slot {
         let (tenant, plugin) = (&*binding.scope().tenant, &**binding.name());
         tracing::warn!(tenant, plugin, hook = hook.name(), %fault, "plugin fault");
         if let Tripped::For(wait) = binding.breaker(hook).fault(pass, now) {
-            tracing::warn!(tenant, plugin, hook = hook.name(), ?wait, "circuit opens after repeated faults");
+            tracing::warn!(
+                tenant,
+                plugin,
+                hook = hook.name(),
+                ?wait,
+                "circuit opens after repeated faults"
+            );
         }
         fault
     }
@@ -144,11 +150,7 @@ impl Slot {
 }
 
 impl Hook for Slot {
-    fn connect(
-        &mut self,
-        handshake: &Arc<Handshake>,
-        caller: &Arc<Caller>,
-    ) -> Result<Answer<ConnectVerdict>, Fault> {
+    fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
         self.call(HookKind::Connect, |instance| instance.connect(handshake, caller))
     }
 
@@ -156,12 +158,7 @@ impl Hook for Slot {
         self.call(HookKind::Subscribe, |instance| instance.subscribe(caller, channel))
     }
 
-    fn publish(
-        &mut self,
-        caller: &Arc<Caller>,
-        channel: &str,
-        data: &[u8],
-    ) -> Result<Answer<PublishVerdict>, Fault> {
+    fn publish(&mut self, caller: &Arc<Caller>, channel: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
         self.call(HookKind::Publish, |instance| instance.publish(caller, channel, data))
     }
 

@@ -122,7 +122,11 @@ impl Kv {
         }
         // Full: room is made without the lock, because that takes all the locks in turn. Another shard
         // may have begun the same counter meanwhile; then this is asked again, with room or without.
-        if self.sweep() { self.increment(key, by, ttl) } else { Err(KvError::Full) }
+        if self.sweep() {
+            self.increment(key, by, ttl)
+        } else {
+            Err(KvError::Full)
+        }
     }
 
     fn put(&self, key: &str, entry: Entry) -> Result<(), KvError> {
@@ -139,7 +143,11 @@ impl Kv {
             }
             self.bytes.fetch_add(old.unwrap_or(0), Ordering::Relaxed);
         }
-        if self.sweep() { self.put(key, entry) } else { Err(KvError::Full) }
+        if self.sweep() {
+            self.put(key, entry)
+        } else {
+            Err(KvError::Full)
+        }
     }
 
     /// The entry under `key`, unless it expired: then it goes.

@@ -78,7 +78,9 @@ impl Limiter {
         let (burst, cost) = (f64::from(burst), f64::from(cost));
         let mut buckets = self.shard(key).lock();
         let known = buckets.get_mut(key);
-        let tokens = known.as_ref().map_or(burst, |bucket| bucket.filled(now, per_second, burst));
+        let tokens = known
+            .as_ref()
+            .map_or(burst, |bucket| bucket.filled(now, per_second, burst));
         if tokens + ROUNDING < cost {
             return Ok(Err(wait_ms(cost, tokens, per_second, burst)));
         }

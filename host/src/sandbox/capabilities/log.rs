@@ -106,7 +106,13 @@ fn line(message: &str) -> Cow<'_, str> {
     if !cut.chars().any(char::is_control) {
         return Cow::Borrowed(cut);
     }
-    let escaped = cut.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() });
+    let escaped = cut.chars().map(|c| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    });
     Cow::Owned(escaped.collect())
 }
 

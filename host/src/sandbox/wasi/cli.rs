@@ -25,11 +25,15 @@ pub(super) fn stdin(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Resul
 }
 
 pub(super) fn stdout(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-stdout", |_, (): ()| Ok((Resource::<OutputStream>::new_own(STDOUT),)))
+    instance.func_wrap("get-stdout", |_, (): ()| {
+        Ok((Resource::<OutputStream>::new_own(STDOUT),))
+    })
 }
 
 pub(super) fn stderr(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-stderr", |_, (): ()| Ok((Resource::<OutputStream>::new_own(STDERR),)))
+    instance.func_wrap("get-stderr", |_, (): ()| {
+        Ok((Resource::<OutputStream>::new_own(STDERR),))
+    })
 }
 
 pub(super) fn terminal_stdin(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
@@ -37,9 +41,13 @@ pub(super) fn terminal_stdin(instance: &mut LinkerInstance<'_, State>) -> wasmti
 }
 
 pub(super) fn terminal_stdout(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-terminal-stdout", |_, (): ()| Ok((None::<Resource<TerminalOutput>>,)))
+    instance.func_wrap("get-terminal-stdout", |_, (): ()| {
+        Ok((None::<Resource<TerminalOutput>>,))
+    })
 }
 
 pub(super) fn terminal_stderr(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-terminal-stderr", |_, (): ()| Ok((None::<Resource<TerminalOutput>>,)))
+    instance.func_wrap("get-terminal-stderr", |_, (): ()| {
+        Ok((None::<Resource<TerminalOutput>>,))
+    })
 }

@@ -38,7 +38,9 @@ fn moment(wasi: &Wasi, wait: Duration) -> Moment {
 }
 
 pub(super) fn monotonic(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    instance.func_wrap("now", |store, (): ()| Ok((nanoseconds(store.data().wasi.made.elapsed()),)))?;
+    instance.func_wrap("now", |store, (): ()| {
+        Ok((nanoseconds(store.data().wasi.made.elapsed()),))
+    })?;
     instance.func_wrap("resolution", |_, (): ()| Ok((1_u64,)))?;
     instance.func_wrap("subscribe-duration", |store, (nanos,): (u64,)| {
         let moment = moment(&store.data().wasi, Duration::from_nanos(nanos));
@@ -53,7 +55,9 @@ pub(super) fn monotonic(instance: &mut LinkerInstance<'_, State>) -> wasmtime::R
 
 pub(super) fn wall(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     instance.func_wrap("now", |_, (): ()| {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         Ok((Datetime {
             seconds: since.as_secs(),
             nanoseconds: since.subsec_nanos(),
@@ -66,4 +70,3 @@ pub(super) fn wall(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result
         },))
     })
 }
-

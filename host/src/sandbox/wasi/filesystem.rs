@@ -6,5 +6,7 @@ use super::io::Descriptor;
 use crate::sandbox::state::State;
 
 pub(super) fn preopens(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-directories", |_, (): ()| Ok((Vec::<(Resource<Descriptor>, String)>::new(),)))
+    instance.func_wrap("get-directories", |_, (): ()| {
+        Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
+    })
 }

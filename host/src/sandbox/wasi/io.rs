@@ -63,7 +63,10 @@ pub(super) fn streams(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Res
     instance.func_wrap("[method]output-stream.check-write", |_, (_,): (Output,)| {
         Ok((Result::<u64, StreamError>::Ok(WRITABLE),))
     })?;
-    for write in ["[method]output-stream.write", "[method]output-stream.blocking-write-and-flush"] {
+    for write in [
+        "[method]output-stream.write",
+        "[method]output-stream.blocking-write-and-flush",
+    ] {
         instance.func_wrap(write, |mut store, (stream, bytes): (Output, Vec<u8>)| {
             let State { wasi, scope, .. } = store.data_mut();
             wasi.write(stream.rep(), &bytes, &scope.log);
@@ -93,8 +96,11 @@ pub(super) fn poll(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result
             return Err(Misuse::new("wasi:io/poll#poll of nothing").into());
         }
         let wasi = &store.data().wasi;
-        let ready: Vec<u32> =
-            (0..).zip(&pollables).filter(|(_, pollable)| is_over(wasi, pollable.rep())).map(|(n, _)| n).collect();
+        let ready: Vec<u32> = (0..)
+            .zip(&pollables)
+            .filter(|(_, pollable)| is_over(wasi, pollable.rep()))
+            .map(|(n, _)| n)
+            .collect();
         if ready.is_empty() {
             return Err(wait_refused());
         }

@@ -60,7 +60,9 @@ pub(super) fn offers(name: &Name<'_>) -> bool {
 
 /// The names of what is offered.
 pub(super) fn offered() -> impl Iterator<Item = String> {
-    INTERFACES.iter().map(|(package, interface, _)| format!("{package}/{interface}@0.2"))
+    INTERFACES
+        .iter()
+        .map(|(package, interface, _)| format!("{package}/{interface}@0.2"))
 }
 
 /// Links the parts of WASI that `component` imports, each under the version it asks for.

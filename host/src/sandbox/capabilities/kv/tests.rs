@@ -42,7 +42,11 @@ fn a_counter_lives_from_its_first_increment() {
     assert_eq!(kv.get("n"), Ok(Some(b"5".to_vec())));
     clock.advance(SECOND / 2);
     assert_eq!(kv.increment("n", -1, None), Ok(-1));
-    assert_eq!(kv.increment("n", i64::MIN, None), Ok(i64::MIN), "it stops at the end of its range");
+    assert_eq!(
+        kv.increment("n", i64::MIN, None),
+        Ok(i64::MIN),
+        "it stops at the end of its range"
+    );
     kv.set("n", b"5", None).unwrap();
     assert_eq!(kv.increment("n", 1, None), Err(KvError::NotANumber));
 }

@@ -26,7 +26,11 @@ fn a_bucket_gives_its_burst_and_then_its_rate() {
     clock.advance(Duration::from_millis(1));
     assert_eq!(take(&limiter, "ann", 5.0, 10, 1), Ok(()));
     clock.advance(Duration::from_secs(3_600));
-    assert_eq!(take(&limiter, "ann", 5.0, 10, 11), Err(u64::MAX), "never more than the burst");
+    assert_eq!(
+        take(&limiter, "ann", 5.0, 10, 11),
+        Err(u64::MAX),
+        "never more than the burst"
+    );
     assert_eq!(take(&limiter, "ann", 5.0, 10, 10), Ok(()));
 }
 
@@ -79,7 +83,10 @@ fn buckets_that_are_full_again_make_room_first() {
     for n in 0..SHARDS * BUCKETS / 2 {
         take(&limiter, &format!("new-{n}"), 1.0, 2, 1).unwrap();
     }
-    assert!(take(&limiter, "ann", 0.001, 1, 1).is_err(), "an empty bucket is kept while there are full ones");
+    assert!(
+        take(&limiter, "ann", 0.001, 1, 1).is_err(),
+        "an empty bucket is kept while there are full ones"
+    );
 }
 
 proptest! {

@@ -61,15 +61,11 @@ impl From<KvError> for kv::Error {
 }
 
 impl limiter::Host for State {
-    fn take(
-        &mut self,
-        key: String,
-        per_second: f64,
-        burst: u32,
-        cost: u32,
-    ) -> wasmtime::Result<Result<(), u64>> {
+    fn take(&mut self, key: String, per_second: f64, burst: u32, cost: u32) -> wasmtime::Result<Result<(), u64>> {
         let limiter = self.scope.limiter.as_ref().ok_or_else(|| not_granted("limiter"))?;
-        let taken = limiter.take(&key, per_second, burst, cost).map_err(|bad| Misuse::new(bad.to_string()))?;
+        let taken = limiter
+            .take(&key, per_second, burst, cost)
+            .map_err(|bad| Misuse::new(bad.to_string()))?;
         Ok(taken)
     }
 }
@@ -77,6 +73,8 @@ impl limiter::Host for State {
 impl metrics::Host for State {
     fn count(&mut self, name: String, by: u64) -> wasmtime::Result<()> {
         let counters = self.scope.counters.as_ref().ok_or_else(|| not_granted("metrics"))?;
-        counters.count(&name, by).map_err(|bad| Misuse::new(bad.to_string()).into())
+        counters
+            .count(&name, by)
+            .map_err(|bad| Misuse::new(bad.to_string()).into())
     }
 }

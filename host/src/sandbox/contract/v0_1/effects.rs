@@ -23,7 +23,10 @@ impl Host for State {
         }
         if value.len() > TAG_VALUE_BYTES {
             let found = value.len();
-            return Err(Misuse::new(format!("a tag's value has at most {TAG_VALUE_BYTES} bytes, not {found}")).into());
+            return Err(Misuse::new(format!(
+                "a tag's value has at most {TAG_VALUE_BYTES} bytes, not {found}"
+            ))
+            .into());
         }
         let tags = &mut self.call.tags;
         if let Some((_, old)) = tags.iter_mut().find(|(k, _)| *k == key) {

@@ -38,10 +38,18 @@ impl Exports {
         let has = |kind| hooks.has(kind);
         Ok(Self {
             lifecycle: lifecycle::GuestIndices::new(pre)?,
-            connect: has(HookKind::Connect).then(|| connect_hook::GuestIndices::new(pre)).transpose()?,
-            subscribe: has(HookKind::Subscribe).then(|| subscribe_hook::GuestIndices::new(pre)).transpose()?,
-            publish: has(HookKind::Publish).then(|| publish_hook::GuestIndices::new(pre)).transpose()?,
-            disconnect: has(HookKind::Disconnect).then(|| disconnect_hook::GuestIndices::new(pre)).transpose()?,
+            connect: has(HookKind::Connect)
+                .then(|| connect_hook::GuestIndices::new(pre))
+                .transpose()?,
+            subscribe: has(HookKind::Subscribe)
+                .then(|| subscribe_hook::GuestIndices::new(pre))
+                .transpose()?,
+            publish: has(HookKind::Publish)
+                .then(|| publish_hook::GuestIndices::new(pre))
+                .transpose()?,
+            disconnect: has(HookKind::Disconnect)
+                .then(|| disconnect_hook::GuestIndices::new(pre))
+                .transpose()?,
         })
     }
 
@@ -49,10 +57,26 @@ impl Exports {
     pub(in crate::sandbox) fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
         Ok(Guest {
             lifecycle: self.lifecycle.load(&mut *store, instance)?,
-            connect: self.connect.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
-            subscribe: self.subscribe.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
-            publish: self.publish.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
-            disconnect: self.disconnect.as_ref().map(|hook| hook.load(&mut *store, instance)).transpose()?,
+            connect: self
+                .connect
+                .as_ref()
+                .map(|hook| hook.load(&mut *store, instance))
+                .transpose()?,
+            subscribe: self
+                .subscribe
+                .as_ref()
+                .map(|hook| hook.load(&mut *store, instance))
+                .transpose()?,
+            publish: self
+                .publish
+                .as_ref()
+                .map(|hook| hook.load(&mut *store, instance))
+                .transpose()?,
+            disconnect: self
+                .disconnect
+                .as_ref()
+                .map(|hook| hook.load(&mut *store, instance))
+                .transpose()?,
         })
     }
 }

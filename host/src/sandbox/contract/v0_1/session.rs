@@ -17,11 +17,19 @@ pub struct HandshakeHandle;
 
 // The calls below happen only while the guest holds a handle, and it gets one only for a call.
 fn caller(state: &State) -> wasmtime::Result<&Caller> {
-    state.call.caller.as_deref().ok_or_else(|| Misuse::new("no session outside a hook").into())
+    state
+        .call
+        .caller
+        .as_deref()
+        .ok_or_else(|| Misuse::new("no session outside a hook").into())
 }
 
 fn handshake(state: &State) -> wasmtime::Result<&Handshake> {
-    state.call.handshake.as_deref().ok_or_else(|| Misuse::new("no handshake outside on-connect").into())
+    state
+        .call
+        .handshake
+        .as_deref()
+        .ok_or_else(|| Misuse::new("no handshake outside on-connect").into())
 }
 
 impl Host for State {}

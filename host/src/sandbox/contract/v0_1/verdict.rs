@@ -71,7 +71,9 @@ fn claims(claims: &str) -> Result<&str, Misuse> {
     }
     if claims.len() > CLAIMS_BYTES {
         let found = claims.len();
-        return Err(Misuse::new(format!("claims have at most {CLAIMS_BYTES} bytes, not {found}")));
+        return Err(Misuse::new(format!(
+            "claims have at most {CLAIMS_BYTES} bytes, not {found}"
+        )));
     }
     match serde_json::from_str::<Map<String, Value>>(claims) {
         Ok(_) => Ok(claims),
@@ -91,7 +93,10 @@ fn denial(denial: types::Denial) -> Result<Denial, Misuse> {
         code => SHARED_CODES.contains(&code),
     };
     if !allowed {
-        return Err(Misuse::new(format!("the denial code {}, which a plugin may not use so", denial.code)));
+        return Err(Misuse::new(format!(
+            "the denial code {}, which a plugin may not use so",
+            denial.code
+        )));
     }
     if !is_snake_case_word(&denial.reason) {
         return Err(Misuse::new(format!(
