@@ -1,0 +1,9 @@
+//! Renders the settings schema that the component carries.
+
+#[allow(dead_code, reason = "only the schema is needed here")]
+#[path = "src/settings.rs"]
+mod settings;
+
+fn main() {
+    sluicegate_plugin_build::settings_schema::<settings::Settings>();
+}

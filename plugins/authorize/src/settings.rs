@@ -1,0 +1,109 @@
+//! The settings as the operator writes them. Knows their shape, not what makes them work together.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Settings of the plugin authorize.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The keys that a token may be signed with. Without one, every token is refused.
+    #[serde(default)]
+    pub keys: Vec<KeySettings>,
+    /// What `iss` must be. Not given: it is not looked at.
+    pub issuer: Option<String>,
+    /// What `aud` must be or hold. Not given: it is not looked at.
+    pub audience: Option<String>,
+    /// How far the clocks of issuer and broker may differ, in seconds; at most an hour.
+    #[serde(default = "default_leeway")]
+    #[schemars(range(max = 3600))]
+    pub leeway_seconds: u64,
+    /// Whether a token must say when it ends. False accepts sessions that never do.
+    #[serde(default = "default_require_exp")]
+    pub require_exp: bool,
+    /// For how long a verdict on a session and channel is reused, in seconds. 0: every time anew.
+    #[serde(default)]
+    #[schemars(range(max = 3600))]
+    pub cache_seconds: u32,
+    /// Who may do what in which channels. What no rule allows is denied.
+    #[serde(default)]
+    pub rules: Vec<RuleSettings>,
+}
+
+fn default_leeway() -> u64 {
+    30
+}
+
+fn default_require_exp() -> bool {
+    true
+}
+
+/// One key (`alg` with `secret` or `public_pem`), or a set of them (`jwks`).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeySettings {
+    /// The one algorithm that this key is for.
+    pub alg: Option<Algorithm>,
+    /// HS256: the shared secret, at least 16 bytes; 32 or more are recommended.
+    pub secret: Option<String>,
+    /// RS256, ES256, EdDSA: the public key as PEM text.
+    pub public_pem: Option<String>,
+    /// A JWK Set as JSON text. `use`, `kid` and `alg` are taken from its keys.
+    pub jwks: Option<String>,
+    /// The name of this key. A token that names another is not tried with it.
+    pub kid: Option<String>,
+}
+
+/// The algorithms that can be configured; `none` is not one of them.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    HS256,
+    /// RSA PKCS#1 v1.5 with SHA-256.
+    RS256,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// Ed25519.
+    EdDSA,
+}
+
+/// What the sessions that fit may do in the channels that fit.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSettings {
+    /// A channel pattern; `{user}` and `{claim:NAME}` are filled from the session.
+    pub channels: String,
+    /// What is allowed.
+    pub allow: Vec<Action>,
+    /// Claims that the session must have, each equal to the value here or a list that holds it.
+    #[serde(default)]
+    pub when: BTreeMap<String, Scalar>,
+}
+
+/// Something that a session does in a channel.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Listen.
+    Subscribe,
+    /// Send.
+    Publish,
+    /// Ask who is present.
+    Presence,
+    /// Read and recover history.
+    History,
+}
+
+/// The value of a claim.
+#[derive(Clone, Debug, Deserialize, PartialEq, JsonSchema)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(serde_json::Number),
+    /// Text.
+    Text(String),
+}

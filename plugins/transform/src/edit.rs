@@ -1,0 +1,183 @@
+//! Changes to JSON text at places named by pointers. What is not named keeps every byte. Knows no rule.
+//!
+//! An object may say a key twice, and readers differ in which one they take: every one of them is changed.
+
+use std::borrow::Cow;
+
+use sluicegate_plugin::json::{self, Broken, Item, items, value_at};
+
+use crate::pointer::{Tree, names_index};
+
+/// What stands in place of a masked value.
+pub const MASK: &str = "\"***\"";
+
+/// What to do with a value that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Take it out of its object or array.
+    Remove,
+    /// Put [`MASK`] in its place.
+    Mask,
+}
+
+/// Copies what is kept, piece by piece, and notices when nothing changed.
+struct Copy<'a> {
+    json: &'a str,
+    out: String,
+    copied: usize,
+}
+
+impl<'a> Copy<'a> {
+    fn of(json: &'a str) -> Self {
+        Self {
+            json,
+            out: String::new(),
+            copied: 0,
+        }
+    }
+
+    /// Writes `text` in place of the bytes from `start` to `end`.
+    fn replace(&mut self, start: usize, end: usize, text: &str) {
+        self.out.push_str(&self.json[self.copied..start]);
+        self.out.push_str(text);
+        self.copied = end;
+    }
+
+    fn finish(mut self) -> Cow<'a, str> {
+        if self.copied == 0 && self.out.is_empty() {
+            return Cow::Borrowed(self.json);
+        }
+        self.out.push_str(&self.json[self.copied..]);
+        Cow::Owned(self.out)
+    }
+}
+
+/// Which step of the tree leads to this item; `index` for an element of an array.
+fn step_to<T>(json: &str, tree: &Tree<T>, item: &Item, index: Option<usize>) -> Option<usize> {
+    tree.steps.iter().position(|(step, _)| match index {
+        None => json::key_is(&json[item.key.clone()], step),
+        Some(index) => names_index(step, index),
+    })
+}
+
+/// Removes and masks. Indices count as in the text given, before anything is removed.
+///
+/// # Errors
+/// [`Broken`] where the text is not JSON.
+pub fn cut<'a>(json: &'a str, tree: &Tree<Cut>) -> Result<Cow<'a, str>, Broken> {
+    let root = value_at(json, 0)?;
+    let mut copy = Copy::of(json);
+    match tree.wanted {
+        // Of the whole message nothing can be left over, so to remove it is to mask it.
+        Some(_) => copy.replace(root.start, root.end, MASK),
+        None => cut_inside(json, root.start, tree, &mut copy)?,
+    }
+    Ok(copy.finish())
+}
+
+fn cut_inside(json: &str, open: usize, tree: &Tree<Cut>, copy: &mut Copy<'_>) -> Result<(), Broken> {
+    if tree.steps.is_empty() {
+        return Ok(());
+    }
+    let array = json.as_bytes()[open] == b'[';
+    let mut kept = false;
+    let mut last_end = open + 1;
+    // Where an item began that went out before any was kept: the comma behind it has to go too.
+    let mut leading = None;
+    for (index, item) in items(json, open).enumerate() {
+        let item = item?;
+        if let Some(from) = leading.take() {
+            copy.replace(from, item.whole.start, "");
+        }
+        let step = step_to(json, tree, &item, array.then_some(index));
+        match step.map(|at| (&tree.steps[at].1, tree.steps[at].1.wanted)) {
+            Some((_, Some(Cut::Remove))) if kept => copy.replace(last_end, item.whole.end, ""),
+            Some((_, Some(Cut::Remove))) => leading = Some(item.whole.start),
+            other => {
+                kept = true;
+                match other {
+                    Some((_, Some(_))) => copy.replace(item.value.start, item.value.end, MASK),
+                    Some((below, None)) => cut_inside(json, item.value.start, below, copy)?,
+                    None => {}
+                }
+            }
+        }
+        last_end = item.whole.end;
+    }
+    if let Some(from) = leading {
+        copy.replace(from, last_end, "");
+    }
+    Ok(())
+}
+
+/// Puts values at places. An object on the way that is missing is made; an array takes only an index it has;
+/// where something else is in the way, nothing is set there.
+///
+/// # Errors
+/// [`Broken`] where the text is not JSON.
+pub fn set<'a>(json: &'a str, tree: &Tree<String>) -> Result<Cow<'a, str>, Broken> {
+    let root = value_at(json, 0)?;
+    let mut copy = Copy::of(json);
+    match &tree.wanted {
+        Some(value) => copy.replace(root.start, root.end, value),
+        None => set_inside(json, root.start, tree, &mut copy)?,
+    }
+    Ok(copy.finish())
+}
+
+fn set_inside(json: &str, open: usize, tree: &Tree<String>, copy: &mut Copy<'_>) -> Result<(), Broken> {
+    let array = match json.as_bytes()[open] {
+        b'{' => false,
+        b'[' => true,
+        _ => return Ok(()),
+    };
+    let mut seen = vec![false; tree.steps.len()];
+    let mut end = open + 1;
+    let mut any = false;
+    for (index, item) in items(json, open).enumerate() {
+        let item = item?;
+        end = item.whole.end;
+        any = true;
+        let Some(at) = step_to(json, tree, &item, array.then_some(index)) else {
+            continue;
+        };
+        seen[at] = true;
+        match &tree.steps[at].1.wanted {
+            Some(value) => copy.replace(item.value.start, item.value.end, value),
+            None => set_inside(json, item.value.start, &tree.steps[at].1, copy)?,
+        }
+    }
+    if array {
+        return Ok(());
+    }
+    let mut added = String::new();
+    for ((step, below), _) in tree.steps.iter().zip(seen).filter(|(_, seen)| !seen) {
+        if any || !added.is_empty() {
+            added.push(',');
+        }
+        member(&mut added, step, below);
+    }
+    if !added.is_empty() {
+        copy.replace(end, end, &added);
+    }
+    Ok(())
+}
+
+/// Writes a member that was not there, with all that is wanted below it.
+fn member(out: &mut String, step: &str, tree: &Tree<String>) {
+    out.push('"');
+    json::escape_into(out, step);
+    out.push_str("\":");
+    if let Some(value) = &tree.wanted {
+        out.push_str(value);
+        return;
+    }
+    out.push('{');
+    for (index, (step, below)) in tree.steps.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        member(out, step, below);
+    }
+    out.push('}');
+}

@@ -1,0 +1,48 @@
+//! Sluicegate plugin: masks, removes, sets and checks parts of messages on publish. Glue only: what decides is
+//! in [`rules`].
+
+use sluicegate_plugin::{Denial, Plugin, PublishHook, PublishVerdict, Session, SetupError, info};
+
+use crate::{
+    rules::{Refusal, Rules},
+    settings::Settings,
+};
+
+pub mod edit;
+pub mod pointer;
+pub mod rules;
+pub mod schema;
+pub mod settings;
+
+/// The plugin, its settings checked.
+pub struct Transform {
+    rules: Rules,
+}
+
+impl Plugin for Transform {
+    type Settings = Settings;
+
+    fn new(settings: Settings) -> Result<Self, SetupError> {
+        Ok(Self {
+            rules: Rules::check(settings.rules)?,
+        })
+    }
+}
+
+impl PublishHook for Transform {
+    fn on_publish(&mut self, _: &Session<'_>, channel: &str, data: &[u8]) -> PublishVerdict {
+        match self.rules.apply(channel, data) {
+            // Never an allow: who may publish is for others to say.
+            Ok(None) => PublishVerdict::Abstain,
+            Ok(Some(changed)) => PublishVerdict::Replace(changed),
+            Err(Refusal::Schema(violation)) => {
+                info!("a message to {channel} breaks the schema: {violation}");
+                Denial::new(4422, "schema_violation").message(violation).into()
+            }
+            Err(Refusal::NotJson) => Denial::new(4422, "not_json").into(),
+        }
+    }
+}
+
+sluicegate_plugin::settings!(Settings);
+sluicegate_plugin::register!(Transform: publish);

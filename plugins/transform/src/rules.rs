@@ -1,0 +1,185 @@
+//! What happens to a message: the rules, made ready at the start. Knows channels and JSON text, no session.
+
+use std::borrow::Cow;
+
+use sluicegate_plugin::{
+    channel::Pattern,
+    json::{self, Broken},
+    words::WordList,
+};
+
+use crate::{
+    edit::{self, Cut},
+    pointer::{self, Tree},
+    schema::Schema,
+    settings::RuleSettings,
+};
+
+/// Why a message cannot pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It does not fulfil the schema: the first violation.
+    Schema(String),
+    /// It is not JSON. The broker rules this out, so a test or a broken neighbour wrote it.
+    NotJson,
+}
+
+impl From<Broken> for Refusal {
+    fn from(_: Broken) -> Self {
+        Self::NotJson
+    }
+}
+
+struct Words {
+    list: WordList,
+    /// Ready to stand in a JSON string, in the order of the list.
+    replacements: Vec<String>,
+}
+
+impl Words {
+    fn replace<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        if !self.list.may_occur(json) {
+            return Cow::Borrowed(json);
+        }
+        let mut out = String::new();
+        let mut copied = 0;
+        for text in json::strings(json).filter(|text| !text.key) {
+            let start = text.content.start;
+            for hit in self.list.hits(&json[text.content]) {
+                out.push_str(&json[copied..start + hit.range.start]);
+                out.push_str(&self.replacements[hit.word]);
+                copied = start + hit.range.end;
+            }
+        }
+        if copied == 0 {
+            return Cow::Borrowed(json);
+        }
+        out.push_str(&json[copied..]);
+        Cow::Owned(out)
+    }
+}
+
+struct Rule {
+    channels: Pattern,
+    schema: Option<Schema>,
+    cut: Tree<Cut>,
+    words: Option<Words>,
+    set: Tree<String>,
+}
+
+impl Rule {
+    fn check(settings: RuleSettings) -> Result<Self, String> {
+        let channels = Pattern::parse(&settings.channels).map_err(|e| format!("channels: {e}"))?;
+        if channels.holes().next().is_some() {
+            return Err("channels: this plugin fills nothing into its patterns".into());
+        }
+        let schema = settings.schema.as_ref().map(Schema::check).transpose();
+        let schema = schema.map_err(|e| format!("schema: {e}"))?;
+        let mut cut = Tree::default();
+        for text in &settings.mask {
+            cut.insert(&pointer::parse(text).map_err(|e| format!("mask: {e}"))?, Cut::Mask);
+        }
+        for text in &settings.remove {
+            let steps = pointer::parse(text).map_err(|e| format!("remove: {e}"))?;
+            if steps.is_empty() {
+                return Err("remove: the whole message cannot be removed".into());
+            }
+            cut.insert(&steps, Cut::Remove);
+        }
+        let mut set = Tree::default();
+        for (text, value) in &settings.set {
+            let steps = pointer::parse(text).map_err(|e| format!("set: {e}"))?;
+            if set.covers(&steps) {
+                return Err(format!("set: `{text}` lies in another value that is set"));
+            }
+            set.insert(&steps, value.get().to_owned());
+        }
+        let words = (!settings.words.is_empty()).then(|| words(&settings)).transpose()?;
+        Ok(Self {
+            channels,
+            schema,
+            cut,
+            words,
+            set,
+        })
+    }
+
+    fn apply<'a>(&self, json: &'a str) -> Result<Cow<'a, str>, Refusal> {
+        if let Some(schema) = &self.schema {
+            schema.validate(json).map_err(Refusal::Schema)?;
+        }
+        let mut out = Cow::Borrowed(json);
+        if !self.cut.is_empty() {
+            out = chain(out, |json| edit::cut(json, &self.cut))?;
+        }
+        if let Some(words) = &self.words {
+            out = chain(out, |json| Ok(words.replace(json)))?;
+        }
+        if !self.set.is_empty() {
+            out = chain(out, |json| edit::set(json, &self.set))?;
+        }
+        Ok(out)
+    }
+}
+
+fn words(settings: &RuleSettings) -> Result<Words, String> {
+    let list = WordList::new(settings.words.keys()).map_err(|e| format!("words: {e}"))?;
+    let escaped = |text: &String| {
+        let mut out = String::new();
+        json::escape_into(&mut out, text);
+        out
+    };
+    Ok(Words {
+        list,
+        replacements: settings.words.values().map(escaped).collect(),
+    })
+}
+
+/// The next change on top of the ones before.
+fn chain<'a>(
+    before: Cow<'a, str>,
+    change: impl Fn(&str) -> Result<Cow<'_, str>, Broken>,
+) -> Result<Cow<'a, str>, Broken> {
+    let after = match change(&before)? {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) => Some(text),
+    };
+    Ok(after.map_or(before, Cow::Owned))
+}
+
+/// All rules of the settings.
+pub struct Rules(Vec<Rule>);
+
+impl Rules {
+    /// Checks the settings of all rules.
+    ///
+    /// # Errors
+    /// The first rule that cannot work, by its place.
+    pub fn check(settings: Vec<RuleSettings>) -> Result<Self, String> {
+        let rules = settings.into_iter().enumerate();
+        let rules = rules.map(|(index, rule)| Rule::check(rule).map_err(|e| format!("rules[{index}].{e}")));
+        Ok(Self(rules.collect::<Result<_, _>>()?))
+    }
+
+    /// What the message becomes in this channel; `None`: it stays as it is, byte for byte.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn apply(&self, channel: &str, data: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+        let mut fitting = self.0.iter().filter(|rule| rule.channels.matches(channel)).peekable();
+        if fitting.peek().is_none() {
+            return Ok(None);
+        }
+        let json = std::str::from_utf8(data).map_err(|_| Refusal::NotJson)?;
+        let mut out = Cow::Borrowed(json);
+        for rule in fitting {
+            let after = match rule.apply(&out)? {
+                Cow::Borrowed(_) => continue,
+                Cow::Owned(text) => text,
+            };
+            out = Cow::Owned(after);
+        }
+        // Changed to what it was already (a value masked twice) is not changed.
+        Ok((*out != *json).then(|| out.into_owned().into_bytes()))
+    }
+}
