@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::BrokerError;
 use crate::chain::{Chain, Defaults, FaultRules, Link};
-use crate::config::{Capability, ChainEntry, Config, OnFaultRules, Problem, Problems, Tenant};
+use crate::config::{Capability, ChainEntry, Config, Problem, Problems, Tenant};
 use crate::observe::Metrics;
 use crate::sandbox::{self, Binding, Capabilities, Clock, Grants, Meter, Plugin, Sandbox, SandboxOptions};
 use crate::shard::NewTenant;
@@ -90,7 +90,7 @@ impl Plugins {
                 match plugin.bind(sandbox_link(tenant, entry), &self.capabilities, &self.meter) {
                     Ok(binding) => links.push(BoundLink {
                         binding,
-                        on_fault: fault_rules(entry.on_fault),
+                        on_fault: entry.on_fault,
                     }),
                     Err(error) => {
                         let reason = format!("plugin {:?} for tenant {:?}: {error}", &*entry.plugin, &*tenant.name);
@@ -158,13 +158,5 @@ fn sandbox_link(tenant: &Tenant, entry: &ChainEntry) -> sandbox::Link {
             metrics: entry.grants.contains(&Capability::Metrics),
         },
         settings: entry.settings.clone(),
-    }
-}
-
-fn fault_rules(rules: OnFaultRules) -> FaultRules {
-    FaultRules {
-        connect: rules.connect,
-        subscribe: rules.subscribe,
-        publish: rules.publish,
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chain::{HookKind, Hooks, OnFault};
+use crate::chain::{FaultRules, HookKind, Hooks, OnFault};
 
 use super::plugins::PluginFile;
 use super::problem::Place;
@@ -34,7 +34,7 @@ pub struct ChainEntry {
     /// The hooks to ask; none asks all that the plugin exports.
     pub hooks: Option<Hooks>,
     /// What its faults mean.
-    pub on_fault: OnFaultRules,
+    pub on_fault: FaultRules,
     /// Of one call.
     pub deadline: Duration,
     /// Of one instance, over all its memories.
@@ -58,29 +58,6 @@ impl fmt::Debug for ChainEntry {
             .field("memory_bytes", &self.memory_bytes)
             .field("grants", &self.grants)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a fault means, per hook.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OnFaultRules {
-    /// On connect and token refresh.
-    pub connect: OnFault,
-    /// On subscribe.
-    pub subscribe: OnFault,
-    /// On publish.
-    pub publish: OnFault,
-}
-
-impl OnFaultRules {
-    /// The rule of `hook`. A disconnect decides nothing, so its faults mean nothing.
-    pub fn of(&self, hook: HookKind) -> OnFault {
-        match hook {
-            HookKind::Connect => self.connect,
-            HookKind::Subscribe => self.subscribe,
-            HookKind::Publish => self.publish,
-            HookKind::Disconnect => OnFault::Deny,
-        }
     }
 }
 
@@ -145,10 +122,10 @@ fn hooks(value: &Value<'_>) -> Option<Hooks> {
 }
 
 /// A word for all hooks, or a table of words per hook, where an absent hook means deny.
-fn on_fault(value: &Value<'_>) -> OnFaultRules {
+fn on_fault(value: &Value<'_>) -> FaultRules {
     if !value.raw.is_table() {
         let all = on_fault_word(value).unwrap_or_default();
-        return OnFaultRules {
+        return FaultRules {
             connect: all,
             subscribe: all,
             publish: all,
@@ -159,7 +136,7 @@ fn on_fault(value: &Value<'_>) -> OnFaultRules {
         let word = section.value(hook.name());
         word.and_then(|word| on_fault_word(&word)).unwrap_or_default()
     };
-    let rules = OnFaultRules {
+    let rules = FaultRules {
         connect: of(HookKind::Connect),
         subscribe: of(HookKind::Subscribe),
         publish: of(HookKind::Publish),

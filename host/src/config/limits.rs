@@ -3,7 +3,7 @@
 use super::section::{Number, Section, as_usize};
 
 const MESSAGE_BYTES: Number = Number {
-    min: 1_024,
+    min: 64,
     max: 16_777_216,
     default: 65_536,
     unit: "bytes",
@@ -53,7 +53,7 @@ pub struct Limits {
     pub connections_per_user: usize,
     /// Publishes a second of one connection, with a burst of twice that; none for no limit.
     pub publish_per_second: Option<u32>,
-    /// Bytes that wait for one connection; never less than `message_bytes`.
+    /// Bytes of messages that wait for one connection. A message that is larger never finds room.
     pub outbox_bytes: usize,
 }
 
@@ -79,21 +79,6 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
         publish_per_second: rate(section.number("publish_per_second", &PUBLISH_RATE)),
         outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
     };
-    if limits.outbox_bytes < limits.message_bytes {
-        // Whichever of the two was written is the one to change; asking again is harmless.
-        let key = ["outbox_bytes", "message_bytes"]
-            .into_iter()
-            .find_map(|key| section.value(key));
-        let place = key.map_or_else(|| section.place.clone(), |value| value.place);
-        section.report(
-            place
-                .problem(format!(
-                    "the outbox of {} bytes does not hold one message of {} bytes",
-                    limits.outbox_bytes, limits.message_bytes
-                ))
-                .hint("outbox_bytes is at least message_bytes"),
-        );
-    }
     section.finish();
     limits
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 pub use backplane::BackplaneKind;
-pub use chain::{Capability, ChainEntry, OnFaultRules};
+pub use chain::{Capability, ChainEntry};
 pub use channels::{ChannelRule, ChannelSettings, History, Overflow};
 pub use limits::Limits;
 pub use origins::Origins;

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::chain::{HookKind, Hooks, OnFault};
+use crate::chain::{FaultRules, HookKind, Hooks, OnFault};
 use crate::config::{BackplaneKind, Capability, ChannelSettings, Config, History, Limits, Overflow, load};
 use crate::protocol::names::Channel;
 
@@ -149,9 +149,7 @@ fn a_chain_entry_trusts_little_by_default() {
     let config = entry("");
     let entry = &config.tenants[0].chain[0];
     assert_eq!(entry.hooks, None);
-    for hook in HookKind::ALL {
-        assert_eq!(entry.on_fault.of(hook), OnFault::Deny);
-    }
+    assert_eq!(entry.on_fault, FaultRules::default());
     assert_eq!(entry.deadline, Duration::from_millis(5));
     assert_eq!(entry.memory_bytes, 16 * 1_048_576);
     assert!(entry.grants.is_empty());
