@@ -1,0 +1,186 @@
+//! One connection to the server, from the upgrade on. Knows its socket and how far it has come.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+
+use anyhow::{Context, Result, bail, ensure};
+use memchr::memmem;
+use socket2::{Domain, Socket, Type};
+
+use crate::latency::Latencies;
+use crate::target::Target;
+use crate::websocket::{self, Kind};
+
+/// Connections from one source address: an address has some 28,000 ports to connect from.
+const PER_SOURCE: usize = 1000;
+/// Longest answer to an upgrade.
+const HEAD_BYTES: usize = 8192;
+
+/// What the connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Subscriber,
+    Publisher,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Upgrading,
+    Greeting,
+    Ready,
+}
+
+/// What all connections together have seen.
+pub struct Tally {
+    pub ready: usize,
+    pub closed: usize,
+    pub deliveries: u64,
+    pub latencies: Latencies,
+}
+
+/// A nonblocking connection.
+pub struct Connection {
+    pub stream: TcpStream,
+    role: Role,
+    stage: Stage,
+    /// The start of a frame, or of the upgrade's answer, that is not whole.
+    rest: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects, and asks for the upgrade. `index` chooses the source address in 127.0.0.0/8.
+    pub fn open(target: &Target, server: SocketAddr, role: Role, index: usize) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        let [_, _, high, low] = u32::try_from(index / PER_SOURCE)?.to_be_bytes();
+        // Not 127.0.0.0, and not where servers listen: 127.0.0.1.
+        let source = Ipv4Addr::new(127, 1, high, low.saturating_add(1));
+        socket
+            .bind(&SocketAddrV4::new(source, 0).into())
+            .context("no port to connect from")?;
+        socket.set_tcp_nodelay(true)?;
+        socket
+            .connect(&server.into())
+            .with_context(|| format!("cannot connect to {server}"))?;
+        socket.set_nonblocking(true)?;
+        let path = match role {
+            Role::Subscriber => &target.subscriber_path,
+            Role::Publisher => &target.publisher_path,
+        };
+        let mut connection = Self {
+            stream: socket.into(),
+            role,
+            stage: Stage::Upgrading,
+            rest: Vec::new(),
+        };
+        let request = websocket::upgrade_request(path, &server.to_string(), &target.headers);
+        connection.say(request.as_bytes())?;
+        Ok(connection)
+    }
+
+    /// Reads what is there; false once the server has closed.
+    pub fn read(
+        &mut self,
+        buffer: &mut [u8],
+        target: &Target,
+        finder: &memmem::Finder<'_>,
+        tally: &mut Tally,
+    ) -> Result<bool> {
+        let count = match self.stream.read(buffer) {
+            Ok(0) => return Ok(false),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        if self.rest.is_empty() {
+            let taken = self.take(&buffer[..count], target, finder, tally)?;
+            self.rest.extend_from_slice(&buffer[taken..count]);
+        } else {
+            let mut bytes = std::mem::take(&mut self.rest);
+            bytes.extend_from_slice(&buffer[..count]);
+            let taken = self.take(&bytes, target, finder, tally)?;
+            bytes.drain(..taken);
+            self.rest = bytes;
+        }
+        Ok(true)
+    }
+
+    /// Looks at everything that is whole, and tells how much that was.
+    fn take(&mut self, bytes: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) -> Result<usize> {
+        let mut at = 0;
+        if self.stage == Stage::Upgrading {
+            match memmem::find(bytes, b"\r\n\r\n") {
+                Some(end) => {
+                    self.upgraded(&bytes[..end], target, tally)?;
+                    at = end + 4;
+                }
+                None => {
+                    ensure!(bytes.len() < HEAD_BYTES, "the answer to the upgrade does not end");
+                    return Ok(0);
+                }
+            }
+        }
+        while let Some(frame) = websocket::first_frame(&bytes[at..]) {
+            let payload = &bytes[at..][frame.payload.clone()];
+            match frame.kind {
+                Kind::Data => self.data(payload, target, finder, tally),
+                Kind::Ping => self.say(&websocket::pong_frame(payload))?,
+                Kind::Pong => {}
+                Kind::Close => bail!("the server closed: {}", String::from_utf8_lossy(payload)),
+            }
+            at += frame.payload.end;
+        }
+        Ok(at)
+    }
+
+    fn upgraded(&mut self, head: &[u8], target: &Target, tally: &mut Tally) -> Result<()> {
+        let head = String::from_utf8_lossy(head);
+        ensure!(
+            head.starts_with("HTTP/1.1 101"),
+            "no upgrade: {}",
+            head.lines().next().unwrap_or_default()
+        );
+        let hello = match self.role {
+            Role::Subscriber => &target.subscriber_hello,
+            Role::Publisher => &target.publisher_hello,
+        };
+        let hello: Vec<u8> = hello.iter().flat_map(|text| websocket::text_frame(text)).collect();
+        if hello.is_empty() {
+            self.stage = Stage::Ready;
+            tally.ready += 1;
+        } else {
+            self.stage = Stage::Greeting;
+            self.say(&hello)?;
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, payload: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) {
+        if self.stage == Stage::Greeting {
+            let ready = target.ready.as_deref().unwrap_or_default();
+            if memmem::find(payload, ready.as_bytes()).is_some() {
+                self.stage = Stage::Ready;
+                tally.ready += 1;
+            }
+        }
+        if self.role == Role::Subscriber
+            && let Some(age) = target.age_of(finder, payload)
+        {
+            tally.deliveries += 1;
+            tally.latencies.record(age);
+        }
+    }
+
+    /// Writes something small, for which an idle socket always has room.
+    fn say(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(bytes)?)
+    }
+
+    /// Writes as much as there is room for, and tells how much.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        match self.stream.write(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            written => Ok(written?),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! All connections, on one thread: waits for whichever has something to read.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use memchr::memmem::Finder;
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+
+use crate::connection::{Connection, Role, Tally};
+use crate::latency::Latencies;
+use crate::target::Target;
+
+/// Bytes read from a connection at once.
+const READ_BYTES: usize = 65_536;
+/// Connections that one wait reports at most.
+const EVENTS: usize = 1024;
+/// How long everyone who was opened may take to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// The connections, and what they have seen.
+pub struct Crowd<'t> {
+    target: &'t Target,
+    server: SocketAddr,
+    finder: Finder<'t>,
+    poll: OwnedFd,
+    connections: Vec<Connection>,
+    events: Vec<epoll::Event>,
+    buffer: Box<[u8]>,
+    pub tally: Tally,
+}
+
+impl<'t> Crowd<'t> {
+    /// Nobody yet.
+    pub fn new(target: &'t Target, server: SocketAddr) -> Result<Self> {
+        Ok(Self {
+            target,
+            server,
+            finder: Finder::new(&target.delivery),
+            poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            connections: Vec::new(),
+            events: Vec::with_capacity(EVENTS),
+            buffer: vec![0; READ_BYTES].into(),
+            tally: Tally {
+                ready: 0,
+                closed: 0,
+                deliveries: 0,
+                latencies: Latencies::new(),
+            },
+        })
+    }
+
+    /// Opens `count` connections, at most `ramp` of them under way at a time.
+    pub fn open(&mut self, role: Role, count: usize, ramp: usize) -> Result<()> {
+        let end = self.connections.len() + count;
+        while self.connections.len() < end {
+            for index in self.connections.len()..end.min(self.connections.len() + ramp) {
+                let connection = Connection::open(self.target, self.server, role, index)?;
+                let data = epoll::EventData::new_u64(index as u64);
+                epoll::add(&self.poll, &connection.stream, data, epoll::EventFlags::IN)?;
+                self.connections.push(connection);
+            }
+            self.wait_until_ready()?;
+        }
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let begin = Instant::now();
+        while self.tally.ready < self.connections.len() {
+            self.turn(Duration::from_millis(10))?;
+            ensure!(self.tally.closed == 0, "the server hung up on a connection that opens");
+            if begin.elapsed() > READY_WITHIN {
+                let (ready, opened) = (self.tally.ready, self.connections.len());
+                bail!("after {READY_WITHIN:?} only {ready} of {opened} connections are ready");
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection that was opened last.
+    pub fn newest(&mut self) -> &mut Connection {
+        self.connections.last_mut().expect("one was opened")
+    }
+
+    /// Waits at most `wait`, then reads once from every connection that has something.
+    pub fn turn(&mut self, wait: Duration) -> Result<()> {
+        let wait = Timespec::try_from(wait)?;
+        self.events.clear();
+        match epoll::wait(&self.poll, spare_capacity(&mut self.events), Some(&wait)) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            outcome => outcome?,
+        };
+        for event in &self.events {
+            let index = usize::try_from(event.data.u64())?;
+            let connection = &mut self.connections[index];
+            if !connection.read(&mut self.buffer, self.target, &self.finder, &mut self.tally)? {
+                self.tally.closed += 1;
+                epoll::delete(&self.poll, &connection.stream)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does nothing but read for this long.
+    pub fn rest(&mut self, time: Duration) -> Result<()> {
+        let end = Instant::now() + time;
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            self.turn(left)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the deliveries so far.
+    pub fn reset(&mut self) {
+        self.tally.deliveries = 0;
+        self.tally.latencies = Latencies::new();
+    }
+}

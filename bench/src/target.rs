@@ -1,0 +1,91 @@
+//! How to speak to one server: paths, opening words, and how a delivery is recognised. Knows text, no socket.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// A server's description, read from a JSON file in `bench/targets`.
+///
+/// In its frames `{token}` stands for the command line's token, `{number}` for the count of the message,
+/// `{sent}` for the moment of sending in nanoseconds since the epoch, and `{fill}` for the payload's filling.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// What results are called.
+    pub name: String,
+    /// Where subscribers connect.
+    pub subscriber_path: String,
+    /// Where the publisher connects.
+    pub publisher_path: String,
+    /// Further lines of the upgrade request.
+    #[serde(default)]
+    pub headers: Vec<String>,
+    /// What a subscriber says first, a frame each.
+    #[serde(default)]
+    pub subscriber_hello: Vec<String>,
+    /// What the publisher says first.
+    #[serde(default)]
+    pub publisher_hello: Vec<String>,
+    /// The text of the frame that answers the last hello; without it, the upgrade is enough.
+    pub ready: Option<String>,
+    /// A message.
+    pub publish: String,
+    /// The text in a delivery right before the moment of sending.
+    pub delivery: String,
+}
+
+impl Target {
+    /// Reads a description and fills in the token.
+    pub fn load(path: &Path, token: &str) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let mut target: Self = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        for hello in target.subscriber_hello.iter_mut().chain(&mut target.publisher_hello) {
+            *hello = hello.replace("{token}", token);
+        }
+        Ok(target)
+    }
+
+    /// The next message.
+    pub fn message(&self, number: u64, fill: &str) -> String {
+        self.publish
+            .replace("{number}", &number.to_string())
+            .replace("{fill}", fill)
+            .replace("{sent}", &now_ns().to_string())
+    }
+
+    /// How long ago a delivery was sent, in nanoseconds; none if the frame is no delivery.
+    pub fn age_of(&self, finder: &memchr::memmem::Finder<'_>, payload: &[u8]) -> Option<u64> {
+        let at = finder.find(payload)? + self.delivery.len();
+        let digits = payload[at..].iter().take_while(|byte| byte.is_ascii_digit());
+        let sent = digits.fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'));
+        Some(now_ns().saturating_sub(sent))
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_tells_its_age() {
+        for name in ["sluicegate", "bun"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("targets/{name}.json"));
+            let target = Target::load(&path, "t").unwrap();
+            let message = target.message(7, "xx");
+            serde_json::from_str::<serde_json::Value>(&message).expect("a message is JSON");
+            let finder = memchr::memmem::Finder::new(&target.delivery);
+            let age = target
+                .age_of(&finder, message.as_bytes())
+                .expect("it holds the moment of sending");
+            assert!(age < 1_000_000_000, "{age}");
+            assert_eq!(target.age_of(&finder, b"{}"), None);
+        }
+    }
+}
