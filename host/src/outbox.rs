@@ -245,7 +245,10 @@ mod tests {
         };
         assert_eq!(outbox.push_message(frame("one1"), ephemeral), Pushed::Queued);
         assert_eq!(outbox.push_message(frame("two2"), ephemeral), Pushed::Dropped);
-        assert_eq!(outbox.push_message(frame("two2"), policy(1, Overflow::Disconnect)), Pushed::Queued);
+        assert_eq!(
+            outbox.push_message(frame("two2"), policy(1, Overflow::Disconnect)),
+            Pushed::Queued
+        );
     }
 
     #[test]
@@ -256,7 +259,11 @@ mod tests {
         outbox.advance(7);
         assert_eq!(outbox.bytes(), 6 + ENTRY_BYTES);
         outbox.clear();
-        assert_eq!(outbox.bytes(), 6 + ENTRY_BYTES, "a frame that is half on the wire stays");
+        assert_eq!(
+            outbox.bytes(),
+            6 + ENTRY_BYTES,
+            "a frame that is half on the wire stays"
+        );
         outbox.advance(3);
         assert_eq!(outbox.bytes(), 0);
     }

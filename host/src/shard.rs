@@ -170,16 +170,19 @@ impl Shard {
     pub async fn deliver(self: Rc<Self>, mut inbox: mpsc::Receiver<Envelope>) {
         let mut turn = Vec::with_capacity(TURN_ENVELOPES);
         while inbox.recv_many(&mut turn, TURN_ENVELOPES).await > 0 {
-            let mut hub = self.hub.borrow_mut();
-            for envelope in turn.drain(..) {
-                hub.deliver(&envelope);
-            }
-            hub.flush();
-            self.common.metrics.deliveries.inc_by(hub.take_deliveries());
-            drop(hub);
+            self.take_turn(turn.drain(..));
             // The sessions' turn: what they publish meanwhile arrives together.
             tokio::task::yield_now().await;
         }
+    }
+
+    fn take_turn(&self, envelopes: impl Iterator<Item = Envelope>) {
+        let mut hub = self.hub.borrow_mut();
+        for envelope in envelopes {
+            hub.deliver(&envelope);
+        }
+        hub.flush();
+        self.common.metrics.deliveries.inc_by(hub.take_deliveries());
     }
 
     /// Does what the broker asks, until it is drained.

@@ -147,18 +147,32 @@ async fn tenants_do_not_meet(bench: &mut Bench) {
     let _seat = Interest::join(&bench.backplane, &ours, 0).await.unwrap();
     bench.publish(&theirs, "secret", manner(&settings)).await;
     assert!(bench.received(0).is_empty());
-    assert_eq!(bench.history(&ours, &settings, Query::default()).await, (0, vec![], true));
+    assert_eq!(
+        bench.history(&ours, &settings, Query::default()).await,
+        (0, vec![], true)
+    );
 }
 
 async fn history_keeps_the_newest(bench: &mut Bench) {
     let (topic, settings) = (topic("history"), with_history(3));
-    let empty = bench.backplane.history(&topic, &settings, Query::default()).await.unwrap();
+    let empty = bench
+        .backplane
+        .history(&topic, &settings, Query::default())
+        .await
+        .unwrap();
     assert_eq!((empty.newest.offset, empty.newest.epoch.is_empty()), (0, false));
     for n in 1..=5 {
-        let at = bench.publish(&topic, &n.to_string(), manner(&settings)).await.position.unwrap();
+        let at = bench
+            .publish(&topic, &n.to_string(), manner(&settings))
+            .await
+            .position
+            .unwrap();
         assert_eq!(at.epoch, empty.newest.epoch, "an empty channel keeps the epoch it told");
     }
-    assert_eq!(bench.history(&topic, &settings, Query::default()).await, (5, vec![3, 4, 5], true));
+    assert_eq!(
+        bench.history(&topic, &settings, Query::default()).await,
+        (5, vec![3, 4, 5], true)
+    );
     let limited = Query {
         limit: Some(2),
         ..Query::default()
@@ -186,7 +200,10 @@ async fn recovery_is_whole_or_says_so(bench: &mut Bench) {
         ..Query::default()
     };
     assert_eq!(bench.history(&topic, &settings, since(5)).await, (5, vec![], true));
-    assert_eq!(bench.history(&topic, &settings, since(2)).await, (5, vec![3, 4, 5], true));
+    assert_eq!(
+        bench.history(&topic, &settings, since(2)).await,
+        (5, vec![3, 4, 5], true)
+    );
     let whole = |offset| {
         let query = since(offset);
         let (bench, topic, settings) = (&*bench, &topic, &settings);
@@ -228,7 +245,10 @@ async fn ephemeral_takes_no_history(bench: &mut Bench) {
     };
     assert_eq!(bench.publish(&topic, "typing", ephemeral).await.position, None);
     assert_eq!(bench.received(0), ["typing"]);
-    assert_eq!(bench.history(&topic, &settings, Query::default()).await, (0, vec![], true));
+    assert_eq!(
+        bench.history(&topic, &settings, Query::default()).await,
+        (0, vec![], true)
+    );
 }
 
 async fn presence_is_told_once(bench: &mut Bench) {

@@ -30,7 +30,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 /// A shard is reached by what is published after its `join` answered, until its `leave`.
 pub trait Backplane: Send + Sync {
     /// Accepts a message: when this answers, it has its place in the channel's order and history.
-    fn publish<'a>(&'a self, permit: Permit<Message>, manner: Manner) -> Answer<'a, Published>;
+    fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published>;
 
     /// Sends `shard` everything that is published to `topic` from now on. Each answered join is
     /// matched by one [`Backplane::leave`].

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 pub use plugins::{Plugins, check};
@@ -30,7 +30,7 @@ use shards::{Running, ShardSetup};
 #[derive(Debug, Error)]
 pub enum BrokerError {
     /// The config or a plugin in it.
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] Problems),
     /// An address.
     #[error("cannot listen on {address} ({key}): {error}")]
@@ -46,10 +46,10 @@ pub enum BrokerError {
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(std::net::SocketAddr),
     /// The plugins' engine.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
     /// The system.
-    #[error("{0}")]
+    #[error(transparent)]
     System(#[from] io::Error),
 }
 
@@ -68,9 +68,36 @@ pub struct Broker {
 pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // First of all: from the moment it listens, a signal is the broker's and not the system's.
+        let signals = Signals::new()?;
         let broker = Broker::start(config, demo)?;
-        broker.obey_signals().await
+        broker.obey(signals).await
     })
+}
+
+/// What the system may tell the broker.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the signal to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 impl Broker {
@@ -79,7 +106,6 @@ impl Broker {
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
         }
-        // Before anything else is made: from here on a signal is ours.
         let metrics = Metrics::new();
         let plugins = Plugins::new(&config, &metrics)?;
         let bound = plugins.bind(&config)?;
@@ -153,25 +179,23 @@ impl Broker {
         })
     }
 
-    async fn obey_signals(mut self) -> Result<(), BrokerError> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    async fn obey(mut self, mut signals: Signals) -> Result<(), BrokerError> {
         loop {
             tokio::select! {
-                _ = hangup.recv() => self.reload().await,
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
             }
         }
-        self.shut_down(terminate, interrupt).await
+        self.shut_down(signals).await;
+        Ok(())
     }
 
     /// Reads the config again and puts its tenants and plugins in place of the old. One that does not
     /// check out changes nothing.
     async fn reload(&mut self) {
-        let loaded = config::load(&self.config_path)
-            .and_then(|config| self.plugins.bind(&config).map(|bound| (config, bound)));
+        let loaded =
+            config::load(&self.config_path).and_then(|config| self.plugins.bind(&config).map(|bound| (config, bound)));
         match loaded {
             Err(problems) => {
                 tracing::error!(%problems, "the reload is refused and the old config stays");
@@ -190,11 +214,7 @@ impl Broker {
     }
 
     /// No new connections, a last word to every client, and out. A second signal does not wait.
-    async fn shut_down(
-        self,
-        mut terminate: tokio::signal::unix::Signal,
-        mut interrupt: tokio::signal::unix::Signal,
-    ) -> Result<(), BrokerError> {
+    async fn shut_down(self, mut signals: Signals) {
         tracing::info!(drain = ?self.drain, "draining");
         self.readiness.set(false);
         self.gateway.closed.store(true, Ordering::Relaxed);
@@ -208,10 +228,8 @@ impl Broker {
         };
         tokio::select! {
             () = drained => tracing::info!("drained"),
-            _ = terminate.recv() => tracing::warn!("told twice to end: not waiting for the drain"),
-            _ = interrupt.recv() => tracing::warn!("told twice to end: not waiting for the drain"),
+            () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
-        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is asking: what plugins may know of a connection and of its opening. Knows no socket.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,12 +42,7 @@ pub struct AttributeLimit(pub String);
 
 impl Caller {
     /// A connection that has not been asked who it is.
-    pub fn new(
-        session: Arc<str>,
-        tenant: Arc<str>,
-        remote: IpAddr,
-        transport: &'static str,
-    ) -> Self {
+    pub fn new(session: Arc<str>, tenant: Arc<str>, remote: IpAddr, transport: &'static str) -> Self {
         Self {
             session,
             tenant,
@@ -107,9 +103,7 @@ impl Caller {
             return Ok(());
         }
         if attributes.len() == ATTRIBUTES {
-            return Err(AttributeLimit(format!(
-                "a session has at most {ATTRIBUTES} attributes"
-            )));
+            return Err(AttributeLimit(format!("a session has at most {ATTRIBUTES} attributes")));
         }
         attributes.push((key.into(), value.into()));
         Ok(())
@@ -117,7 +111,7 @@ impl Caller {
 }
 
 /// How a connection was opened, or what it brings to a refresh.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Handshake {
     /// From the payload, else from the upgrade request.
     pub token: Option<String>,
@@ -138,10 +132,19 @@ pub struct Handshake {
 impl Handshake {
     /// The first value of the header `name`, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
         Some(value)
+    }
+}
+
+impl fmt::Debug for Handshake {
+    /// Without the token and the data: they are nobody's but the plugins'.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("origin", &self.origin)
+            .field("path", &self.path)
+            .field("client_name", &self.client_name)
+            .field("is_refresh", &self.is_refresh)
+            .finish_non_exhaustive()
     }
 }

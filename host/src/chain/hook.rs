@@ -12,24 +12,11 @@ use super::caller::{Caller, Handshake};
 /// One plugin as a shard sees it. Calls are synchronous and short: the implementor keeps to its deadline.
 pub trait Hook {
     /// May this connection be, and who is it?
-    fn connect(
-        &mut self,
-        handshake: &Arc<Handshake>,
-        caller: &Arc<Caller>,
-    ) -> Result<Answer<ConnectVerdict>, Fault>;
+    fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault>;
     /// May the caller listen to `channel`?
-    fn subscribe(
-        &mut self,
-        caller: &Arc<Caller>,
-        channel: &str,
-    ) -> Result<Answer<SubscribeVerdict>, Fault>;
+    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault>;
     /// May the caller say `data` (JSON text) in `channel`?
-    fn publish(
-        &mut self,
-        caller: &Arc<Caller>,
-        channel: &str,
-        data: &[u8],
-    ) -> Result<Answer<PublishVerdict>, Fault>;
+    fn publish(&mut self, caller: &Arc<Caller>, channel: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault>;
     /// The caller's connection ended with this close code.
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault>;
     /// Gives back what it holds if it was not asked for long. Called now and then.
@@ -195,12 +182,7 @@ pub enum HookKind {
 
 impl HookKind {
     /// All four, in the order of a connection's life.
-    pub const ALL: [Self; 4] = [
-        Self::Connect,
-        Self::Subscribe,
-        Self::Publish,
-        Self::Disconnect,
-    ];
+    pub const ALL: [Self; 4] = [Self::Connect, Self::Subscribe, Self::Publish, Self::Disconnect];
 
     /// Its word in the config, the logs and the metrics.
     pub fn name(self) -> &'static str {

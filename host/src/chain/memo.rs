@@ -43,10 +43,7 @@ pub(super) struct Place<'a> {
 impl Memo {
     fn find(&self, place: Place<'_>) -> Option<usize> {
         self.entries.iter().position(|e| {
-            e.chain == place.chain
-                && e.link == place.link
-                && e.hook == place.hook
-                && *e.channel == *place.channel
+            e.chain == place.chain && e.link == place.link && e.hook == place.hook && *e.channel == *place.channel
         })
     }
 

@@ -19,12 +19,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-pub use caller::{
-    ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, AttributeLimit, Caller, Handshake,
-};
+pub use caller::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, AttributeLimit, Caller, Handshake};
 pub use hook::{
-    Answer, ConnectVerdict, Denial, Fault, Grant, Hook, HookKind, Hooks, Identity, OnFault,
-    Penalty, PublishVerdict, SubscribeVerdict,
+    Answer, ConnectVerdict, Denial, Fault, Grant, Hook, HookKind, Hooks, Identity, OnFault, Penalty, PublishVerdict,
+    SubscribeVerdict,
 };
 pub use permit::{Message, Permit};
 pub use votes::Denied;
@@ -97,11 +95,7 @@ impl Chain {
     }
 
     /// Asks who the caller is (`handshake.is_refresh`: still is).
-    pub fn connect(
-        &mut self,
-        handshake: &Arc<Handshake>,
-        caller: &Arc<Caller>,
-    ) -> Result<Identity, Denied> {
+    pub fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Identity, Denied> {
         let mut accepted: Option<Identity> = None;
         for link in asked(&mut self.links, HookKind::Connect) {
             let verdict = match link.hook.connect(handshake, caller) {
@@ -223,11 +217,7 @@ fn asked(links: &mut [Link], hook: HookKind) -> impl Iterator<Item = &mut Link> 
     links.iter_mut().filter(move |link| link.hooks.has(hook))
 }
 
-fn ask_subscribe(
-    link: &mut Link,
-    caller: &Arc<Caller>,
-    place: Place<'_>,
-) -> Result<SubscribeVerdict, Denied> {
+fn ask_subscribe(link: &mut Link, caller: &Arc<Caller>, place: Place<'_>) -> Result<SubscribeVerdict, Denied> {
     let fresh = caller.memo.lock().fresh(place, Instant::now);
     if let Some(Remembered::Subscribe(verdict)) = fresh {
         return Ok(verdict);

@@ -36,7 +36,9 @@ impl Hook for Scripted {
         self.subscribe.clone()
     }
     fn publish(&mut self, _: &Arc<Caller>, _: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
-        self.seen.borrow_mut().push(format!("publish {}", String::from_utf8_lossy(data)));
+        self.seen
+            .borrow_mut()
+            .push(format!("publish {}", String::from_utf8_lossy(data)));
         self.publish.borrow().clone()
     }
     fn disconnect(&mut self, _: &Arc<Caller>, code: u16) -> Result<(), Fault> {
@@ -77,7 +79,12 @@ fn chain(hooks: impl IntoIterator<Item = Scripted>, defaults: Defaults) -> Chain
 }
 
 fn caller() -> Arc<Caller> {
-    Arc::new(Caller::new("s1".into(), "acme".into(), Ipv4Addr::LOCALHOST.into(), "websocket"))
+    Arc::new(Caller::new(
+        "s1".into(),
+        "acme".into(),
+        Ipv4Addr::LOCALHOST.into(),
+        "websocket",
+    ))
 }
 
 fn channel(name: &str) -> Channel {
@@ -135,7 +142,9 @@ fn the_first_accept_names_the_identity_and_a_later_deny_still_ends_it() {
     let handshake = Arc::default();
     let mut two = chain([accept("ann"), accept("bob")], CLOSED);
     assert_eq!(two.connect(&handshake, &caller()).unwrap().user.as_deref(), Some("ann"));
-    let denied = chain([accept("ann"), deny], CLOSED).connect(&handshake, &caller()).unwrap_err();
+    let denied = chain([accept("ann"), deny], CLOSED)
+        .connect(&handshake, &caller())
+        .unwrap_err();
     assert_eq!((denied.code, denied.plugin.as_deref()), (4601, Some("p1")));
     assert_eq!((denied.retry_after_ms, denied.penalty), (Some(7), Penalty::Disconnect));
 }
@@ -155,7 +164,11 @@ fn when_all_abstain_the_tenant_decides() {
 
 #[test]
 fn a_grant_to_publish_counts_as_an_allow_but_not_against_a_deny() {
-    assert!(publish(&mut chain([Scripted::default()], CLOSED), &caller(), true).unwrap().is_some());
+    assert!(
+        publish(&mut chain([Scripted::default()], CLOSED), &caller(), true)
+            .unwrap()
+            .is_some()
+    );
     let mut denies = chain([says(PublishVerdict::Deny(denial(4422)))], OPEN);
     assert_eq!(publish(&mut denies, &caller(), true), Err(4422));
 }
@@ -174,7 +187,10 @@ fn rights_add_up_and_the_first_expiry_ends_them() {
     };
     let mut both = chain([allows(true, false, Some(20)), allows(false, true, Some(10))], CLOSED);
     let grant = both.subscribe(&caller(), &channel("a")).unwrap();
-    assert_eq!((grant.publish, grant.history, grant.presence, grant.expires_ms), (true, true, false, Some(10)));
+    assert_eq!(
+        (grant.publish, grant.history, grant.presence, grant.expires_ms),
+        (true, true, false, Some(10))
+    );
 }
 
 #[test]
@@ -182,7 +198,10 @@ fn a_replacement_goes_to_the_next_plugin_and_is_no_allow() {
     let second = Scripted::default();
     let seen = second.seen.clone();
     let replace = says(PublishVerdict::Replace(Bytes::from_static(b"[1]")));
-    assert_eq!(publish(&mut chain([replace, second], CLOSED), &caller(), false), Err(4403));
+    assert_eq!(
+        publish(&mut chain([replace, second], CLOSED), &caller(), false),
+        Err(4403)
+    );
     assert_eq!(*seen.borrow(), ["publish [1]"]);
 }
 
@@ -191,7 +210,11 @@ fn a_replacement_that_is_no_json_or_too_large_is_a_fault() {
     let too_large: &[u8] = &[b'1'; 65];
     for bad in [b"{".as_slice(), b"", b"\"\xff\"", b"1 2", too_large] {
         let replace = says(PublishVerdict::Replace(Bytes::copy_from_slice(bad)));
-        assert_eq!(publish(&mut chain([replace], OPEN), &caller(), true), Err(4503), "{bad:?}");
+        assert_eq!(
+            publish(&mut chain([replace], OPEN), &caller(), true),
+            Err(4503),
+            "{bad:?}"
+        );
     }
 }
 
@@ -199,7 +222,14 @@ fn a_replacement_that_is_no_json_or_too_large_is_a_fault() {
 fn discard_ends_the_chain() {
     let after = Scripted::default();
     let seen = after.seen.clone();
-    assert_eq!(publish(&mut chain([says(PublishVerdict::Discard), after], OPEN), &caller(), false), Ok(None));
+    assert_eq!(
+        publish(
+            &mut chain([says(PublishVerdict::Discard), after], OPEN),
+            &caller(),
+            false
+        ),
+        Ok(None)
+    );
     assert!(seen.borrow().is_empty());
 }
 
@@ -239,7 +269,11 @@ fn cached_falls_back_on_the_last_word_for_the_same_caller() {
     assert!(publish(&mut cached, &ann, false).unwrap().is_some());
     *script.borrow_mut() = Err(Fault::Deadline(Duration::from_millis(5)));
     assert!(publish(&mut cached, &ann, false).unwrap().is_some());
-    assert_eq!(publish(&mut cached, &bob, false), Err(4503), "nothing was ever said about bob");
+    assert_eq!(
+        publish(&mut cached, &bob, false),
+        Err(4503),
+        "nothing was ever said about bob"
+    );
 }
 
 #[test]

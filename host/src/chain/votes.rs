@@ -38,9 +38,7 @@ impl Denied {
         Self {
             code: denial.code,
             reason: denial.reason.into(),
-            message: denial
-                .message
-                .map_or(Cow::Borrowed("refused by a plugin"), Cow::Owned),
+            message: denial.message.map_or(Cow::Borrowed("refused by a plugin"), Cow::Owned),
             retry_after_ms: denial.retry_after_ms,
             plugin: Some(plugin.clone()),
             penalty: denial.penalty,
@@ -51,10 +49,7 @@ impl Denied {
         tracing::debug!(%plugin, %fault, "a fault refused the request");
         Self {
             plugin: Some(plugin.clone()),
-            ..Self::own(
-                codes::PLUGIN_FAULT,
-                "a plugin could not answer; try again in a moment",
-            )
+            ..Self::own(codes::PLUGIN_FAULT, "a plugin could not answer; try again in a moment")
         }
     }
 
@@ -114,8 +109,8 @@ pub(super) fn check_replaced(
                 data.len()
             )));
         }
-        let text = std::str::from_utf8(data)
-            .map_err(|e| Fault::BadOutput(format!("replaced a message by bad UTF-8: {e}")))?;
+        let text =
+            std::str::from_utf8(data).map_err(|e| Fault::BadOutput(format!("replaced a message by bad UTF-8: {e}")))?;
         serde_json::from_str::<IgnoredAny>(text)
             .map_err(|e| Fault::BadOutput(format!("replaced a message by bad JSON: {e}")))?;
     }

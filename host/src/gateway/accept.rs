@@ -44,7 +44,14 @@ pub async fn accept(listener: TcpListener, gateway: Arc<Gateway>, shard: Rc<Shar
         };
         // A message is small and should leave now: it waits for no acknowledgement of the one before.
         drop(stream.set_nodelay(true));
-        let connection = serve(stream, peer, router.clone(), gateway.header_timeout, shard.clone(), place);
+        let connection = serve(
+            stream,
+            peer,
+            router.clone(),
+            gateway.header_timeout,
+            shard.clone(),
+            place,
+        );
         tokio::task::spawn_local(connection);
     }
 }
@@ -99,7 +106,9 @@ async fn serve(
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD_BYTES);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(HEAD_BYTES);
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     if let Err(error) = connection.await {
         tracing::debug!(%peer, %error, "an HTTP connection failed");
@@ -116,7 +125,9 @@ pub async fn serve_admin(listener: TcpListener, router: Router, header_timeout: 
         let router = router.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| call(router.clone(), request.map(Body::new)));
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD_BYTES);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(header_timeout)
+            .max_buf_size(HEAD_BYTES);
         tokio::spawn(async move {
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
                 tracing::debug!(%peer, %error, "an admin connection failed");

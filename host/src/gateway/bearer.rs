@@ -34,7 +34,10 @@ pub(super) fn offer(headers: &HeaderMap) -> Result<Offer, String> {
         }
     }
     if offer.chosen.is_none() && !unknown.is_empty() {
-        return Err(format!("this broker speaks {SUBPROTOCOL_JSON}, not {}", unknown.join(", ")));
+        return Err(format!(
+            "this broker speaks {SUBPROTOCOL_JSON}, not {}",
+            unknown.join(", ")
+        ));
     }
     Ok(offer)
 }
@@ -49,7 +52,10 @@ pub(super) fn header_token(headers: &HeaderMap) -> Option<String> {
 /// The token in the cookie `name`. Only for a request whose origin was found to be allowed: a browser
 /// sends cookies for any page that asks.
 pub(super) fn cookie_token(headers: &HeaderMap, name: &str) -> Option<String> {
-    let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let lines = headers
+        .get_all(COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
     let mut cookies = lines.flat_map(|line| line.split(';'));
     cookies.find_map(|cookie| {
         let (key, value) = cookie.trim().split_once('=')?;
@@ -77,20 +83,31 @@ mod tests {
             token: Some("abc".into()),
         };
         assert_eq!(offer(&both), Ok(expected));
-        assert_eq!(offer(&headers(&[("sec-websocket-protocol", "bearer.abc")])).unwrap().chosen, None);
+        assert_eq!(
+            offer(&headers(&[("sec-websocket-protocol", "bearer.abc")]))
+                .unwrap()
+                .chosen,
+            None
+        );
     }
 
     #[test]
     fn only_unknown_subprotocols_are_refused() {
         assert_eq!(offer(&headers(&[])), Ok(Offer::default()));
         assert!(offer(&headers(&[("sec-websocket-protocol", "graphql-ws")])).is_err());
-        let mixed = headers(&[("sec-websocket-protocol", "graphql-ws"), ("sec-websocket-protocol", "sluicegate.v1.json")]);
+        let mixed = headers(&[
+            ("sec-websocket-protocol", "graphql-ws"),
+            ("sec-websocket-protocol", "sluicegate.v1.json"),
+        ]);
         assert_eq!(offer(&mixed).unwrap().chosen, Some(SUBPROTOCOL_JSON));
     }
 
     #[test]
     fn tokens_in_headers() {
-        assert_eq!(header_token(&headers(&[("authorization", "bearer  x.y ")])).as_deref(), Some("x.y"));
+        assert_eq!(
+            header_token(&headers(&[("authorization", "bearer  x.y ")])).as_deref(),
+            Some("x.y")
+        );
         assert_eq!(header_token(&headers(&[("authorization", "Basic x")])), None);
         let cookies = headers(&[("cookie", "a=1; sg_token=x.y; b=2")]);
         assert_eq!(cookie_token(&cookies, "sg_token").as_deref(), Some("x.y"));

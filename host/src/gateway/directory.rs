@@ -22,7 +22,12 @@ impl Directory {
             .iter()
             .flat_map(|tenant| tenant.hosts.iter().map(|host| (host.clone(), tenant.clone())))
             .collect();
-        let default = config.server.default_tenant.as_ref().and_then(|name| names.get(name)).cloned();
+        let default = config
+            .server
+            .default_tenant
+            .as_ref()
+            .and_then(|name| names.get(name))
+            .cloned();
         Self { names, hosts, default }
     }
 

@@ -54,7 +54,9 @@ pub fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/ws", any(upgrade_here))
         .route("/t/{tenant}/ws", any(upgrade_to_tenant));
     if gateway.demo {
-        router = router.route("/", get(demo::page)).route("/demo/tokens", get(demo::tokens));
+        router = router
+            .route("/", get(demo::page))
+            .route("/demo/tokens", get(demo::tokens));
     }
     router.with_state(gateway.clone())
 }

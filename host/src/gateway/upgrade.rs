@@ -40,7 +40,9 @@ pub struct Accepted {
 pub(super) fn answer(gateway: &Gateway, named: Option<&str>, mut request: Request) -> Response {
     let directory = gateway.directory.load();
     let headers = request.headers();
-    let host = text(headers, &HOST).or_else(|| request.uri().host()).unwrap_or_default();
+    let host = text(headers, &HOST)
+        .or_else(|| request.uri().host())
+        .unwrap_or_default();
     let Some(tenant) = directory.find(host, named) else {
         return refuse(StatusCode::NOT_FOUND, "there is no such tenant here");
     };
@@ -56,14 +58,22 @@ pub(super) fn answer(gateway: &Gateway, named: Option<&str>, mut request: Reques
         Err(error) => return refuse_upgrade(error),
     };
     let origin = text(headers, &ORIGIN).map(str::to_owned);
-    if origin.as_deref().is_some_and(|origin| !tenant.allowed_origins.allows(origin)) {
-        return refuse(StatusCode::FORBIDDEN, "this page's origin is not among the tenant's allowed_origins");
+    if origin
+        .as_deref()
+        .is_some_and(|origin| !tenant.allowed_origins.allows(origin))
+    {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "this page's origin is not among the tenant's allowed_origins",
+        );
     }
     let offer = match bearer::offer(headers) {
         Ok(offer) => offer,
         Err(sentence) => return refuse(StatusCode::BAD_REQUEST, sentence),
     };
-    let token = bearer::header_token(headers).or(offer.token).or_else(|| cookie(tenant, headers, origin.is_some()));
+    let token = bearer::header_token(headers)
+        .or(offer.token)
+        .or_else(|| cookie(tenant, headers, origin.is_some()));
     let handshake = Handshake {
         token,
         headers: shown(headers),

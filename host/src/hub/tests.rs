@@ -32,10 +32,16 @@ impl Client {
     async fn read_until(&mut self, last: &str) -> Vec<String> {
         let mut bytes = Vec::new();
         while !String::from_utf8_lossy(&bytes).contains(last) {
-            assert!(self.far_end.read_buf(&mut bytes).await.unwrap() > 0, "closed before {last}");
+            assert!(
+                self.far_end.read_buf(&mut bytes).await.unwrap() > 0,
+                "closed before {last}"
+            );
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        text.split("\"payload\":").skip(1).map(|rest| rest.split([',', '}']).next().unwrap().to_owned()).collect()
+        text.split("\"payload\":")
+            .skip(1)
+            .map(|rest| rest.split([',', '}']).next().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -56,7 +62,14 @@ fn message(text: &str, offset: Option<u64>) -> Envelope {
         session: "s0".into(),
     };
     let data = Bytes::copy_from_slice(text.as_bytes());
-    Envelope::Message(Arc::new(Publication::new(topic(), "id".into(), data, position, Some(from), vec![])))
+    Envelope::Message(Arc::new(Publication::new(
+        topic(),
+        "id".into(),
+        data,
+        position,
+        Some(from),
+        vec![],
+    )))
 }
 
 fn settings(overflow: Overflow, history: bool) -> Arc<ChannelSettings> {
@@ -95,7 +108,9 @@ async fn echo_false_spares_the_publisher_only() {
         hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 0);
         hub.release(&topic(), line.id, 0);
     }
-    let Envelope::Message(quiet) = message("1", None) else { unreachable!() };
+    let Envelope::Message(quiet) = message("1", None) else {
+        unreachable!()
+    };
     let mut quiet = Arc::into_inner(quiet).unwrap();
     quiet.echo = false;
     hub.deliver(&Envelope::Message(Arc::new(quiet)));

@@ -43,7 +43,11 @@ impl Metrics {
         let registry = Registry::new();
         let gauges = |name, help, label| add(&registry, IntGaugeVec::new(Opts::new(name, help), &[label]));
         let connections = gauges("sluicegate_connections", "Sessions that are connected.", "tenant");
-        let subscriptions = gauges("sluicegate_subscriptions", "Subscriptions of connected sessions.", "tenant");
+        let subscriptions = gauges(
+            "sluicegate_subscriptions",
+            "Subscriptions of connected sessions.",
+            "tenant",
+        );
         let counters = |name, help, labels: &[&str]| add(&registry, IntCounterVec::new(Opts::new(name, help), labels));
         let metrics = Self {
             connections,
@@ -53,8 +57,16 @@ impl Metrics {
                 "Publish requests by what became of them.",
                 &["tenant", "result"],
             ),
-            disconnects: counters("sluicegate_disconnects_total", "Ended connections by close code.", &["code"]),
-            reloads: counters("sluicegate_reloads_total", "Reloads of config and plugins.", &["result"]),
+            disconnects: counters(
+                "sluicegate_disconnects_total",
+                "Ended connections by close code.",
+                &["code"],
+            ),
+            reloads: counters(
+                "sluicegate_reloads_total",
+                "Reloads of config and plugins.",
+                &["result"],
+            ),
             deliveries: add(
                 &registry,
                 IntCounter::new("sluicegate_deliveries_total", "Messages queued for receivers."),
@@ -119,6 +131,8 @@ impl Default for Metrics {
 
 fn add<C: Collector + Clone + 'static>(registry: &Registry, collector: prometheus::Result<C>) -> C {
     let collector = collector.expect("metric names are valid");
-    registry.register(Box::new(collector.clone())).expect("metric names are unique");
+    registry
+        .register(Box::new(collector.clone()))
+        .expect("metric names are unique");
     collector
 }

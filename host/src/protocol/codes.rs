@@ -12,11 +12,7 @@ pub struct ErrorCode {
 }
 
 const fn error(number: u16, reason: &'static str, retry: bool) -> ErrorCode {
-    ErrorCode {
-        number,
-        reason,
-        retry,
-    }
+    ErrorCode { number, reason, retry }
 }
 
 /// The request is not what the protocol says it should be.

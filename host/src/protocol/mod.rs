@@ -9,9 +9,7 @@ mod request;
 pub mod write;
 
 pub use read::{Refused, read};
-pub use request::{
-    Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe,
-};
+pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};
 
 /// The version of the protocol that this broker speaks.
 pub const VERSION: u32 = 1;

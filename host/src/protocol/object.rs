@@ -10,10 +10,7 @@ impl<'a> Object<'a> {
     /// Opens an object.
     pub fn open(buffer: &'a mut Vec<u8>) -> Self {
         buffer.push(b'{');
-        Self {
-            buffer,
-            empty: true,
-        }
+        Self { buffer, empty: true }
     }
 
     /// Closes it.
@@ -67,12 +64,7 @@ impl<'a> Object<'a> {
     }
 
     /// `"key":[…]`, each item written by `write`.
-    pub fn list<T>(
-        &mut self,
-        key: &str,
-        items: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(&mut Vec<u8>, T),
-    ) {
+    pub fn list<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
         self.key(key);
         self.buffer.push(b'[');
         for (index, item) in items.into_iter().enumerate() {

@@ -8,9 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::names::Channel;
-use super::request::{
-    Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe,
-};
+use super::request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};
 use super::{VERSION, codes};
 
 /// Bytes of a request's id at most, as JSON text.
@@ -118,8 +116,8 @@ struct RawRefresh<'a> {
 
 /// Reads one message of a client.
 pub fn read(text: &Bytes) -> Result<Request, Refused> {
-    let envelope: RawEnvelope<'_> = serde_json::from_slice(text)
-        .map_err(|e| Refused::NotAnEnvelope(format!("not an envelope: {e}")))?;
+    let envelope: RawEnvelope<'_> =
+        serde_json::from_slice(text).map_err(|e| Refused::NotAnEnvelope(format!("not an envelope: {e}")))?;
     let id = read_id(text, envelope.id)?;
     let payload = envelope.payload.map_or("{}", RawValue::get);
     match read_body(text, &envelope.kind, payload) {

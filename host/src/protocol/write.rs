@@ -123,9 +123,13 @@ pub fn welcome(id: &RequestId, welcome: &Welcome<'_>) -> Vec<u8> {
             limits.number("channels", welcome.channels);
             limits.number_if("publish_per_second", welcome.publish_per_second);
         });
-        payload.list("features", FEATURES, |buffer, feature| super::object::text(buffer, feature));
+        payload.list("features", FEATURES, |buffer, feature| {
+            super::object::text(buffer, feature)
+        });
         if let Some(subscriptions) = welcome.subscriptions {
-            payload.list("subscriptions", subscriptions, |buffer, one| buffer.extend_from_slice(&one.0));
+            payload.list("subscriptions", subscriptions, |buffer, one| {
+                buffer.extend_from_slice(&one.0)
+            });
         }
     })
 }
@@ -155,7 +159,9 @@ pub fn subscribed_payload(subscribed: &Subscribed<'_>) -> Subscription {
         payload.flag("recovered", recovered);
     }
     if let Some(messages) = subscribed.messages {
-        payload.list("messages", messages, |buffer, message| buffer.extend_from_slice(message));
+        payload.list("messages", messages, |buffer, message| {
+            buffer.extend_from_slice(message)
+        });
     }
     if let Some(members) = subscribed.presence {
         payload.list("presence", members, member);
@@ -192,13 +198,7 @@ pub fn unsubscribed_ack(id: &RequestId, channel: &str) -> Vec<u8> {
 }
 
 /// `ack` of `publish`.
-pub fn published(
-    id: &RequestId,
-    channel: &str,
-    message: &str,
-    at: Option<&Position>,
-    duplicate: bool,
-) -> Vec<u8> {
+pub fn published(id: &RequestId, channel: &str, message: &str, at: Option<&Position>, duplicate: bool) -> Vec<u8> {
     reply("ack", id, |payload| {
         payload.text("channel", channel);
         payload.text("message", message);
@@ -223,7 +223,9 @@ pub fn history(id: &RequestId, channel: &str, newest: &Position, messages: &[byt
     reply("ack", id, |payload| {
         payload.text("channel", channel);
         position(payload, Some(newest));
-        payload.list("messages", messages, |buffer, message| buffer.extend_from_slice(message));
+        payload.list("messages", messages, |buffer, message| {
+            buffer.extend_from_slice(message)
+        });
     })
 }
 
@@ -268,7 +270,9 @@ pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
 
 /// `join` or `leave`
 pub fn presence_change(joined: bool, channel: &str, who: &Member) -> Vec<u8> {
-    push(if joined { "join" } else { "leave" }, Some(channel), |payload| member_fields(payload, who))
+    push(if joined { "join" } else { "leave" }, Some(channel), |payload| {
+        member_fields(payload, who)
+    })
 }
 
 /// `unsubscribed`

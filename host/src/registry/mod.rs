@@ -47,12 +47,7 @@ pub struct Seat {
 
 impl Registry {
     /// Takes a place for one more connection, if there is one.
-    pub fn admit(
-        self: &Arc<Self>,
-        tenant: &Arc<str>,
-        user: Option<&Arc<str>>,
-        limits: &Limits,
-    ) -> Result<Seat, Full> {
+    pub fn admit(self: &Arc<Self>, tenant: &Arc<str>, user: Option<&Arc<str>>, limits: &Limits) -> Result<Seat, Full> {
         let mut tenants = self.tenants.lock();
         let seats = tenants.entry(tenant.clone()).or_default();
         if seats.taken >= limits.connections {
@@ -114,7 +109,10 @@ mod tests {
         assert_eq!(registry.admit(&acme, Some(&ann), &limits).err(), Some(Full::User));
         let _third = registry.admit(&acme, None, &limits).unwrap();
         assert_eq!(registry.admit(&acme, None, &limits).err(), Some(Full::Tenant));
-        assert!(registry.admit(&other, Some(&ann), &limits).is_ok(), "tenants do not share");
+        assert!(
+            registry.admit(&other, Some(&ann), &limits).is_ok(),
+            "tenants do not share"
+        );
         drop(first);
         assert!(registry.admit(&acme, Some(&ann), &limits).is_ok());
     }

@@ -1,12 +1,14 @@
-//! What the sandbox counts. Series are resolved when a plugin is bound, and slots count on their own and
-//! hand in now and then: a call touches nothing that another shard touches.
+//! What the sandbox counts. Series are resolved when a plugin is bound, and each slot counts on its own
+//! until someone looks: a call touches nothing that another shard touches.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus::core::{Collector, Desc};
 use prometheus::local::{LocalHistogram, LocalIntCounter};
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
@@ -19,14 +21,10 @@ use crate::chain::{ConnectVerdict, HookKind, Hooks, PublishVerdict, SubscribeVer
 const BUCKETS: [f64; 16] = [
     250e-9, 500e-9, 1e-6, 2e-6, 4e-6, 8e-6, 16e-6, 32e-6, 64e-6, 125e-6, 250e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 50e-3,
 ];
-/// Calls after which a slot hands in what it counted.
-const HAND_IN: u32 = 256;
-
 /// The sandbox's metric families, one for the whole process.
 pub struct Meter {
     registry: Registry,
-    seconds: HistogramVec,
-    verdicts: IntCounterVec,
+    hooks: HookFamilies,
     faults: IntCounterVec,
     instances: IntGaugeVec,
     /// Families of the plugins' own counters, by the name the plugins gave.
@@ -36,8 +34,17 @@ pub struct Meter {
 /// Families of plugins' own counters in the process at most: tenants choose the names.
 const FAMILIES: usize = 1_024;
 
+/// The families that slots count for on their own. Whoever collects them has the slots hand in first.
+#[derive(Clone)]
+struct HookFamilies {
+    seconds: HistogramVec,
+    verdicts: IntCounterVec,
+    tallies: Arc<Mutex<Vec<Weak<Mutex<Tally>>>>>,
+}
+
 /// The series of one binding.
 pub(super) struct Meters {
+    families: HookFamilies,
     hooks: [Option<HookSeries>; HookKind::ALL.len()],
     instances: IntGauge,
 }
@@ -48,10 +55,10 @@ struct HookSeries {
     faults: [IntCounter; FaultKind::ALL.len()],
 }
 
-/// What one slot counted since it last handed in.
+/// What one slot counted since it last handed in. Behind a lock that only the slot takes, and for a
+/// moment who collects.
 pub(super) struct Tally {
     hooks: [Option<HookTally>; HookKind::ALL.len()],
-    calls: u32,
 }
 
 struct HookTally {
@@ -101,14 +108,17 @@ impl Meter {
             Opts::new("sluicegate_plugin_instances", "Plugin instances alive"),
             &["tenant", "plugin"],
         )?;
-        registry.register(Box::new(seconds.clone()))?;
-        registry.register(Box::new(verdicts.clone()))?;
+        let hooks = HookFamilies {
+            seconds,
+            verdicts,
+            tallies: Arc::default(),
+        };
+        registry.register(Box::new(hooks.clone()))?;
         registry.register(Box::new(faults.clone()))?;
         registry.register(Box::new(instances.clone()))?;
         Ok(Arc::new(Self {
             registry: registry.clone(),
-            seconds,
-            verdicts,
+            hooks,
             faults,
             instances,
             counters: Mutex::default(),
@@ -141,15 +151,21 @@ impl Meters {
         let series = |hook: HookKind| {
             let name = hook.name();
             HookSeries {
-                seconds: meter.seconds.with_label_values(&[tenant, plugin, name]),
+                seconds: meter.hooks.seconds.with_label_values(&[tenant, plugin, name]),
                 verdicts: Label::ALL.map(|label| {
                     let counted = label.is_of(hook);
-                    counted.then(|| meter.verdicts.with_label_values(&[tenant, plugin, name, label.name()]))
+                    counted.then(|| {
+                        meter
+                            .hooks
+                            .verdicts
+                            .with_label_values(&[tenant, plugin, name, label.name()])
+                    })
                 }),
                 faults: FaultKind::ALL.map(|kind| meter.faults.with_label_values(&[tenant, plugin, name, kind.name()])),
             }
         };
         Self {
+            families: meter.hooks.clone(),
             hooks: HookKind::ALL.map(|hook| hooks.has(hook).then(|| series(hook))),
             instances: meter.instances.with_label_values(&[tenant, plugin]),
         }
@@ -165,7 +181,8 @@ impl Meters {
         }
     }
 
-    pub(super) fn tally(&self) -> Tally {
+    /// What a new slot counts with.
+    pub(super) fn tally(&self) -> Arc<Mutex<Tally>> {
         let tally = |series: &HookSeries| HookTally {
             seconds: series.seconds.local(),
             verdicts: series
@@ -173,10 +190,26 @@ impl Meters {
                 .each_ref()
                 .map(|counter| counter.as_ref().map(IntCounter::local)),
         };
-        Tally {
+        let tally = Arc::new(Mutex::new(Tally {
             hooks: self.hooks.each_ref().map(|series| series.as_ref().map(tally)),
-            calls: 0,
+        }));
+        let mut tallies = self.families.tallies.lock();
+        tallies.retain(|tally| tally.strong_count() > 0);
+        tallies.push(Arc::downgrade(&tally));
+        tally
+    }
+}
+
+impl Collector for HookFamilies {
+    fn desc(&self) -> Vec<&Desc> {
+        [self.seconds.desc(), self.verdicts.desc()].concat()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        for tally in self.tallies.lock().iter().filter_map(Weak::upgrade) {
+            tally.lock().hand_in();
         }
+        [self.seconds.collect(), self.verdicts.collect()].concat()
     }
 }
 
@@ -191,18 +224,10 @@ impl Tally {
         if let Some(counter) = &tally.verdicts[label as usize] {
             counter.inc();
         }
-        self.calls += 1;
-        if self.calls >= HAND_IN {
-            self.hand_in();
-        }
     }
 
     /// Adds what was counted to the process's series.
-    pub(super) fn hand_in(&mut self) {
-        if self.calls == 0 {
-            return;
-        }
-        self.calls = 0;
+    fn hand_in(&mut self) {
         for tally in self.hooks.iter().flatten() {
             tally.seconds.flush();
             for counter in tally.verdicts.iter().flatten() {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
 use super::backoff::Backoff;
 use super::binding::Binding;
 use super::breaker::{Pass, Tripped};
@@ -26,7 +28,7 @@ pub struct Slot {
     binding: Arc<Binding>,
     held: Held,
     backoff: Backoff,
-    tally: Tally,
+    tally: Arc<Mutex<Tally>>,
     /// When it was last called.
     used: Instant,
 }
@@ -73,7 +75,7 @@ impl Slot {
                     self.log_closed(hook);
                 }
                 let took = self.binding.clock().now().duration_since(start);
-                self.tally.verdict(hook, answer.verdict.label(), took);
+                self.tally.lock().verdict(hook, answer.verdict.label(), took);
                 Ok(answer)
             }
             Err(fault) => Err(self.faulted(hook, pass, fault)),
@@ -167,9 +169,8 @@ impl Hook for Slot {
         Ok(())
     }
 
-    /// Hands in what was counted, and gives back an instance that nobody asked for five minutes.
+    /// Gives back an instance that nobody asked for five minutes.
     fn evict_idle(&mut self, now: Instant) {
-        self.tally.hand_in();
         if matches!(self.held, Held::Ready(_)) && now.saturating_duration_since(self.used) >= IDLE {
             self.held = Held::Nothing;
         }

@@ -82,7 +82,11 @@ impl Session {
         let clock = &self.clock;
         let subscriptions = self.subscriptions.values().filter_map(|s| s.expires);
         let times = [clock.connect_by, clock.expires, Some(clock.silent_at())];
-        let next = times.into_iter().flatten().chain(subscriptions).fold(clock.next_ping, Instant::min);
+        let next = times
+            .into_iter()
+            .flatten()
+            .chain(subscriptions)
+            .fold(clock.next_ping, Instant::min);
         if clock.alarm != Some(next) {
             self.shard.alarms.set(&self.line, clock.alarm, next);
             self.clock.alarm = Some(next);
@@ -109,7 +113,12 @@ impl Session {
         if self.clock.silent_at() <= now {
             return Some(Ending::close(codes::NO_HEARTBEAT));
         }
-        let over: Vec<_> = self.subscriptions.iter().filter(|(_, s)| due(s.expires)).map(|(c, _)| c.clone()).collect();
+        let over: Vec<_> = self
+            .subscriptions
+            .iter()
+            .filter(|(_, s)| due(s.expires))
+            .map(|(c, _)| c.clone())
+            .collect();
         for channel in over {
             self.end_subscription(&channel, codes::EXPIRED);
         }
@@ -127,6 +136,6 @@ pub(super) fn at_epoch_ms(epoch_ms: u64) -> Instant {
     let wall = UNIX_EPOCH + Duration::from_millis(epoch_ms);
     let left = wall.duration_since(SystemTime::now()).unwrap_or_default();
     // A far future that the clock cannot hold is as good as never: a year is looked at again.
-    let year = Duration::from_secs(365 * 24 * 3600);
+    let year = Duration::from_hours(365 * 24);
     Instant::now() + left.min(year)
 }

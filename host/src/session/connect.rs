@@ -60,7 +60,11 @@ impl Session {
             && let Some(left) = registry.bans.left(&self.caller.tenant, user, Instant::now())
         {
             let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-            return Err(Refusal::retry_after(codes::USER_BANNED, "this user is refused for now", left));
+            return Err(Refusal::retry_after(
+                codes::USER_BANNED,
+                "this user is refused for now",
+                left,
+            ));
         }
         let limits = &self.tenant.settings().limits;
         let seat = registry.admit(&self.caller.tenant, identity.user.as_ref(), limits)?;

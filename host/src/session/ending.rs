@@ -86,12 +86,16 @@ impl Session {
         let disconnect = |code, retry_after_ms| wire::text_frame(write::disconnect(code, retry_after_ms));
         match ending {
             Ending::Close { code, retry_after_ms } => {
-                let words = [disconnect(*code, *retry_after_ms), wire::close_frame(code.number, code.reason)];
+                let words = [
+                    disconnect(*code, *retry_after_ms),
+                    wire::close_frame(code.number, code.reason),
+                ];
                 self.line.push_last(words, *code == codes::SLOW_CONSUMER);
             }
             Ending::BadProtocol(why) => {
                 let code = codes::BAD_PROTOCOL;
-                self.line.push_last([disconnect(code, None), wire::close_frame(code.number, why)], false);
+                self.line
+                    .push_last([disconnect(code, None), wire::close_frame(code.number, why)], false);
             }
             Ending::Wire(error) => {
                 let close = wire::close_frame(error.close_code(), &error.to_string());

@@ -22,7 +22,10 @@ impl Session {
             return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no history"));
         }
         if !grant.history {
-            return Err(Refusal::new(codes::PERMISSION_DENIED, "no right to this channel's history"));
+            return Err(Refusal::new(
+                codes::PERMISSION_DENIED,
+                "no right to this channel's history",
+            ));
         }
         let query = Query {
             since: request.since,
@@ -30,7 +33,12 @@ impl Session {
             reverse: request.reverse,
         };
         let reverse = query.reverse;
-        let page = self.shard.common.backplane.history(&self.topic(channel), settings, query).await?;
+        let page = self
+            .shard
+            .common
+            .backplane
+            .history(&self.topic(channel), settings, query)
+            .await?;
         // Backwards, what is gone is simply the end.
         if !page.whole && !reverse {
             let message = "the history does not reach back to this position; read it without since";

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
+use super::Session;
 use super::clock::Clock;
 use super::rate::Rate;
-use super::Session;
 use crate::chain::{Caller, Handshake};
 use crate::hub::Line;
 use crate::shard::{Shard, ShardTenant};
@@ -28,7 +28,12 @@ impl Session {
     pub(super) fn open(opening: Opening, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Self {
         let settings = tenant.settings();
         let session: Arc<str> = session_id().into();
-        let line = Line::new(shard.line_id(), session.clone(), opening.stream, settings.limits.outbox_bytes);
+        let line = Line::new(
+            shard.line_id(),
+            session.clone(),
+            opening.stream,
+            settings.limits.outbox_bytes,
+        );
         let listing = shard.list(&line, &settings.name);
         let caller = Caller::new(session, settings.name.clone(), opening.remote, "websocket");
         Self {

@@ -23,12 +23,22 @@ impl Session {
         if let Some(rate) = &mut self.rate {
             rate.take(Instant::now()).map_err(|wait| {
                 let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
-                Refusal::retry_after(codes::RATE_LIMITED, "this connection publishes faster than it may", wait)
+                Refusal::retry_after(
+                    codes::RATE_LIMITED,
+                    "this connection publishes faster than it may",
+                    wait,
+                )
             })?;
         }
         let channel = &request.channel;
-        let granted = self.subscriptions.get(channel).is_some_and(|subscription| subscription.grant.publish);
-        let outcome = self.tenant.chain().publish(&self.caller, channel, request.data, granted)?;
+        let granted = self
+            .subscriptions
+            .get(channel)
+            .is_some_and(|subscription| subscription.grant.publish);
+        let outcome = self
+            .tenant
+            .chain()
+            .publish(&self.caller, channel, request.data, granted)?;
         let permit = match outcome {
             Outcome::Pass(permit) => permit,
             Outcome::Discard => {
@@ -48,7 +58,13 @@ impl Session {
         let published = self.shard.common.backplane.publish(permit, manner).await?;
         self.tenant.metrics.published.inc();
         let position = published.position.as_ref();
-        self.send(&write::published(id, channel.as_str(), &published.id, position, published.duplicate));
+        self.send(&write::published(
+            id,
+            channel.as_str(),
+            &published.id,
+            position,
+            published.duplicate,
+        ));
         Ok(())
     }
 }

@@ -16,7 +16,10 @@ impl Session {
         let identity = self.tenant.chain().connect(&Arc::new(handshake), &self.caller)?;
         check_expiry(&identity)?;
         if identity.user != self.caller.user() {
-            return Err(Refusal::new(codes::PERMISSION_DENIED, "a refresh cannot change who the user is"));
+            return Err(Refusal::new(
+                codes::PERMISSION_DENIED,
+                "a refresh cannot change who the user is",
+            ));
         }
         self.clock.expire_at(identity.expires_ms);
         self.send(&write::refreshed(id, identity.expires_ms));

@@ -77,7 +77,10 @@ impl From<Denied> for Refusal {
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(%unavailable, "a request was refused");
-        Self::new(codes::BACKPLANE_UNAVAILABLE, "the broker cannot do this now; try again in a moment")
+        Self::new(
+            codes::BACKPLANE_UNAVAILABLE,
+            "the broker cannot do this now; try again in a moment",
+        )
     }
 }
 
@@ -100,7 +103,11 @@ impl Session {
                 if let Some(user) = self.caller.user() {
                     let tenant = &self.caller.tenant;
                     tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
-                    self.shard.common.registry.bans.ban(tenant, &user, length, Instant::now());
+                    self.shard
+                        .common
+                        .registry
+                        .bans
+                        .ban(tenant, &user, length, Instant::now());
                     self.kick_everywhere(&user);
                 }
                 Some(Ending::close(codes::BANNED))

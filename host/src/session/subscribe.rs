@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 
+use super::Session;
 use super::refusal::Refusal;
 use super::subscription::{Listening, Subscription};
-use super::Session;
 use crate::backplane::{Interest, Page, Presence, Query};
 use crate::chain::Grant;
 use crate::config::ChannelSettings;
@@ -34,7 +34,10 @@ impl Session {
     pub(super) async fn join(&mut self, request: &Subscribe) -> Result<Joined, Refusal> {
         let channel = &request.channel;
         if self.subscriptions.contains_key(channel) {
-            return Err(Refusal::new(codes::ALREADY_SUBSCRIBED, "this connection listens to the channel already"));
+            return Err(Refusal::new(
+                codes::ALREADY_SUBSCRIBED,
+                "this connection listens to the channel already",
+            ));
         }
         let tenant = self.tenant.settings();
         let limit = tenant.limits.channels_per_connection;
@@ -57,11 +60,19 @@ impl Session {
             None
         };
         let page = self.missed(&topic, &settings, request, grant).await?;
-        let members = match request.presence {
-            true => Some(backplane.members(&topic).await?),
-            false => None,
+        let members = if request.presence {
+            Some(backplane.members(&topic).await?)
+        } else {
+            None
         };
-        let payload = payload(channel, request, grant, page.as_ref(), members.as_deref(), tenant.limits.outbox_bytes);
+        let payload = payload(
+            channel,
+            request,
+            grant,
+            page.as_ref(),
+            members.as_deref(),
+            tenant.limits.outbox_bytes,
+        );
         let subscription = Subscription::new(grant, listening, presence, interest);
         self.subscriptions.insert(channel.clone(), subscription);
         if grant.expires_ms.is_some() {
@@ -84,7 +95,10 @@ impl Session {
     fn listen(&mut self, topic: &Topic, settings: &std::sync::Arc<ChannelSettings>) -> Listening {
         let subscription = self.next_subscription;
         self.next_subscription = subscription.wrapping_add(1) % u32::MAX;
-        self.shard.hub.borrow_mut().insert(topic, settings, &self.line, subscription);
+        self.shard
+            .hub
+            .borrow_mut()
+            .insert(topic, settings, &self.line, subscription);
         Listening::new(self.shard.clone(), self.tenant.clone(), topic.clone(), self.line.id)
     }
 
@@ -134,7 +148,10 @@ pub(super) fn check_presence(settings: &ChannelSettings, grant: Grant) -> Result
         return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no presence"));
     }
     if !grant.presence {
-        return Err(Refusal::new(codes::PERMISSION_DENIED, "no right to this channel's presence"));
+        return Err(Refusal::new(
+            codes::PERMISSION_DENIED,
+            "no right to this channel's presence",
+        ));
     }
     Ok(())
 }

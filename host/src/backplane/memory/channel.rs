@@ -93,9 +93,8 @@ impl ChannelState {
         }
         let oldest = self.offset + 1 - self.ring.len() as u64;
         let since = query.since.as_ref();
-        let whole = since.is_none_or(|since| {
-            since.epoch == self.epoch && since.offset <= self.offset && since.offset + 1 >= oldest
-        });
+        let whole = since
+            .is_none_or(|since| since.epoch == self.epoch && since.offset <= self.offset && since.offset + 1 >= oldest);
         let limit = query.limit.unwrap_or(usize::MAX);
         let offset_of = |publication: &Publication| publication.position.as_ref().map_or(0, |p| p.offset);
         let all = self.ring.iter().map(|(_, publication)| publication);
@@ -103,7 +102,11 @@ impl ChannelState {
             Some(since) if since.epoch != self.epoch => Vec::new(),
             since if query.reverse => {
                 let before = since.map_or(u64::MAX, |since| since.offset);
-                all.rev().filter(|p| offset_of(p) < before).take(limit).cloned().collect()
+                all.rev()
+                    .filter(|p| offset_of(p) < before)
+                    .take(limit)
+                    .cloned()
+                    .collect()
             }
             since => {
                 let after = since.map_or(0, |since| since.offset);

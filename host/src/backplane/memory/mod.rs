@@ -140,7 +140,7 @@ impl MemoryBackplane {
 }
 
 impl Backplane for MemoryBackplane {
-    fn publish<'a>(&'a self, permit: Permit<Message>, manner: Manner) -> Answer<'a, Published> {
+    fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published> {
         Box::pin(async move {
             let mut message = Some(permit.redeem());
             loop {
@@ -173,7 +173,9 @@ impl Backplane for MemoryBackplane {
 
     fn history<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, query: Query) -> Answer<'a, Page> {
         let mut channels = self.channels(topic);
-        let page = self.channel(&mut channels, topic).page(settings, &query, Instant::now());
+        let page = self
+            .channel(&mut channels, topic)
+            .page(settings, &query, Instant::now());
         Box::pin(std::future::ready(Ok(page)))
     }
 
@@ -197,7 +199,10 @@ impl Backplane for MemoryBackplane {
     }
 
     fn members<'a>(&'a self, topic: &'a Topic) -> Answer<'a, Vec<Member>> {
-        let members = self.channels(topic).get(topic).map_or_else(Vec::new, ChannelState::members);
+        let members = self
+            .channels(topic)
+            .get(topic)
+            .map_or_else(Vec::new, ChannelState::members);
         Box::pin(std::future::ready(Ok(members)))
     }
 }

@@ -33,7 +33,11 @@ async fn messages_and_keys_run_out_by_their_times() {
     };
     let first = bench.publish(&topic, "1", keyed.clone()).await;
     tokio::time::advance(settings.history.as_ref().unwrap().ttl).await;
-    let page = bench.backplane.history(&topic, &settings, Query::default()).await.unwrap();
+    let page = bench
+        .backplane
+        .history(&topic, &settings, Query::default())
+        .await
+        .unwrap();
     assert!(page.messages.is_empty());
     assert_eq!(Some(page.newest), first.position, "what is gone still counts");
     assert!(bench.publish(&topic, "2", keyed.clone()).await.duplicate);
@@ -49,7 +53,9 @@ async fn forgets_channels_that_nobody_needs() {
     assert_eq!(channels(&memory), 0, "no history, nobody there: gone at once");
     let settings = with_history(10);
     bench.publish(&kept, "1", manner(&settings)).await;
-    let presence = Presence::enter(&bench.backplane, &kept, &settings, member("s")).await.unwrap();
+    let presence = Presence::enter(&bench.backplane, &kept, &settings, member("s"))
+        .await
+        .unwrap();
     let sweeper = tokio::spawn(memory.clone().sweep());
     tokio::time::advance(settings.history.as_ref().unwrap().ttl * 2).await;
     tokio::task::yield_now().await;

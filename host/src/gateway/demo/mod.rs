@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
                       connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; form-action 'none'";
 /// Who is on the page.
 const USERS: [&str; 2] = ["ann", "bob"];
-const TOKEN_TTL: Duration = Duration::from_secs(3600);
+const TOKEN_TTL: Duration = Duration::from_hours(1);
 
 pub(super) async fn page() -> Response {
     ([(CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE)).into_response()

@@ -91,7 +91,7 @@ mod tests {
 
     fn shown(registry: &Registry, name: &str) -> Option<f64> {
         let family = registry.gather().into_iter().find(|family| family.name() == name)?;
-        Some(family.get_metric()[0].get_counter().value())
+        Some(family.get_metric()[0].get_counter().get_value())
     }
 
     #[test]

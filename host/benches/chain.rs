@@ -1,0 +1,70 @@
+//! What the demo's three plugins add to a publish: the chain as the broker makes it from the demo's config,
+//! asked about 200 bytes, beside the bare wasmtime call of a component that only says yes. Prints one line of
+//! JSON. Needs the built plugins (`cargo xtask build`).
+
+mod bare;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::json;
+use sluicegate::broker::Plugins;
+use sluicegate::chain::{Caller, Chain, Identity, Outcome};
+use sluicegate::config;
+use sluicegate::observe::Metrics;
+use sluicegate::protocol::names::Channel;
+
+use bare::{Bare, CHANNEL, payload, race};
+
+const CALLS: u32 = 10_000;
+const ROUNDS: u32 = 15;
+
+/// The demo stops a person after eight messages; the benchmark is about those that pass.
+const DEMO_RATE: &str = "per_user = { rate = 0.5, burst = 8 }";
+const BENCH_RATE: &str = "per_user = { rate = 1e9, burst = 1000000000 }";
+
+/// The demo's chain, and the engine that keeps it alive.
+fn chain() -> (Plugins, Chain) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let path = root.join("xtask/demo/sluicegate.toml");
+    let mut text = std::fs::read_to_string(&path).expect("the demo's config");
+    assert!(text.contains(DEMO_RATE), "the demo's rate is written differently now");
+    text = text.replace(DEMO_RATE, BENCH_RATE);
+    if let Ok(plugins) = std::env::var("SLUICEGATE_PLUGINS") {
+        text = text.replace("../../target/plugins", &plugins);
+    }
+    let config = config::parse(&path, &text).unwrap_or_else(|problems| panic!("{problems}"));
+    let plugins = Plugins::new(&config, &Metrics::new()).expect("the engine starts");
+    let bound = plugins.bind(&config).unwrap_or_else(|problems| panic!("{problems}"));
+    let tenant = bound.for_shard().into_iter().next().expect("the demo's tenant");
+    (plugins, (tenant.chain)())
+}
+
+fn main() {
+    let data = payload();
+    let mut bare = Bare::new().expect("the guest starts");
+    let (_plugins, mut chain) = chain();
+    let caller = Arc::new(Caller::new(
+        "s1".into(),
+        "demo".into(),
+        [127, 0, 0, 1].into(),
+        "websocket",
+    ));
+    caller.identify(Identity {
+        user: Some("ann".into()),
+        claims: r#"{"sub":"ann","exp":4102444800}"#.into(),
+        ..Identity::default()
+    });
+    let channel = Channel::parse(CHANNEL).expect("a channel's name");
+    let data_bytes = Bytes::from_static(data);
+    let [bare_ns, chain_ns] = race(
+        CALLS,
+        ROUNDS,
+        [&mut || bare.call(data), &mut || {
+            let outcome = chain.publish(&caller, &channel, data_bytes.clone(), true);
+            assert!(matches!(outcome, Ok(Outcome::Pass(_))), "{outcome:?}");
+        }],
+    );
+    println!("{}", json!({ "bare_ns": bare_ns, "chain_ns": chain_ns }));
+}

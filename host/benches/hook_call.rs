@@ -1,0 +1,55 @@
+//! What the sandbox adds to a hook: `on-publish` with session, channel and 200 bytes, through a slot as the
+//! chain asks it, beside the bare wasmtime call of the same component. Prints one line of JSON.
+
+mod bare;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sluicegate::chain::{Caller, Hook};
+use sluicegate::observe::Metrics;
+use sluicegate::sandbox::{Capabilities, Clock, Grants, Link, Meter, Sandbox, SandboxOptions, Slot};
+
+use bare::{Bare, CHANNEL, GUEST, payload, race};
+
+const CALLS: u32 = 50_000;
+const ROUNDS: u32 = 15;
+
+fn slot() -> Slot {
+    let sandbox = Sandbox::new(SandboxOptions::default()).expect("the engine starts");
+    let plugin = sandbox.load("allow", GUEST.as_bytes()).expect("the guest loads");
+    let link = Link {
+        tenant: "bench".into(),
+        hooks: None,
+        deadline: Duration::from_millis(5),
+        memory_bytes: 16 * 1024 * 1024,
+        grants: Grants::default(),
+        settings: Value::Null,
+    };
+    let meter = Meter::new(&Metrics::new().registry).expect("a fresh registry");
+    let binding = plugin
+        .bind(link, &Capabilities::new(Clock::System), &meter)
+        .expect("the guest starts");
+    binding.slot()
+}
+
+fn main() {
+    let data = payload();
+    let mut bare = Bare::new().expect("the guest starts");
+    let mut slot = slot();
+    let caller = Arc::new(Caller::new(
+        "s1".into(),
+        "bench".into(),
+        [127, 0, 0, 1].into(),
+        "websocket",
+    ));
+    let [bare_ns, sandbox_ns] = race(
+        CALLS,
+        ROUNDS,
+        [&mut || bare.call(data), &mut || {
+            slot.publish(&caller, CHANNEL, data).expect("the guest answers");
+        }],
+    );
+    println!("{}", json!({ "bare_ns": bare_ns, "sandbox_ns": sandbox_ns }));
+}
