@@ -31,7 +31,7 @@ test('a hello arrives', (t) =>
     for (const plugin of ['authorize', 'transform', 'abuse_filter']) assert.equal(await demo.gate(plugin), 'allowed');
     const trace = demo.at('trace-hello');
     await trace.locator('> summary').click();
-    for (const line of [/ann → sent publish/, /ann ← received ack/, /bob ← received message/]) {
+    for (const line of [/ann → sent publish/, /ann ← received ack/, /ann ← received message/, /bob ← received message/]) {
       await demo.seesIn('trace-hello', 'envelope', line);
     }
   }));

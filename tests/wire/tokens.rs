@@ -72,7 +72,7 @@ async fn refused(broker: &Broker, tenant: &str, token: &str, code: u16) {
 #[tokio::test]
 async fn a_good_token_of_each_algorithm_is_accepted() {
     let broker = broker().await;
-    accepted(&broker, "hs", &token::with(claims())).await;
+    accepted(&broker, "hs", &token::with(&claims())).await;
     accepted(&broker, "rs", &token::rs256(&claims())).await;
     accepted(&broker, "es", &token::es256(&claims())).await;
     accepted(&broker, "ed", &token::eddsa(&claims())).await;
@@ -95,7 +95,7 @@ async fn a_missing_token_is_refused() {
 #[tokio::test]
 async fn garbage_is_refused() {
     let broker = broker().await;
-    let good = token::with(claims());
+    let good = token::with(&claims());
     let (text, signature) = good.rsplit_once('.').unwrap();
     let (header, body) = text.split_once('.').unwrap();
     let long = "x".repeat(30_000);
@@ -121,9 +121,9 @@ async fn garbage_is_refused() {
 #[tokio::test]
 async fn an_expired_token_is_refused() {
     let broker = broker().await;
-    let expired = token::with(json!({ "sub": "ann", "exp": token::seconds(-10) }));
+    let expired = token::with(&json!({ "sub": "ann", "exp": token::seconds(-10) }));
     refused(&broker, "hs", &expired, 4410).await;
-    let long_ago = token::with(json!({ "sub": "ann", "exp": 1 }));
+    let long_ago = token::with(&json!({ "sub": "ann", "exp": 1 }));
     refused(&broker, "hs", &long_ago, 4410).await;
 }
 
@@ -142,7 +142,7 @@ async fn the_leeway_is_for_clocks_that_differ() {
 async fn a_token_that_is_not_valid_yet_is_refused() {
     let broker = broker().await;
     let early = json!({ "sub": "ann", "exp": token::seconds(3600), "nbf": token::seconds(1800) });
-    refused(&broker, "hs", &token::with(early), 4401).await;
+    refused(&broker, "hs", &token::with(&early), 4401).await;
 }
 
 #[tokio::test]
@@ -156,8 +156,8 @@ async fn a_forged_signature_is_refused() {
         4401,
     )
     .await;
-    let mine = token::with(claims());
-    let others = token::with(json!({ "sub": "root", "exp": token::seconds(3600) }));
+    let mine = token::with(&claims());
+    let others = token::with(&json!({ "sub": "root", "exp": token::seconds(3600) }));
     let (text, _) = others.rsplit_once('.').unwrap();
     let (_, signature) = mine.rsplit_once('.').unwrap();
     refused(&broker, "hs", &format!("{text}.{signature}"), 4401).await;
@@ -218,7 +218,7 @@ async fn issuer_and_audience_must_be_right_where_the_tenant_says_so() {
     let broker = broker().await;
     let with = |issuer: Value, audience: Value| {
         let claims = json!({ "sub": "ann", "exp": token::seconds(3600), "iss": issuer, "aud": audience });
-        token::with(claims)
+        token::with(&claims)
     };
     let right = json!("https://issuer.example");
     accepted(&broker, "strict", &with(right.clone(), json!("sluice"))).await;
@@ -233,7 +233,7 @@ async fn issuer_and_audience_must_be_right_where_the_tenant_says_so() {
     ] {
         refused(&broker, "strict", &with(issuer, audience), 4401).await;
     }
-    refused(&broker, "strict", &token::with(claims()), 4401).await;
+    refused(&broker, "strict", &token::with(&claims()), 4401).await;
 }
 
 #[tokio::test]
@@ -255,13 +255,13 @@ async fn claims_of_the_wrong_kind_are_refused() {
         json!([]),
         json!("ann"),
     ] {
-        refused(&broker, "hs", &token::with(claims), 4401).await;
+        refused(&broker, "hs", &token::with(&claims), 4401).await;
     }
 }
 
 #[tokio::test]
 async fn a_token_of_another_tenant_is_refused() {
     let broker = broker().await;
-    refused(&broker, "kid", &token::with(claims()), 4401).await;
-    refused(&broker, "es", &token::with(claims()), 4401).await;
+    refused(&broker, "kid", &token::with(&claims()), 4401).await;
+    refused(&broker, "es", &token::with(&claims()), 4401).await;
 }

@@ -50,7 +50,7 @@ async fn broker() -> Broker {
 async fn connect(broker: &Broker, user: &str, mut claims: Value) -> Client {
     claims["sub"] = json!(user);
     claims["exp"] = json!(token::seconds(3600));
-    broker.dial(user).token(&token::with(claims)).connect().await
+    broker.dial(user).token(&token::with(&claims)).connect().await
 }
 
 /// Refused by the plugin, under the name that the config gives it.
@@ -176,6 +176,6 @@ async fn a_refreshed_token_brings_its_claims() {
     let mut ann = connect(&broker, "ann", json!({ "role": "reader" })).await;
     denied(&mut ann, "publish", "news").await;
     let promoted = json!({ "sub": "ann", "role": "editor", "exp": token::seconds(3600) });
-    ann.ask("refresh", json!({ "token": token::with(promoted) })).await;
+    ann.ask("refresh", json!({ "token": token::with(&promoted) })).await;
     allowed(&mut ann, "publish", "news").await;
 }

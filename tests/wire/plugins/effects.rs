@@ -6,10 +6,10 @@ use crate::support::{Broker, json};
 async fn broker(tenant: &str, guests: &[&str]) -> Broker {
     let mut config = format!("[server]\ndefault_tenant = \"t\"\n[[tenants]]\nname = \"t\"\n{tenant}\n");
     for guest in guests {
-        config += &format!("[[tenants.chain]]\nplugin = \"{guest}\"\ndeadline_ms = 500\n");
+        config.extend(["[[tenants.chain]]\nplugin = \"", guest, "\"\ndeadline_ms = 500\n"]);
     }
     for guest in guests {
-        config += &format!("[plugins.{guest}]\nfile = \"guests/{guest}.wasm\"\n");
+        config.extend(["[plugins.", guest, "]\nfile = \"guests/", guest, ".wasm\"\n"]);
     }
     Broker::start(&config).await
 }

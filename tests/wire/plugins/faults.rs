@@ -16,7 +16,12 @@ const EVERYWHERE: [(&str, &[&str]); 10] = [
     ("bad-reason", &["reason"]),
 ];
 /// Guests that misbehave on publish only.
-const ON_PUBLISH: [(&str, &[&str]); 4] = [
+const ON_PUBLISH: [(&str, &[&str]); 9] = [
+    ("big-attribute", &["attribute"]),
+    ("big-call", &["bytes", "bad", "large"]),
+    ("exits", &["exit"]),
+    ("waits", &["wait", "block"]),
+    ("memories", &["memory"]),
     ("bad-json", &["JSON"]),
     ("bad-length", &["bad", "invalid", "bounds", "memory", "list", "length"]),
     ("big-replace", &["bytes"]),
@@ -31,11 +36,12 @@ async fn broker(hook: &str, on_fault: &str) -> Broker {
     );
     let mut plugins = String::from("[plugins.tagger]\nfile = \"guests/publish-tag.wasm\"\n");
     for (guest, _) in guests(hook) {
-        plugins += &format!("[plugins.{guest}]\nfile = \"guests/{guest}.wasm\"\n");
-        config += &format!(
+        plugins.extend(["[plugins.", guest, "]\nfile = \"guests/", guest, ".wasm\"\n"]);
+        let tenant = format!(
             "[[tenants]]\nname = \"of-{guest}\"\nanonymous = true\ndefault = \"allow\"\n[[tenants.chain]]\n\
              plugin = \"{guest}\"\nhooks = [\"{hook}\"]\non_fault = \"{on_fault}\"\ndeadline_ms = 50\n"
         );
+        config += &tenant;
     }
     Broker::start(&(plugins + &config)).await
 }
@@ -259,7 +265,7 @@ async fn a_plugin_that_faults_at_load_is_told_there() {
             "plugins = {{ p = {{ file = \"guests/{guest}.wasm\" }} }}\n\
              tenants = [{{ name = \"t\", chain = [{{ plugin = \"p\", deadline_ms = 50 }}] }}]"
         )));
-        let process = serve(&home, "info");
+        let process = serve(&home, "info").await;
         assert_eq!(process.exit_code().await, Some(1), "{guest}");
         let log = process.stderr.text();
         assert!(

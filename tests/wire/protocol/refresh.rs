@@ -3,7 +3,7 @@
 use crate::support::{json, shared, token};
 
 fn until(user: &str, seconds: i64) -> String {
-    token::with(json!({ "sub": user, "exp": token::seconds(seconds) }))
+    token::with(&json!({ "sub": user, "exp": token::seconds(seconds) }))
 }
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn a_new_token_moves_the_expiry() {
         .connect()
         .await;
     let expiry = token::seconds(5000);
-    let token = token::with(json!({ "sub": "ann-refreshes", "exp": expiry }));
+    let token = token::with(&json!({ "sub": "ann-refreshes", "exp": expiry }));
     let ack = ann.ask("refresh", json!({ "token": token })).await;
     assert_eq!(ack["expires_at"], expiry * 1000);
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use rustix::process::Signal;
+use tokio::sync::OnceCell;
 
 use super::client::Client;
 use super::config::{Home, complete};
@@ -39,7 +40,7 @@ impl Broker {
     /// Starts one in a folder that the test prepared.
     pub async fn start_at(home: Home, level: &str, config: &str) -> Self {
         home.write(&complete(config));
-        let process = serve(&home, level);
+        let process = serve(&home, level).await;
         let first = process.stdout.wait_for(&["listening on http://"]);
         let ended = process.stderr.end();
         let line = tokio::select! {
@@ -142,16 +143,37 @@ impl Drop for Broker {
 }
 
 /// `serve` with the config in `home`, wherever that leads.
-pub fn serve(home: &Home, level: &str) -> Process {
+pub async fn serve(home: &Home, level: &str) -> Process {
+    compiled().await;
     let config = home.config();
     Process::start(["serve".as_ref(), "--config".as_ref(), config.as_os_str()], level)
 }
 
 /// `sluicegate` with these arguments, until it ends: exit code, stdout, stderr.
 pub async fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    compiled().await;
     let process = Process::start(args, "info");
     let code = process.exit_code().await;
     (code, process.stdout.text(), process.stderr.text())
+}
+
+/// Has the first-party plugins compiled once for all tests, into the cache that they share.
+async fn compiled() {
+    static DONE: OnceCell<()> = OnceCell::const_new();
+    DONE.get_or_init(async || {
+        let home = Home::new();
+        home.write(&complete(
+            r#"
+            plugins = { a = { file = "plugins/authorize.wasm" }, t = { file = "plugins/transform.wasm" }, f = { file = "plugins/abuse_filter.wasm" } }
+            tenants = [{ name = "t" }]
+            "#,
+        ));
+        let config = home.config();
+        let process = Process::start(["config".as_ref(), "check".as_ref(), "--config".as_ref(), config.as_os_str()], "info");
+        // As long as it takes: this is a compiler at work. Whether the config is good is for other tests to say.
+        process.ended().await;
+    })
+    .await;
 }
 
 fn address_in(line: &str) -> SocketAddr {

@@ -77,13 +77,13 @@ impl Client {
 
     /// Sends a request and gives its id; the reply is read later.
     pub async fn send(&mut self, kind: &str, payload: Value) -> Value {
-        let (id, text) = self.request(kind, payload);
+        let (id, text) = self.request(kind, &payload);
         self.send_text(text).await;
         id
     }
 
     /// A request's id and text, unsent.
-    pub fn request(&mut self, kind: &str, payload: Value) -> (Value, String) {
+    pub fn request(&mut self, kind: &str, payload: &Value) -> (Value, String) {
         let id = json!(self.next_id);
         self.next_id += 1;
         let text = json!({ "type": kind, "id": id, "payload": payload }).to_string();

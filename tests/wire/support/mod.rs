@@ -24,7 +24,7 @@ pub use shared::shared;
 pub use socket::Frame;
 
 /// How long a test waits for what must happen. Only a failing test ever waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits for `event`, or fails with what `otherwise` tells about what came instead.
 pub async fn within<T>(event: impl Future<Output = T>, otherwise: impl FnOnce() -> String) -> T {

@@ -72,6 +72,14 @@ impl Process {
         }
     }
 
+    /// Waits for its end, however long that takes.
+    pub async fn ended(&self) {
+        let mut exit = self.exit.clone();
+        exit.wait_for(Option::is_some)
+            .await
+            .expect("the waiting thread tells it");
+    }
+
     /// Waits for its end and gives its exit code; none if a signal killed it.
     pub async fn exit_code(&self) -> Option<i32> {
         let mut exit = self.exit.clone();

@@ -24,12 +24,12 @@ pub fn seconds(from_now: i64) -> i64 {
 
 /// A token of [`SECRET`] for `user`, good for an hour.
 pub fn of(user: &str) -> String {
-    with(json!({ "sub": user, "exp": seconds(3600) }))
+    with(&json!({ "sub": user, "exp": seconds(3600) }))
 }
 
 /// A token of [`SECRET`] with these claims.
-pub fn with(claims: Value) -> String {
-    hs256(SECRET.as_bytes(), &json!({ "alg": "HS256", "typ": "JWT" }), &claims)
+pub fn with(claims: &Value) -> String {
+    hs256(SECRET.as_bytes(), &json!({ "alg": "HS256", "typ": "JWT" }), claims)
 }
 
 /// A token signed with HMAC-SHA256, whatever its header says.

@@ -1,4 +1,4 @@
-;; imports-filesystem: it wants to open files. Nobody offers that: told at load with the import's name.
+;; imports-unknown: it wants a database that nobody offers. Told at load with the import's name.
 (component
   ;; The contract's types, as far as the hooks below use them.
   (import "sluicegate:plugin/types@0.1.0" (instance $types
@@ -29,8 +29,8 @@
   (alias export $types "subscribe-verdict" (type $subscribe-verdict))
   (alias export $types "publish-verdict" (type $publish-verdict))
 
-  (import "wasi:filesystem/preopens@0.2.0" (instance
-    (export "descriptor" (type (sub resource)))))
+  (import "example:database/query@1.0.0" (instance
+    (export "ask" (func (param "sql" string)))))
 
   ;; What the host hands over is put from 4096 on; a hook that returns frees it all.
   (core module $memory-is
