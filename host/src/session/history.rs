@@ -12,6 +12,10 @@ const DEFAULT_LIMIT: usize = 100;
 /// Messages of one answer at most; a client that wants more asks again from where it got to.
 const MAX_LIMIT: usize = 1000;
 
+/// Bytes of messages in one answer at most. More missed than that is no recovery but a fresh start; a
+/// client that reads history asks again from where it got to.
+pub(super) const ANSWER_BYTES: usize = 8 * 1_048_576;
+
 impl Session {
     pub(super) async fn history(&mut self, id: &RequestId, request: HistoryRequest) -> Result<(), Refusal> {
         let channel = &request.channel;
@@ -44,7 +48,7 @@ impl Session {
             let message = "the history does not reach back to this position; read it without since";
             return Err(Refusal::new(codes::UNRECOVERABLE_POSITION, message));
         }
-        let mut room = tenant.limits.outbox_bytes;
+        let mut room = ANSWER_BYTES;
         let messages: Vec<Bytes> = page
             .messages
             .iter()

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::Session;
+use super::history::ANSWER_BYTES;
 use super::refusal::Refusal;
 use super::subscription::{Listening, Subscription};
 use crate::backplane::{Interest, Page, Presence, Query};
@@ -65,14 +66,7 @@ impl Session {
         } else {
             None
         };
-        let payload = payload(
-            channel,
-            request,
-            grant,
-            page.as_ref(),
-            members.as_deref(),
-            tenant.limits.outbox_bytes,
-        );
+        let payload = payload(channel, request, grant, page.as_ref(), members.as_deref());
         let subscription = Subscription::new(grant, listening, presence, interest);
         self.subscriptions.insert(channel.clone(), subscription);
         if grant.expires_ms.is_some() {
@@ -162,7 +156,6 @@ fn payload(
     grant: Grant,
     page: Option<&Page>,
     presence: Option<&[Member]>,
-    outbox_bytes: usize,
 ) -> write::Subscription {
     // Without a history, or the right to it, nothing can be recovered.
     let whole = page.is_some_and(|page| page.whole && grant.history);
@@ -170,8 +163,8 @@ fn payload(
         (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message.json()).collect()),
         _ => None,
     };
-    // More than the outbox holds cannot be sent in one piece: a fresh start is honest, a part is not.
-    let fits = |messages: &Vec<Bytes>| messages.iter().map(Bytes::len).sum::<usize>() <= outbox_bytes;
+    // What is too much for one answer cannot be sent in one piece: a fresh start is honest, a part is not.
+    let fits = |messages: &Vec<Bytes>| messages.iter().map(Bytes::len).sum::<usize>() <= ANSWER_BYTES;
     let messages = messages.filter(fits);
     write::subscribed_payload(&Subscribed {
         channel: channel.as_str(),
