@@ -258,10 +258,10 @@ fn ask_publish(
     if let Some(Remembered::Publish(verdict, tags)) = fresh {
         return Ok(remembered(verdict, tags));
     }
-    let answer = link
-        .hook
-        .publish(caller, place.channel, data)
-        .and_then(|answer| votes::check_replaced(answer, message_bytes));
+    let answer = link.hook.publish(caller, place.channel, data).and_then(|answer| {
+        let checked = votes::check_replaced(answer, message_bytes);
+        checked.inspect_err(|fault| link.hook.disown(HookKind::Publish, fault))
+    });
     match answer {
         Ok(answer) => {
             let reusable = !matches!(answer.verdict, PublishVerdict::Replace(_));

@@ -45,6 +45,9 @@ impl Hook for Scripted {
         self.seen.borrow_mut().push(format!("disconnect {code}"));
         Ok(())
     }
+    fn disown(&mut self, hook: HookKind, fault: &Fault) {
+        self.seen.borrow_mut().push(format!("disown {}: {fault}", hook.name()));
+    }
     fn evict_idle(&mut self, _: Instant) {}
 }
 

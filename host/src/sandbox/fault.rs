@@ -47,7 +47,8 @@ pub(super) fn classify(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     }
     // What is left went wrong between guest and host: a pointer out of bounds, a string that is no
     // UTF-8, an unknown variant, more data than a call may carry.
-    Fault::BadOutput(cut(format!("{error:#}")))
+    // The root of it: what is around that is a backtrace of many lines.
+    Fault::BadOutput(cut(error.root_cause().to_string()))
 }
 
 /// The word for a fault in logs and metrics.

@@ -17,7 +17,7 @@ use crate::chain::{
 };
 
 /// An instance that nobody asked for so long gives its memory back.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 
 /// One shard's place for an instance of a plugin in a tenant's chain.
 ///
@@ -167,6 +167,10 @@ impl Hook for Slot {
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault> {
         self.call(HookKind::Disconnect, |instance| instance.disconnect(caller, code))?;
         Ok(())
+    }
+
+    fn disown(&mut self, hook: HookKind, fault: &Fault) {
+        self.faulted(hook, Pass::Normal, fault.clone());
     }
 
     /// Gives back an instance that nobody asked for five minutes.
