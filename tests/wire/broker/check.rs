@@ -234,7 +234,7 @@ async fn bad_plugin_settings_are_told_with_their_key() {
             "schema",
         ),
         ("authorize", "config = { keys = [{ alg = \"HS256\" }] }", "secret"),
-        ("authorize", "config = { keys = [{ alg = \"none\" }] }", "none"),
+        ("authorize", "config = { keys = [{ alg = \"none\" }] }", "alg"),
         (
             "authorize",
             "config = { keys = [{ alg = \"RS256\", public_pem = \"no pem\" }] }",

@@ -28,6 +28,9 @@ const ON_PUBLISH: [(&str, &[&str]); 9] = [
     ("too-many-tags", &["tag"]),
 ];
 
+/// On connect only.
+const ON_CONNECT: [(&str, &[&str]); 1] = [("bad-json", &["JSON", "claims"])];
+
 /// A broker with a tenant for each guest, whose chain asks it at `hook` only; and one called `well`.
 async fn broker(hook: &str, on_fault: &str) -> Broker {
     let mut config = String::from(
@@ -47,7 +50,11 @@ async fn broker(hook: &str, on_fault: &str) -> Broker {
 }
 
 fn guests(hook: &str) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    let more = if hook == "publish" { &ON_PUBLISH[..] } else { &[] };
+    let more = match hook {
+        "publish" => &ON_PUBLISH[..],
+        "connect" => &ON_CONNECT,
+        _ => &[],
+    };
     EVERYWHERE.iter().chain(more).copied()
 }
 
