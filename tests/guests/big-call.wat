@@ -1,9 +1,9 @@
-;; big-call: on publish it writes a line of five million bytes to the log. A call may carry less than that to the
-;; host: bad output, a fault, before anything is copied.
+;; big-call: on publish it hands the same ten million bytes to the host twice in one call, more than it may have of
+;; memory. Bad output: a fault, so that a guest cannot have the host keep more than the guest itself.
 (component
   ;; The contract's types, as far as the hook below uses them.
   (import "sluicegate:plugin/types@0.1.0" (instance $types
-    (export "session" (type (sub resource)))
+    (export "session" (type $session (sub resource)))
     (type $penalty-is (variant (case "none") (case "disconnect") (case "ban" u32)))
     (export "penalty" (type $penalty (eq $penalty-is)))
     (type $denial-is (record
@@ -12,17 +12,15 @@
     (export "denial" (type $denial (eq $denial-is)))
     (type $publish-is (variant
       (case "abstain") (case "allow") (case "replace" (list u8)) (case "discard") (case "deny" $denial)))
-    (export "publish-verdict" (type (eq $publish-is)))))
+    (export "publish-verdict" (type (eq $publish-is)))
+    (export "[method]session.set-attribute" (func
+      (param "self" (borrow $session)) (param "key" string) (param "value" string)))))
   (alias export $types "session" (type $session))
   (alias export $types "publish-verdict" (type $publish-verdict))
-  (import "sluicegate:plugin/log@0.1.0" (instance $log
-    (type $level-is (enum "debug" "info" "warn" "error"))
-    (export "level" (type $level (eq $level-is)))
-    (export "write" (func (param "level" $level) (param "message" string)))))
 
   ;; What the host hands over is put from 4096 on; a hook that returns frees it all.
   (core module $memory-is
-    (memory (export "memory") 100)
+    (memory (export "memory") 160)
     (global $free (export "free") (mut i32) (i32.const 4096))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
       (global.get $free)
@@ -30,13 +28,13 @@
         (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 7)) (i32.const -8)))))
   (core instance $memory (instantiate $memory-is))
   (core func $drop-session (canon resource.drop $session))
-  (core func $write (canon lower (func $log "write") (memory (core memory $memory "memory"))))
+  (core func $set-attribute (canon lower (func $types "[method]session.set-attribute") (memory (core memory $memory "memory"))))
 
   (core module $guest
     (import "memory" "memory" (memory 1))
     (import "memory" "free" (global $free (mut i32)))
     (import "host" "drop-session" (func $drop-session (param i32)))
-    (import "host" "write" (func $write (param i32 i32 i32)))
+    (import "host" "set-attribute" (func $set-attribute (param i32 i32 i32 i32 i32)))
 
     ;; ok
     (func (export "init") (param i32 i32) (result i32)
@@ -45,15 +43,15 @@
       (i32.const 0))
 
     (func (export "on-publish") (param $session i32) (param $channel i32) (param $channel-len i32) (param $data i32) (param $data-len i32) (result i32)
+      (call $set-attribute (local.get $session) (i32.const 4096) (i32.const 10000000) (i32.const 4096) (i32.const 10000000))
       (call $drop-session (local.get $session))
-      (call $write (i32.const 1) (i32.const 4096) (i32.const 5000000))
       (i32.store (i32.const 64) (i32.const 1))
       (global.set $free (i32.const 4096))
       (i32.const 64)))
 
   (core instance $host
     (export "drop-session" (func $drop-session))
-    (export "write" (func $write)))
+    (export "set-attribute" (func $set-attribute)))
   (core instance $code (instantiate $guest (with "memory" (instance $memory)) (with "host" (instance $host))))
 
   (func $init (param "config" string) (result (result (error string)))

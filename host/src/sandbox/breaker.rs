@@ -49,7 +49,7 @@ impl Default for Circuit {
 }
 
 /// Leave to call once.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pass {
     Normal,
     Trial,

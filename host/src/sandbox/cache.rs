@@ -99,8 +99,7 @@ impl Cache {
     }
 
     fn path(&self, key: &[u8; DIGEST_BYTES]) -> PathBuf {
-        let name: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.dir.join(name).with_extension(ENDING)
+        self.dir.join(hex(key)).with_extension(ENDING)
     }
 }
 
@@ -176,6 +175,15 @@ fn evict(dir: &Path) -> io::Result<()> {
         .iter()
         .take(excess)
         .try_for_each(|(_, path)| fs::remove_file(path))
+}
+
+/// A digest as `sha256sum` prints it.
+pub(super) fn hex(digest: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
+    digest
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// A hasher that only feeds a digest: std's are not the same from one build to the next.

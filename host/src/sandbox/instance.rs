@@ -18,8 +18,10 @@ use super::state::{Call, Phase, State};
 use super::wasi::Wasi;
 use crate::chain::{Answer, Caller, ConnectVerdict, Fault, Handshake, HookKind, PublishVerdict, SubscribeVerdict};
 
-/// Bytes that one host call or one verdict may carry from the guest to the host, at most.
-const TRANSFER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that one host call or one verdict may carry from the guest to the host, at most: the longest message
+/// that a config allows, and its envelope. Never more than the guest's own memory, though a call could name
+/// the same bytes many times.
+const TRANSFER_BYTES: usize = 16 * 1024 * 1024 + 64 * 1024;
 /// Handles to resources that are alive in one instance, at most.
 const HANDLES: usize = 10_000;
 /// Ticks that a late guest gets on top. A thread that the kernel took off the processor in the middle of a

@@ -16,7 +16,7 @@ use super::engine::Sandbox;
 use super::error::LoadError;
 use super::meter::Meter;
 use super::state::State;
-use super::{exports, imports, inspect, wasi};
+use super::{cache, exports, imports, inspect, wasi};
 use crate::chain::Hooks;
 
 /// A compiled component and what it has and wants.
@@ -48,7 +48,7 @@ impl Sandbox {
         if sha256.is_some_and(|wanted| wanted != found) {
             return Err(LoadError::WrongDigest {
                 path: path.into(),
-                found: found.iter().map(|byte| format!("{byte:02x}")).collect(),
+                found: cache::hex(&found),
             });
         }
         self.load(name, &bytes)

@@ -35,7 +35,7 @@ fn key(pointer: &str) -> String {
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         if part.bytes().all(|b| b.is_ascii_digit()) {
-            key.push_str(&format!("[{part}]"));
+            key.extend(["[", &part, "]"]);
         } else {
             key.push('.');
             key.push_str(&part);

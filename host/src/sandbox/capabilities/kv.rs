@@ -212,7 +212,9 @@ impl Kv {
     }
 
     fn shard(&self, key: &str) -> &Mutex<Shard> {
-        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+        #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
+        let shard = self.hasher.hash_one(key) as usize % SHARDS;
+        &self.shards[shard]
     }
 }
 

@@ -34,8 +34,11 @@ pub struct Grants {
 #[derive(Default)]
 pub struct Capabilities {
     clock: Clock,
-    stores: Mutex<HashMap<(Arc<str>, Arc<str>), Stores>>,
+    stores: Mutex<HashMap<Place, Stores>>,
 }
+
+/// Tenant and plugin.
+type Place = (Arc<str>, Arc<str>);
 
 #[derive(Clone)]
 struct Stores {

@@ -73,21 +73,18 @@ impl Stage {
         self.bound(guest).slot()
     }
 
-    /// A counter's value, whose labels have all of `labels`.
-    fn counted(&self, name: &str, labels: &[&str]) -> f64 {
-        let families = self.registry.gather();
-        let metrics = families
-            .iter()
-            .filter(|family| family.name() == name)
-            .flat_map(|family| family.get_metric());
-        metrics
-            .filter(|metric| {
-                labels
-                    .iter()
-                    .all(|label| metric.get_label().iter().any(|pair| pair.value() == *label))
-            })
-            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
-            .sum()
+    /// The value of counters and gauges that have all of `labels`.
+    fn counted(&self, name: &str, labels: &[&str]) -> u64 {
+        let mut sum = 0.0;
+        for family in self.registry.gather().iter().filter(|family| family.name() == name) {
+            for metric in family.get_metric() {
+                let has = |label: &&str| metric.get_label().iter().any(|pair| pair.value() == *label);
+                if labels.iter().all(has) {
+                    sum += metric.get_counter().get_value() + metric.get_gauge().get_value();
+                }
+            }
+        }
+        format!("{sum}").parse().expect("a whole number")
     }
 }
 

@@ -60,7 +60,7 @@ fn capabilities_work_and_outlive_the_binding() {
         [allow.clone(), allow, PublishVerdict::Discard],
         "two tokens, for all instances"
     );
-    assert_eq!(stage.counted("sluicegate_plugin_seen_total", &["acme", "counts"]), 3.0);
+    assert_eq!(stage.counted("sluicegate_plugin_seen_total", &["acme", "counts"]), 3);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn it_is_made_anew_as_often_as_it_faults() {
         assert!(matches!(publish_when_ready(&mut slot, "0"), Err(Fault::Trap(_))));
     }
     publish_when_ready(&mut slot, "1").unwrap();
-    assert_eq!(stage.counted("sluicegate_plugin_instances", &["acme"]), 1.0);
+    assert_eq!(stage.counted("sluicegate_plugin_instances", &["acme"]), 1);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn what_is_left_of_a_faulted_instance_is_given_back() {
     assert!(publish(&mut slot, "0").is_err());
     drop(slot);
     let begin = Instant::now();
-    while stage.counted("sluicegate_plugin_instances", &["acme"]) > 0.0 {
+    while stage.counted("sluicegate_plugin_instances", &["acme"]) > 0 {
         assert!(
             begin.elapsed() < PATIENCE,
             "nobody waits for the new one, so it goes too"

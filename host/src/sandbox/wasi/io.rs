@@ -44,6 +44,8 @@ enum StreamError {
     Closed,
 }
 
+type Input = Resource<InputStream>;
+type Output = Resource<OutputStream>;
 type Read = Result<Vec<u8>, StreamError>;
 type Written = Result<(), StreamError>;
 
@@ -51,7 +53,6 @@ type Written = Result<(), StreamError>;
 const WRITABLE: u64 = 64 * 1024;
 
 pub(super) fn streams(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    type Input = Resource<InputStream>;
     for read in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
         instance.func_wrap(read, |_, (_, _): (Input, u64)| Ok((Read::Err(StreamError::Closed),)))?;
     }
@@ -59,7 +60,6 @@ pub(super) fn streams(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Res
         Ok((Resource::<Pollable>::new_own(0),))
     })?;
 
-    type Output = Resource<OutputStream>;
     instance.func_wrap("[method]output-stream.check-write", |_, (_,): (Output,)| {
         Ok((Result::<u64, StreamError>::Ok(WRITABLE),))
     })?;

@@ -49,6 +49,7 @@ const INTERFACES: [(&str, &str, Define); 20] = [
     ("wasi:random", "random", random::random),
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "it is a `Define` like the others")]
 fn nothing(_: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
     Ok(())
 }
@@ -82,6 +83,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component) -
     Ok(())
 }
 
+/// What of the interface works, if it is offered.
 fn find(name: &Name<'_>) -> Option<Define> {
     let found = INTERFACES
         .iter()
