@@ -243,7 +243,7 @@ async fn bad_plugin_settings_are_told_with_their_key() {
         (
             "abuse_filter",
             "grants = [\"kv\", \"limiter\"]\nconfig = { action = \"explode\" }",
-            "explode",
+            "config.action",
         ),
     ] {
         let config = with_plugin(&format!("plugins/{plugin}.wasm"), chain);

@@ -53,3 +53,28 @@ async fn tokens_and_keys_are_never_logged() {
     }
     assert!(!broker.log().text().is_empty(), "there was a log to look at");
 }
+
+#[tokio::test]
+async fn the_log_can_be_json() {
+    use crate::support::config::{Home, complete};
+    use crate::support::process::Process;
+    let home = Home::new();
+    home.write(&complete("tenants = [{ name = \"t\", anonymous = true }]"));
+    let config = home.config();
+    let args = [
+        "serve",
+        "--log-format",
+        "json",
+        "--config",
+        config.to_str().expect("a path in UTF-8"),
+    ];
+    let process = Process::start(args, "debug");
+    process.stdout.wait_for(&["listening on http://"]).await;
+    process.signal(rustix::process::Signal::TERM);
+    assert_eq!(process.exit_code().await, Some(0));
+    let log = process.stderr.text();
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    }
+}

@@ -193,6 +193,24 @@ async fn kinds_of_faults_are_counted_apart() {
     assert!(kinds.len() >= 3, "{kinds:?}");
 }
 
+#[tokio::test]
+async fn after_repeated_faults_the_plugin_is_not_asked_for_a_while() {
+    const REQUESTS: u32 = 40;
+    let broker = broker("publish", "deny").await;
+    let mut ann = broker.dial("ann").tenant("of-loop").connect().await;
+    for n in 0..REQUESTS {
+        ann.fails("publish", json!({ "channel": "c", "data": n }), 4503).await;
+    }
+    let is_told = |m: &crate::support::metrics::Metrics| {
+        let faults = |labels: &[(&str, &str)]| m.sum("sluicegate_plugin_faults_total", labels);
+        let all = faults(&[("tenant", "of-loop")]) == Some(f64::from(REQUESTS));
+        all && faults(&[("tenant", "of-loop"), ("kind", "deadline")]) < Some(f64::from(REQUESTS / 2))
+    };
+    broker
+        .metrics_when("that most were refused without a call", is_told)
+        .await;
+}
+
 /// A tenant whose plugin traps on the message 0.
 fn trap_on_zero(on_fault: &str) -> String {
     format!(
