@@ -1,5 +1,6 @@
 //! The project's own commands. Each is one file; this one only picks it.
 
+mod bench;
 mod build;
 mod demo;
 mod needs;
@@ -20,6 +21,7 @@ Usage: cargo xtask COMMAND
   build   release broker and plugins: target/release/sluicegate, target/plugins/*.wasm
   demo    build, start the demo broker on 127.0.0.1:8080 and print how to try it
   test    everything that must pass before a commit; stops at the first failure
+  bench   what a hook, a delivery and a connection cost, beside their references; --quick for a rough look
   tidy    the rules about the source that the compiler does not check
 ";
 
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         ["build"] => Workspace::find().and_then(|workspace| build::run(&workspace)),
         ["demo"] => Workspace::find().and_then(|workspace| demo::run(&workspace)),
         ["test"] => Workspace::find().and_then(|workspace| test::run(&workspace)),
+        ["bench"] => Workspace::find().and_then(|workspace| bench::run(&workspace, false)),
+        ["bench", "--quick"] => Workspace::find().and_then(|workspace| bench::run(&workspace, true)),
         ["tidy"] => Workspace::find().and_then(|workspace| tidy::run(&workspace)),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

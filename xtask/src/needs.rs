@@ -31,6 +31,10 @@ pub const NPM: Need = Need {
     program: "npm",
     packages: &["npm"],
 };
+pub const TASKSET: Need = Need {
+    program: "taskset",
+    packages: &["util-linux"],
+};
 
 /// Makes sure that every program is there.
 pub fn ensure(needs: &[Need]) -> Result<()> {

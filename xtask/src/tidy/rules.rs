@@ -47,7 +47,7 @@ struct Confined {
 const CONFINED: [Confined; 4] = [
     Confined {
         name: "wasmtime",
-        places: &["host/src/sandbox/", "host/src/sandbox.rs"],
+        places: &["host/src/sandbox/", "host/src/sandbox.rs", "host/benches/"],
         why: "the engine can be changed only while a single room knows it",
     },
     Confined {
@@ -62,7 +62,13 @@ const CONFINED: [Confined; 4] = [
     },
     Confined {
         name: "anyhow",
-        places: &["host/src/main.rs", "host/src/cli/", "host/src/cli.rs", "xtask/"],
+        places: &[
+            "host/src/main.rs",
+            "host/src/cli/",
+            "host/src/cli.rs",
+            "xtask/",
+            "bench/",
+        ],
         why: "an error names its room; only a command line may stop caring which",
     },
 ];

@@ -1,0 +1,87 @@
+//! `cargo xtask bench`: what a hook, a chain, a delivery and a connection cost, each beside its reference in the
+//! same run. Tells, and never fails for being slow: times differ twofold between machines, and ratios are for a
+//! person to judge. What it does fail for is a message that got lost.
+
+mod bun;
+mod fanout;
+mod figure;
+mod hooks;
+mod server;
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::workspace::Workspace;
+use crate::{build, needs, shell};
+use figure::Figure;
+
+/// How thoroughly to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Rounds for each side of each figure; the best counts.
+    rounds: usize,
+    /// Seconds of publishing in a round.
+    seconds: f64,
+    /// Connections of the memory figure.
+    idle: usize,
+}
+
+const FULL: Plan = Plan {
+    rounds: 3,
+    seconds: 5.0,
+    idle: 10_000,
+};
+/// For a look while working: the first round often is the worst, so there are two.
+const QUICK: Plan = Plan {
+    rounds: 2,
+    seconds: 2.0,
+    idle: 2_000,
+};
+/// Files that a broker has open beside its connections.
+const OTHER_FILES: u64 = 200;
+
+pub fn run(workspace: &Workspace, quick: bool) -> Result<()> {
+    let plan = if quick { QUICK } else { FULL };
+    needs::ensure(&[needs::C_COMPILER, needs::NPM, needs::TASKSET])?;
+    allow_files(&plan)?;
+    let cores = std::thread::available_parallelism()?.get();
+    ensure!(
+        cores >= 2,
+        "one core for the server and one for the load are needed; here is {cores}"
+    );
+    build::run(workspace)?;
+    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    let folder = workspace.target.join("bench");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let bun = bun::install(&folder)?;
+
+    let mut figures = hooks::measure(workspace)?;
+    let (fanout, runs) = fanout::measure(workspace, &folder, &bun, &plan)?;
+    figures.extend(fanout);
+
+    println!("\n{}", figure::table(&figures));
+    let result = json!({
+        "quick": quick,
+        "bun": bun::VERSION,
+        "figures": figures.iter().map(Figure::to_json).collect::<Vec<Value>>(),
+        "runs": runs,
+    });
+    let file = folder.join("result.json");
+    fs::write(&file, serde_json::to_vec_pretty(&result)?).with_context(|| file.display().to_string())?;
+    println!("\nevery round: {}", file.display());
+    Ok(())
+}
+
+/// Raises the limit of open files for us and all that we start.
+fn allow_files(plan: &Plan) -> Result<()> {
+    // The broker takes connections up to 90 % of the limit.
+    let wanted = plan.idle as u64 * 10 / 9 + OTHER_FILES;
+    let granted = rlimit::increase_nofile_limit(u64::MAX)?;
+    ensure!(
+        granted >= wanted,
+        "{wanted} open files are needed and {granted} are allowed: raise the hard limit (ulimit -Hn), or use --quick"
+    );
+    Ok(())
+}

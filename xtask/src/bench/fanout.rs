@@ -1,0 +1,199 @@
+//! The costs over sockets: one publisher to many subscribers, and connections at rest. The two sides take turns,
+//! each round on a fresh server, and each side's best round counts: noise only ever adds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::Plan;
+use super::figure::Figure;
+use super::server::{LOAD_CORE, Server};
+use crate::shell;
+use crate::workspace::Workspace;
+
+const CONFIG: &str = include_str!("sluicegate.toml");
+/// How the plugins' folder stands in [`CONFIG`].
+const PLUGINS: &str = "PLUGINS";
+const SUBSCRIBERS: usize = 1000;
+const PAYLOAD_BYTES: usize = 128;
+const PUBLISHES_PER_SECOND: usize = 100;
+/// Messages under way at once in the closed loop.
+const WINDOW: usize = 20;
+
+/// One of the two that are compared.
+struct Side {
+    name: &'static str,
+    program: PathBuf,
+    arguments: Vec<PathBuf>,
+    token: String,
+}
+
+/// What the load generator is told, and what is read from its answer.
+struct Scenario {
+    name: &'static str,
+    load: Vec<String>,
+}
+
+pub fn measure(workspace: &Workspace, folder: &Path, bun: &Path, plan: &Plan) -> Result<(Vec<Figure>, Vec<Value>)> {
+    let sides = [sluicegate(workspace, folder)?, peer(workspace, bun)];
+    let scenarios = scenarios(plan);
+    let mut runs: Vec<Value> = Vec::new();
+    for scenario in &scenarios {
+        for round in 1..=plan.rounds {
+            for side in &sides {
+                println!("{}, round {round} of {}: {}", scenario.name, plan.rounds, side.name);
+                let mut run = load(workspace, folder, side, scenario)?;
+                let missing = &run["missing"];
+                ensure!(
+                    missing.is_null() || *missing == 0,
+                    "{} lost {missing} messages",
+                    side.name
+                );
+                ensure!(
+                    run["closed"] == 0,
+                    "{} closed connections: {}",
+                    side.name,
+                    run["closed"]
+                );
+                run["scenario"] = scenario.name.into();
+                runs.push(run);
+            }
+        }
+    }
+    let best = |scenario: &str, side: &str, key: &str| {
+        let of_side = runs
+            .iter()
+            .filter(|run| run["scenario"] == scenario && run["target"] == side);
+        let values = of_side.filter_map(|run| run[key].as_f64());
+        values
+            .reduce(f64::min)
+            .with_context(|| format!("no {key} of {side} in {scenario}"))
+    };
+    let figure = |what: String, key, scenario: &str, value: &str, scale: f64, unit, bound| {
+        anyhow::Ok(Figure {
+            what,
+            key,
+            ours: best(scenario, "sluicegate", value)? * scale,
+            reference: best(scenario, "bun", value)? * scale,
+            beside: "Bun",
+            unit,
+            bound,
+        })
+    };
+    let per_delivery = "cpu_ns_per_delivery";
+    let figures = vec![
+        figure(
+            format!("CPU per delivery, 1 to {SUBSCRIBERS}, {PUBLISHES_PER_SECOND} a second"),
+            "delivery_paced",
+            "paced",
+            per_delivery,
+            1e-3,
+            "µs",
+            Some(1.8),
+        )?,
+        figure(
+            format!("CPU per delivery, 1 to {SUBSCRIBERS}, saturated"),
+            "delivery_saturated",
+            "saturated",
+            per_delivery,
+            1e-3,
+            "µs",
+            Some(3.0),
+        )?,
+        figure(
+            format!("memory per idle connection, {} of them", plan.idle),
+            "memory_idle",
+            "idle",
+            "kib_per_connection",
+            1.0,
+            "KiB",
+            Some(1.5),
+        )?,
+        figure(
+            "CPU of a connect".to_owned(),
+            "connect",
+            "idle",
+            "connect_cpu_us",
+            1.0,
+            "µs",
+            None,
+        )?,
+        figure(
+            "latency p99 at that pace".to_owned(),
+            "latency_paced",
+            "paced",
+            "p99_ms",
+            1.0,
+            "ms",
+            None,
+        )?,
+    ];
+    Ok((figures, runs))
+}
+
+fn scenarios(plan: &Plan) -> [Scenario; 3] {
+    let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
+    let publishing = format!(
+        "--connections {SUBSCRIBERS} --fill {PAYLOAD_BYTES} --seconds {}",
+        plan.seconds
+    );
+    [
+        Scenario {
+            name: "paced",
+            load: words(format!("{publishing} --rate {PUBLISHES_PER_SECOND}")),
+        },
+        Scenario {
+            name: "saturated",
+            load: words(format!("{publishing} --window {WINDOW}")),
+        },
+        Scenario {
+            name: "idle",
+            load: words(format!("--connections {}", plan.idle)),
+        },
+    ]
+}
+
+fn sluicegate(workspace: &Workspace, folder: &Path) -> Result<Side> {
+    let config = folder.join("sluicegate.toml");
+    let text = CONFIG.replace(PLUGINS, &workspace.plugin_folder().display().to_string());
+    fs::write(&config, text).with_context(|| config.display().to_string())?;
+    let program = workspace.broker("release");
+    let mut token = Command::new(&program);
+    token
+        .args(["token", "--tenant", "bench", "--user", "load", "--config"])
+        .arg(&config);
+    Ok(Side {
+        name: "sluicegate",
+        token: shell::output(&mut token)?.trim().to_owned(),
+        program,
+        arguments: ["serve".into(), "--config".into(), config].into(),
+    })
+}
+
+fn peer(workspace: &Workspace, bun: &Path) -> Side {
+    Side {
+        name: "bun",
+        program: bun.to_owned(),
+        arguments: vec![workspace.root.join("bench/peers/bun.js")],
+        token: String::new(),
+    }
+}
+
+fn load(workspace: &Workspace, folder: &Path, side: &Side, scenario: &Scenario) -> Result<Value> {
+    let arguments: Vec<&Path> = side.arguments.iter().map(PathBuf::as_path).collect();
+    let log = folder.join(format!("{}.log", side.name));
+    let server = Server::start(&side.program, &arguments, &log)?;
+    let mut command = Command::new("taskset");
+    command
+        .args(["--cpu-list", LOAD_CORE])
+        .arg(workspace.target.join("release/load"))
+        .arg(workspace.root.join(format!("bench/targets/{}.json", side.name)))
+        .args(["--address", &server.address, "--pid", &server.id().to_string()])
+        .args(["--token", &side.token])
+        .args(&scenario.load);
+    let printed = shell::output(&mut command).with_context(|| format!("the server's log is {}", log.display()))?;
+    serde_json::from_str(&printed).context("the load generator's result")
+}

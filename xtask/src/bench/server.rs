@@ -1,0 +1,67 @@
+//! A server under load: started on a core of its own, ended when dropped.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// The server's core and the load generator's: never the same, or one would pay for the other.
+const SERVER_CORE: &str = "0";
+pub const LOAD_CORE: &str = "1";
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    pub address: String,
+    /// Kept open: a server that prints more must not find a broken pipe.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts `program` and waits until it says `listening on http://ADDRESS`. What it logs goes to `log`.
+    pub fn start(program: &Path, arguments: &[&Path], log: &Path) -> Result<Self> {
+        let log = File::create(log).with_context(|| log.display().to_string())?;
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", SERVER_CORE]).arg(program).args(arguments);
+        // taskset becomes the program, so the child's id is the server's.
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .with_context(|| shell::describe(&command))?;
+        let mut stdout = BufReader::new(child.stdout.take().context("stdout was asked for")?);
+        let mut line = String::new();
+        while stdout.read_line(&mut line)? > 0 {
+            if let Some(address) = line.trim().strip_prefix("listening on http://") {
+                return Ok(Self {
+                    address: address.to_owned(),
+                    child,
+                    _stdout: stdout,
+                });
+            }
+            line.clear();
+        }
+        bail!(
+            "{} ended before it listened: {}",
+            shell::describe(&command),
+            child.wait()?
+        )
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nobody waits for a goodbye here; one that is gone already is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
