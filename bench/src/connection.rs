@@ -109,16 +109,12 @@ impl Connection {
     fn take(&mut self, bytes: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) -> Result<usize> {
         let mut at = 0;
         if self.stage == Stage::Upgrading {
-            match memmem::find(bytes, b"\r\n\r\n") {
-                Some(end) => {
-                    self.upgraded(&bytes[..end], target, tally)?;
-                    at = end + 4;
-                }
-                None => {
-                    ensure!(bytes.len() < HEAD_BYTES, "the answer to the upgrade does not end");
-                    return Ok(0);
-                }
-            }
+            let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
+                ensure!(bytes.len() < HEAD_BYTES, "the answer to the upgrade does not end");
+                return Ok(0);
+            };
+            self.upgraded(&bytes[..end], target, tally)?;
+            at = end + 4;
         }
         while let Some(frame) = websocket::first_frame(&bytes[at..]) {
             let payload = &bytes[at..][frame.payload.clone()];

@@ -78,6 +78,6 @@ mod tests {
         for value in [0, 1, 31, 32, 33, u64::MAX] {
             assert!(bucket(value) < 64 << FINE, "{value}");
         }
-        assert_eq!(Latencies::new().quantile_ms(0.99), 0.0);
+        assert!(Latencies::new().quantile_ms(0.99) < f64::EPSILON);
     }
 }

@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+/// In place of a length: it follows in two bytes.
+const LENGTH_16: u8 = 0x7E;
+
 /// What a frame from the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -56,7 +59,7 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).expect("below 126")),
         length => {
             let length = u16::try_from(length).expect("a message of this generator is below 64 KiB");
-            frame.push(0x80 | 126);
+            frame.push(0x80 | LENGTH_16);
             frame.extend(length.to_be_bytes());
         }
     }
@@ -87,12 +90,11 @@ mod tests {
     fn frames_are_found_whole_or_not_at_all() {
         for length in [0_u16, 125, 126, 40_000] {
             let mut bytes = vec![0x81];
-            match length {
-                0..126 => bytes.push(u8::try_from(length).unwrap()),
-                _ => {
-                    bytes.push(126);
-                    bytes.extend(length.to_be_bytes());
-                }
+            if length < 126 {
+                bytes.push(u8::try_from(length).unwrap());
+            } else {
+                bytes.push(LENGTH_16);
+                bytes.extend(length.to_be_bytes());
             }
             let header = bytes.len();
             bytes.extend(std::iter::repeat_n(b'x', length.into()));
