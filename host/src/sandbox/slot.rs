@@ -175,7 +175,7 @@ impl Hook for Slot {
 
     /// Gives back an instance that nobody asked for five minutes.
     fn evict_idle(&mut self, now: Instant) {
-        if matches!(self.held, Held::Ready(_)) && now.saturating_duration_since(self.used) >= IDLE {
+        if now.saturating_duration_since(self.used) >= IDLE {
             self.held = Held::Nothing;
         }
     }

@@ -48,3 +48,21 @@ fn instances_have_a_limit() {
     let fault = answers.into_iter().find_map(Result::err).expect("the seventeenth");
     assert!(fault.to_string().contains("no room for another instance"), "{fault}");
 }
+
+#[test]
+fn the_engine_ends_with_its_last_slot_and_its_ticker_with_it() {
+    let stage = Stage::new();
+    let engine = stage.sandbox.engine.weak();
+    let mut slot = stage.slot("trap-on-zero");
+    assert!(publish(&mut slot, "0").is_err());
+    drop(stage);
+    publish_when_ready(&mut slot, "1").unwrap();
+    assert!(engine.upgrade().is_some());
+    drop(slot);
+    let begin = Instant::now();
+    // The ticker holds the engine for a moment in each tick, the rebuilding thread while it builds.
+    while engine.upgrade().is_some() {
+        assert!(begin.elapsed() < PATIENCE, "somebody holds on to it");
+        std::thread::yield_now();
+    }
+}
