@@ -23,6 +23,9 @@ async fn broker() -> Broker {
         history = { size = 1000, ttl_seconds = 300 }
         overflow = "drop"
         [[tenants.channels]]
+        match = "lossy:*"
+        overflow = "drop"
+        [[tenants.channels]]
         match = "conflate:*"
         history = { size = 1000, ttl_seconds = 300 }
         overflow = "conflate"
@@ -160,4 +163,58 @@ async fn a_sleeper_in_one_channel_does_not_hinder_those_in_others() {
     ann.subscribe("disconnect:2").await;
     flood(&broker, "drop:2").await;
     ann.publish("hi").await.expect_message("hi").await;
+}
+
+#[tokio::test]
+async fn drop_without_offsets_tells_by_ending_the_subscription() {
+    let broker = broker().await;
+    let channel = "lossy:1";
+    let mut sleeper = sleeper(&broker, channel).await;
+    let mut publisher = flood(&broker, channel).await;
+    let notice = sleeper.push("unsubscribed").await;
+    assert_eq!(notice["channel"], channel, "{}", notice.text);
+    assert_eq!(
+        notice["payload"],
+        json!({ "code": 4002, "reason": "insufficient_state" }),
+        "{}",
+        notice.text
+    );
+    let mut last = 0;
+    while sleeper.has_waiting("message") {
+        let n = sleeper.message().await["payload"]["n"].as_u64().expect("a number");
+        assert_eq!(n, last + 1, "no hole before the end");
+        last = n;
+    }
+    sleeper.fails("unsubscribe", json!({ "channel": channel }), 4406).await;
+    sleeper.subscribe(channel).await;
+    publisher
+        .publish_with(json!({ "channel": channel, "data": "again" }))
+        .await;
+    sleeper.expect_message("again").await;
+}
+
+#[tokio::test]
+async fn ephemeral_messages_are_dropped_and_cut_nobody_off() {
+    let broker = broker().await;
+    let channel = "disconnect:ephemeral";
+    let mut sleeper = sleeper(&broker, channel).await;
+    let mut publisher = broker.connect("publisher").await;
+    let padding = "x".repeat(MESSAGE_BYTES);
+    for _ in 0..MESSAGES {
+        publisher
+            .publish_with(json!({ "channel": channel, "data": padding, "ephemeral": true }))
+            .await;
+    }
+    // Its reply comes behind all that was not dropped.
+    sleeper.still_works().await;
+    let mut heard = 0;
+    while sleeper.has_waiting("message") {
+        sleeper.message().await;
+        heard += 1;
+    }
+    assert!(heard < MESSAGES, "some were dropped");
+    publisher
+        .publish_with(json!({ "channel": channel, "data": "kept" }))
+        .await;
+    assert_eq!(sleeper.expect_message("kept").await["offset"], 1);
 }

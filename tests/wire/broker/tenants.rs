@@ -45,6 +45,18 @@ async fn host_then_path_then_default_names_the_tenant() {
 }
 
 #[tokio::test]
+async fn a_host_of_one_tenant_is_no_way_to_another() {
+    let broker = Broker::start(CONFIG).await;
+    let dial = broker.dial("ann").host("acme.localhost").tenant("beta");
+    let (response, _) = dial.upgrade().await;
+    if response.status == 101 {
+        assert_eq!(tenant_of(&dial.connect().await), "acme");
+    } else {
+        assert_eq!(response.status, 404, "{response:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_tenant_is_404_before_any_upgrade() {
     let broker = Broker::start(CONFIG).await;
     for tenant in ["nobody", "ACME", "acme%00", "a".repeat(5000).as_str()] {

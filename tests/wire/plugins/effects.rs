@@ -34,7 +34,11 @@ async fn a_discarded_message_is_acknowledged_and_delivered_to_nobody() {
     let mut ann = broker.connect("ann").await;
     let mut bob = broker.connect("bob").await;
     bob.subscribe("c").await;
-    ann.subscribe("c").await.publish("into the void").await;
+    ann.subscribe("c").await;
+    let ack = ann
+        .publish_with(json!({ "channel": "c", "data": "into the void" }))
+        .await;
+    assert_eq!(ack.get("offset"), None, "it took no place: {ack}");
     let history = bob.ask("history", json!({ "channel": "c" })).await;
     assert_eq!(
         (&history["offset"], &history["messages"]),

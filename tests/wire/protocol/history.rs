@@ -150,3 +150,19 @@ async fn history_without_the_right_to_it_is_denied() {
     ann.subscribe("room:with-the-right").await;
     ann.ask("history", json!({ "channel": "room:with-the-right" })).await;
 }
+
+#[tokio::test]
+async fn a_position_that_history_does_not_reach_back_to_is_told() {
+    let broker = shared().await;
+    let channel = "short:unreachable";
+    let mut ann = after(&broker, channel, 5).await;
+    let epoch = ann.ask("history", json!({ "channel": channel })).await["epoch"].clone();
+    let since =
+        |epoch: &Value, offset: u64| json!({ "channel": channel, "since": { "epoch": epoch, "offset": offset } });
+    let reached = ann.ask("history", since(&epoch, 2)).await;
+    assert_eq!(payloads(&reached), [3, 4, 5]);
+    for request in [since(&epoch, 1), since(&epoch, 99), since(&json!("another"), 4)] {
+        let error = ann.fails("history", request, 4416).await;
+        assert_eq!(error["reason"], "unrecoverable_position");
+    }
+}
