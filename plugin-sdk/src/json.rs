@@ -25,13 +25,38 @@ fn skip_space(json: &[u8], mut at: usize) -> usize {
 fn skip_string(json: &[u8], open: usize) -> Result<usize, Broken> {
     let mut at = open + 1;
     loop {
-        match json.get(at) {
-            Some(b'"') => return Ok(at + 1),
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return Err(Broken { at: open }),
+        at = find_any(json, at, [b'"', b'\\']).ok_or(Broken { at: open })?;
+        if json[at] == b'"' {
+            return Ok(at + 1);
         }
+        at += 2;
     }
+}
+
+/// The first place at or after `at` of one of these bytes. Eight bytes a step, because messages are mostly
+/// long strings of none of them: a byte of a word is zero exactly if the one that it was compared to is there
+/// (H. S. Warren, Hacker's Delight, 6-1).
+#[must_use]
+pub fn find_any<const N: usize>(bytes: &[u8], mut at: usize, wanted: [u8; N]) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    while let Some(Ok(eight)) = bytes.get(at..at + 8).map(<[u8; 8]>::try_from) {
+        let word = u64::from_le_bytes(eight);
+        let zeros = wanted.iter().fold(0, |zeros, byte| {
+            let x = word ^ (LOW * u64::from(*byte));
+            zeros | (x.wrapping_sub(LOW) & !x & HIGH)
+        });
+        // Above a true zero there may be a false one, never below.
+        if zeros != 0 {
+            return Some(at + (zeros.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    bytes
+        .get(at..)?
+        .iter()
+        .position(|byte| wanted.contains(byte))
+        .map(|more| at + more)
 }
 
 /// The place of the value that starts at or after byte `at`, without white space around it.
@@ -211,7 +236,7 @@ impl Iterator for Strings<'_> {
 
     fn next(&mut self) -> Option<Text> {
         let bytes = self.json.as_bytes();
-        let open = self.at + bytes.get(self.at..)?.iter().position(|b| *b == b'"')?;
+        let open = find_any(bytes, self.at, [b'"'])?;
         let end = skip_string(bytes, open).ok()?;
         self.at = end;
         // Outside of strings a colon stands only behind a key.
@@ -247,54 +272,61 @@ pub fn chars(raw: &str) -> Chars<'_> {
     Chars { raw, at: 0 }
 }
 
-impl Chars<'_> {
-    fn unit(&self, at: usize) -> Option<u32> {
-        let digits = self.raw.get(at..at + 6)?.strip_prefix("\\u")?;
-        digits
-            .bytes()
-            .all(|b| b.is_ascii_hexdigit())
-            .then(|| u32::from_str_radix(digits, 16).ok())?
-    }
-
-    /// The character of the escape at `self.at`, and the escape's length in bytes.
-    fn escape(&self) -> (char, usize) {
-        let plain = |c| (c, 2);
-        match self.raw.as_bytes().get(self.at + 1) {
-            Some(b'n') => plain('\n'),
-            Some(b't') => plain('\t'),
-            Some(b'r') => plain('\r'),
-            Some(b'b') => plain('\u{8}'),
-            Some(b'f') => plain('\u{c}'),
-            Some(b'"') => plain('"'),
-            Some(b'\\') => plain('\\'),
-            Some(b'/') => plain('/'),
-            Some(b'u') => match (self.unit(self.at), self.unit(self.at + 6)) {
-                (Some(high @ 0xD800..0xDC00), Some(low @ 0xDC00..0xE000)) => {
-                    let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                    (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
-                }
-                (Some(unit), _) => (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
-                (None, _) => (char::REPLACEMENT_CHARACTER, 1),
-            },
-            _ => (char::REPLACEMENT_CHARACTER, 1),
-        }
-    }
-}
-
 impl Iterator for Chars<'_> {
     type Item = (char, Range<usize>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.at;
-        let first = self.raw[start..].chars().next()?;
-        let (c, length) = if first == '\\' {
-            self.escape()
-        } else {
-            (first, first.len_utf8())
-        };
+        if start >= self.raw.len() {
+            return None;
+        }
+        let (c, length) = char_at(self.raw, start);
         self.at += length;
         Some((c, start..self.at))
     }
+}
+
+/// The character that the bytes from `at` say, and how many they are. `at` is where a character begins.
+pub(crate) fn char_at(raw: &str, at: usize) -> (char, usize) {
+    match raw.as_bytes()[at] {
+        b'\\' => escape_at(raw, at),
+        byte if byte < 0x80 => (char::from(byte), 1),
+        _ => {
+            let c = raw[at..].chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
+            (c, c.len_utf8())
+        }
+    }
+}
+
+fn escape_at(raw: &str, at: usize) -> (char, usize) {
+    let plain = |c| (c, 2);
+    match raw.as_bytes().get(at + 1) {
+        Some(b'n') => plain('\n'),
+        Some(b't') => plain('\t'),
+        Some(b'r') => plain('\r'),
+        Some(b'b') => plain('\u{8}'),
+        Some(b'f') => plain('\u{c}'),
+        Some(b'"') => plain('"'),
+        Some(b'\\') => plain('\\'),
+        Some(b'/') => plain('/'),
+        Some(b'u') => match (unit_at(raw, at), unit_at(raw, at + 6)) {
+            (Some(high @ 0xD800..0xDC00), Some(low @ 0xDC00..0xE000)) => {
+                let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+                (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+            }
+            (Some(unit), _) => (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
+            (None, _) => (char::REPLACEMENT_CHARACTER, 1),
+        },
+        _ => (char::REPLACEMENT_CHARACTER, 1),
+    }
+}
+
+fn unit_at(raw: &str, at: usize) -> Option<u32> {
+    let digits = raw.get(at..at + 6)?.strip_prefix("\\u")?;
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
 /// Appends `text` as it must stand between the quotes of a JSON string.

@@ -44,15 +44,19 @@ pub struct WordList {
     by_run: HashMap<u64, Vec<usize>>,
     /// One bit per hash; most runs of most texts end here.
     sieve: Vec<u64>,
+    /// For each first byte of a run, which second ones (0: none) some word has.
+    begins: [u128; 128],
+    folds: Folds,
 }
 
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;
 
-fn mix(hash: u64, c: u32) -> u64 {
+fn mix(hash: u64, c: char) -> u64 {
     (hash ^ u64::from(c)).wrapping_mul(0x0000_0100_0000_01b3)
 }
 
-/// For each byte: a letter or digit in lower case, 0 for what ends a word, 1 for what needs a closer look.
+/// For each byte: a letter or digit in lower case, 0 for what ends a word, 1 for what begins an escape or a
+/// character beyond ASCII.
 const CLASS: [u8; 256] = {
     let mut class = [0; 256];
     let mut byte = 0;
@@ -67,6 +71,14 @@ const CLASS: [u8; 256] = {
     }
     class
 };
+
+/// A letter of folded text, and the bytes that say it.
+struct Letter {
+    c: char,
+    word: bool,
+    from: u32,
+    to: u32,
+}
 
 impl WordList {
     /// Makes a list ready.
@@ -84,7 +96,7 @@ impl WordList {
             let hash = folded[run..]
                 .iter()
                 .take_while(|c| c.is_alphanumeric())
-                .fold(SEED, |hash, c| mix(hash, u32::from(*c)));
+                .fold(SEED, |hash, c| mix(hash, *c));
             by_run.entry(hash).or_default().push(words.len());
             words.push(Word { folded, run });
         }
@@ -96,7 +108,22 @@ impl WordList {
             let (slot, bit) = Self::place(&sieve, *hash);
             sieve[slot] |= bit;
         }
-        Ok(Self { words, by_run, sieve })
+        let mut begins = [0; 128];
+        for Word { folded, run } in &words {
+            let second = folded.get(run + 1).filter(|c| c.is_alphanumeric());
+            let (first, second) = (u32::from(folded[*run]), second.map_or(0, |c| u32::from(*c)));
+            // What is beyond ASCII is looked at closely anyway.
+            if first < 128 && second < 128 {
+                begins[first as usize] |= 1_u128 << second;
+            }
+        }
+        Ok(Self {
+            words,
+            by_run,
+            sieve,
+            begins,
+            folds: Folds::new(),
+        })
     }
 
     fn place(sieve: &[u64], hash: u64) -> (usize, u64) {
@@ -114,51 +141,103 @@ impl WordList {
         self.by_run.get(&hash).map(Vec::as_slice)
     }
 
-    /// True if a word may be somewhere in this JSON text; false if it surely is not. One quick pass over the
-    /// bytes; escapes and letters beyond ASCII always need the closer look of [`hits`](Self::hits).
+    /// True if a word may be in this JSON text, whole or what stands between a string's quotes; false if it
+    /// surely is not. One pass that keeps nothing: most messages need no more.
     #[must_use]
     pub fn may_occur(&self, json: &str) -> bool {
         if self.words.is_empty() {
             return false;
         }
-        let mut hash = SEED;
-        for byte in json.bytes() {
-            match CLASS[usize::from(byte)] {
-                0 => {
-                    if hash != SEED && self.with_run(hash).is_some() {
-                        return true;
-                    }
-                    hash = SEED;
+        let bytes = json.as_bytes();
+        let class = |at: usize| bytes.get(at).map_or(0, |byte| CLASS[usize::from(*byte)]);
+        let mut at = 0;
+        while at < bytes.len() {
+            let first = class(at);
+            if first == 0 {
+                at += 1;
+            } else if first > 1 && !self.begins_word(first, class(at + 1)) {
+                while class(at) > 1 {
+                    at += 1;
                 }
-                1 => return true,
-                lower => hash = mix(hash, u32::from(lower)),
+                // A run that goes on with letters beyond ASCII is no word either; it ends where they do.
+                if class(at) == 1 {
+                    (_, at) = self.run(json, at);
+                }
+            } else {
+                let hash;
+                (hash, at) = self.run(json, at);
+                if hash.is_none_or(|hash| hash != SEED && self.with_run(hash).is_some()) {
+                    return true;
+                }
             }
         }
-        hash != SEED && self.with_run(hash).is_some()
+        false
+    }
+
+    /// Whether some word's run begins with these two bytes, by their [`CLASS`]. Most runs of most texts end
+    /// here, before anything is multiplied.
+    fn begins_word(&self, first: u8, second: u8) -> bool {
+        second == 1 || self.begins[usize::from(first)] & (1 << (second & 127)) != 0
+    }
+
+    /// The hash of the run of letters at `at`, and where it is over. No hash: a character came apart into
+    /// letters and what ends a word, which is for the closer look.
+    fn run(&self, json: &str, mut at: usize) -> (Option<u64>, usize) {
+        let bytes = json.as_bytes();
+        let mut hash = SEED;
+        while let Some(byte) = bytes.get(at) {
+            match CLASS[usize::from(*byte)] {
+                0 => return (Some(hash), at + 1),
+                1 => {
+                    let (c, length) = json::char_at(json, at);
+                    let (mut ended, mut mixed) = (false, false);
+                    self.folds.each(c, |c, word| {
+                        mixed |= word && ended;
+                        ended |= !word;
+                        hash = if word { mix(hash, c) } else { hash };
+                    });
+                    at += length;
+                    if ended {
+                        return ((!mixed).then_some(hash), at);
+                    }
+                }
+                lower => {
+                    hash = mix(hash, char::from(lower));
+                    at += 1;
+                }
+            }
+        }
+        (Some(hash), at)
     }
 
     /// Every word in a string, given what stands between its quotes; left to right, none overlapping.
+    ///
+    /// # Panics
+    /// On a string of 4 GiB and more.
     #[must_use]
     pub fn hits(&self, raw: &str) -> Vec<Hit> {
-        if raw.bytes().all(|b| CLASS[usize::from(b)] != 1) {
-            return self.search(raw.as_bytes());
+        if !self.may_occur(raw) {
+            return Vec::new();
         }
+        assert!(u32::try_from(raw.len()).is_ok(), "a string under 4 GiB");
         let mut letters = Vec::with_capacity(raw.len());
         for (c, range) in json::chars(raw) {
-            letters.extend(fold(c).map(|folded| (folded, range.clone())));
+            #[allow(clippy::cast_possible_truncation, reason = "checked above")]
+            let (from, to) = (range.start as u32, range.end as u32);
+            self.folds.each(c, |c, word| letters.push(Letter { c, word, from, to }));
         }
-        self.search(letters.as_slice())
+        self.search(&letters)
     }
 
-    fn search<L: Letters + ?Sized>(&self, text: &L) -> Vec<Hit> {
+    fn search(&self, text: &[Letter]) -> Vec<Hit> {
         let mut hits = Vec::new();
         let mut free_from = 0;
         let mut at = 0;
         while at < text.len() {
             let start = at;
             let mut hash = SEED;
-            while at < text.len() && text.at(at).is_alphanumeric() {
-                hash = mix(hash, u32::from(text.at(at)));
+            while let Some(letter) = text.get(at).filter(|letter| letter.word) {
+                hash = mix(hash, letter.c);
                 at += 1;
             }
             if at == start {
@@ -173,7 +252,7 @@ impl WordList {
             if let Some((word, from, to)) = found {
                 hits.push(Hit {
                     word,
-                    range: text.range(from).start..text.range(to - 1).end,
+                    range: text[from].from as usize..text[to - 1].to as usize,
                 });
                 free_from = to;
                 at = at.max(to);
@@ -183,50 +262,15 @@ impl WordList {
     }
 
     /// Where the word ends if it stands whole at `from`.
-    fn ends<L: Letters + ?Sized>(&self, word: usize, text: &L, from: usize) -> Option<usize> {
+    fn ends(&self, word: usize, text: &[Letter], from: usize) -> Option<usize> {
         let folded = &self.words[word].folded;
         let to = from + folded.len();
-        if to > text.len() || !folded.iter().enumerate().all(|(i, c)| text.at(from + i) == *c) {
+        let place = text.get(from..to)?;
+        if !place.iter().zip(folded).all(|(letter, c)| letter.c == *c) {
             return None;
         }
-        let open = folded.last()?.is_alphanumeric() && to < text.len() && text.at(to).is_alphanumeric();
-        (!open).then_some(to)
-    }
-}
-
-/// Text as single letters in folded case, each with its place.
-trait Letters {
-    fn len(&self) -> usize;
-    fn at(&self, index: usize) -> char;
-    fn range(&self, index: usize) -> Range<usize>;
-}
-
-/// ASCII without escapes: letters are bytes.
-impl Letters for [u8] {
-    fn len(&self) -> usize {
-        self.len()
-    }
-
-    fn at(&self, index: usize) -> char {
-        char::from(self[index].to_ascii_lowercase())
-    }
-
-    fn range(&self, index: usize) -> Range<usize> {
-        index..index + 1
-    }
-}
-
-impl Letters for [(char, Range<usize>)] {
-    fn len(&self) -> usize {
-        self.len()
-    }
-
-    fn at(&self, index: usize) -> char {
-        self[index].0
-    }
-
-    fn range(&self, index: usize) -> Range<usize> {
-        self[index].1.clone()
+        let goes_on = place.last()?.word && text.get(to).is_some_and(|letter| letter.word);
+        (!goes_on).then_some(to)
     }
 }
 
@@ -235,18 +279,54 @@ impl Letters for [(char, Range<usize>)] {
 fn fold(c: char) -> impl Iterator<Item = char> {
     let hidden = matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{300}'..='\u{36f}');
-    // ASCII needs no table; CJK, Hangul and emoji have no case, and asking the tables costs.
-    let caseless = matches!(c, '\u{2e80}'..='\u{a63f}' | '\u{ac00}'..='\u{faff}' | '\u{1f000}'..);
-    let simple = c.is_ascii() || caseless;
-    let alone = (simple && !hidden).then(|| c.to_ascii_lowercase());
-    let folded = (!simple && !hidden).then(|| c.to_uppercase().flat_map(char::to_lowercase));
-    // An upper-case letter may come apart into a letter and an accent (`İ`): the accent hides nothing either.
-    let folded = folded
+        | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}');
+    let folded = (!hidden).then(|| c.to_uppercase().flat_map(char::to_lowercase));
+    // Also where an upper-case letter comes apart into a letter and an accent (`İ`).
+    folded
         .into_iter()
         .flatten()
-        .filter(|c| !('\u{300}'..='\u{36f}').contains(c));
-    alone.into_iter().chain(folded)
+        .filter(|c| !('\u{300}'..='\u{36f}').contains(c))
+}
+
+/// [`fold`] for every message: answers for the letters of Europe, and for writing without case, are at hand,
+/// because Unicode's own tables cost tens of nanoseconds a letter.
+struct Folds(Vec<Folded>);
+
+#[derive(Clone, Copy)]
+struct Folded {
+    /// The one letter that the character folds to; none: ask [`fold`].
+    one: Option<char>,
+    word: bool,
+}
+
+impl Folds {
+    /// Latin, Greek and Cyrillic.
+    const END: u32 = 0x530;
+
+    fn new() -> Self {
+        let table = (0..Self::END).filter_map(char::from_u32).map(|c| {
+            let mut letters = fold(c);
+            let one = letters.next().filter(|_| letters.next().is_none());
+            Folded {
+                one,
+                word: one.is_some_and(char::is_alphanumeric),
+            }
+        });
+        Self(table.collect())
+    }
+
+    /// Calls back with each folded letter, and whether it is part of a word.
+    #[inline]
+    fn each(&self, c: char, mut letter: impl FnMut(char, bool)) {
+        if let Some(Folded { one: Some(one), word }) = self.0.get(c as usize) {
+            return letter(*one, *word);
+        }
+        if matches!(c, '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+        {
+            return letter(c, true);
+        }
+        fold(c).for_each(|c| letter(c, c.is_alphanumeric()));
+    }
 }
 
 #[cfg(test)]

@@ -107,6 +107,13 @@ proptest! {
     }
 
     #[test]
+    fn find_any_finds_the_first(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b'!'), Just(b'#')], 0..40),
+                                at in 0usize..45) {
+        let first = (at..bytes.len()).find(|i| bytes[*i] == b'"' || bytes[*i] == 0x80);
+        prop_assert_eq!(find_any(&bytes, at, [b'"', 0x80]), first);
+    }
+
+    #[test]
     fn items_see_what_serde_sees(value in any_json(), pretty in any::<bool>()) {
         let json = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
         let json = json.unwrap();

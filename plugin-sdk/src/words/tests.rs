@@ -123,6 +123,29 @@ proptest! {
         }
     }
 
+    /// The quick pass never loses what the closer look would find.
+    #[test]
+    fn the_quick_pass_loses_nothing(words in prop::collection::vec("[abß\u{200b}é]{0,2}[aé]", 1..4),
+                                    raw in "([abS é\u{200b}—日ß]|\\\\u0061|\\\\n|\\\\u2014){0,12}") {
+        let list = WordList::new(&words).unwrap();
+        let mut letters = Vec::new();
+        for (c, range) in json::chars(&raw) {
+            let (from, to) = (range.start as u32, range.end as u32);
+            list.folds.each(c, |c, word| letters.push(Letter { c, word, from, to }));
+        }
+        if !list.search(&letters).is_empty() {
+            prop_assert!(list.may_occur(&raw));
+            let whole = format!("{{\"k\":[\"{}\"]}}", raw);
+            prop_assert!(list.may_occur(&whole));
+        }
+        // And what the tables at hand say is what Unicode says.
+        for c in raw.chars() {
+            let mut folded = Vec::new();
+            list.folds.each(c, |c, word| folded.push((c, word)));
+            prop_assert_eq!(folded, fold(c).map(|c| (c, c.is_alphanumeric())).collect::<Vec<_>>());
+        }
+    }
+
     /// However it is written, a word is found or not found alike.
     #[test]
     fn escapes_change_nothing(plain in "[ab ]{0,12}", which in prop::collection::vec(any::<bool>(), 12)) {

@@ -94,9 +94,7 @@ impl Content {
 /// word and is not part of such a link.
 #[must_use]
 pub fn links(json: &str) -> u32 {
-    // Without an escape no string says more than its bytes, and most messages hold no link at all.
-    let escapes = json.contains('\\');
-    if !escapes && !may_link(json.as_bytes()) {
+    if !may_link(json.as_bytes()) {
         return 0;
     }
     json::strings(json)
@@ -104,12 +102,25 @@ pub fn links(json: &str) -> u32 {
         .sum()
 }
 
+/// Whether a closer look is worth it: most messages hold none of the signs that every link needs, plain or as
+/// the escapes `\/` and `\uXXXX`.
 fn may_link(bytes: &[u8]) -> bool {
-    bytes.iter().enumerate().any(|(at, byte)| match byte {
-        b'/' => bytes[at..].starts_with(b"//"),
-        b'w' | b'W' => bytes.get(at + 3) == Some(&b'.'),
-        _ => false,
-    })
+    let mut from = 0;
+    while let Some(at) = json::find_any(bytes, from, *b"/.\\") {
+        let before = at.checked_sub(1).map_or(0, |before| bytes[before].to_ascii_lowercase());
+        let after = bytes.get(at + 1).copied().unwrap_or(0);
+        let sign = match bytes[at] {
+            b'/' => after == b'/',
+            b'.' => before == b'w',
+            _ => after == b'/' || after == b'u',
+        };
+        if sign {
+            return true;
+        }
+        // Behind a backslash stands one character of its escape, such as another backslash.
+        from = at + if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    false
 }
 
 fn links_in(text: &str) -> u32 {

@@ -1,0 +1,212 @@
+//! Messages that offend by how many there are: rates, repeats, strikes and bans.
+
+mod support;
+
+use serde_json::json;
+use sluicegate_plugin::{ConnectVerdict, Penalty, PublishVerdict, kv, testing::Session};
+use support::{connect, denied, passes, penalty, refused, start};
+
+#[test]
+fn a_burst_passes_and_then_the_rate() {
+    let mut host = start(json!({"per_user": {"rate": 2, "burst": 3}}));
+    for _ in 0..3 {
+        assert!(passes(&mut host, "1"));
+    }
+    let denial = denied(host.publish(&Session::of("ann"), "room:1", "1"));
+    assert_eq!((denial.code, denial.reason.as_str()), (4429, "rate_limited"));
+    assert_eq!(denial.retry_after_ms, Some(500));
+    host.advance_ms(500);
+    assert!(passes(&mut host, "1"));
+    assert_eq!(refused(&mut host, "1").0, 4429);
+}
+
+#[test]
+fn everybody_has_his_own_rate_and_no_name_is_an_address() {
+    let mut host = start(json!({"per_user": {"rate": 1, "burst": 1}}));
+    let here = Session::anonymous();
+    let there = Session::anonymous().from_address("2001:db8::1");
+    // A user who is called like the address is somebody else.
+    let named = Session::of("192.0.2.1");
+    for session in [
+        &here,
+        &there,
+        &named,
+        &Session::of("ann"),
+        &Session::of(&"x".repeat(255)),
+    ] {
+        assert_eq!(host.publish(session, "c", "1"), PublishVerdict::Abstain);
+        assert_eq!(denied(host.publish(session, "c", "1")).code, 4429);
+    }
+    // Another connection of the same user is the same user.
+    assert_eq!(
+        denied(host.publish(&Session::of("ann").with_id("s-2"), "c", "1")).code,
+        4429
+    );
+}
+
+#[test]
+fn a_rate_is_told_even_where_offenders_are_discarded() {
+    let mut host = start(json!({"action": "discard", "per_user": {"rate": 1, "burst": 1}}));
+    assert!(passes(&mut host, "1"));
+    assert_eq!(refused(&mut host, "1").0, 4429);
+}
+
+#[test]
+fn what_is_refused_for_its_content_costs_its_sender_too() {
+    let mut host = start(json!({"per_user": {"rate": 1, "burst": 2}, "blocked_words": ["heck"]}));
+    assert_eq!(refused(&mut host, "\"heck\"").0, 4422);
+    assert_eq!(refused(&mut host, "\"heck\"").0, 4422);
+    assert_eq!(refused(&mut host, "1").0, 4429);
+}
+
+#[test]
+fn the_same_again_passes_so_often_within_the_window() {
+    let mut host = start(json!({"duplicates": {"window_seconds": 30, "max": 3}}));
+    for _ in 0..3 {
+        assert!(passes(&mut host, "\"hi\""));
+        host.advance_ms(9_000);
+    }
+    assert_eq!(refused(&mut host, "\"hi\""), (4422, "duplicate_message".into()));
+    host.advance_ms(2_999);
+    assert_eq!(refused(&mut host, "\"hi\"").0, 4422);
+    host.advance_ms(1);
+    assert!(passes(&mut host, "\"hi\""));
+}
+
+#[test]
+fn a_limit_of_one_means_once() {
+    let mut host = start(json!({"duplicates": {"max": 1}}));
+    assert!(passes(&mut host, "\"hi\""));
+    assert_eq!(refused(&mut host, "\"hi\"").0, 4422);
+}
+
+#[test]
+fn the_same_from_others_or_elsewhere_is_not_the_same() {
+    let mut host = start(json!({"duplicates": {"max": 1}}));
+    let (ann, bob) = (Session::of("ann"), Session::of("bob"));
+    for (session, channel, data) in [
+        (&ann, "a", "1"),
+        (&bob, "a", "1"),
+        (&ann, "b", "1"),
+        (&ann, "a", "2"),
+        (&ann, "a1", "1"),
+        (&ann, "a", "11"),
+    ] {
+        assert_eq!(
+            host.publish(session, channel, data),
+            PublishVerdict::Abstain,
+            "{channel} {data}"
+        );
+    }
+    assert_eq!(denied(host.publish(&ann.clone().with_id("s-9"), "a", "1")).code, 4422);
+}
+
+#[test]
+fn repeats_are_counted_across_instances_from_the_second_on() {
+    let settings = json!({"duplicates": {"max": 3}});
+    let mut host = start(settings.clone());
+    assert!(passes(&mut host, "1") && passes(&mut host, "1"));
+    // A new instance knows nothing, but the store does.
+    host.restart(settings).unwrap();
+    assert!(passes(&mut host, "1"));
+    assert_eq!(refused(&mut host, "1").0, 4422);
+}
+
+#[test]
+fn messages_that_do_not_repeat_leave_nothing_in_the_store() {
+    let mut host = start(json!({"duplicates": {"max": 3}, "strikes": {}, "per_user": {"rate": 1e6, "burst": 100_000}}));
+    for n in 0..10_000 {
+        assert!(passes(&mut host, &n.to_string()));
+    }
+    assert!(host.kv_keys().is_empty());
+    // What was said last is remembered, however much there was.
+    assert!(passes(&mut host, "9999"));
+    assert_eq!(host.kv_keys().len(), 1);
+}
+
+#[test]
+fn a_store_that_fails_silences_nobody() {
+    let mut host = start(json!({"duplicates": {"max": 1}, "strikes": {}, "blocked_words": ["heck"]}));
+    host.break_kv(Some(kv::Error::Unavailable));
+    assert!(passes(&mut host, "1") && passes(&mut host, "1"));
+    assert_eq!(penalty(&mut host, &Session::of("ann"), "\"heck\""), Penalty::None);
+    assert_eq!(connect(&mut host, &Session::of("ann")), ConnectVerdict::Abstain);
+    assert_eq!(host.log().len(), 3, "{:?}", host.log_lines());
+}
+
+#[test]
+fn strikes_lead_to_the_door_and_then_to_a_ban() {
+    let mut host = start(json!({
+        "blocked_words": ["heck"], "per_user": {"rate": 1e6, "burst": 1000},
+        "strikes": {"window_seconds": 60, "disconnect_at": 2, "ban_at": 4, "ban_seconds": 300},
+    }));
+    let ann = Session::of("ann");
+    let given: Vec<_> = (0..5).map(|_| penalty(&mut host, &ann, "\"heck\"")).collect();
+    assert_eq!(
+        given,
+        [
+            Penalty::None,
+            Penalty::Disconnect,
+            Penalty::Disconnect,
+            Penalty::Ban(300),
+            Penalty::Ban(300)
+        ]
+    );
+    assert_eq!(connect(&mut host, &Session::of("bob")), ConnectVerdict::Abstain);
+    // Without a name it is not ann, though the address is hers.
+    assert_eq!(connect(&mut host, &Session::anonymous()), ConnectVerdict::Abstain);
+    let ConnectVerdict::Deny(denial) = connect(&mut host, &ann) else {
+        panic!("ann got in")
+    };
+    assert_eq!((denial.code, denial.reason.as_str()), (4451, "banned"));
+    assert_eq!(denial.retry_after_ms, Some(300_000));
+    host.advance_ms(299_999);
+    assert!(matches!(connect(&mut host, &ann), ConnectVerdict::Deny(d) if d.retry_after_ms == Some(1)));
+    host.advance_ms(1);
+    assert_eq!(connect(&mut host, &ann), ConnectVerdict::Abstain);
+}
+
+#[test]
+fn strikes_are_forgotten_with_their_window() {
+    let mut host = start(json!({"blocked_words": ["heck"], "strikes": {"window_seconds": 10, "disconnect_at": 2}}));
+    let ann = Session::of("ann");
+    assert_eq!(penalty(&mut host, &ann, "\"heck\""), Penalty::None);
+    host.advance_ms(10_000);
+    assert_eq!(penalty(&mut host, &ann, "\"heck\""), Penalty::None);
+    assert_eq!(penalty(&mut host, &ann, "\"heck\""), Penalty::Disconnect);
+}
+
+#[test]
+fn too_fast_is_a_strike_too() {
+    let mut host = start(json!({"per_user": {"rate": 1, "burst": 1}, "strikes": {"disconnect_at": 2}}));
+    let ann = Session::of("ann");
+    assert!(passes(&mut host, "1"));
+    assert_eq!(penalty(&mut host, &ann, "1"), Penalty::None);
+    assert_eq!(penalty(&mut host, &ann, "1"), Penalty::Disconnect);
+}
+
+#[test]
+fn an_anonymous_offender_is_banned_by_address() {
+    let mut host = start(json!({
+        "blocked_words": ["heck"], "strikes": {"disconnect_at": 0, "ban_at": 1, "ban_seconds": 5},
+    }));
+    assert_eq!(penalty(&mut host, &Session::anonymous(), "\"heck\""), Penalty::Ban(5));
+    assert!(matches!(
+        connect(&mut host, &Session::anonymous()),
+        ConnectVerdict::Deny(_)
+    ));
+    let elsewhere = Session::anonymous().from_address("198.51.100.7");
+    assert_eq!(connect(&mut host, &elsewhere), ConnectVerdict::Abstain);
+    assert_eq!(connect(&mut host, &Session::of("ann")), ConnectVerdict::Abstain);
+}
+
+#[test]
+fn silence_ends_where_a_penalty_begins() {
+    let mut host = start(json!({
+        "action": "discard", "blocked_words": ["heck"], "strikes": {"disconnect_at": 2, "ban_at": 3},
+    }));
+    let ann = Session::of("ann");
+    assert_eq!(host.publish(&ann, "c", "\"heck\""), PublishVerdict::Discard);
+    assert_eq!(penalty(&mut host, &ann, "\"heck\""), Penalty::Disconnect);
+    assert_eq!(penalty(&mut host, &ann, "\"heck\""), Penalty::Ban(300));
+}

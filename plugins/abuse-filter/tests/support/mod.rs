@@ -1,0 +1,45 @@
+//! Runs the filter on messages of named people.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use abuse_filter::AbuseFilter;
+use serde_json::Value;
+use sluicegate_plugin::{
+    ConnectVerdict, Denial, Penalty, PublishVerdict,
+    testing::{Handshake, Session},
+};
+
+pub type Host = sluicegate_plugin::testing::Host<AbuseFilter>;
+
+#[allow(clippy::needless_pass_by_value, reason = "reads well with json!")]
+pub fn start(settings: Value) -> Host {
+    Host::start(settings).unwrap()
+}
+
+pub fn refusal(settings: Value) -> String {
+    Host::start(settings).err().expect("the settings were accepted")
+}
+
+pub fn denied(verdict: PublishVerdict) -> Denial {
+    match verdict {
+        PublishVerdict::Deny(denial) => denial,
+        other => panic!("not denied: {other:?}"),
+    }
+}
+
+/// Code and reason of a refused message of ann's.
+pub fn refused(host: &mut Host, data: &str) -> (u16, String) {
+    let denial = denied(host.publish(&Session::of("ann"), "room:1", data));
+    (denial.code, denial.reason)
+}
+
+pub fn penalty(host: &mut Host, session: &Session, data: &str) -> Penalty {
+    denied(host.publish(session, "room:1", data)).penalty
+}
+
+pub fn passes(host: &mut Host, data: &str) -> bool {
+    host.publish(&Session::of("ann"), "room:1", data) == PublishVerdict::Abstain
+}
+
+pub fn connect(host: &mut Host, session: &Session) -> ConnectVerdict {
+    host.connect(&Handshake::without_token(), session)
+}
