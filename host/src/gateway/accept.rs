@@ -98,8 +98,14 @@ async fn serve(
             let mut response = call(router, request).await?;
             if let Some(accepted) = response.extensions_mut().remove::<Accepted>() {
                 tokio::task::spawn_local(async move {
-                    accepted.serve(shard).await;
-                    drop(place);
+                    let Some((session, early)) = accepted.open(&shard).await else {
+                        return;
+                    };
+                    // A task of its own: a connection at rest holds nothing of how it was opened.
+                    tokio::task::spawn_local(async move {
+                        session.serve(early).await;
+                        drop(place);
+                    });
                 });
             }
             Ok::<_, std::convert::Infallible>(response)

@@ -12,6 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -23,8 +24,10 @@ use crate::session::{Opening, Session};
 use crate::shard::Shard;
 use crate::wire::handshake::{UpgradeRequest, accept};
 
-/// Headers that carry tokens: plugins do not see them.
+/// Headers that plugins do not see, because they carry tokens …
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];
+/// … or because they only made the upgrade: every session would keep them and nobody ask.
+const SPENT_HEADERS: [HeaderName; 4] = [UPGRADE, CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
 
 /// An upgrade that was answered with 101: travels with the answer, back to the connection's own task,
 /// which takes the socket and begins the session.
@@ -127,32 +130,37 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
-    let shown = headers.iter().filter(|(name, _)| !SECRET_HEADERS.contains(name));
-    shown
+    let hidden = |name: &HeaderName| SECRET_HEADERS.contains(name) || SPENT_HEADERS.contains(name);
+    let shown = headers.iter().filter(|(name, _)| !hidden(name));
+    let mut shown: Vec<_> = shown
         .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect()
+        .collect();
+    // Kept as long as the session.
+    shown.shrink_to_fit();
+    shown
 }
 
 impl Accepted {
-    /// Takes the socket once the answer is written, and serves the session to its end.
-    pub async fn serve(self, shard: Rc<Shard>) {
+    /// Takes the socket once the answer is written, and opens a session on it. Beside it: bytes that came
+    /// with the request.
+    pub async fn open(self, shard: &Rc<Shard>) -> Option<(Box<Session>, Bytes)> {
         let Ok(upgraded) = self.upgrade.await else {
             // The client hung up before it had the answer.
-            return;
+            return None;
         };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
             tracing::error!("an upgraded connection is not the socket it was accepted as");
-            return;
+            return None;
         };
         // A reload may have taken the tenant away since the answer.
         let Some(tenant) = shard.tenant(&self.tenant) else {
-            return;
+            return None;
         };
         let opening = Opening {
             stream: parts.io.into_inner(),
             remote: self.remote,
             handshake: self.handshake,
         };
-        Session::serve(opening, shard, tenant, parts.read_buf).await;
+        Some((Session::open(opening, shard.clone(), tenant), parts.read_buf))
     }
 }

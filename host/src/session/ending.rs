@@ -64,7 +64,7 @@ impl Ending {
 }
 
 impl Session {
-    pub(super) async fn end(mut self, ending: Ending) {
+    pub(super) async fn end(mut self: Box<Self>, ending: Ending) {
         let code = ending.code();
         tracing::debug!(session = %self.line.session, tenant = %self.caller.tenant, code, ?ending, "connection ends");
         // First out of everyone's sight, then the last word: nothing may come after it.

@@ -52,7 +52,8 @@ pub struct Session {
     rate: Option<Rate>,
     /// None until `connect` was accepted.
     seat: Option<Seated>,
-    subscriptions: HashMap<Channel, Subscription, RandomState>,
+    /// Boxed, because the smallest table has room for four.
+    subscriptions: HashMap<Channel, Box<Subscription>, RandomState>,
     /// Tells subscriptions apart in the outbox; never reused within a connection.
     next_subscription: u32,
     _listing: Listing,
@@ -68,15 +69,18 @@ enum Incoming {
 
 impl Session {
     /// Serves a connection until it is over. `early`: bytes that came with the upgrade request.
-    pub async fn serve(opening: Opening, shard: Rc<Shard>, tenant: Rc<ShardTenant>, early: Bytes) {
-        let mut session = Self::open(opening, shard, tenant);
-        let ending = session.run(early).await;
-        session.end(ending).await;
+    ///
+    /// In a box, because a task keeps room for an argument beside the variable that it becomes.
+    pub async fn serve(mut self: Box<Self>, early: Bytes) {
+        let ending = self.run(early).await;
+        self.end(ending).await;
     }
 
     async fn run(&mut self, early: Bytes) -> Ending {
         self.set_alarm();
         let incoming = self.decode(&mut early.to_vec());
+        // It holds the whole buffer of the HTTP connection.
+        drop(early);
         if let Some(ending) = self.carry_out(incoming).await {
             return ending;
         }

@@ -25,7 +25,8 @@ pub struct Opening {
 }
 
 impl Session {
-    pub(super) fn open(opening: Opening, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Self {
+    /// A session that has not heard anything yet.
+    pub fn open(opening: Opening, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Box<Self> {
         let settings = tenant.settings();
         let session: Arc<str> = session_id().into();
         let line = Line::new(
@@ -36,7 +37,7 @@ impl Session {
         );
         let listing = shard.list(&line, &settings.name);
         let caller = Caller::new(session, settings.name.clone(), opening.remote, "websocket");
-        Self {
+        Box::new(Self {
             clock: Clock::new(shard.common.ping, shard.common.connect_timeout),
             decoder: Decoder::new(settings.limits.message_bytes),
             rate: settings.limits.publish_per_second.map(Rate::new),
@@ -49,7 +50,7 @@ impl Session {
             subscriptions: std::collections::HashMap::default(),
             next_subscription: 0,
             _listing: listing,
-        }
+        })
     }
 }
 

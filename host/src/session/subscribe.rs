@@ -68,7 +68,7 @@ impl Session {
         };
         let payload = payload(channel, request, grant, page.as_ref(), members.as_deref());
         let subscription = Subscription::new(grant, listening, presence, interest);
-        self.subscriptions.insert(channel.clone(), subscription);
+        self.subscriptions.insert(channel.clone(), Box::new(subscription));
         if grant.expires_ms.is_some() {
             self.set_alarm();
         }

@@ -15,7 +15,8 @@ pub(super) struct Subscription {
     pub grant: Grant,
     pub expires: Option<Instant>,
     _listening: Listening,
-    _presence: Option<Presence>,
+    /// Boxed, because few channels have one.
+    _presence: Option<Box<Presence>>,
     _interest: Interest,
 }
 
@@ -25,7 +26,7 @@ impl Subscription {
             expires: grant.expires_ms.map(super::clock::at_epoch_ms),
             grant,
             _listening: listening,
-            _presence: presence,
+            _presence: presence.map(Box::new),
             _interest: interest,
         }
     }
