@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
+use super::PATIENCE;
 use super::envelope::Envelope;
 use super::http::Response;
 use super::socket::{Frame, Socket, opcode};
-use super::{PATIENCE, within};
 
 /// One connection to the broker. Every wait ends: with the thing, or with a panic that tells what came.
 pub struct Client {
@@ -222,8 +223,9 @@ impl Client {
 
     /// The close frame's code, after whatever comes before it. None: the stream ended without one.
     pub async fn closed(&mut self) -> Option<u16> {
+        let deadline = deadline();
         while self.close.is_none() {
-            match self.frame().await {
+            match self.frame_by(deadline).await {
                 Some(frame) => self.hear(frame).await,
                 None => return None,
             }
@@ -262,7 +264,8 @@ impl Client {
 
     /// The stream ends, with or without a close frame.
     pub async fn expect_end(&mut self) {
-        while let Some(frame) = self.frame().await {
+        let deadline = deadline();
+        while let Some(frame) = self.frame_by(deadline).await {
             self.hear(frame).await;
         }
     }
@@ -293,17 +296,18 @@ impl Client {
 
     /// The next frame as it is; none at the end of the stream.
     pub async fn frame(&mut self) -> Option<Frame> {
-        let Self {
-            socket, name, heard, ..
-        } = self;
-        let nothing = || format!("{name} hears nothing; so far:\n{}", tail(heard));
-        within(socket.next(), nothing).await
+        self.frame_by(deadline()).await
+    }
+
+    async fn frame_by(&mut self, deadline: Instant) -> Option<Frame> {
+        let next = timeout_at(deadline, self.socket.next()).await;
+        next.unwrap_or_else(|late| panic!("{}: {late}; heard:\n{}", self.name, self.transcript()))
     }
 
     /// The first envelope that `fits`, waiting for it. Others stay for later.
     async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
         let mut seen = 0;
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = deadline();
         loop {
             if let Some(at) = self.waiting.iter().skip(seen).position(&fits) {
                 return self.waiting.remove(seen + at).expect("just found");
@@ -315,8 +319,7 @@ impl Client {
                 self.name,
                 self.transcript()
             );
-            let next = tokio::time::timeout_at(deadline, self.socket.next()).await;
-            match next {
+            match timeout_at(deadline, self.socket.next()).await {
                 Ok(Some(frame)) => self.hear(frame).await,
                 Ok(None) => panic!("{}: the stream ended before {what}:\n{}", self.name, self.transcript()),
                 Err(late) => panic!(
@@ -354,6 +357,10 @@ impl Client {
     fn transcript(&self) -> String {
         tail(&self.heard)
     }
+}
+
+fn deadline() -> Instant {
+    Instant::now() + PATIENCE
 }
 
 fn tail(heard: &[String]) -> String {
