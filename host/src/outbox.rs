@@ -94,7 +94,8 @@ impl Outbox {
     /// Queues a message, if there is room or room can be made.
     pub fn push_message(&mut self, frame: Bytes, policy: Policy) -> Pushed {
         let limit = if policy.ephemeral { self.limit / 2 } else { self.limit };
-        if policy.overflow == Overflow::Conflate && self.replace(&frame, policy.subscription) {
+        let conflates = policy.overflow == Overflow::Conflate && !policy.ephemeral;
+        if conflates && self.replace(&frame, policy.subscription) {
             return Pushed::Queued;
         }
         if self.bytes + frame.len() + ENTRY_BYTES <= limit {
@@ -124,6 +125,13 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.queue.truncate(usize::from(self.written > 0));
         self.bytes = self.queue.iter().map(|entry| entry.frame.len() + ENTRY_BYTES).sum();
+    }
+
+    /// Gives back the queue's memory if nothing is in it.
+    pub fn rest(&mut self) {
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
     }
 
     /// Writes as much as the socket takes, without waiting.
@@ -224,6 +232,18 @@ mod tests {
         }
         assert_eq!(waiting(&outbox), [b"a3__", b"b2__"]);
         assert_eq!(outbox.bytes(), 2 * (4 + ENTRY_BYTES));
+    }
+
+    #[test]
+    fn conflate_gives_nothing_up_for_what_is_ephemeral() {
+        let mut outbox = small();
+        let ephemeral = Policy {
+            ephemeral: true,
+            ..policy(1, Overflow::Conflate)
+        };
+        outbox.push_message(frame("a1__"), policy(1, Overflow::Conflate));
+        assert_eq!(outbox.push_message(frame("typing"), ephemeral), Pushed::Dropped);
+        assert_eq!(waiting(&outbox), [b"a1__"]);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub trait Backplane: Send + Sync {
     /// Accepts a message: when this answers, it has its place in the channel's order and history.
     fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published>;
 
+    /// An id as the next message would get.
+    fn message_id(&self) -> Arc<str>;
+
     /// Sends `shard` everything that is published to `topic` from now on. Each answered join is
     /// matched by one [`Backplane::leave`].
     fn join<'a>(&'a self, topic: &'a Topic, shard: usize) -> Answer<'a, ()>;

@@ -68,8 +68,14 @@ impl Caller {
         self.identity.lock().user.clone()
     }
 
-    /// Says who it is from now on (connect, refresh).
-    pub fn identify(&self, mut identity: Identity) {
+    /// Says who it is from now on (connect, refresh). What plugins said of whom it was no longer holds.
+    pub fn identify(&self, identity: Identity) {
+        *self.memo.lock() = Memo::default();
+        self.show(identity);
+    }
+
+    /// Shows plugins this identity.
+    pub(super) fn show(&self, mut identity: Identity) {
         if identity.claims.is_empty() {
             identity.claims = "{}".into();
         }

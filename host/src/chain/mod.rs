@@ -94,8 +94,17 @@ impl Chain {
         }
     }
 
-    /// Asks who the caller is (`handshake.is_refresh`: still is).
+    /// Asks who the caller is (`handshake.is_refresh`: still is). Plugins after the one that accepted see
+    /// whom it named; when the chain has ended, the caller is who it was, until the session says otherwise.
     pub fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Identity, Denied> {
+        let before = caller.identity();
+        let outcome = self.ask_connect(handshake, caller);
+        let named = caller.user();
+        caller.show(before);
+        outcome.map_err(|denied| denied.of(named))
+    }
+
+    fn ask_connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Identity, Denied> {
         let mut accepted: Option<Identity> = None;
         for link in asked(&mut self.links, HookKind::Connect) {
             let verdict = match link.hook.connect(handshake, caller) {
@@ -110,7 +119,10 @@ impl Chain {
             match verdict {
                 ConnectVerdict::Abstain => {}
                 ConnectVerdict::Accept(identity) => {
-                    accepted.get_or_insert(identity);
+                    if accepted.is_none() {
+                        caller.show(identity.clone());
+                        accepted = Some(identity);
+                    }
                 }
                 ConnectVerdict::Deny(denial) => return Err(Denied::by(&link.plugin, denial)),
             }

@@ -152,6 +152,51 @@ fn the_first_accept_names_the_identity_and_a_later_deny_still_ends_it() {
     assert_eq!((denied.retry_after_ms, denied.penalty), (Some(7), Penalty::Disconnect));
 }
 
+/// Denies with whom it sees.
+struct Sees;
+
+impl Hook for Sees {
+    fn connect(&mut self, _: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+        let reason = caller
+            .user()
+            .map_or_else(|| "nobody".to_owned(), |user| user.to_string());
+        Ok(ConnectVerdict::Deny(Denial { reason, ..denial(4451) }).into())
+    }
+    fn subscribe(&mut self, _: &Arc<Caller>, _: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+        Ok(SubscribeVerdict::Abstain.into())
+    }
+    fn publish(&mut self, _: &Arc<Caller>, _: &str, _: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+        Ok(PublishVerdict::Abstain.into())
+    }
+    fn disconnect(&mut self, _: &Arc<Caller>, _: u16) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn disown(&mut self, _: HookKind, _: &Fault) {}
+    fn evict_idle(&mut self, _: Instant) {}
+}
+
+#[test]
+fn later_plugins_see_whom_an_earlier_one_named_and_a_denial_says_who() {
+    let accept = Scripted {
+        connect: Ok(ConnectVerdict::Accept(Identity {
+            user: Some("ann".into()),
+            ..Identity::default()
+        })),
+        ..Scripted::default()
+    };
+    let sees = Link {
+        plugin: "sees".into(),
+        hooks: HookKind::ALL.into_iter().collect(),
+        on_fault: FaultRules::default(),
+        hook: Box::new(Sees),
+    };
+    let mut both = Chain::new(vec![link("accepts", accept, OnFault::Deny), sees], CLOSED);
+    let stranger = caller();
+    let denied = both.connect(&Arc::default(), &stranger).unwrap_err();
+    assert_eq!((&*denied.reason, denied.user.as_deref()), ("ann", Some("ann")));
+    assert_eq!(stranger.user(), None, "who was refused is still nobody");
+}
+
 #[test]
 fn when_all_abstain_the_tenant_decides() {
     let handshake = Arc::default();

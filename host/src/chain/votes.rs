@@ -31,6 +31,8 @@ pub struct Denied {
     pub plugin: Option<Arc<str>>,
     /// What else happens to the client.
     pub penalty: Penalty,
+    /// Who was refused, as far as the chain knew: on connect, whom an earlier plugin had named.
+    pub user: Option<Arc<str>>,
 }
 
 impl Denied {
@@ -38,11 +40,18 @@ impl Denied {
         Self {
             code: denial.code,
             reason: denial.reason.into(),
-            message: denial.message.map_or(Cow::Borrowed("refused by a plugin"), Cow::Owned),
+            message: denial
+                .message
+                .map_or_else(|| codes::words(denial.code).into(), Cow::Owned),
             retry_after_ms: denial.retry_after_ms,
             plugin: Some(plugin.clone()),
             penalty: denial.penalty,
+            user: None,
         }
+    }
+
+    pub(super) fn of(self, user: Option<Arc<str>>) -> Self {
+        Self { user, ..self }
     }
 
     pub(super) fn fault(plugin: &Arc<str>, fault: &Fault) -> Self {
@@ -72,6 +81,7 @@ impl Denied {
             retry_after_ms: None,
             plugin: None,
             penalty: Penalty::None,
+            user: None,
         }
     }
 }

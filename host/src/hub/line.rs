@@ -1,7 +1,7 @@
 //! The line to one client: its socket, its outbox, and the few words by which the shard calls its
 //! session. Knows no envelope and no subscription.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ pub struct Line {
     /// Nothing is queued any more: the last word is.
     closed: Cell<bool>,
     broken: Cell<bool>,
-    calls: RefCell<Calls>,
+    /// Boxed, because most lines are called seldom.
+    calls: RefCell<Option<Box<Calls>>>,
     wake: Notify,
 }
 
@@ -112,6 +113,11 @@ impl Line {
         }
     }
 
+    /// Gives back the memory of an empty outbox: nothing is expected soon.
+    pub fn rest(&self) {
+        self.outbox.borrow_mut().rest();
+    }
+
     /// The socket takes writes again.
     pub fn unblock(&self) {
         self.blocked.set(false);
@@ -146,19 +152,19 @@ impl Line {
 
     /// Calls the session to end. The first call counts.
     pub fn call_close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
-        self.calls.borrow_mut().close.get_or_insert((code, retry_after_ms));
+        self.calls().close.get_or_insert((code, retry_after_ms));
         self.wake.notify_one();
     }
 
     /// Calls the session to end a subscription.
     pub fn call_end(&self, channel: Channel) {
-        self.calls.borrow_mut().ended.push(channel);
+        self.calls().ended.push(channel);
         self.wake.notify_one();
     }
 
     /// Calls the session to look at its clock.
     pub fn call_alarm(&self) {
-        self.calls.borrow_mut().alarm = true;
+        self.calls().alarm = true;
         self.wake.notify_one();
     }
 
@@ -169,6 +175,10 @@ impl Line {
 
     /// Takes what was called.
     pub fn take_calls(&self) -> Calls {
-        std::mem::take(&mut self.calls.borrow_mut())
+        self.calls.take().map(|calls| *calls).unwrap_or_default()
+    }
+
+    fn calls(&self) -> RefMut<'_, Calls> {
+        RefMut::map(self.calls.borrow_mut(), |calls| &mut **calls.get_or_insert_default())
     }
 }

@@ -121,6 +121,21 @@ pub fn close_after_refused_connect(error: u16) -> CloseCode {
     }
 }
 
+/// What a plugin's denial says where the plugin gives no message of its own.
+pub fn words(code: u16) -> &'static str {
+    match code {
+        4401 => "the token is missing or does not verify",
+        4403 => "no rule allows this",
+        4410 => "the token has expired; get a new one",
+        4413 => "the message is too large",
+        4422 => "a rule does not let this message pass",
+        4429 => "too many requests; try again later",
+        4430 => "a limit is reached",
+        4451 => "this user is refused for now",
+        _ => "refused by a plugin",
+    }
+}
+
 /// Whether a client may send the same request again after this error code.
 pub fn retry(error: u16) -> bool {
     matches!(error, 4429 | 4503 | 4504)

@@ -109,7 +109,9 @@ impl Instance {
             .map_err(|e| not_started(&e, &store, patience))?;
         let guest = load(binding, &mut store, &instance)?;
 
-        store.data_mut().call.phase = Phase::Init;
+        let call = &mut store.data_mut().call;
+        call.phase = Phase::Init;
+        call.late = false;
         store.set_epoch_deadline(ticks(patience));
         match guest.init(&mut store, binding.settings()) {
             Ok(Ok(())) => {}

@@ -37,8 +37,8 @@ impl Limits {
         true
     }
 
+    /// What was allowed did not come about: it was over the memory's own maximum.
     fn take_back(&mut self) {
-        self.refused = true;
         self.used_bytes -= std::mem::take(&mut self.last_growth);
     }
 }

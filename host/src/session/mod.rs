@@ -92,6 +92,8 @@ impl Session {
             if self.line.is_broken() {
                 return Ending::Gone;
             }
+            // Deliveries pass the session by, so what it waits for now may be long in coming.
+            self.line.rest();
             // A client that does not read its replies is not read from either.
             let readiness = match (self.line.is_blocked(), self.line.is_backed_up()) {
                 (false, _) => Readiness::READABLE,

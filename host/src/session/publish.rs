@@ -43,7 +43,8 @@ impl Session {
             Outcome::Pass(permit) => permit,
             Outcome::Discard => {
                 self.tenant.metrics.discarded.inc();
-                let never_sent = format!("{}-{:x}", self.caller.session, getrandom::u64().unwrap_or_default());
+                // An id like any other: who is discarded is not told.
+                let never_sent = self.shard.common.backplane.message_id();
                 self.send(&write::published(id, channel.as_str(), &never_sent, None, false));
                 return Ok(());
             }

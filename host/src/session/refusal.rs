@@ -22,6 +22,8 @@ pub(super) struct Refusal {
     retry_after_ms: Option<u64>,
     plugin: Option<Arc<str>>,
     penalty: Penalty,
+    /// Whom a ban means, if not whom the session is.
+    user: Option<Arc<str>>,
 }
 
 impl Refusal {
@@ -34,6 +36,7 @@ impl Refusal {
             retry_after_ms: None,
             plugin: None,
             penalty: Penalty::None,
+            user: None,
         }
     }
 
@@ -70,6 +73,7 @@ impl From<Denied> for Refusal {
             retry_after_ms: denied.retry_after_ms,
             plugin: denied.plugin,
             penalty: denied.penalty,
+            user: denied.user,
         }
     }
 }
@@ -100,7 +104,7 @@ impl Session {
                 Some(Ending::close(own.unwrap_or(codes::KICKED)))
             }
             Penalty::Ban(length) => {
-                if let Some(user) = self.caller.user() {
+                if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
                     let tenant = &self.caller.tenant;
                     tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
                     self.shard

@@ -156,6 +156,10 @@ impl Backplane for MemoryBackplane {
         })
     }
 
+    fn message_id(&self) -> Arc<str> {
+        self.unique()
+    }
+
     fn join<'a>(&'a self, topic: &'a Topic, shard: usize) -> Answer<'a, ()> {
         self.channel(&mut self.channels(topic), topic).join(shard);
         Box::pin(std::future::ready(Ok(())))
