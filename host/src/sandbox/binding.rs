@@ -55,7 +55,7 @@ pub struct Binding {
     meters: Meters,
     patience: Duration,
     /// The instance that was made on trial, for the first slot.
-    spare: Mutex<Option<Instance>>,
+    spare: Mutex<Option<Box<Instance>>>,
 }
 
 pub(super) fn bind(
@@ -133,7 +133,7 @@ impl Binding {
         Slot::new(Arc::clone(self), self.spare.lock().take())
     }
 
-    pub(super) fn make(&self) -> Result<Instance, MakeError> {
+    pub(super) fn make(&self) -> Result<Box<Instance>, MakeError> {
         Instance::make(self, self.patience)
     }
 

@@ -67,10 +67,11 @@ pub(super) enum Tripped {
 
 impl Breaker {
     /// Leave to call, unless the circuit is open. A trial must be told how it ended.
-    pub(super) fn admit(&self, now: Instant) -> Option<Pass> {
+    pub(super) fn admit(&self, now: impl FnOnce() -> Instant) -> Option<Pass> {
         if !self.tripped.load(Ordering::Relaxed) {
             return Some(Pass::Normal);
         }
+        let now = now();
         let mut circuit = self.circuit.lock();
         match *circuit {
             Circuit::Closed { .. } => Some(Pass::Normal),
@@ -141,11 +142,11 @@ mod tests {
     fn repeated_faults_open_it_and_one_good_trial_closes_it() {
         let now = Instant::now();
         let breaker = opened(now);
-        assert_eq!(breaker.admit(now), None);
-        assert_eq!(breaker.admit(now + SECOND), Some(Pass::Trial));
-        assert_eq!(breaker.admit(now + SECOND), None, "one trial at a time");
+        assert_eq!(breaker.admit(|| now), None);
+        assert_eq!(breaker.admit(|| now + SECOND), Some(Pass::Trial));
+        assert_eq!(breaker.admit(|| now + SECOND), None, "one trial at a time");
         assert!(breaker.succeed(Pass::Trial));
-        assert_eq!(breaker.admit(now + SECOND), Some(Pass::Normal));
+        assert_eq!(breaker.admit(|| now + SECOND), Some(Pass::Normal));
     }
 
     #[test]
@@ -165,7 +166,7 @@ mod tests {
         let mut wait = OPEN_FIRST;
         for seconds in [2, 4, 8, 16, 30, 30] {
             now += wait;
-            assert_eq!(breaker.admit(now), Some(Pass::Trial));
+            assert_eq!(breaker.admit(|| now), Some(Pass::Trial));
             wait = Duration::from_secs(seconds);
             assert_eq!(breaker.fault(Pass::Trial, now), Tripped::For(wait));
         }
@@ -176,7 +177,7 @@ mod tests {
         let now = Instant::now();
         let breaker = opened(now);
         assert_eq!(breaker.fault(Pass::Normal, now), Tripped::No);
-        assert_eq!(breaker.admit(now + SECOND), Some(Pass::Trial));
+        assert_eq!(breaker.admit(|| now + SECOND), Some(Pass::Trial));
         assert_eq!(breaker.fault(Pass::Normal, now + SECOND), Tripped::No);
         assert!(breaker.succeed(Pass::Trial));
     }

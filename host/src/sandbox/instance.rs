@@ -83,7 +83,7 @@ impl Drop for Alive {
 
 impl Instance {
     /// A new instance, with `init` behind it. `patience` is the deadline of its start and of its `init`.
-    pub(super) fn make(binding: &Binding, patience: Duration) -> Result<Self, MakeError> {
+    pub(super) fn make(binding: &Binding, patience: Duration) -> Result<Box<Self>, MakeError> {
         let plugin = binding.plugin();
         let state = State {
             limits: Limits::new(binding.memory_bytes()),
@@ -121,21 +121,21 @@ impl Instance {
                 return Err(MakeError::Init(fault));
             }
         }
-        Ok(Self {
+        Ok(Box::new(Self {
             store,
             guest,
             deadline: binding.deadline(),
             ticks: ticks(binding.deadline()),
             _alive: Alive::new(binding.meters().instances()),
-        })
+        }))
     }
 
     /// May this connection be, and who is it?
     pub(super) fn connect(
-        mut self,
+        mut self: Box<Self>,
         handshake: &Arc<Handshake>,
         caller: &Arc<Caller>,
-    ) -> Result<(Answer<ConnectVerdict>, Self), Fault> {
+    ) -> Result<(Answer<ConnectVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Connect, caller);
         self.store.data_mut().call.handshake = Some(Arc::clone(handshake));
         let verdict = self.guest.connect((&mut self.store).into());
@@ -144,10 +144,10 @@ impl Instance {
 
     /// May the caller listen to `channel`?
     pub(super) fn subscribe(
-        mut self,
+        mut self: Box<Self>,
         caller: &Arc<Caller>,
         channel: &str,
-    ) -> Result<(Answer<SubscribeVerdict>, Self), Fault> {
+    ) -> Result<(Answer<SubscribeVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Subscribe, caller);
         let verdict = self.guest.subscribe((&mut self.store).into(), channel);
         self.leave(verdict)
@@ -155,18 +155,22 @@ impl Instance {
 
     /// May the caller say `data` in `channel`?
     pub(super) fn publish(
-        mut self,
+        mut self: Box<Self>,
         caller: &Arc<Caller>,
         channel: &str,
         data: &[u8],
-    ) -> Result<(Answer<PublishVerdict>, Self), Fault> {
+    ) -> Result<(Answer<PublishVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Publish, caller);
         let verdict = self.guest.publish((&mut self.store).into(), channel, data);
         self.leave(verdict)
     }
 
     /// The caller's connection ended.
-    pub(super) fn disconnect(mut self, caller: &Arc<Caller>, code: u16) -> Result<(Answer<()>, Self), Fault> {
+    pub(super) fn disconnect(
+        mut self: Box<Self>,
+        caller: &Arc<Caller>,
+        code: u16,
+    ) -> Result<(Answer<()>, Box<Self>), Fault> {
         self.enter(HookKind::Disconnect, caller);
         let done = self.guest.disconnect((&mut self.store).into(), code);
         self.leave(done)
@@ -181,7 +185,7 @@ impl Instance {
         self.store.set_epoch_deadline(self.ticks);
     }
 
-    fn leave<V>(mut self, verdict: wasmtime::Result<V>) -> Result<(Answer<V>, Self), Fault> {
+    fn leave<V>(mut self: Box<Self>, verdict: wasmtime::Result<V>) -> Result<(Answer<V>, Box<Self>), Fault> {
         let state = self.store.data_mut();
         match verdict {
             Ok(verdict) => {

@@ -22,6 +22,7 @@ mod inspect;
 mod instance;
 mod limits;
 mod meter;
+mod pace;
 mod plugin;
 mod rebuild;
 mod settings;

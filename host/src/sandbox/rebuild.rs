@@ -16,12 +16,12 @@ const QUEUE: usize = 4_096;
 pub(super) struct Rebuilder(SyncSender<Job>);
 
 /// An instance in the making.
-pub(super) struct Pending(Receiver<Result<Instance, MakeError>>);
+pub(super) struct Pending(Receiver<Result<Box<Instance>, MakeError>>);
 
 /// How far it is.
 pub(super) enum Progress {
     Waiting,
-    Done(Instance),
+    Done(Box<Instance>),
     Failed(MakeError),
     /// Nobody works on it.
     Lost,
@@ -30,7 +30,7 @@ pub(super) enum Progress {
 struct Job {
     due: Instant,
     binding: Weak<Binding>,
-    done: SyncSender<Result<Instance, MakeError>>,
+    done: SyncSender<Result<Box<Instance>, MakeError>>,
 }
 
 // === impl Rebuilder ===

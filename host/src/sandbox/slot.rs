@@ -11,6 +11,7 @@ use super::breaker::{Pass, Tripped};
 use super::fault;
 use super::instance::Instance;
 use super::meter::{Labelled, Tally};
+use super::pace::Pace;
 use super::rebuild::{Pending, Progress};
 use crate::chain::{
     Answer, Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, PublishVerdict, SubscribeVerdict,
@@ -29,13 +30,17 @@ pub struct Slot {
     held: Held,
     backoff: Backoff,
     tally: Arc<Mutex<Tally>>,
-    /// When it was last called.
+    paces: [Pace; HookKind::ALL.len()],
+    /// It was called since it was last looked after.
+    asked: bool,
+    /// When that was.
     used: Instant,
 }
 
 enum Held {
     Nothing,
-    Ready(Instance),
+    /// Boxed, because each call moves it out and back in.
+    Ready(Box<Instance>),
     /// The last one faulted.
     Coming(Pending),
 }
@@ -43,11 +48,13 @@ enum Held {
 // === impl Slot ===
 
 impl Slot {
-    pub(super) fn new(binding: Arc<Binding>, spare: Option<Instance>) -> Self {
+    pub(super) fn new(binding: Arc<Binding>, spare: Option<Box<Instance>>) -> Self {
         Self {
             held: spare.map_or(Held::Nothing, Held::Ready),
             backoff: Backoff::default(),
             tally: binding.meters().tally(),
+            paces: Default::default(),
+            asked: false,
             used: binding.clock().now(),
             binding,
         }
@@ -56,25 +63,25 @@ impl Slot {
     fn call<V: Labelled>(
         &mut self,
         hook: HookKind,
-        ask: impl FnOnce(Instance) -> Result<(Answer<V>, Instance), Fault>,
+        ask: impl FnOnce(Box<Instance>) -> Result<(Answer<V>, Box<Instance>), Fault>,
     ) -> Result<Answer<V>, Fault> {
-        let start = self.binding.clock().now();
-        self.used = start;
-        let instance = match self.take(start) {
+        self.asked = true;
+        let instance = match self.take() {
             Ok(instance) => instance,
             Err(fault) => return Err(self.not_asked(hook, fault)),
         };
-        let Some(pass) = self.binding.breaker(hook).admit(start) else {
+        let Some(pass) = self.binding.breaker(hook).admit(|| self.binding.clock().now()) else {
             self.held = Held::Ready(instance);
             return Err(self.not_asked(hook, Fault::Unavailable("its circuit is open after repeated faults")));
         };
+        let start = self.paces[hook as usize].is_timed().then(Instant::now);
         match ask(instance) {
             Ok((answer, instance)) => {
+                let took = self.paces[hook as usize].count(start.map(|start| start.elapsed()));
                 self.held = Held::Ready(instance);
                 if self.binding.breaker(hook).succeed(pass) {
                     self.log_closed(hook);
                 }
-                let took = self.binding.clock().now().duration_since(start);
                 self.tally.lock().verdict(hook, answer.verdict.label(), took);
                 Ok(answer)
             }
@@ -83,11 +90,11 @@ impl Slot {
     }
 
     /// The instance, if there is one or can be one now.
-    fn take(&mut self, now: Instant) -> Result<Instance, Fault> {
+    fn take(&mut self) -> Result<Box<Instance>, Fault> {
         match std::mem::replace(&mut self.held, Held::Nothing) {
             Held::Ready(instance) => Ok(instance),
             Held::Nothing => self.binding.make().map_err(|error| {
-                self.rebuild(now);
+                self.rebuild(self.binding.clock().now());
                 error.into()
             }),
             Held::Coming(pending) => match pending.poll() {
@@ -97,7 +104,7 @@ impl Slot {
                     Err(Fault::Unavailable("it is being rebuilt after a fault"))
                 }
                 Progress::Failed(error) => {
-                    self.rebuild(now);
+                    self.rebuild(self.binding.clock().now());
                     Err(error.into())
                 }
                 Progress::Lost => Err(Fault::Unavailable("it is to be rebuilt")),
@@ -175,7 +182,12 @@ impl Hook for Slot {
 
     /// Gives back an instance that nobody asked for five minutes.
     fn evict_idle(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.used) >= IDLE {
+        for pace in &mut self.paces {
+            pace.rest();
+        }
+        if std::mem::take(&mut self.asked) {
+            self.used = now;
+        } else if now.saturating_duration_since(self.used) >= IDLE {
             self.held = Held::Nothing;
         }
     }

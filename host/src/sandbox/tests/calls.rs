@@ -104,6 +104,7 @@ fn an_idle_instance_is_given_back_and_made_again() {
     let alive = || stage.counted("sluicegate_plugin_instances", &["acme", "publish-allow"]);
     let mut slot = stage.slot("publish-allow");
     publish(&mut slot, "1").unwrap();
+    slot.evict_idle(stage.clock.now());
     stage.clock.advance(Duration::from_secs(299));
     slot.evict_idle(stage.clock.now());
     assert_eq!(alive(), 1);
