@@ -125,14 +125,15 @@ async fn drop_leaves_out_the_newest_and_a_gap_tells() {
     };
     let both = async { tokio::join!(marking, reading) };
     let ((), (heard, marker, told)) = tokio::time::timeout(PATIENCE, both).await.expect("a marker arrives");
-    assert!(heard.is_sorted(), "in order: {heard:?}");
+    // The kernel's buffers may find room again amid the flood, so there may be more than one gap.
+    assert_eq!(
+        heard[..3],
+        [1, 2, 3],
+        "the newest are dropped, not the oldest: {heard:?}"
+    );
+    assert!(heard.is_sorted_by(|a, b| a < b), "in order: {heard:?}");
     let kept = u64::try_from(heard.len()).unwrap();
     assert!(kept < MESSAGES, "something was dropped");
-    assert_eq!(
-        heard,
-        (1..=kept).collect::<Vec<_>>(),
-        "the newest are dropped, not the oldest"
-    );
     assert!(told || marker > kept + 1, "a gap tells: {kept} heard, then {marker}");
     sleeper.still_works().await;
 }

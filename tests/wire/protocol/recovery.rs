@@ -1,6 +1,6 @@
 //! `since`: a reconnecting client misses nothing, or is told that it did.
 
-use crate::support::{Broker, Value, json, shared};
+use crate::support::{Broker, Frame, Value, json, shared};
 
 /// Publishes 1 to `count`, and gives the epoch.
 async fn published(broker: &Broker, channel: &str, count: i64) -> Value {
@@ -179,4 +179,36 @@ async fn recovery_amid_a_stream_has_no_hole_and_no_double() {
     };
     let ((), seen) = tokio::join!(streaming, recovering);
     assert_eq!(seen, (1..=COUNT).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_was_on_its_way_while_history_was_read_comes_once() {
+    let broker = Broker::start(
+        r#"
+        server = { default_tenant = "t", shards = 1 }
+        [[tenants]]
+        name = "t"
+        anonymous = true
+        default = "allow"
+        channels = [{ match = "**", history = { size = 100, ttl_seconds = 60 } }]
+        "#,
+    )
+    .await;
+    let channel = "on-its-way";
+    // Somebody listens already, so the messages are on their way to the shard when bob joins.
+    let mut ann = broker.connect("ann").await;
+    let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
+    let mut bob = broker.connect("bob").await;
+    let mut segment = Vec::new();
+    for n in 1..=10 {
+        let (_, text) = bob.request("publish", &json!({ "channel": channel, "data": n }));
+        segment.extend(Frame::text(text).masked());
+    }
+    let (id, text) = bob.request("subscribe", &since(channel, &epoch, 0));
+    segment.extend(Frame::text(text).masked());
+    bob.send_bytes(&segment).await;
+    let ack = bob.acked(&id).await;
+    assert_eq!(offsets(&ack), (1..=10).collect::<Vec<_>>());
+    bob.to(channel).publish(11).await.expect_message(11).await;
+    ann.expect_messages(1..=11).await;
 }
