@@ -36,7 +36,7 @@ pub use binding::{Binding, Link};
 pub use capabilities::{Capabilities, Grants};
 pub use clock::Clock;
 pub use engine::{EngineError, Sandbox, SandboxOptions};
-pub use error::LoadError;
+pub use error::{LoadError, Names, SettingError};
 pub use meter::Meter;
 pub use plugin::Plugin;
 pub use slot::Slot;
