@@ -170,17 +170,16 @@ impl Shard {
     pub async fn deliver(self: Rc<Self>, mut inbox: mpsc::Receiver<Envelope>) {
         let mut turn = Vec::with_capacity(TURN_ENVELOPES);
         while inbox.recv_many(&mut turn, TURN_ENVELOPES).await > 0 {
-            self.take_turn(turn.drain(..));
+            self.take_turn(&turn);
+            turn.clear();
             // The sessions' turn: what they publish meanwhile arrives together.
             tokio::task::yield_now().await;
         }
     }
 
-    fn take_turn(&self, envelopes: impl Iterator<Item = Envelope>) {
+    fn take_turn(&self, turn: &[Envelope]) {
         let mut hub = self.hub.borrow_mut();
-        for envelope in envelopes {
-            hub.deliver(&envelope);
-        }
+        hub.deliver(turn);
         hub.flush();
         self.common.metrics.deliveries.inc_by(hub.take_deliveries());
     }

@@ -5,6 +5,7 @@
 //! to each line that got something. So messages that arrive together leave together, and no task wakes
 //! for a message.
 
+mod batch;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
+use batch::Batch;
 pub use line::{Calls, Line};
 
 use crate::backplane::{Envelope, Publication};
@@ -104,11 +106,24 @@ impl Hub {
         }
     }
 
-    /// Queues an envelope for everyone who listens.
-    pub fn deliver(&mut self, envelope: &Envelope) {
-        if let Some(listeners) = self.topics.get_mut(envelope.topic()) {
+    /// Queues what arrived for everyone who listens, in its order.
+    pub fn deliver(&mut self, turn: &[Envelope]) {
+        for part in batch::parts(turn) {
+            let Some(listeners) = self.topics.get_mut(part[0].topic()) else {
+                continue;
+            };
+            let overflow = listeners.settings.overflow;
+            let batch = Batch::join(part);
             for listener in listeners.lines.values_mut() {
-                self.deliveries += u64::from(listener.take(envelope, listeners.settings.overflow, &mut self.dirty));
+                self.deliveries += match &batch {
+                    Some(batch) if listener.take_batch(batch, overflow, &mut self.dirty) => batch.messages,
+                    _ => {
+                        let taken = part
+                            .iter()
+                            .filter(|envelope| listener.take(envelope, overflow, &mut self.dirty));
+                        taken.count() as u64
+                    }
+                };
             }
         }
     }
@@ -129,6 +144,27 @@ impl Hub {
 // === impl Listener ===
 
 impl Listener {
+    /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
+    /// be taken one by one.
+    fn take_batch(&mut self, batch: &Batch, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
+        let Feed::Live { after } = self.feed else {
+            return false;
+        };
+        if overflow == Overflow::Conflate || batch.first.is_some_and(|first| first <= after) {
+            return false;
+        }
+        let policy = Policy {
+            subscription: self.subscription,
+            overflow: Overflow::Drop,
+            ephemeral: false,
+        };
+        let queued = self.line.push_message(batch.frames.clone(), policy) == Pushed::Queued;
+        if queued {
+            mark_dirty(&self.line, dirty);
+        }
+        queued
+    }
+
     /// Queues an envelope as this listener's feed says; whether a message was delivered by it.
     fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
         let after = match &mut self.feed {

@@ -89,12 +89,12 @@ async fn holds_until_released_and_skips_what_the_history_brought() {
     let mut hub = Hub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
     for offset in 1..=4 {
-        hub.deliver(&message(&offset.to_string(), Some(offset)));
+        hub.deliver(&[message(&offset.to_string(), Some(offset))]);
     }
     hub.flush();
     assert_eq!(ann.line.waiting_bytes(), 0, "held");
     hub.release(&topic(), 1, 2);
-    hub.deliver(&message("5", Some(5)));
+    hub.deliver(&[message("5", Some(5))]);
     hub.flush();
     assert_eq!(ann.read_until("\"offset\":5").await, ["3", "4", "5"]);
     assert_eq!(hub.take_deliveries(), 3);
@@ -113,8 +113,7 @@ async fn echo_false_spares_the_publisher_only() {
     };
     let mut quiet = Arc::into_inner(quiet).unwrap();
     quiet.echo = false;
-    hub.deliver(&Envelope::Message(Arc::new(quiet)));
-    hub.deliver(&message("2", None));
+    hub.deliver(&[Envelope::Message(Arc::new(quiet)), message("2", None)]);
     hub.flush();
     assert_eq!(ann.read_until("\"payload\":2").await, ["2"]);
     assert_eq!(bob.read_until("\"payload\":2").await, ["1", "2"]);
@@ -134,7 +133,7 @@ async fn a_slow_reader_meets_the_policy_of_the_channel() {
         hub.insert(&topic(), &settings(overflow, history), &slow.line, 0);
         hub.release(&topic(), 1, 0);
         for offset in 1..=3 {
-            hub.deliver(&message("1", history.then_some(offset)));
+            hub.deliver(&[message("1", history.then_some(offset))]);
         }
         let calls = slow.line.take_calls();
         assert_eq!(calls.close.is_some(), closes, "{overflow:?}");
@@ -149,7 +148,43 @@ async fn nobody_is_left_behind() {
     hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
     hub.remove(&topic(), 1);
     assert!(hub.topics.is_empty());
-    hub.deliver(&message("1", None));
+    hub.deliver(&[message("1", None)]);
     hub.flush();
     assert_eq!((ann.line.waiting_bytes(), Rc::strong_count(&ann.line)), (0, 1));
+}
+
+#[tokio::test]
+async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
+    let (mut ann, mut bob) = (client(1, 65_536).await, client(2, 65_536).await);
+    let mut hub = Hub::default();
+    // Ann has nothing yet; Bob's history brought the first two.
+    for (line, after) in [(&ann.line, 0), (&bob.line, 2)] {
+        hub.insert(&topic(), &settings(Overflow::Disconnect, true), line, 0);
+        hub.release(&topic(), line.id, after);
+    }
+    let turn: Vec<_> = (1..=4)
+        .map(|offset| message(&offset.to_string(), Some(offset)))
+        .collect();
+    hub.deliver(&turn);
+    hub.flush();
+    assert_eq!(ann.read_until("\"offset\":4").await, ["1", "2", "3", "4"]);
+    assert_eq!(bob.read_until("\"offset\":4").await, ["3", "4"]);
+    assert_eq!(hub.take_deliveries(), 6);
+}
+
+#[tokio::test]
+async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
+    let mut slow = client(1, 600).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Drop, true), &slow.line, 0);
+    hub.release(&topic(), 1, 0);
+    let turn: Vec<_> = (1..=8)
+        .map(|offset| message(&offset.to_string(), Some(offset)))
+        .collect();
+    hub.deliver(&turn);
+    let queued = hub.take_deliveries();
+    assert!(0 < queued && queued < 8, "{queued}");
+    hub.flush();
+    let expected: Vec<_> = (1..=queued).map(|offset| offset.to_string()).collect();
+    assert_eq!(slow.read_until(&format!("\"offset\":{queued}")).await, expected);
 }

@@ -1,0 +1,56 @@
+//! Messages of one topic that arrived in one turn, joined: for most listeners they are one entry of the
+//! outbox and one piece of a write, however many they are.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::backplane::{Envelope, Publication};
+
+/// Bytes that are joined at most. What is half on the wire goes out whole, also before a last word.
+const BATCH_BYTES: usize = 131_072;
+
+/// Joined messages.
+pub(super) struct Batch {
+    /// Their frames, one behind the other.
+    pub frames: Bytes,
+    /// How many they are.
+    pub messages: u64,
+    /// Where the first stands in the channel's history.
+    pub first: Option<u64>,
+}
+
+/// Splits a turn, in its order, into parts that [`Batch::join`] can take.
+pub(super) fn parts(turn: &[Envelope]) -> impl Iterator<Item = &[Envelope]> {
+    turn.chunk_by(|one, next| {
+        for_everyone(one).is_some() && for_everyone(next).is_some() && one.topic() == next.topic()
+    })
+}
+
+/// A message that all listeners get alike: one that may be dropped for some, or is not for its publisher,
+/// is queued alone.
+fn for_everyone(envelope: &Envelope) -> Option<&Publication> {
+    match envelope {
+        Envelope::Message(publication) if publication.echo && !publication.ephemeral => Some(publication),
+        _ => None,
+    }
+}
+
+impl Batch {
+    /// Joins a part of a turn; none if there is nothing to gain, or it is too much for one piece.
+    pub(super) fn join(part: &[Envelope]) -> Option<Self> {
+        let publications = || part.iter().filter_map(for_everyone);
+        let bytes = publications().map(|publication| publication.frame().len()).sum();
+        if part.len() < 2 || bytes > BATCH_BYTES {
+            return None;
+        }
+        let mut frames = BytesMut::with_capacity(bytes);
+        for publication in publications() {
+            frames.extend_from_slice(publication.frame());
+        }
+        let first = publications().next()?;
+        Some(Self {
+            frames: frames.freeze(),
+            messages: part.len() as u64,
+            first: first.position.as_ref().map(|position| position.offset),
+        })
+    }
+}
