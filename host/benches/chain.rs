@@ -1,6 +1,6 @@
 //! What the demo's three plugins add to a publish: the chain as the broker makes it from the demo's config,
-//! asked about 200 bytes, beside the bare wasmtime call of a component that only says yes. Prints one line of
-//! JSON. Needs the built plugins (`cargo xtask build`).
+//! asked about 200 bytes, beside the bare wasmtime call of a component that only says yes; and what each plugin
+//! costs alone. Prints one line of JSON. Needs the built plugins (`cargo xtask build`).
 
 mod bare;
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::json;
 use sluicegate::broker::Plugins;
 use sluicegate::chain::{Caller, Chain, Identity, Outcome};
-use sluicegate::config;
+use sluicegate::config::{self, Config, Tenant};
 use sluicegate::observe::Metrics;
 use sluicegate::protocol::names::Channel;
 
@@ -24,8 +24,8 @@ const ROUNDS: u32 = 15;
 const DEMO_RATE: &str = "per_user = { rate = 0.5, burst = 8 }";
 const BENCH_RATE: &str = "per_user = { rate = 1e9, burst = 1000000000 }";
 
-/// The demo's chain, and the engine that keeps it alive.
-fn chain() -> (Plugins, Chain) {
+/// The demo's config, for messages without end.
+fn demo() -> Config {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let path = root.join("xtask/demo/sluicegate.toml");
     let mut text = std::fs::read_to_string(&path).expect("the demo's config");
@@ -34,17 +34,29 @@ fn chain() -> (Plugins, Chain) {
     if let Ok(plugins) = std::env::var("SLUICEGATE_PLUGINS") {
         text = text.replace("../../target/plugins", &plugins);
     }
-    let config = config::parse(&path, &text).unwrap_or_else(|problems| panic!("{problems}"));
-    let plugins = Plugins::new(&config, &Metrics::new()).expect("the engine starts");
+    config::parse(&path, &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// The demo's chain, or one plugin of it alone.
+fn chain(plugins: &Plugins, config: &Config, alone: Option<usize>) -> Chain {
+    let mut config = config.clone();
+    let mut tenant = Tenant::clone(&config.tenants[0]);
+    if let Some(index) = alone {
+        tenant.chain = vec![tenant.chain.swap_remove(index)];
+    }
+    config.tenants = vec![Arc::new(tenant)];
     let bound = plugins.bind(&config).unwrap_or_else(|problems| panic!("{problems}"));
     let tenant = bound.for_shard().into_iter().next().expect("the demo's tenant");
-    (plugins, (tenant.chain)())
+    (tenant.chain)()
 }
 
 fn main() {
     let data = payload();
+    let config = demo();
+    let plugins = Plugins::new(&config, &Metrics::new()).expect("the engine starts");
     let mut bare = Bare::new().expect("the guest starts");
-    let (_plugins, mut chain) = chain();
+    let mut all = chain(&plugins, &config, None);
+    let [mut first, mut second, mut third] = [0, 1, 2].map(|index| chain(&plugins, &config, Some(index)));
     let caller = Arc::new(Caller::new(
         "s1".into(),
         "demo".into(),
@@ -57,14 +69,21 @@ fn main() {
         ..Identity::default()
     });
     let channel = Channel::parse(CHANNEL).expect("a channel's name");
-    let data_bytes = Bytes::from_static(data);
-    let [bare_ns, chain_ns] = race(
-        CALLS,
-        ROUNDS,
-        [&mut || bare.call(data), &mut || {
-            let outcome = chain.publish(&caller, &channel, data_bytes.clone(), true);
-            assert!(matches!(outcome, Ok(Outcome::Pass(_))), "{outcome:?}");
-        }],
+    let bytes = Bytes::from_static(data);
+    let ask = |chain: &mut Chain| {
+        let outcome = chain.publish(&caller, &channel, bytes.clone(), true);
+        assert!(matches!(outcome, Ok(Outcome::Pass(_))), "{outcome:?}");
+    };
+    let runners: [&mut dyn FnMut(); 5] = [
+        &mut || bare.call(data),
+        &mut || ask(&mut all),
+        &mut || ask(&mut first),
+        &mut || ask(&mut second),
+        &mut || ask(&mut third),
+    ];
+    let [bare_ns, chain_ns, alone_ns @ ..] = race(CALLS, ROUNDS, runners);
+    println!(
+        "{}",
+        json!({ "bare_ns": bare_ns, "chain_ns": chain_ns, "alone_ns": alone_ns })
     );
-    println!("{}", json!({ "bare_ns": bare_ns, "chain_ns": chain_ns }));
 }

@@ -1,5 +1,6 @@
 //! The smallest useful plugin: nobody listens to the channel `staff`.
 use sluicegate_plugin::{Denial, NoSettings, Plugin, Session, SetupError, SubscribeHook, SubscribeVerdict};
+/// Refuses `staff`.
 pub struct Deny;
 impl Plugin for Deny {
     type Settings = NoSettings;

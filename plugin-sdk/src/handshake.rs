@@ -3,7 +3,6 @@
 use crate::broker;
 
 /// The opening of a connection, or a token refresh on an open one. Lives for one call.
-#[derive(Clone, Copy)]
 pub struct Handshake<'a>(&'a broker::Handshake);
 
 impl<'a> Handshake<'a> {

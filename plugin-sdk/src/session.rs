@@ -5,7 +5,6 @@ use crate::broker;
 
 /// One connection. Lives for one call; what must outlive it goes into an attribute or into
 /// [`kv`](crate::kv).
-#[derive(Clone, Copy)]
 pub struct Session<'a>(&'a broker::Session);
 
 impl<'a> Session<'a> {

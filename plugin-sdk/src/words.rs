@@ -61,6 +61,7 @@ const CLASS: [u8; 256] = {
     let mut class = [0; 256];
     let mut byte = 0;
     while byte < 256 {
+        #[allow(clippy::cast_possible_truncation, reason = "under 256")]
         let b = byte as u8;
         if b.is_ascii_alphanumeric() {
             class[byte] = b.to_ascii_lowercase();

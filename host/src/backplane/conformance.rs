@@ -30,7 +30,7 @@ pub(super) fn with_history(size: usize) -> Arc<ChannelSettings> {
     Arc::new(ChannelSettings {
         history: Some(History {
             size,
-            ttl: Duration::from_secs(60),
+            ttl: Duration::from_mins(1),
         }),
         presence: true,
         join_leave: true,

@@ -330,7 +330,7 @@ fn a_cached_verdict_is_reused_until_a_new_chain_comes() {
         says(Answer {
             verdict: PublishVerdict::Allow,
             tags: vec![("t".into(), "1".into())],
-            cache: Some(Duration::from_secs(3600)),
+            cache: Some(Duration::from_hours(1)),
         })
     };
     let first = hook();

@@ -153,9 +153,7 @@ impl Accepted {
             return None;
         };
         // A reload may have taken the tenant away since the answer.
-        let Some(tenant) = shard.tenant(&self.tenant) else {
-            return None;
-        };
+        let tenant = shard.tenant(&self.tenant)?;
         let opening = Opening {
             stream: parts.io.into_inner(),
             remote: self.remote,

@@ -77,7 +77,7 @@ fn settings(overflow: Overflow, history: bool) -> Arc<ChannelSettings> {
         overflow,
         history: history.then_some(History {
             size: 10,
-            ttl: Duration::from_secs(60),
+            ttl: Duration::from_mins(1),
         }),
         ..ChannelSettings::default()
     })

@@ -122,7 +122,7 @@ mod tests {
         object.number("zero", 0);
         object.number("max", u64::MAX);
         object.flag("yes", true);
-        object.json("raw", br#"[1, 2]"#);
+        object.json("raw", b"[1, 2]");
         object.text("a key: with \"escapes\"", "");
         object.object("inner", |o| o.number_if("none", None));
         object.list("list", ["x", "y"], text);

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_long_rest_fills_no_more_than_the_burst() {
         let mut rate = Rate::new(5);
-        let later = rate.filled + Duration::from_secs(3600);
+        let later = rate.filled + Duration::from_hours(1);
         assert_eq!((0..20).filter(|_| rate.take(later).is_ok()).count(), 10);
     }
 }

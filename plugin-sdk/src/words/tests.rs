@@ -130,12 +130,13 @@ proptest! {
         let list = WordList::new(&words).unwrap();
         let mut letters = Vec::new();
         for (c, range) in json::chars(&raw) {
-            let (from, to) = (range.start as u32, range.end as u32);
+            let place = |at: usize| u32::try_from(at).unwrap();
+            let (from, to) = (place(range.start), place(range.end));
             list.folds.each(c, |c, word| letters.push(Letter { c, word, from, to }));
         }
         if !list.search(&letters).is_empty() {
             prop_assert!(list.may_occur(&raw));
-            let whole = format!("{{\"k\":[\"{}\"]}}", raw);
+            let whole = format!("{{\"k\":[\"{raw}\"]}}");
             prop_assert!(list.may_occur(&whole));
         }
         // And what the tables at hand say is what Unicode says.

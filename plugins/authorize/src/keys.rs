@@ -20,7 +20,7 @@ pub const GOOD_SECRET_BYTES: usize = 32;
 struct Key {
     alg: Algorithm,
     kid: Option<String>,
-    key: DecodingKey,
+    material: DecodingKey,
 }
 
 /// All keys of the settings.
@@ -28,7 +28,9 @@ pub struct Keys(Vec<Key>);
 
 /// Keys, and what the operator should know about them.
 pub struct Checked {
+    /// The keys, each of which can verify.
     pub keys: Keys,
+    /// What works but is not wise.
     pub warnings: Vec<String>,
 }
 
@@ -56,7 +58,7 @@ impl Keys {
             .iter()
             .filter(|key| name(key.alg) == alg)
             .filter(|key| key.kid.is_none() || kid.is_none() || key.kid.as_deref() == kid)
-            .any(|key| verify(signature, message, &key.key, library(key.alg)).unwrap_or(false))
+            .any(|key| verify(signature, message, &key.material, library(key.alg)).unwrap_or(false))
     }
 }
 
@@ -134,7 +136,11 @@ fn public(alg: Algorithm, pem: &str) -> Result<DecodingKey, String> {
 /// signature that cannot be right.
 fn usable(alg: Algorithm, kid: Option<String>, key: DecodingKey) -> Result<Key, String> {
     match verify("AAAA", b"", &key, library(alg)) {
-        Ok(_) => Ok(Key { alg, kid, key }),
+        Ok(_) => Ok(Key {
+            alg,
+            kid,
+            material: key,
+        }),
         Err(e) => Err(format!("this key cannot verify {}: {e}", name(alg))),
     }
 }

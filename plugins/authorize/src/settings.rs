@@ -48,7 +48,7 @@ pub struct KeySettings {
     pub alg: Option<Algorithm>,
     /// HS256: the shared secret, at least 16 bytes; 32 or more are recommended.
     pub secret: Option<String>,
-    /// RS256, ES256, EdDSA: the public key as PEM text.
+    /// RS256, ES256, `EdDSA`: the public key as PEM text.
     pub public_pem: Option<String>,
     /// A JWK Set as JSON text. `use`, `kid` and `alg` are taken from its keys.
     pub jwks: Option<String>,

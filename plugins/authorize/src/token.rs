@@ -33,10 +33,15 @@ impl From<Refusal> for Denial {
 
 /// How tokens are checked.
 pub struct Verifier {
+    /// Who may have signed.
     pub keys: Keys,
+    /// What `iss` must be, if it is looked at.
     pub issuer: Option<String>,
+    /// What `aud` must be or hold, if it is looked at.
     pub audience: Option<String>,
+    /// How far clocks may differ.
     pub leeway_seconds: u64,
+    /// Whether a token without `exp` is refused.
     pub require_exp: bool,
 }
 

@@ -210,7 +210,7 @@ fn times_beyond_reason_do_not_wrap() {
         Some(u64::MAX)
     );
     assert_eq!(refused(&mut host, &hs256(&json!({"sub": "a", "exp": -1e300}))).0, 4410);
-    let fraction = hs256(&json!({"sub": "a", "exp": NOW as f64 + 0.5}));
+    let fraction = support::hs256_text(&format!(r#"{{"sub":"a","exp":{NOW}.5}}"#));
     assert_eq!(accepted(&mut host, &fraction).expires_ms, Some(START_MS + 30_500));
 }
 

@@ -11,6 +11,7 @@ use sluicegate_plugin::{
 };
 use support::start;
 
+#[allow(clippy::needless_pass_by_value, reason = "reads well with json!")]
 fn rules(rules: Value) -> Host<Authorize> {
     start(json!({"rules": rules}))
 }

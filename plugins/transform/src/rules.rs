@@ -68,7 +68,7 @@ struct Rule {
 }
 
 impl Rule {
-    fn check(settings: RuleSettings) -> Result<Self, String> {
+    fn check(settings: &RuleSettings) -> Result<Self, String> {
         let channels = Pattern::parse(&settings.channels).map_err(|e| format!("channels: {e}"))?;
         if channels.holes().next().is_some() {
             return Err("channels: this plugin fills nothing into its patterns".into());
@@ -94,7 +94,7 @@ impl Rule {
             }
             set.insert(&steps, value.get().to_owned());
         }
-        let words = (!settings.words.is_empty()).then(|| words(&settings)).transpose()?;
+        let words = (!settings.words.is_empty()).then(|| words(settings)).transpose()?;
         Ok(Self {
             channels,
             schema,
@@ -136,10 +136,7 @@ fn words(settings: &RuleSettings) -> Result<Words, String> {
 }
 
 /// The next change on top of the ones before.
-fn chain<'a>(
-    before: Cow<'a, str>,
-    change: impl Fn(&str) -> Result<Cow<'_, str>, Broken>,
-) -> Result<Cow<'a, str>, Broken> {
+fn chain(before: Cow<'_, str>, change: impl Fn(&str) -> Result<Cow<'_, str>, Broken>) -> Result<Cow<'_, str>, Broken> {
     let after = match change(&before)? {
         Cow::Borrowed(_) => None,
         Cow::Owned(text) => Some(text),
@@ -157,7 +154,7 @@ impl Rules {
     /// The first rule that cannot work, by its place.
     pub fn check(settings: Vec<RuleSettings>) -> Result<Self, String> {
         let rules = settings.into_iter().enumerate();
-        let rules = rules.map(|(index, rule)| Rule::check(rule).map_err(|e| format!("rules[{index}].{e}")));
+        let rules = rules.map(|(index, rule)| Rule::check(&rule).map_err(|e| format!("rules[{index}].{e}")));
         Ok(Self(rules.collect::<Result<_, _>>()?))
     }
 

@@ -54,9 +54,9 @@ fn cut(value: &mut Value, at: &str, remove: &[String], mask: &[String]) {
                     continue;
                 }
                 if mask.contains(&at) {
-                    inner = json!("***")
+                    inner = json!("***");
                 } else {
-                    cut(&mut inner, &at, remove, mask)
+                    cut(&mut inner, &at, remove, mask);
                 }
                 map.insert(key, inner);
             }
@@ -69,9 +69,9 @@ fn cut(value: &mut Value, at: &str, remove: &[String], mask: &[String]) {
                     continue;
                 }
                 if mask.contains(&at) {
-                    inner = json!("***")
+                    inner = json!("***");
                 } else {
-                    cut(&mut inner, &at, remove, mask)
+                    cut(&mut inner, &at, remove, mask);
                 }
                 list.push(inner);
             }

@@ -53,7 +53,7 @@ pub fn unsigned(header: &Value, claims: &Value, signature: &str) -> String {
     format!("{}.{signature}", message(header, &claims.to_string()))
 }
 
-fn signed(message: String, key: &EncodingKey, alg: Algorithm) -> String {
+fn signed(message: &str, key: &EncodingKey, alg: Algorithm) -> String {
     let signature = crypto::sign(message.as_bytes(), key, alg).unwrap();
     format!("{message}.{signature}")
 }
@@ -64,13 +64,13 @@ pub fn hs256(claims: &Value) -> String {
 
 pub fn hs256_text(claims: &str) -> String {
     let message = message(&json!({"alg": "HS256", "typ": "JWT"}), claims);
-    signed(message, &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
+    signed(&message, &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
 }
 
 /// HMAC with SHA-256 whatever the header says.
 pub fn hs256_with(secret: &[u8], header: &Value, claims: &Value) -> String {
     signed(
-        message(header, &claims.to_string()),
+        &message(header, &claims.to_string()),
         &EncodingKey::from_secret(secret),
         Algorithm::HS256,
     )
@@ -78,7 +78,7 @@ pub fn hs256_with(secret: &[u8], header: &Value, claims: &Value) -> String {
 
 pub fn hs_with(alg: &str, secret: &[u8], claims: &Value) -> String {
     let message = message(&json!({"alg": alg}), &claims.to_string());
-    signed(message, &EncodingKey::from_secret(secret), alg.parse().unwrap())
+    signed(&message, &EncodingKey::from_secret(secret), alg.parse().unwrap())
 }
 
 pub fn sign(pair: &Pair, kid: Option<&str>, claims: &Value) -> String {
@@ -92,7 +92,7 @@ pub fn sign(pair: &Pair, kid: Option<&str>, claims: &Value) -> String {
     if let Some(kid) = kid {
         header["kid"] = json!(kid);
     }
-    signed(message(&header, &claims.to_string()), &key.unwrap(), alg)
+    signed(&message(&header, &claims.to_string()), &key.unwrap(), alg)
 }
 
 /// The same token with other claims under the old signature.

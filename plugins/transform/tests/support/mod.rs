@@ -7,6 +7,7 @@ use transform::Transform;
 
 pub type Host = sluicegate_plugin::testing::Host<Transform>;
 
+#[allow(clippy::needless_pass_by_value, reason = "reads well with json!")]
 pub fn host(rules: Value) -> Host {
     Host::start(json!({ "rules": rules })).unwrap()
 }
