@@ -33,7 +33,7 @@ pub enum PatternError {
     /// It has no bytes.
     #[error("a pattern may not be empty")]
     Empty,
-    /// It has more than [`PATTERN_BYTES`] bytes.
+    /// It has more than `PATTERN_BYTES` bytes.
     #[error("a pattern has at most {PATTERN_BYTES} bytes")]
     TooLong,
     /// It holds what no channel name holds, so it could never match.
