@@ -33,6 +33,21 @@ fn skip_string(json: &[u8], open: usize) -> Result<usize, Broken> {
     }
 }
 
+/// Whether the text is ASCII without a backslash: then its strings say what they look like. Eight bytes a step
+/// and no way out of the loop before its end, because most messages are plain.
+#[must_use]
+pub fn is_plain(bytes: &[u8]) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let odd = eights.iter().fold(0, |odd, eight| {
+        let word = u64::from_le_bytes(*eight);
+        let x = word ^ (LOW * u64::from(b'\\'));
+        odd | word | (x.wrapping_sub(LOW) & !x)
+    });
+    odd & HIGH == 0 && rest.iter().all(|byte| byte.is_ascii() && *byte != b'\\')
+}
+
 /// The first place at or after `at` of one of these bytes. Eight bytes a step, because messages are mostly
 /// long strings of none of them: a byte of a word is zero exactly if the one that it was compared to is there
 /// (H. S. Warren, Hacker's Delight, 6-1).

@@ -46,7 +46,51 @@ pub struct WordList {
     sieve: Vec<u64>,
     /// For each first byte of a run, which second ones (0: none) some word has.
     begins: [u128; 128],
+    /// The runs of a short list of plain words, for messages that are plain too.
+    plain: Option<Vec<PlainRun>>,
     folds: Folds,
+}
+
+/// Words that are looked for one by one in plain text: more of them than this cost more than one pass for all.
+const PLAIN_WORDS: usize = 4;
+
+/// The letters and digits of English, the rarest first.
+const RARITY: &[u8] = b"zqxjkv0123456789bpygfwmucldrhsnioate";
+
+/// A word's first run, and its letter that most texts have least of.
+struct PlainRun {
+    /// In lower case.
+    letters: Vec<u8>,
+    rarest: usize,
+}
+
+impl PlainRun {
+    fn of(word: &Word) -> Option<Self> {
+        let run = word.folded[word.run..].iter().take_while(|c| c.is_alphanumeric());
+        let letters: Vec<u8> = run
+            .map(|c| u8::try_from(*c).ok().filter(u8::is_ascii))
+            .collect::<Option<_>>()?;
+        let rarity = |letter: &u8| RARITY.iter().position(|known| known == letter);
+        let rarest = (0..letters.len()).min_by_key(|at| rarity(&letters[*at]))?;
+        Some(Self { letters, rarest })
+    }
+
+    fn is_in(&self, text: &[u8]) -> bool {
+        let letter = self.letters[self.rarest];
+        let mut from = self.rarest;
+        while let Some(at) = json::find_any(text, from, [letter, letter.to_ascii_uppercase()]) {
+            let start = at - self.rarest;
+            let end = start + self.letters.len();
+            let place = text.get(start..end);
+            let goes_on = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+            let whole = !goes_on(end) && !start.checked_sub(1).is_some_and(goes_on);
+            if whole && place.is_some_and(|place| place.eq_ignore_ascii_case(&self.letters)) {
+                return true;
+            }
+            from = at + 1;
+        }
+        false
+    }
 }
 
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;
@@ -118,7 +162,9 @@ impl WordList {
                 begins[first as usize] |= 1_u128 << second;
             }
         }
+        let plain = (words.len() <= PLAIN_WORDS).then(|| words.iter().map(PlainRun::of).collect());
         Ok(Self {
+            plain: plain.flatten(),
             words,
             by_run,
             sieve,
@@ -150,6 +196,11 @@ impl WordList {
             return false;
         }
         let bytes = json.as_bytes();
+        if let Some(plain) = &self.plain
+            && json::is_plain(bytes)
+        {
+            return plain.iter().any(|run| run.is_in(bytes));
+        }
         let class = |at: usize| bytes.get(at).map_or(0, |byte| CLASS[usize::from(*byte)]);
         let mut at = 0;
         while at < bytes.len() {

@@ -107,6 +107,11 @@ proptest! {
     }
 
     #[test]
+    fn is_plain_is_ascii_without_a_backslash(bytes in prop::collection::vec(prop_oneof![20 => 0_u8..128, 1 => any::<u8>(), 1 => Just(b'\\'), 1 => Just(b']')], 0..40)) {
+        prop_assert_eq!(is_plain(&bytes), bytes.is_ascii() && !bytes.contains(&b'\\'));
+    }
+
+    #[test]
     fn find_any_finds_the_first(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b'!'), Just(b'#')], 0..40),
                                 at in 0usize..45) {
         let first = (at..bytes.len()).find(|i| bytes[*i] == b'"' || bytes[*i] == 0x80);

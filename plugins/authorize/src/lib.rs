@@ -60,6 +60,8 @@ impl Plugin for Authorize {
 }
 
 impl Authorize {
+    /// What a session may say where depends on its claims and on the rules alone, and the broker forgets
+    /// verdicts when either changes: so a busy publisher need not be asked about with every message.
     fn remember(&self) {
         if self.cache_ms > 0 {
             effects::cache(self.cache_ms);
@@ -87,7 +89,6 @@ impl ConnectHook for Authorize {
 impl SubscribeHook for Authorize {
     fn on_subscribe(&mut self, session: &Session<'_>, channel: &str) -> SubscribeVerdict {
         let allowed = self.rules.allowed(&Asked::of(session), channel);
-        self.remember();
         if !allowed.has(Action::Subscribe) {
             return not_allowed().into();
         }
@@ -102,9 +103,8 @@ impl SubscribeHook for Authorize {
 
 impl PublishHook for Authorize {
     fn on_publish(&mut self, session: &Session<'_>, channel: &str, _: &[u8]) -> PublishVerdict {
-        let allowed = self.rules.allows(Action::Publish, &Asked::of(session), channel);
-        self.remember();
-        if allowed {
+        if self.rules.allows(Action::Publish, &Asked::of(session), channel) {
+            self.remember();
             PublishVerdict::Allow
         } else {
             not_allowed().into()

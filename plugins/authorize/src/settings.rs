@@ -23,8 +23,9 @@ pub struct Settings {
     /// Whether a token must say when it ends. False accepts sessions that never do.
     #[serde(default = "default_require_exp")]
     pub require_exp: bool,
-    /// For how long a verdict on a session and channel is reused, in seconds. 0: every time anew.
-    #[serde(default)]
+    /// For how long an allowed publish of a session to a channel is not asked about again, in seconds; a new
+    /// token or config ends it. 0: every time anew.
+    #[serde(default = "default_cache")]
     #[schemars(range(max = 3600))]
     pub cache_seconds: u32,
     /// Who may do what in which channels. What no rule allows is denied.
@@ -34,6 +35,10 @@ pub struct Settings {
 
 fn default_leeway() -> u64 {
     30
+}
+
+fn default_cache() -> u32 {
+    60
 }
 
 fn default_require_exp() -> bool {

@@ -190,14 +190,28 @@ fn claims_are_read_as_other_readers_read_them() {
 }
 
 #[test]
-fn a_verdict_is_reused_only_when_the_operator_says_so() {
+fn an_allowed_publish_is_reused_for_as_long_as_the_operator_says() {
     let ann = Session::of("ann");
-    let mut host = start(json!({"rules": [{"channels": "a", "allow": ["publish"]}]}));
-    host.publish(&ann, "a", "1");
+    let rules = json!([{"channels": "a", "allow": ["subscribe", "publish"]}]);
+    for (seconds, expected) in [(None, Some(60_000)), (Some(5), Some(5_000)), (Some(0), None)] {
+        let mut settings = json!({ "rules": rules });
+        if let Some(seconds) = seconds {
+            settings["cache_seconds"] = json!(seconds);
+        }
+        let mut host = start(settings);
+        host.publish(&ann, "a", "1");
+        assert_eq!(host.cached_ms(), expected);
+    }
+}
+
+#[test]
+fn a_refusal_and_a_subscription_are_asked_about_every_time() {
+    let ann = Session::of("ann");
+    let mut host = start(json!({"rules": [{"channels": "a", "allow": ["subscribe", "publish"]}]}));
+    host.publish(&ann, "b", "1");
     assert_eq!(host.cached_ms(), None);
-    let mut host = start(json!({"cache_seconds": 5, "rules": [{"channels": "a", "allow": ["publish"]}]}));
-    host.publish(&ann, "a", "1");
-    assert_eq!(host.cached_ms(), Some(5000));
+    host.subscribe(&ann, "a");
+    assert_eq!(host.cached_ms(), None);
 }
 
 #[test]

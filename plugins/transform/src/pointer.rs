@@ -1,6 +1,8 @@
 //! JSON pointers (RFC 6901), many of them joined into one tree so that a message is walked once. Knows what
 //! is wanted at a place, not how text is changed.
 
+use sluicegate_plugin::json;
+
 /// The longest pointer, in steps. The walk goes one call deeper a step.
 pub const MAX_STEPS: usize = 64;
 
@@ -95,6 +97,31 @@ impl<T> Tree<T> {
         self.steps.iter().any(|(step, tree)| step == first && tree.covers(rest))
     }
 
+    /// Whether something that is wanted may be in this JSON text; false if it surely is not, because the first
+    /// step of every pointer is a key that does not stand there.
+    #[must_use]
+    pub fn may_be_in(&self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        // Escapes can say a key in many ways, and a number may be the place of an element.
+        let plain = json::is_plain(bytes);
+        let is_key = |step: &str| !step.bytes().all(|byte| byte.is_ascii_digit());
+        if self.wanted.is_some() || bytes.is_empty() || !plain || !self.steps.iter().all(|(step, _)| is_key(step)) {
+            return true;
+        }
+        let mut from = 0;
+        while let Some(quote) = json::find_any(bytes, from, [b'"']) {
+            from = quote + 1;
+            let stands_here = |step: &str| {
+                let rest = &bytes[from..];
+                rest.starts_with(step.as_bytes()) && rest.get(step.len()) == Some(&b'"')
+            };
+            if self.steps.iter().any(|(step, _)| stands_here(step)) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Whether nothing is wanted anywhere.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -128,6 +155,28 @@ mod tests {
         ] {
             assert_eq!(parse(pointer).unwrap(), steps, "{pointer}");
         }
+    }
+
+    #[test]
+    fn only_texts_that_surely_hold_nothing_are_passed_over() {
+        let mut tree = Tree::default();
+        tree.insert(&parse("/user/email").unwrap(), ());
+        for text in [
+            r#"{"user":{}}"#,
+            r#"{"a":1,"user" :{"email":1}}"#,
+            r#"{"us\u0065r":{"email":1}}"#,
+            r#"["user"]"#,
+        ] {
+            assert!(tree.may_be_in(text), "{text}");
+        }
+        for text in [r#"{"users":1}"#, r#"{"a":"user x"}"#, "[1]", r#"{"text":"a user, b"}"#] {
+            assert!(!tree.may_be_in(text), "{text}");
+        }
+        tree.insert(&parse("/0").unwrap(), ());
+        assert!(tree.may_be_in("[1]"));
+        let mut whole = Tree::default();
+        whole.insert(&parse("").unwrap(), ());
+        assert!(whole.may_be_in("1"));
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Rule {
             schema.validate(json).map_err(Refusal::Schema)?;
         }
         let mut out = Cow::Borrowed(json);
-        if !self.cut.is_empty() {
+        if !self.cut.is_empty() && self.cut.may_be_in(&out) {
             out = chain(out, |json| edit::cut(json, &self.cut))?;
         }
         if let Some(words) = &self.words {
