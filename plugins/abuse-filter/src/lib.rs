@@ -79,7 +79,7 @@ impl PublishHook for AbuseFilter {
         let name = needs_name.then(|| named(session));
         // The rate first: what is denied for its content costs its sender all the same.
         if let (Some(name), Some(Rate { rate, burst })) = (&name, self.rate)
-            && let Err(empty) = limiter::take(&["rate:", name].concat(), rate, burst, 1)
+            && let Err(empty) = limiter::take(name, rate, burst, 1)
         {
             let denial = Denial::new(4429, "rate_limited")
                 .message("too many messages")
