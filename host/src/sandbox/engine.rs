@@ -18,7 +18,7 @@ use super::state::State;
 /// How often the engine's epoch advances: the grain of every deadline.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
-/// Stack a guest may use. Shards have 2 MiB; what is left is the host's.
+/// Stack a guest may use. Shards have 4 MiB; what is left is the host's.
 const GUEST_STACK_BYTES: usize = 512 * 1024;
 
 /// Core instances, memories and tables a component has at most. A Rust plugin has 3, 1 and 2; composed
