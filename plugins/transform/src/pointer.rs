@@ -102,20 +102,20 @@ impl<T> Tree<T> {
     #[must_use]
     pub fn may_be_in(&self, text: &str) -> bool {
         let bytes = text.as_bytes();
-        // Escapes can say a key in many ways, and a number may be the place of an element.
-        let plain = json::is_plain(bytes);
+        // A number may be the place of an element.
         let is_key = |step: &str| !step.bytes().all(|byte| byte.is_ascii_digit());
-        if self.wanted.is_some() || bytes.is_empty() || !plain || !self.steps.iter().all(|(step, _)| is_key(step)) {
+        if self.wanted.is_some() || bytes.is_empty() || !self.steps.iter().all(|(step, _)| is_key(step)) {
             return true;
         }
         let mut from = 0;
-        while let Some(quote) = json::find_any(bytes, from, [b'"']) {
-            from = quote + 1;
+        while let Some(at) = json::find_any(bytes, from, [b'"', b'\\']) {
+            from = at + 1;
             let stands_here = |step: &str| {
                 let rest = &bytes[from..];
-                rest.starts_with(step.as_bytes()) && rest.get(step.len()) == Some(&b'"')
+                rest.get(step.len()) == Some(&b'"') && rest.starts_with(step.as_bytes())
             };
-            if self.steps.iter().any(|(step, _)| stands_here(step)) {
+            // Escapes can say a key in many ways: the closer look reads them.
+            if bytes[at] == b'\\' || self.steps.iter().any(|(step, _)| stands_here(step)) {
                 return true;
             }
         }

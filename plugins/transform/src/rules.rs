@@ -176,7 +176,10 @@ impl Rules {
             };
             out = Cow::Owned(after);
         }
-        // Changed to what it was already (a value masked twice) is not changed.
-        Ok((*out != *json).then(|| out.into_owned().into_bytes()))
+        Ok(match out {
+            Cow::Borrowed(_) => None,
+            // Changed to what it was already (a value masked twice) is not changed.
+            Cow::Owned(text) => (text != json).then(|| text.into_bytes()),
+        })
     }
 }
