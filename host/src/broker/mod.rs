@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use backplane::Joint;
 pub use plugins::{Plugins, check};
 
 use crate::backplane::Backplane;
@@ -59,6 +60,7 @@ pub enum BrokerError {
 pub struct Broker {
     config_path: PathBuf,
     backplane: Arc<dyn Backplane>,
+    registry: Arc<Registry>,
     plugins: Plugins,
     gateway: Arc<Gateway>,
     shards: Vec<Running>,
@@ -129,13 +131,13 @@ impl Broker {
 
         let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
         let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
-        let backplane = backplane::start(&config, inboxes)?;
+        let Joint { backplane, registry } = backplane::start(&config, inboxes)?;
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,
             connect_timeout: server.connect_timeout,
             backplane: backplane.clone(),
-            registry: Arc::new(Registry::default()),
+            registry: registry.clone(),
             metrics: metrics.clone(),
             controls,
         };
@@ -174,6 +176,7 @@ impl Broker {
             drain: server.drain,
             config_path: config.path,
             backplane,
+            registry,
             plugins,
             gateway,
             shards,
@@ -229,6 +232,7 @@ impl Broker {
                 shard.ended().await;
             }
             drop(self.backplane.close().await);
+            self.registry.close().await;
         };
         tokio::select! {
             () = drained => tracing::info!("drained"),

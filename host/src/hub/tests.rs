@@ -83,9 +83,9 @@ fn settings(overflow: Overflow, history: bool) -> Arc<ChannelSettings> {
     })
 }
 
-fn at(offset: u64) -> Option<Position> {
+fn at(offset: u64) -> Position {
     let epoch = "e".into();
-    Some(Position { epoch, offset })
+    Position { epoch, offset }
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn holds_until_released_and_skips_what_the_history_brought() {
     }
     hub.flush();
     assert_eq!(ann.line.waiting_bytes(), 0, "held");
-    hub.release(&topic(), 1, at(2));
+    hub.release(&topic(), 1, Some(at(2)));
     hub.deliver(&[message("5", Some(5))]);
     hub.flush();
     assert_eq!(ann.read_until("\"offset\":5").await, ["3", "4", "5"]);
@@ -165,7 +165,7 @@ async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
     // Ann has nothing yet; Bob's history brought the first two.
     for (line, after) in [(&ann.line, 0), (&bob.line, 2)] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, true), line, 0);
-        hub.release(&topic(), line.id, at(after));
+        hub.release(&topic(), line.id, Some(at(after)));
     }
     let turn: Vec<_> = (1..=4)
         .map(|offset| message(&offset.to_string(), Some(offset)))
@@ -192,4 +192,31 @@ async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
     hub.flush();
     let expected: Vec<_> = (1..=queued).map(|offset| offset.to_string()).collect();
     assert_eq!(slow.read_until(&format!("\"offset\":{queued}")).await, expected);
+}
+
+#[tokio::test]
+async fn of_another_epoch_nothing_is_had_already() {
+    let mut ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    let elsewhere = Position {
+        epoch: "before".into(),
+        offset: 57,
+    };
+    hub.release(&topic(), 1, Some(elsewhere));
+    hub.deliver(&[message("1", Some(1)), message("2", Some(2))]);
+    hub.flush();
+    assert_eq!(ann.read_until("\"offset\":2").await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn who_listens_is_told_that_messages_are_lost() {
+    let ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.release(&topic(), 1, None);
+    hub.deliver(&[Envelope::Lost(topic()), message("1", Some(1))]);
+    hub.flush();
+    assert_eq!(ann.line.take_calls().ended, [topic().channel]);
+    assert_eq!(ann.line.waiting_bytes(), 0, "and gets nothing more");
 }

@@ -32,6 +32,11 @@ impl Bans {
         *end = (*end).max(now + length);
     }
 
+    /// Refuses `user` no longer.
+    pub fn lift(&self, tenant: &Arc<str>, user: &Arc<str>) {
+        self.0.lock().remove(&(tenant.clone(), user.clone()));
+    }
+
     /// How much longer `user` is refused, if it is.
     pub fn left(&self, tenant: &Arc<str>, user: &Arc<str>, now: Instant) -> Option<Duration> {
         let mut bans = self.0.lock();

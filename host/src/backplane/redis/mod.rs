@@ -23,6 +23,8 @@ mod servers;
 mod subscriber;
 mod subscribers;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ use feeds::{Feeds, Joined};
 use names::Names;
 use presence::Desk;
 use probe::Probes;
+pub(crate) use script::{Call, Script};
 pub(crate) use servers::Servers;
 use subscribers::Subscribers;
 
