@@ -41,7 +41,7 @@ fn redis(settings: RedisSettings, node: Arc<str>, inboxes: Vec<mpsc::Sender<Enve
     std::thread::Builder::new().name("redis".into()).spawn(move || {
         runtime.block_on(async {
             let prefix = settings.prefix.clone();
-            let backplane = RedisBackplane::start(settings, &node, inboxes);
+            let (backplane, _notes) = RedisBackplane::start(settings, &node, inboxes);
             let servers = backplane.servers().clone();
             let cluster = RedisCluster::start(servers, &prefix, &node, &Handle::current());
             let joint = Joint {
