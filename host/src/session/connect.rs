@@ -28,11 +28,16 @@ impl Session {
             return Some(penalty.unwrap_or_else(|| Ending::close(codes::close_after_refused_connect(refusal.code))));
         }
         let named_channels = !subscribe.is_empty();
+        let mut outcomes = Vec::with_capacity(subscribe.len());
+        for request in &subscribe {
+            outcomes.push(self.join(request).await);
+        }
         let mut payloads = Vec::with_capacity(subscribe.len());
         let mut joined: Vec<Joined> = Vec::with_capacity(subscribe.len());
         let mut penalty = None;
-        for request in &subscribe {
-            match self.join(request).await {
+        for (request, outcome) in subscribe.iter().zip(outcomes) {
+            // While it waited for one, the operator may have taken another away.
+            match outcome.and_then(|one| self.still_granted(one)) {
                 Ok(one) => {
                     payloads.push(one.payload.clone());
                     joined.push(one);
@@ -69,7 +74,7 @@ impl Session {
         let limits = &self.tenant.settings().limits;
         let seat = registry.admit(&self.caller.tenant, identity.user.as_ref(), limits)?;
         self.seat = Some(Seated::new(seat, self.tenant.clone()));
-        self.shard.name(self.line.id, identity.user.clone());
+        self.shard.seat(self.line.id, identity.user.clone());
         self.clock.connected();
         self.clock.expire_at(identity.expires_ms);
         self.caller.identify(identity);
