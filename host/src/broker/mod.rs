@@ -5,7 +5,7 @@ mod plugins;
 mod shards;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,12 +15,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub use plugins::{Plugins, check};
+pub use plugins::{Bound, Plugins, check};
 
 use crate::backplane::memory::{INBOX_ENVELOPES, MemoryBackplane};
 use crate::config::{self, Config, Problems};
-use crate::gateway::{self, Directory, Gateway, Readiness};
-use crate::observe::Metrics;
+use crate::control::{Local, LocalBus};
+use crate::gateway::{self, Api, Directory, Gateway, Readiness};
+use crate::observe::{AuditFile, AuditLog, Metrics};
 use crate::registry::Registry;
 use crate::sandbox::EngineError;
 use crate::shard::{CONTROL_CALLS, Common, Control};
@@ -42,6 +43,14 @@ pub enum BrokerError {
         /// What the system said.
         error: io::Error,
     },
+    /// The admin API's calls could not be written down.
+    #[error("cannot open {} (admin.audit_log): {error}", path.display())]
+    AuditLog {
+        /// What was asked for.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The demo hands out tokens to everyone who asks.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(std::net::SocketAddr),
@@ -58,6 +67,8 @@ pub struct Broker {
     config_path: PathBuf,
     plugins: Plugins,
     gateway: Arc<Gateway>,
+    api: Arc<Api>,
+    audit_log: Option<PathBuf>,
     shards: Vec<Running>,
     readiness: Readiness,
     metrics: Metrics,
@@ -107,6 +118,8 @@ impl Broker {
             return Err(BrokerError::DemoInPublic(server.listen));
         }
         let metrics = Metrics::new();
+        let audit = AuditLog::default();
+        audit.use_file(open_audit(config.admin.audit_log.as_deref())?);
         let plugins = Plugins::new(&config, &metrics)?;
         let bound = plugins.bind(&config)?;
         let (listeners, address) =
@@ -159,11 +172,14 @@ impl Broker {
                 tenants: bound.for_shard(),
             })?);
         }
+        let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
+        let bus = Arc::new(LocalBus::new(local));
+        let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
         let readiness = Readiness::default();
         readiness.set(true);
         say(&format!("listening on http://{address}"))?;
         if let Some((listener, address)) = admin {
-            let router = gateway::admin_router(metrics.clone(), readiness.clone());
+            let router = gateway::admin_router(metrics.clone(), readiness.clone(), api.clone());
             let listener = TcpListener::from_std(listener)?;
             tokio::spawn(gateway::serve_admin(listener, router, server.header_timeout));
             say(&format!("admin on http://{address}"))?;
@@ -171,6 +187,8 @@ impl Broker {
         Ok(Self {
             drain: server.drain,
             config_path: config.path,
+            audit_log: config.admin.audit_log,
+            api,
             plugins,
             gateway,
             shards,
@@ -194,14 +212,20 @@ impl Broker {
     /// Reads the config again and puts its tenants and plugins in place of the old. One that does not
     /// check out changes nothing.
     async fn reload(&mut self) {
-        let loaded =
-            config::load(&self.config_path).and_then(|config| self.plugins.bind(&config).map(|bound| (config, bound)));
-        match loaded {
-            Err(problems) => {
-                tracing::error!(%problems, "the reload is refused and the old config stays");
+        match self.load() {
+            Err(error) => {
+                tracing::error!(problems = %error, "the reload is refused and the old config stays");
+                // Whoever rotates the audit log says so by the same signal, and is heard all the same.
+                match open_audit(self.audit_log.as_deref()) {
+                    Ok(file) => self.api.audit().use_file(file),
+                    Err(error) => tracing::error!(%error, "the audit log stays where it was"),
+                }
                 self.metrics.reloaded(false);
             }
-            Ok((config, bound)) => {
+            Ok((config, bound, audit)) => {
+                self.api.audit().use_file(audit);
+                self.api.reload(&config);
+                self.audit_log.clone_from(&config.admin.audit_log);
                 for shard in &self.shards {
                     shard.tell(Control::Tenants(bound.for_shard())).await;
                 }
@@ -211,6 +235,14 @@ impl Broker {
                 tracing::info!(tenants = config.tenants.len(), "config and plugins are reloaded");
             }
         }
+    }
+
+    /// Everything that a reload needs, before anything is changed.
+    fn load(&self) -> Result<(Config, Bound, AuditFile), BrokerError> {
+        let config = config::load(&self.config_path)?;
+        let bound = self.plugins.bind(&config)?;
+        let audit = open_audit(config.admin.audit_log.as_deref())?;
+        Ok((config, bound, audit))
     }
 
     /// No new connections, a last word to every client, and out. A second signal does not wait.
@@ -231,6 +263,13 @@ impl Broker {
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
     }
+}
+
+fn open_audit(path: Option<&Path>) -> Result<AuditFile, BrokerError> {
+    AuditFile::open(path).map_err(|error| BrokerError::AuditLog {
+        path: path.unwrap_or(Path::new("")).to_owned(),
+        error,
+    })
 }
 
 /// One line to stdout, for whoever started the broker.
