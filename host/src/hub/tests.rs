@@ -125,7 +125,7 @@ async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
     ann.line.push(crate::wire::text_frame("{\"payload\":9}"));
     ann.line.flush();
     hub.flush();
-    assert_eq!(ann.read_until("9").await, ["1", "9"]);
+    assert_eq!(ann.read_until("\"payload\":9").await, ["1", "9"]);
     assert_eq!(bob.read_until("\"payload\":3").await, ["1", "2", "3"]);
 }
 
@@ -161,7 +161,7 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
     assert_eq!(ann.line.take_calls().close, Some((codes::KICKED, None)));
     ann.line.push_last([crate::wire::text_frame("{\"payload\":4}")], false);
     ann.line.flush();
-    assert_eq!(ann.read_until("4").await, ["4"]);
+    assert_eq!(ann.read_until("\"payload\":4").await, ["4"]);
 }
 
 #[tokio::test]
