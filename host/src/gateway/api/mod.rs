@@ -21,6 +21,8 @@ mod presence;
 mod problem;
 mod publish;
 mod record;
+#[cfg(test)]
+mod tests;
 mod unsubscribe;
 mod values;
 
