@@ -3,13 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::redis::RedisBackplane;
-use crate::backplane::{Backplane, Envelope};
+use crate::backplane::{Backplane, Envelope, Nodes};
 use crate::config::{BackplaneKind, Config, RedisSettings};
+use crate::control::{Bus, ClusterBus, Local, LocalBus};
 use crate::registry::Registry;
 use crate::registry::redis::RedisCluster;
 
@@ -17,6 +19,22 @@ use crate::registry::redis::RedisCluster;
 pub(super) struct Joint {
     pub backplane: Arc<dyn Backplane>,
     pub registry: Arc<Registry>,
+    /// The other nodes, and what they send; none for a node alone.
+    pub others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>,
+}
+
+impl Joint {
+    /// How orders reach every node there is; `local` is how they reach this one.
+    pub fn bus(others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>, local: Local) -> Arc<dyn Bus> {
+        match others {
+            None => Arc::new(LocalBus::new(local)),
+            Some((nodes, notes)) => {
+                let bus = ClusterBus::new(nodes, local);
+                tokio::spawn(bus.clone().serve(notes));
+                bus
+            }
+        }
+    }
 }
 
 /// A backplane for these inboxes, and a registry. They live as long as the process.
@@ -28,6 +46,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io
             Ok(Joint {
                 backplane: memory,
                 registry: Arc::default(),
+                others: None,
             })
         }
         BackplaneKind::Redis(settings) => redis(settings.clone(), config.server.node.clone(), inboxes),
@@ -41,12 +60,14 @@ fn redis(settings: RedisSettings, node: Arc<str>, inboxes: Vec<mpsc::Sender<Enve
     std::thread::Builder::new().name("redis".into()).spawn(move || {
         runtime.block_on(async {
             let prefix = settings.prefix.clone();
-            let (backplane, _notes) = RedisBackplane::start(settings, &node, inboxes);
+            let (backplane, notes) = RedisBackplane::start(settings, &node, inboxes);
             let servers = backplane.servers().clone();
             let cluster = RedisCluster::start(servers, &prefix, &node, &Handle::current());
+            let backplane = Arc::new(backplane);
             let joint = Joint {
-                backplane: Arc::new(backplane),
+                backplane: backplane.clone(),
                 registry: Arc::new(Registry::of(Some(cluster))),
+                others: Some((backplane, notes)),
             };
             drop(started.send(joint));
             std::future::pending::<()>().await;

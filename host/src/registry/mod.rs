@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use crate::config::Limits;
-pub use bans::Bans;
+use bans::Bans;
 
 /// An answer from the other nodes.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,7 +25,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Registry {
     tenants: Mutex<HashMap<Arc<str>, Seats, RandomState>>,
     /// Who is refused for now, as far as this node knows.
-    pub bans: Bans,
+    bans: Bans,
     cluster: Option<Arc<dyn Cluster>>,
 }
 
@@ -125,19 +125,29 @@ impl Registry {
         }
     }
 
-    /// Refuses `user` for so long.
+    /// Refuses `user` for so long, or longer if it is already.
     pub fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) {
-        self.bans.ban(tenant, user, length, Instant::now());
-        if let Some(cluster) = &self.cluster {
-            cluster.ban(tenant, user, length);
-        }
+        let now = Instant::now();
+        self.bans.ban(tenant, user, length, now);
+        let left = self.bans.left(tenant, user, now).unwrap_or(length);
+        self.tell(|cluster| cluster.ban(tenant, user, left));
     }
 
-    /// Refuses it no longer.
-    pub fn unban(&self, tenant: &Arc<str>, user: &Arc<str>) {
-        self.bans.lift(tenant, user);
+    /// Refuses `user` for so long, whatever was said before.
+    pub fn set_ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) {
+        self.bans.set(tenant, user, length, Instant::now());
+        self.tell(|cluster| cluster.ban(tenant, user, length));
+    }
+
+    /// Refuses `user` no longer. Whether this node refused it.
+    pub fn unban(&self, tenant: &Arc<str>, user: &Arc<str>) -> bool {
+        self.tell(|cluster| cluster.unban(tenant, user));
+        self.bans.lift(tenant, user, Instant::now())
+    }
+
+    fn tell(&self, what: impl FnOnce(&dyn Cluster)) {
         if let Some(cluster) = &self.cluster {
-            cluster.unban(tenant, user);
+            what(&**cluster);
         }
     }
 

@@ -28,11 +28,16 @@ impl Session {
             return Some(penalty.unwrap_or_else(|| Ending::close(codes::close_after_refused_connect(refusal.code))));
         }
         let named_channels = !subscribe.is_empty();
+        let mut outcomes = Vec::with_capacity(subscribe.len());
+        for request in &subscribe {
+            outcomes.push(self.join(request).await);
+        }
         let mut payloads = Vec::with_capacity(subscribe.len());
         let mut joined: Vec<Joined> = Vec::with_capacity(subscribe.len());
         let mut penalty = None;
-        for request in &subscribe {
-            match self.join(request).await {
+        for (request, outcome) in subscribe.iter().zip(outcomes) {
+            // While it waited for one, the operator may have taken another away.
+            match outcome.and_then(|one| self.still_granted(one)) {
                 Ok(one) => {
                     payloads.push(one.payload.clone());
                     joined.push(one);
@@ -64,7 +69,7 @@ impl Session {
         let tenant = self.tenant.settings();
         let seat = self.shard.common.registry.admit(guest, &tenant.limits).await?;
         self.seat = Some(Seated::new(seat, self.tenant.clone()));
-        self.shard.name(self.line.id, identity.user.clone());
+        self.shard.seat(self.line.id, identity.user.clone());
         // A ban from now on finds the line; one that came while the place was taken did not.
         self.shard
             .common

@@ -9,7 +9,7 @@ use crate::chain::{Denied, Penalty};
 use crate::protocol::codes::{self, ErrorCode};
 use crate::protocol::write::ErrorReply;
 use crate::registry::Turned;
-use crate::shard::Control;
+use crate::shard::{Control, Whom};
 
 /// A refused request.
 #[derive(Debug)]
@@ -123,10 +123,11 @@ impl Session {
     /// A ban ends all of the user's connections, on whatever shard they are.
     fn kick_everywhere(&self, user: &Arc<str>) {
         for control in &self.shard.common.controls {
-            let kick = Control::Kick {
+            let kick = Control::CutOff {
                 tenant: self.caller.tenant.clone(),
-                user: user.clone(),
+                whom: Whom::User(user.clone()),
                 code: codes::BANNED,
+                done: None,
             };
             if control.try_send(kick).is_err() {
                 // The ban holds all the same: it refuses the next connect, and the next publish is denied again.
