@@ -63,11 +63,7 @@ impl ClusterBus {
     pub async fn serve(self: Arc<Self>, mut notes: mpsc::Receiver<Bytes>) {
         while let Some(note) = notes.recv().await {
             match serde_json::from_slice(&note) {
-                Ok(Note::Ask { number, asks, what }) => match self.at_once.clone().try_acquire_owned() {
-                    Ok(turn) => drop(tokio::spawn(self.clone().obey(number, asks, what, turn))),
-                    // Whoever asks hears nothing, and says so.
-                    Err(_) => tracing::warn!(asks, "an order is not carried out: {AT_ONCE} are under way"),
-                },
+                Ok(Note::Ask { number, asks, what }) => self.clone().take_order(number, asks, what),
                 Ok(Note::Tell { number, tells, result }) => {
                     if let Some(waiting) = self.asked.lock().get(&number) {
                         // One that comes twice, or too late, is nobody's.
@@ -76,6 +72,15 @@ impl ClusterBus {
                 }
                 Err(error) => tracing::warn!(%error, "a note of another node cannot be read: is it a newer version?"),
             }
+        }
+    }
+
+    fn take_order(self: Arc<Self>, number: u64, asks: String, what: Order) {
+        if let Ok(turn) = self.at_once.clone().try_acquire_owned() {
+            tokio::spawn(self.obey(number, asks, what, turn));
+        } else {
+            // Whoever asks hears nothing, and says so.
+            tracing::warn!(asks, "an order is not carried out: {AT_ONCE} are under way");
         }
     }
 
