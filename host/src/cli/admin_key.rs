@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use crate::config::Scope;
+use crate::config::{NAME_RULE, Scope, is_name};
 
 /// Random bytes of a key: nobody guesses one, so its hash needs no salt and need not be slow.
 const KEY_BYTES: usize = 32;
@@ -20,13 +20,13 @@ const PREFIX: &str = "sga_";
 #[derive(Debug, Args)]
 pub struct AdminKey {
     /// Whose key it is, for the audit log: 1 to 64 of a-z, A-Z, 0-9, _ and -
-    #[arg(long)]
+    #[arg(long, value_parser = parse_name)]
     name: String,
     /// What it is good for: publish, read, connections, ban
     #[arg(long, value_delimiter = ',', value_parser = parse_scope, default_value = "publish,read,connections,ban")]
     scopes: Vec<&'static str>,
     /// The tenants it is good for; all if left out
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = parse_name)]
     tenants: Vec<String>,
 }
 
@@ -56,6 +56,14 @@ fn lines(args: &AdminKey, key: &str) -> String {
         write!(lines, "\ntenants = {:?}", args.tenants).expect("a string takes all");
     }
     lines
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    if is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(NAME_RULE.to_owned())
+    }
 }
 
 fn parse_scope(text: &str) -> Result<&'static str, String> {

@@ -32,6 +32,7 @@ pub use backplane::{BackplaneKind, RedisSettings};
 pub use chain::{Capability, ChainEntry};
 pub use channels::{ChannelRule, ChannelSettings, History, Overflow};
 pub use limits::Limits;
+pub(crate) use name::{NAME_RULE, is_name};
 pub use origins::Origins;
 pub use pattern::{Pattern, PatternError};
 pub use plugins::PluginFile;
