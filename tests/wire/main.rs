@@ -4,6 +4,7 @@
 mod support;
 
 mod broker;
+mod chaos;
 mod frames;
 mod plugins;
 mod protocol;

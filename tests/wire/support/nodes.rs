@@ -15,6 +15,11 @@ use super::{PATIENCE, eventually, shared};
 pub struct Doors(Arc<Mutex<Vec<Option<SocketAddr>>>>);
 
 impl Doors {
+    /// A single door.
+    pub fn to(address: SocketAddr) -> Self {
+        Self(Arc::new(Mutex::new(vec![Some(address)])))
+    }
+
     /// The address of the `n`-th open door, counted round and round; none if all are closed.
     pub fn nth(&self, n: usize) -> Option<SocketAddr> {
         let open: Vec<SocketAddr> = self.0.lock().unwrap().iter().flatten().copied().collect();

@@ -78,7 +78,7 @@ fn address(port: u16) -> SocketAddr {
 impl Sentinels {
     /// Starts all, and waits until the sentinels know each other and the replica.
     pub async fn start() -> Self {
-        // A replica that resyncs at once, and a master that would rather refuse a write than lose it unseen.
+        // A replica is sent all data at once, not after waiting for others that might want the same.
         let fast = ["--repl-diskless-sync-delay", "0", "--appendonly", "no"];
         let master = Redis::start_with(&fast).await;
         let replica = Redis::start_with(&fast).await;
