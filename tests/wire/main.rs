@@ -5,6 +5,7 @@ mod support;
 
 mod broker;
 mod chaos;
+mod cluster;
 mod frames;
 mod plugins;
 mod protocol;

@@ -46,7 +46,7 @@ impl Settings {
             match word.split_once('=') {
                 Some(("minutes", minutes)) => {
                     let minutes: u64 = minutes.parse().expect("minutes are a number");
-                    settings.length = Duration::from_secs(minutes * 60);
+                    settings.length = Duration::from_mins(minutes);
                 }
                 Some(("seed", seed)) => settings.seed = seed.parse().expect("a seed is a number"),
                 Some(("topology", "single")) => settings.topology = Topology::Single,
@@ -100,7 +100,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of these settings for so many nodes and channels.
     pub fn new(settings: Settings, nodes: usize, channels: usize) -> Self {
-        let is_long = settings.length > Duration::from_secs(60);
+        let is_long = settings.length > Duration::from_mins(1);
         Self {
             random: Random::of(settings.seed, "plan"),
             topology: settings.topology,
@@ -184,12 +184,12 @@ impl Iterator for Plan {
 fn settings_are_read() {
     let long = Settings::read("minutes=3 seed=7 topology=cluster");
     let expected = Settings {
-        length: Duration::from_secs(180),
+        length: Duration::from_mins(3),
         seed: 7,
         topology: Topology::Cluster,
     };
     assert_eq!(long, expected);
-    assert!(Settings::read("").length < Duration::from_secs(60));
+    assert!(Settings::read("").length < Duration::from_mins(1));
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Random {
 
     /// A time between two, to the millisecond.
     pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let span = usize::try_from((most - least).as_millis()).expect("a short time");
+        let span = usize::try_from(most.saturating_sub(least).as_millis()).expect("a short time");
         let more = u64::try_from(self.below(span + 1)).expect("a short time");
         least + Duration::from_millis(more)
     }

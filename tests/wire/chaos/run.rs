@@ -141,8 +141,9 @@ impl Run {
             let events = self.record.events();
             let kept = keep(self.seed, &events);
             panic!(
-                "after {limit:?} {key} had reached {there:?} of {:?}; history: {kept:?}",
-                self.subscribers
+                "after {limit:?} {key} had reached {there:?} of {:?}; history: {}",
+                self.subscribers,
+                kept.display()
             );
         }
         let next = if self.wild { Phase::Wild } else { Phase::Calm };
@@ -169,9 +170,10 @@ impl Run {
             let file = keep(self.seed, &events);
             let shown: Vec<String> = violations.iter().take(20).map(ToString::to_string).collect();
             panic!(
-                "{} violations; seed {}; history: {file:?}\n{}",
+                "{} violations; seed {}; history: {}\n{}",
                 violations.len(),
                 self.seed,
+                file.display(),
                 shown.join("\n")
             );
         }

@@ -61,6 +61,6 @@ pub async fn eventually<T>(limit: Duration, what: &str, mut probe: impl AsyncFnM
     };
     match tokio::time::timeout(limit, looking).await {
         Ok(found) => found,
-        Err(_) => panic!("waited {limit:?} for {what}"),
+        Err(late) => panic!("waited {limit:?} for {what}: {late}"),
     }
 }

@@ -10,7 +10,7 @@ const SLOTS: u16 = 16_384;
 /// For `MIGRATE` of one key.
 const MIGRATE_MS: &str = "5000";
 /// Nodes tell each other by gossip.
-const GOSSIP: Duration = Duration::from_secs(60);
+const GOSSIP: Duration = Duration::from_mins(1);
 
 /// Three masters that share all slots. Killed when dropped.
 pub struct RedisCluster {

@@ -89,14 +89,13 @@ impl<'a> Follower<'a> {
                 self.is_listening = true;
                 self.was_revoked = false;
                 let Some(at) = at else { return };
-                match (recovered, since) {
-                    (Some(true), Some(since)) => self.recover(since, at, messages, event, violations),
-                    _ => {
-                        if !messages.is_empty() {
-                            violations.push(self.broken(Promise::NoHole, event, "messages without a recovery"));
-                        }
-                        self.begin(at);
+                if let (Some(true), Some(since)) = (recovered, since) {
+                    self.recover(since, at, messages, event, violations);
+                } else {
+                    if !messages.is_empty() {
+                        violations.push(self.broken(Promise::NoHole, event, "messages without a recovery"));
                     }
+                    self.begin(at);
                 }
             }
             What::Received { message } => self.receive(message, event, violations),
