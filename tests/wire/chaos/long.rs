@@ -10,6 +10,8 @@ use crate::support::metrics::Metrics;
 use crate::support::{Broker, Nodes};
 
 const NODES: usize = 3;
+/// A history is checked and forgotten after this time, so that a run may take hours.
+const CHAPTER: Duration = Duration::from_mins(2);
 
 /// Everybody may connect and say anything. Histories reach back over every fault of a run.
 const CONFIG: &str = r#"
@@ -43,7 +45,12 @@ async fn every_promise_is_kept_whatever_happens() {
     let mut stage = Stage { store, nodes };
 
     // What is made once and kept is there after a first run without faults.
-    let mut run = Run::start(&stage.nodes.doors, Load { wild: false, ..load });
+    let first = Load {
+        seed: !settings.seed,
+        wild: false,
+        ..load
+    };
+    let mut run = Run::start(&stage.nodes.doors, first);
     run.canary(HEALED).await;
     run.finish().await;
     let mut before = Vec::new();
@@ -52,16 +59,37 @@ async fn every_promise_is_kept_whatever_happens() {
         before.push(broker.usage());
     }
     let listened = stage.store.subscribed_channels().await;
-    // Another history than that of the first run.
-    stage.store.on_masters(&["FLUSHALL"]).await;
 
     let began = Instant::now();
-    let mut run = Run::start(&stage.nodes.doors, load);
-    run.canary(HEALED).await;
-    for (quiet, fault) in Plan::new(settings, NODES, load.channels) {
-        if began.elapsed() > settings.length {
+    let mut plan = Plan::new(settings, NODES, load.channels);
+    for chapter in 0.. {
+        let until = settings.length.min(CHAPTER * (chapter + 1));
+        let seed = settings.seed.wrapping_add(u64::from(chapter));
+        tell(&mut stage, Load { seed, ..load }, &mut plan, began, until).await;
+        if until == settings.length {
             break;
         }
+    }
+
+    let mut kept: Vec<Violation> = Vec::new();
+    for (n, (broker, before)) in stage.nodes.running().zip(before).enumerate() {
+        everybody_left(broker).await;
+        kept.extend(usage(&format!("node-{n}"), before, broker.usage()));
+    }
+    assert_eq!(kept, [], "everything is given back");
+    assert_eq!(
+        stage.store.subscribed_channels().await,
+        listened,
+        "nobody listens any more"
+    );
+}
+
+/// One history: faults under load until it is time, and the check.
+async fn tell(stage: &mut Stage, load: Load, plan: &mut Plan, began: Instant, until: Duration) {
+    let mut run = Run::start(&stage.nodes.doors, load);
+    run.canary(HEALED).await;
+    while began.elapsed() < until {
+        let (quiet, fault) = plan.next().expect("a plan without an end");
         run.goes_on(quiet).await;
         println!("{:>7.1} s  {fault:?}", began.elapsed().as_secs_f64());
         run.fault(&format!("{fault:?}"));
@@ -74,18 +102,6 @@ async fn every_promise_is_kept_whatever_happens() {
         "{:>7.1} s  {} events, every promise kept",
         began.elapsed().as_secs_f64(),
         events.len()
-    );
-
-    let mut kept: Vec<Violation> = Vec::new();
-    for (n, (broker, before)) in stage.nodes.running().zip(before).enumerate() {
-        everybody_left(broker).await;
-        kept.extend(usage(&format!("node-{n}"), before, broker.usage()));
-    }
-    assert_eq!(kept, [], "everything is given back");
-    assert_eq!(
-        stage.store.subscribed_channels().await,
-        listened,
-        "nobody listens any more"
     );
 }
 

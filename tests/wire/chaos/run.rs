@@ -1,6 +1,7 @@
 //! A load of publishers and subscribers, and the record of what they saw.
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
@@ -45,6 +46,9 @@ pub const STEADY: Load = Load {
     wild: false,
 };
 
+/// A canary that did not reach everybody in this time will not: somebody was not there yet.
+const SONG: Duration = Duration::from_millis(400);
+
 /// A load that is on.
 pub struct Run {
     seed: u64,
@@ -61,10 +65,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// Starts the load; the channels have history.
+    /// Starts the load in channels that the seed names; they have history.
     pub fn start(doors: &Doors, load: Load) -> Self {
         let record = Record::new();
-        let channels: Vec<String> = (0..load.channels).map(|n| format!("room:chaos-{n}")).collect();
+        let channels: Vec<String> = (0..load.channels)
+            .map(|n| format!("room:chaos-{}-{n}", load.seed))
+            .collect();
         let first = if load.wild { Phase::Wild } else { Phase::Calm };
         let (phase, watching) = watch::channel(first);
         let mut tasks = Vec::new();
@@ -136,13 +142,12 @@ impl Run {
             ),
         );
         if outcome.await.is_err() {
-            let key = format!("canary-{}", self.canaries);
-            let there = self.record.receivers(&key);
             let events = self.record.events();
             let kept = keep(self.seed, &events);
             panic!(
-                "after {limit:?} {key} had reached {there:?} of {:?}; history: {}",
-                self.subscribers,
+                "after {limit:?} no canary-{} had reached everybody; seed {}; history: {}",
+                self.canaries,
+                self.seed,
                 kept.display()
             );
         }
@@ -202,22 +207,29 @@ impl Run {
     }
 }
 
+/// Sings in every channel until one song has reached everybody. Who subscribes anew between two songs, or is told
+/// that something is missing, gets the next one.
 async fn sing(canary: &mut Publisher, record: &Record, number: usize, channels: &[String], subscribers: &[String]) {
     for channel in channels {
-        // Every channel has its own canary of the same name.
-        let key = format!("canary-{number}");
-        record.note("fault", What::Fault { fault: key.clone() });
-        canary.insist(channel, &key).await;
-        eventually(PATIENCE, "everybody", async || {
-            (record.receivers(&key).len() == subscribers.len()).then_some(())
-        })
-        .await;
+        for song in 0.. {
+            let key = format!("canary-{number}-{song}");
+            // A mark, from which on the record is searched for receivers.
+            record.note("fault", What::Fault { fault: key.clone() });
+            canary.insist(channel, &key).await;
+            let heard = eventually(PATIENCE, "everybody", async || {
+                (record.receivers(&key).len() == subscribers.len()).then_some(())
+            });
+            if timeout(SONG, heard).await.is_ok() {
+                break;
+            }
+        }
     }
 }
 
 /// Keeps a history for a look at it.
 fn keep(seed: u64, events: &[Event]) -> PathBuf {
-    let name = format!("history-{}-{seed}.jsonl", std::process::id());
+    let test = thread::current().name().unwrap_or("run").replace("::", "-");
+    let name = format!("history-{test}-{seed}.jsonl");
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     history::save(events, &path).expect("the history is written");
     path
