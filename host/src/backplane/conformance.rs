@@ -62,17 +62,33 @@ impl Bench {
         self.backplane.publish(permit, manner).await.unwrap()
     }
 
-    /// What shard `index` was sent, as text: the data of messages, `join`s and `leave`s.
-    pub fn received(&mut self, index: usize) -> Vec<String> {
+    /// What shard `index` was sent so far, as text: the data of messages, `join`s and `leave`s.
+    pub async fn received(&mut self, index: usize) -> Vec<String> {
+        // What comes after everything else that was sent before.
+        let barrier = topic("barrier");
+        let settings = Arc::default();
+        let seat = Interest::join(&self.backplane, &barrier, &settings, index)
+            .await
+            .unwrap();
+        self.publish(&barrier, "barrier", manner(&settings)).await;
+        let mut received = Vec::new();
+        loop {
+            let envelope = tokio::time::timeout(Duration::from_secs(5), self.inboxes[index].recv()).await;
+            let envelope = envelope.expect("the barrier comes").expect("the inbox is open");
+            if *envelope.topic() == barrier {
+                break;
+            }
+            received.push(text(&envelope));
+        }
+        drop(seat);
+        received
+    }
+
+    /// What lies in the inbox of shard `index` now.
+    pub fn waiting(&mut self, index: usize) -> Vec<String> {
         let inbox = &mut self.inboxes[index];
         std::iter::from_fn(|| inbox.try_recv().ok())
-            .map(|envelope| match envelope {
-                Envelope::Message(publication) => String::from_utf8(publication.data.to_vec()).unwrap(),
-                Envelope::Presence(change) => {
-                    let joined = change.frame.windows(6).any(|word| word == b"\"join\"");
-                    format!("{} {}", if joined { "join" } else { "leave" }, change.member.session)
-                }
-            })
+            .map(|envelope| text(&envelope))
             .collect()
     }
 
@@ -80,6 +96,17 @@ impl Bench {
         let page = self.backplane.history(topic, settings, query).await.unwrap();
         let offsets = page.messages.iter().map(|m| m.position.as_ref().unwrap().offset);
         (page.newest.offset, offsets.collect(), page.whole)
+    }
+}
+
+fn text(envelope: &Envelope) -> String {
+    match envelope {
+        Envelope::Message(publication) => String::from_utf8(publication.data.to_vec()).unwrap(),
+        Envelope::Presence(change) => {
+            let joined = change.frame.windows(6).any(|word| word == b"\"join\"");
+            format!("{} {}", if joined { "join" } else { "leave" }, change.member.session)
+        }
+        Envelope::Lost(topic) => format!("lost {topic}"),
     }
 }
 
@@ -108,22 +135,22 @@ pub(super) async fn suite(mut bench: Bench) {
 async fn a_shard_is_reached_between_join_and_leave(bench: &mut Bench) {
     let (topic, settings) = (topic("join"), Arc::default());
     bench.publish(&topic, "0", manner(&settings)).await;
-    let first = Interest::join(&bench.backplane, &topic, 1).await.unwrap();
-    let second = Interest::join(&bench.backplane, &topic, 1).await.unwrap();
+    let first = Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap();
+    let second = Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap();
     bench.publish(&topic, "1", manner(&settings)).await;
     drop(first);
     bench.publish(&topic, "2", manner(&settings)).await;
     drop(second);
     bench.publish(&topic, "3", manner(&settings)).await;
-    assert_eq!(bench.received(1), ["1", "2"]);
-    assert!(bench.received(0).is_empty(), "nobody joined there");
+    assert_eq!(bench.received(1).await, ["1", "2"]);
+    assert!(bench.received(0).await.is_empty(), "nobody joined there");
 }
 
 async fn offsets_count_up_by_one_and_order_is_the_same_everywhere(bench: &mut Bench) {
     let (topic, settings) = (topic("order"), with_history(10));
     let _seats = [
-        Interest::join(&bench.backplane, &topic, 0).await.unwrap(),
-        Interest::join(&bench.backplane, &topic, 1).await.unwrap(),
+        Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap(),
+        Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap(),
     ];
     let mut positions = Vec::new();
     for n in 1..=5 {
@@ -133,8 +160,8 @@ async fn offsets_count_up_by_one_and_order_is_the_same_everywhere(bench: &mut Be
     assert_eq!(positions.iter().map(|p| p.offset).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert!(positions.windows(2).all(|pair| pair[0].epoch == pair[1].epoch));
     let expected = ["1", "2", "3", "4", "5"];
-    assert_eq!(bench.received(0), expected);
-    assert_eq!(bench.received(1), expected);
+    assert_eq!(bench.received(0).await, expected);
+    assert_eq!(bench.received(1).await, expected);
 }
 
 async fn tenants_do_not_meet(bench: &mut Bench) {
@@ -144,9 +171,9 @@ async fn tenants_do_not_meet(bench: &mut Bench) {
         tenant: "other".into(),
         ..ours.clone()
     };
-    let _seat = Interest::join(&bench.backplane, &ours, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &ours, &settings, 0).await.unwrap();
     bench.publish(&theirs, "secret", manner(&settings)).await;
-    assert!(bench.received(0).is_empty());
+    assert!(bench.received(0).await.is_empty());
     assert_eq!(
         bench.history(&ours, &settings, Query::default()).await,
         (0, vec![], true)
@@ -224,7 +251,7 @@ async fn recovery_is_whole_or_says_so(bench: &mut Bench) {
 
 async fn a_key_is_published_once(bench: &mut Bench) {
     let (topic, settings) = (topic("keys"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     let keyed = Manner {
         key: Some("k".into()),
         ..manner(&settings)
@@ -233,18 +260,18 @@ async fn a_key_is_published_once(bench: &mut Bench) {
     let again = bench.publish(&topic, "2", keyed).await;
     assert_eq!((first.duplicate, again.duplicate), (false, true));
     assert_eq!((&first.id, &first.position), (&again.id, &again.position));
-    assert_eq!(bench.received(0), ["1"]);
+    assert_eq!(bench.received(0).await, ["1"]);
 }
 
 async fn ephemeral_takes_no_history(bench: &mut Bench) {
     let (topic, settings) = (topic("ephemeral"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     let ephemeral = Manner {
         ephemeral: true,
         ..manner(&settings)
     };
     assert_eq!(bench.publish(&topic, "typing", ephemeral).await.position, None);
-    assert_eq!(bench.received(0), ["typing"]);
+    assert_eq!(bench.received(0).await, ["typing"]);
     assert_eq!(
         bench.history(&topic, &settings, Query::default()).await,
         (0, vec![], true)
@@ -253,15 +280,17 @@ async fn ephemeral_takes_no_history(bench: &mut Bench) {
 
 async fn presence_is_told_once(bench: &mut Bench) {
     let (topic, settings) = (topic("presence"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     let enter = |session| Presence::enter(&bench.backplane, &topic, &settings, member(session));
     let (one, two) = (enter("s1").await.unwrap(), enter("s2").await.unwrap());
     let mut members = bench.backplane.members(&topic).await.unwrap();
     members.sort_by(|a, b| a.session.cmp(&b.session));
     assert_eq!(members, [member("s1"), member("s2")]);
     drop(one);
+    bench.backplane.close().await.unwrap();
     assert_eq!(bench.backplane.members(&topic).await.unwrap(), [member("s2")]);
     drop(two);
     bench.backplane.exit(&topic, &settings, &member("s2"));
-    assert_eq!(bench.received(0), ["join s1", "join s2", "leave s1", "leave s2"]);
+    bench.backplane.close().await.unwrap();
+    assert_eq!(bench.received(0).await, ["join s1", "join s2", "leave s1", "leave s2"]);
 }

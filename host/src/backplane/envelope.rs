@@ -133,6 +133,8 @@ pub enum Envelope {
     Message(Arc<Publication>),
     /// For the subscribers of its topic, the member aside.
     Presence(Arc<PresenceChange>),
+    /// Messages of a topic were missed and cannot be had any more: its subscriptions end.
+    Lost(Topic),
 }
 
 impl Envelope {
@@ -141,6 +143,7 @@ impl Envelope {
         match self {
             Self::Message(publication) => &publication.topic,
             Self::Presence(change) => &change.topic,
+            Self::Lost(topic) => topic,
         }
     }
 }

@@ -17,8 +17,13 @@ pub struct Interest {
 
 impl Interest {
     /// Joins, and answers when the join is confirmed.
-    pub async fn join(backplane: &Arc<dyn Backplane>, topic: &Topic, shard: usize) -> Result<Self, Unavailable> {
-        backplane.join(topic, shard).await?;
+    pub async fn join(
+        backplane: &Arc<dyn Backplane>,
+        topic: &Topic,
+        settings: &Arc<ChannelSettings>,
+        shard: usize,
+    ) -> Result<Self, Unavailable> {
+        backplane.join(topic, settings, shard).await?;
         Ok(Self {
             backplane: backplane.clone(),
             topic: topic.clone(),

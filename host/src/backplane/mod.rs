@@ -6,6 +6,7 @@ mod conformance;
 mod envelope;
 mod interest;
 pub mod memory;
+pub mod redis;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub trait Backplane: Send + Sync {
 
     /// Sends `shard` everything that is published to `topic` from now on. Each answered join is
     /// matched by one [`Backplane::leave`].
-    fn join<'a>(&'a self, topic: &'a Topic, shard: usize) -> Answer<'a, ()>;
+    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Answer<'a, ()>;
 
     /// Takes one join back. The last one out ends the shard's interest.
     fn leave(&self, topic: &Topic, shard: usize);
@@ -53,6 +54,15 @@ pub trait Backplane: Send + Sync {
 
     /// Who is present, in no particular order.
     fn members<'a>(&'a self, topic: &'a Topic) -> Answer<'a, Vec<Member>>;
+
+    /// The topics that have subscribers on this node, and how many each.
+    fn topics(&self) -> Vec<(Topic, u64)>;
+
+    /// Whether messages get through now.
+    fn is_up(&self) -> bool;
+
+    /// The node ends: answers when others know all that it said.
+    fn close(&self) -> Answer<'_, ()>;
 }
 
 /// How a message is to be published.

@@ -1,6 +1,7 @@
 //! The composition root: the only place that knows everyone. Starts the shards, hears signals, swaps
 //! tenants and plugins under open connections, and shuts down in order.
 
+mod backplane;
 mod plugins;
 mod shards;
 
@@ -17,7 +18,8 @@ use tokio::sync::mpsc;
 
 pub use plugins::{Plugins, check};
 
-use crate::backplane::memory::{INBOX_ENVELOPES, MemoryBackplane};
+use crate::backplane::Backplane;
+use crate::backplane::memory::INBOX_ENVELOPES;
 use crate::config::{self, Config, Problems};
 use crate::gateway::{self, Directory, Gateway, Readiness};
 use crate::observe::Metrics;
@@ -56,6 +58,7 @@ pub enum BrokerError {
 /// A broker that listens.
 pub struct Broker {
     config_path: PathBuf,
+    backplane: Arc<dyn Backplane>,
     plugins: Plugins,
     gateway: Arc<Gateway>,
     shards: Vec<Running>,
@@ -126,13 +129,12 @@ impl Broker {
 
         let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
         let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
-        let backplane = MemoryBackplane::new(inboxes);
-        tokio::spawn(backplane.clone().sweep());
+        let backplane = backplane::start(&config, inboxes)?;
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,
             connect_timeout: server.connect_timeout,
-            backplane,
+            backplane: backplane.clone(),
             registry: Arc::new(Registry::default()),
             metrics: metrics.clone(),
             controls,
@@ -159,7 +161,7 @@ impl Broker {
                 tenants: bound.for_shard(),
             })?);
         }
-        let readiness = Readiness::default();
+        let readiness = Readiness::new(backplane.clone());
         readiness.set(true);
         say(&format!("listening on http://{address}"))?;
         if let Some((listener, address)) = admin {
@@ -171,6 +173,7 @@ impl Broker {
         Ok(Self {
             drain: server.drain,
             config_path: config.path,
+            backplane,
             plugins,
             gateway,
             shards,
@@ -225,6 +228,7 @@ impl Broker {
             for shard in self.shards {
                 shard.ended().await;
             }
+            drop(self.backplane.close().await);
         };
         tokio::select! {
             () = drained => tracing::info!("drained"),

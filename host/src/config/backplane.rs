@@ -1,81 +1,89 @@
 //! `[backplane]`: what joins nodes into one broker.
 
-use std::fmt;
+use std::time::Duration;
 
-use super::section::{Section, Value};
+use super::redis_url::RedisUrl;
+use super::section::{Number, Section, Value};
 
 const URL: &str = "redis://127.0.0.1:6379/0";
 const PREFIX: &str = "sg";
 /// Bytes of a prefix at most: it stands before every key.
 const PREFIX_BYTES: usize = 64;
 
+const TIMEOUT: Number = Number {
+    default: 1000,
+    min: 50,
+    max: 60_000,
+    unit: "milliseconds",
+};
+const POSITION_CHECK: Number = Number {
+    default: 30,
+    min: 1,
+    max: 3600,
+    unit: "seconds",
+};
+const REPLICAS: Number = Number {
+    default: 0,
+    min: 0,
+    max: 5,
+    unit: "replicas",
+};
+
 /// Which backplane.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BackplaneKind {
     /// This process alone.
     #[default]
     Memory,
     /// Redis joins the nodes that have the same server, database and prefix.
-    Redis {
-        /// `redis://` or `rediss://`, with the password if there is one.
-        url: String,
-        /// What every key and channel begins with.
-        prefix: String,
-    },
+    Redis(RedisSettings),
 }
 
-impl fmt::Debug for BackplaneKind {
-    /// Without the URL: it may hold a password, and configs get logged.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("Memory"),
-            Self::Redis { prefix, .. } => f.debug_struct("Redis").field("prefix", prefix).finish_non_exhaustive(),
-        }
-    }
+/// How Redis is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// Where it is.
+    pub url: RedisUrl,
+    /// What every key and channel begins with.
+    pub prefix: String,
+    /// How long a command may take before it fails.
+    pub timeout: Duration,
+    /// How long a subscribed channel may be quiet until its place in the history is checked.
+    pub position_check: Duration,
+    /// Replicas that must have a publish before it is acknowledged.
+    pub replicas: u32,
 }
 
 pub(super) fn read(mut section: Section<'_>) -> BackplaneKind {
-    let kind = section.value("kind");
-    let redis = kind
-        .as_ref()
+    let redis = section
+        .value("kind")
         .and_then(|value| value.word(&[("memory", false), ("redis", true)]));
     // Read for both kinds, so that turning Redis off and on again is one word, and typos show early.
     let url = section.value("url").and_then(|value| url(&value));
-    let prefix = section.value("prefix").and_then(|value| prefix(&value));
+    let prefix = section
+        .value("prefix")
+        .and_then(|value| prefix(&value).map(str::to_owned));
+    let timeout = section.millis("timeout_ms", &TIMEOUT);
+    let position_check = section.seconds("position_check_seconds", &POSITION_CHECK);
+    let replicas = section.number("replicas", &REPLICAS);
     section.finish();
-    match (redis, kind) {
-        (Some(true), Some(kind)) => {
-            refuse_redis(&kind);
-            BackplaneKind::Redis {
-                url: url.unwrap_or(URL).to_owned(),
-                prefix: prefix.unwrap_or(PREFIX).to_owned(),
-            }
-        }
-        _ => BackplaneKind::Memory,
+    if redis != Some(true) {
+        return BackplaneKind::Memory;
     }
+    BackplaneKind::Redis(RedisSettings {
+        url: url.unwrap_or_else(|| RedisUrl::parse(URL).expect("it is one")),
+        prefix: prefix.unwrap_or_else(|| PREFIX.to_owned()),
+        timeout,
+        position_check,
+        replicas: u32::try_from(replicas).expect("within its bounds"),
+    })
 }
 
-/// Goes when the Redis backplane comes.
-fn refuse_redis(kind: &Value<'_>) {
-    kind.problem("backplane.kind = \"redis\" is not in this build yet", "use \"memory\"");
-}
-
-fn url<'a>(value: &Value<'a>) -> Option<&'a str> {
-    let text = value.text()?;
-    let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://"));
-    let good = rest.is_some_and(|rest| {
-        !rest.is_empty()
-            && !rest.starts_with(['/', '?', '#'])
-            && !rest.contains(|c: char| c.is_whitespace() || c.is_control())
-    });
-    if !good {
-        // The text stays out of the message: it may hold a password.
-        value.problem(
-            "is not a Redis URL",
-            format!("write it like {URL:?}, or rediss:// for TLS"),
-        );
-    }
-    good.then_some(text)
+fn url(value: &Value<'_>) -> Option<RedisUrl> {
+    // The text stays out of the message: it may hold a password.
+    RedisUrl::parse(value.text()?)
+        .map_err(|wrong| value.problem(wrong, format!("write it like {URL:?}")))
+        .ok()
 }
 
 fn prefix<'a>(value: &Value<'a>) -> Option<&'a str> {

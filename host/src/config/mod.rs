@@ -11,6 +11,7 @@ mod origins;
 mod pattern;
 mod plugins;
 mod problem;
+mod redis_url;
 mod section;
 mod server;
 mod settings;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-pub use backplane::BackplaneKind;
+pub use backplane::{BackplaneKind, RedisSettings};
 pub use chain::{Capability, ChainEntry};
 pub use channels::{ChannelRule, ChannelSettings, History, Overflow};
 pub use limits::Limits;
@@ -33,6 +34,7 @@ pub use origins::Origins;
 pub use pattern::{Pattern, PatternError};
 pub use plugins::PluginFile;
 pub use problem::{Place, Problem, Problems};
+pub use redis_url::{RedisKind, RedisUrl};
 pub use server::Server;
 pub use tenant::Tenant;
 

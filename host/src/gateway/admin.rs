@@ -10,20 +10,39 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::backplane::Backplane;
 use crate::observe::Metrics;
 
 /// Whether a load balancer should send clients here.
-#[derive(Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+#[derive(Clone)]
+pub struct Readiness {
+    serves: Arc<AtomicBool>,
+    backplane: Arc<dyn Backplane>,
+}
 
 impl Readiness {
-    /// From now on it should, or should not.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+    /// Not yet; and never while messages do not get through.
+    pub fn new(backplane: Arc<dyn Backplane>) -> Self {
+        Self {
+            serves: Arc::default(),
+            backplane,
+        }
     }
 
-    fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// From now on it should, or should not.
+    pub fn set(&self, ready: bool) {
+        self.serves.store(ready, Ordering::Relaxed);
+    }
+
+    /// Why it should not, if so.
+    fn hindrance(&self) -> Option<&'static str> {
+        if !self.serves.load(Ordering::Relaxed) {
+            Some("starting or draining")
+        } else if !self.backplane.is_up() {
+            Some("the backplane is not connected")
+        } else {
+            None
+        }
     }
 }
 
@@ -43,10 +62,9 @@ pub fn router(metrics: Metrics, readiness: Readiness) -> Router {
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {
-    if admin.readiness.is_ready() {
-        "ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n").into_response()
+    match admin.readiness.hindrance() {
+        None => "ready\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
     }
 }
 

@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::backplane::{Envelope, Publication};
+use crate::protocol::Position;
 
 /// Bytes that are joined at most. What is half on the wire goes out whole, also before a last word.
 const BATCH_BYTES: usize = 131_072;
@@ -15,7 +16,7 @@ pub(super) struct Batch {
     /// How many they are.
     pub messages: u64,
     /// Where the first stands in the channel's history.
-    pub first: Option<u64>,
+    pub first: Option<Position>,
 }
 
 /// Splits a turn, in its order, into parts that [`Batch::join`] can take.
@@ -50,7 +51,7 @@ impl Batch {
         Some(Self {
             frames: frames.freeze(),
             messages: part.len() as u64,
-            first: first.position.as_ref().map(|position| position.offset),
+            first: first.position.clone(),
         })
     }
 }

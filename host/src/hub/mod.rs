@@ -24,8 +24,8 @@ pub use line::{Calls, Line};
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
 use crate::outbox::{Policy, Pushed};
-use crate::protocol::codes;
 use crate::protocol::names::Topic;
+use crate::protocol::{Position, codes};
 
 /// Envelopes that are held for one listener at most while its history is read; beyond it the
 /// subscription ends with 4002.
@@ -56,8 +56,8 @@ struct Listener {
 enum Feed {
     /// Nothing yet: its history is being read, and what arrives is held until then.
     Held(Vec<Envelope>),
-    /// What comes after this offset: the rest it has.
-    Live { after: u64 },
+    /// What comes after this place in the history: the rest it has. None once something did.
+    Live { after: Option<Position> },
     /// Nothing any more: the subscription is over, and its session was told.
     Ended,
 }
@@ -81,8 +81,8 @@ impl Hub {
         listeners.lines.insert(line.id, listener);
     }
 
-    /// Lets a listener have what comes after offset `after`; of what was held, the same.
-    pub fn release(&mut self, topic: &Topic, line: u64, after: u64) {
+    /// Lets a listener have what comes after `after`; of what was held, the same.
+    pub fn release(&mut self, topic: &Topic, line: u64, after: Option<Position>) {
         let Some(listeners) = self.topics.get_mut(topic) else {
             return;
         };
@@ -147,10 +147,10 @@ impl Listener {
     /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
     /// be taken one by one.
     fn take_batch(&mut self, batch: &Batch, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
-        let Feed::Live { after } = self.feed else {
+        let Feed::Live { after } = &self.feed else {
             return false;
         };
-        if overflow == Overflow::Conflate || batch.first.is_some_and(|first| first <= after) {
+        if overflow == Overflow::Conflate || is_up_to(batch.first.as_ref(), after.as_ref()) {
             return false;
         }
         let policy = Policy {
@@ -160,6 +160,7 @@ impl Listener {
         };
         let queued = self.line.push_message(batch.frames.clone(), policy) == Pushed::Queued;
         if queued {
+            self.pass(batch.first.as_ref());
             mark_dirty(&self.line, dirty);
         }
         queued
@@ -167,8 +168,8 @@ impl Listener {
 
     /// Queues an envelope as this listener's feed says; whether a message was delivered by it.
     fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
-        let after = match &mut self.feed {
-            Feed::Live { after } => *after,
+        match &mut self.feed {
+            Feed::Live { .. } => {}
             Feed::Held(held) => {
                 if held.len() < HELD_ENVELOPES {
                     held.push(envelope.clone());
@@ -178,9 +179,13 @@ impl Listener {
                 return false;
             }
             Feed::Ended => return false,
-        };
+        }
         match envelope {
-            Envelope::Message(publication) => self.take_message(publication, after, overflow, dirty),
+            Envelope::Message(publication) => self.take_message(publication, overflow, dirty),
+            Envelope::Lost(topic) => {
+                self.end(topic);
+                false
+            }
             Envelope::Presence(change) => {
                 if *self.line.session != *change.member.session {
                     self.tell(&change.frame, dirty);
@@ -190,16 +195,14 @@ impl Listener {
         }
     }
 
-    fn take_message(
-        &mut self,
-        publication: &Publication,
-        after: u64,
-        overflow: Overflow,
-        dirty: &mut Vec<Rc<Line>>,
-    ) -> bool {
-        let offset = publication.position.as_ref().map(|position| position.offset);
+    fn take_message(&mut self, publication: &Publication, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
+        let position = publication.position.as_ref();
         // What it has already came with its history.
-        if offset.is_some_and(|offset| offset <= after) || publication.skips(&self.line.session) {
+        if matches!(&self.feed, Feed::Live { after } if is_up_to(position, after.as_ref())) {
+            return false;
+        }
+        self.pass(position);
+        if publication.skips(&self.line.session) {
             return false;
         }
         let policy = Policy {
@@ -217,10 +220,19 @@ impl Listener {
                 self.line.call_close(codes::SLOW_CONSUMER, None);
             }
             // A gap in the offsets tells of a loss, where there are offsets; else the end of the subscription does.
-            Pushed::Dropped if offset.is_none() && !publication.ephemeral => self.end(&publication.topic),
+            Pushed::Dropped if position.is_none() && !publication.ephemeral => self.end(&publication.topic),
             Pushed::Dropped => {}
         }
         false
+    }
+
+    /// From the first message with a later place on, nothing that comes is one that it has.
+    fn pass(&mut self, position: Option<&Position>) {
+        if let Feed::Live { after } = &mut self.feed
+            && position.is_some()
+        {
+            *after = None;
+        }
     }
 
     /// Ends a subscription that missed something.
@@ -240,6 +252,14 @@ impl Listener {
             mark_dirty(&self.line, dirty);
         }
     }
+}
+
+/// Whether `position` is one of those up to `after`. Of another epoch, none is.
+fn is_up_to(position: Option<&Position>, after: Option<&Position>) -> bool {
+    let (Some(position), Some(after)) = (position, after) else {
+        return false;
+    };
+    position.offset <= after.offset && position.epoch == after.epoch
 }
 
 fn mark_dirty(line: &Rc<Line>, dirty: &mut Vec<Rc<Line>>) {

@@ -83,6 +83,11 @@ fn settings(overflow: Overflow, history: bool) -> Arc<ChannelSettings> {
     })
 }
 
+fn at(offset: u64) -> Option<Position> {
+    let epoch = "e".into();
+    Some(Position { epoch, offset })
+}
+
 #[tokio::test]
 async fn holds_until_released_and_skips_what_the_history_brought() {
     let mut ann = client(1, 65_536).await;
@@ -93,7 +98,7 @@ async fn holds_until_released_and_skips_what_the_history_brought() {
     }
     hub.flush();
     assert_eq!(ann.line.waiting_bytes(), 0, "held");
-    hub.release(&topic(), 1, 2);
+    hub.release(&topic(), 1, at(2));
     hub.deliver(&[message("5", Some(5))]);
     hub.flush();
     assert_eq!(ann.read_until("\"offset\":5").await, ["3", "4", "5"]);
@@ -106,7 +111,7 @@ async fn echo_false_spares_the_publisher_only() {
     let mut hub = Hub::default();
     for line in [&ann.line, &bob.line] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 0);
-        hub.release(&topic(), line.id, 0);
+        hub.release(&topic(), line.id, None);
     }
     let Envelope::Message(quiet) = message("1", None) else {
         unreachable!()
@@ -131,7 +136,7 @@ async fn a_slow_reader_meets_the_policy_of_the_channel() {
         let slow = client(1, 250).await;
         let mut hub = Hub::default();
         hub.insert(&topic(), &settings(overflow, history), &slow.line, 0);
-        hub.release(&topic(), 1, 0);
+        hub.release(&topic(), 1, None);
         for offset in 1..=3 {
             hub.deliver(&[message("1", history.then_some(offset))]);
         }
@@ -160,7 +165,7 @@ async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
     // Ann has nothing yet; Bob's history brought the first two.
     for (line, after) in [(&ann.line, 0), (&bob.line, 2)] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, true), line, 0);
-        hub.release(&topic(), line.id, after);
+        hub.release(&topic(), line.id, at(after));
     }
     let turn: Vec<_> = (1..=4)
         .map(|offset| message(&offset.to_string(), Some(offset)))
@@ -177,7 +182,7 @@ async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
     let mut slow = client(1, 600).await;
     let mut hub = Hub::default();
     hub.insert(&topic(), &settings(Overflow::Drop, true), &slow.line, 0);
-    hub.release(&topic(), 1, 0);
+    hub.release(&topic(), 1, None);
     let turn: Vec<_> = (1..=8)
         .map(|offset| message(&offset.to_string(), Some(offset)))
         .collect();

@@ -14,13 +14,13 @@ use crate::chain::Grant;
 use crate::config::ChannelSettings;
 use crate::protocol::names::{Channel, Topic};
 use crate::protocol::write::{self, Member, Subscribed};
-use crate::protocol::{RequestId, Subscribe, codes};
+use crate::protocol::{Position, RequestId, Subscribe, codes};
 
 /// A subscription that is held until its ack is queued.
 pub(super) struct Joined {
     pub payload: write::Subscription,
     topic: Topic,
-    after: u64,
+    after: Option<Position>,
 }
 
 impl Session {
@@ -53,7 +53,7 @@ impl Session {
         }
         let backplane = self.shard.common.backplane.clone();
         let topic = self.topic(channel);
-        let interest = Interest::join(&backplane, &topic, self.shard.index).await?;
+        let interest = Interest::join(&backplane, &topic, &settings, self.shard.index).await?;
         let listening = self.listen(&topic, &settings);
         let presence = if settings.presence || settings.join_leave {
             Some(Presence::enter(&backplane, &topic, &settings, self.member()).await?)
@@ -75,14 +75,14 @@ impl Session {
         Ok(Joined {
             payload,
             topic,
-            after: page.map_or(0, |page| page.newest.offset),
+            after: page.map(|page| page.newest),
         })
     }
 
     /// Lets a joined subscription have what came meanwhile, and what comes.
     pub(super) fn release(&self, joined: &Joined) {
         let mut hub = self.shard.hub.borrow_mut();
-        hub.release(&joined.topic, self.line.id, joined.after);
+        hub.release(&joined.topic, self.line.id, joined.after.clone());
         hub.flush();
     }
 

@@ -35,6 +35,8 @@ mod tests {
         let names = [
             who(Some("192.0.2.1"), address),
             who(None, address),
+            who(Some(&"x".repeat(MAX_BYTES - 2)), address),
+            who(Some(&"x".repeat(MAX_BYTES - 1)), address),
             who(Some(&long), address),
             who(Some(&format!("{}y", "x".repeat(254))), address),
             who(Some(&who(Some(&long), address)), address),

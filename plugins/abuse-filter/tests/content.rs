@@ -67,6 +67,9 @@ fn links_are_counted_in_whatever_writing() {
         r#""www.a.b,www.c.d""#,
         r#""WWW.a.b ftp://c""#,
         r#"{"http://a.b":"http://c.d"}"#,
+        r#""http:\/\/a.b https:\/\/c.d""#,
+        r#""\u0077ww.a.b \u0077\u0077\u0077.c.d""#,
+        r#""http:\u002f\u002fa https:\u002f\u002fb""#,
     ] {
         assert_eq!(refused(&mut host, data), (4422, "too_many_links".into()), "{data}");
     }
@@ -75,6 +78,8 @@ fn links_are_counted_in_whatever_writing() {
         r#""http://www.a.b""#,
         r#""http://a.b and/or // comment""#,
         r#""awww.that is nice, ewww.""#,
+        r#""äwww.a http://b äwww.c""#,
+        r#"":// :// http://a""#,
         r#"{"a":1}"#,
     ] {
         assert!(passes(&mut host, data), "{data}");

@@ -32,6 +32,8 @@ fn everybody_has_his_own_rate_and_no_name_is_an_address() {
         &there,
         &named,
         &Session::of("ann"),
+        &Session::of(&"x".repeat(198)),
+        &Session::of(&"x".repeat(199)),
         &Session::of(&"x".repeat(255)),
     ] {
         assert_eq!(host.publish(session, "c", "1"), PublishVerdict::Abstain);
@@ -71,6 +73,12 @@ fn the_same_again_passes_so_often_within_the_window() {
     assert_eq!(refused(&mut host, "\"hi\"").0, 4422);
     host.advance_ms(1);
     assert!(passes(&mut host, "\"hi\""));
+    // A window that is long over counts as little as one that just ended.
+    for _ in 0..5 {
+        host.advance_ms(30_001);
+        assert!(passes(&mut host, "\"hi\""));
+    }
+    assert!(host.kv_keys().is_empty(), "what was counted goes with its window");
 }
 
 #[test]
@@ -118,6 +126,9 @@ fn messages_that_do_not_repeat_leave_nothing_in_the_store() {
     for n in 0..10_000 {
         assert!(passes(&mut host, &n.to_string()));
     }
+    assert!(host.kv_keys().is_empty());
+    // What was said first is forgotten, or a flood of texts would fill the memory.
+    assert!(passes(&mut host, "0"));
     assert!(host.kv_keys().is_empty());
     // What was said last is remembered, however much there was.
     assert!(passes(&mut host, "9999"));

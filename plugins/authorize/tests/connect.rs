@@ -38,6 +38,24 @@ fn text_that_is_no_token_is_refused() {
 }
 
 #[test]
+fn a_token_that_is_too_long_is_not_even_decoded() {
+    let claims = json!({"sub": "ann", "exp": NOW + 60});
+    let padded = |bytes: usize| json!({"alg": "HS256", "padding": "x".repeat(bytes)});
+    let token = |bytes| support::hs256_with(SECRET.as_bytes(), &padded(bytes), &claims);
+    accepted(&mut host(), &token(1_000));
+    assert_eq!(refused(&mut host(), &token(30_000)).0, 4401);
+}
+
+#[test]
+fn a_good_signature_under_another_algorithms_name_is_refused() {
+    let claims = json!({"sub": "ann", "exp": NOW + 60});
+    for alg in ["none", "HS512", "RS256", "hs256"] {
+        let token = support::hs256_with(SECRET.as_bytes(), &json!({"alg": alg}), &claims);
+        assert_eq!(refused(&mut host(), &token).0, 4401, "{alg}");
+    }
+}
+
+#[test]
 fn no_token_is_left_to_others() {
     let verdict = host().connect(&Handshake::without_token(), &Session::anonymous());
     assert_eq!(verdict, ConnectVerdict::Abstain);

@@ -83,12 +83,14 @@ fn tail(pem: &str, length: usize) -> Vec<u8> {
 
 fn set() -> Value {
     let point = tail(EC.public, 64);
+    let large = tail(P384_PUBLIC, 96);
     json!({"keys": [
         {"kty": "EC", "crv": "P-256", "kid": "ec", "alg": "ES256", "use": "sig",
          "x": b64(&point[..32]), "y": b64(&point[32..])},
         {"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": b64(&tail(ED.public, 32))},
         {"kty": "oct", "kid": "hs", "alg": "HS256", "k": b64(SECRET.as_bytes())},
         {"kty": "oct", "kid": "hs-enc", "alg": "HS256", "use": "enc", "k": b64(SECRET.as_bytes())},
+        {"kty": "EC", "crv": "P-384", "kid": "large", "x": b64(&large[..48]), "y": b64(&large[48..])},
         {"kty": "oct", "kid": "hs512", "alg": "HS512", "k": b64(SECRET.as_bytes())},
     ]})
 }

@@ -100,6 +100,19 @@ fn a_grant_is_the_union_of_the_rules_that_fit() {
 }
 
 #[test]
+fn a_grant_holds_nothing_that_no_rule_named() {
+    let every = [("publish", 0), ("presence", 1), ("history", 2)];
+    for (named, place) in every {
+        let mut host = rules(json!([{"channels": "a", "allow": ["subscribe", named]}]));
+        let SubscribeVerdict::Allow(grant) = host.subscribe(&Session::of("ann"), "a") else {
+            panic!("not allowed")
+        };
+        let given = [grant.publish, grant.presence, grant.history];
+        assert!((0..3).all(|at| given[at] == (at == place)), "{named}: {grant:?}");
+    }
+}
+
+#[test]
 fn a_user_reaches_only_his_own_segment() {
     let mut host = rules(json!([{"channels": "inbox:{user}:**", "allow": ["subscribe"]}]));
     let mut may = |user: &str, channel: &str| may_subscribe(&mut host, &Session::of(user), channel);

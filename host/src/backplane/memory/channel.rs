@@ -130,6 +130,11 @@ impl ChannelState {
         self.joins[shard] = self.joins[shard].saturating_sub(1);
     }
 
+    /// How many subscribers it has.
+    pub fn subscriptions(&self) -> u64 {
+        self.joins.iter().map(|joins| u64::from(*joins)).sum()
+    }
+
     /// The shards that have subscribers.
     pub fn interested(&self) -> impl Iterator<Item = usize> {
         let joined = self.joins.iter().enumerate().filter(|(_, joins)| **joins > 0);

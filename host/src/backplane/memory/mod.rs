@@ -160,7 +160,7 @@ impl Backplane for MemoryBackplane {
         self.unique()
     }
 
-    fn join<'a>(&'a self, topic: &'a Topic, shard: usize) -> Answer<'a, ()> {
+    fn join<'a>(&'a self, topic: &'a Topic, _: &'a Arc<ChannelSettings>, shard: usize) -> Answer<'a, ()> {
         self.channel(&mut self.channels(topic), topic).join(shard);
         Box::pin(std::future::ready(Ok(())))
     }
@@ -208,5 +208,25 @@ impl Backplane for MemoryBackplane {
             .get(topic)
             .map_or_else(Vec::new, ChannelState::members);
         Box::pin(std::future::ready(Ok(members)))
+    }
+
+    fn topics(&self) -> Vec<(Topic, u64)> {
+        let mut topics = Vec::new();
+        for stripe in &self.stripes {
+            let stripe = stripe.lock();
+            let listed = stripe
+                .iter()
+                .map(|(topic, channel)| (topic.clone(), channel.subscriptions()));
+            topics.extend(listed.filter(|(_, subscriptions)| *subscriptions > 0));
+        }
+        topics
+    }
+
+    fn is_up(&self) -> bool {
+        true
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }

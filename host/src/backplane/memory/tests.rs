@@ -49,7 +49,11 @@ async fn messages_and_keys_run_out_by_their_times() {
 async fn forgets_channels_that_nobody_needs() {
     let (bench, memory) = bench(64);
     let (plain, kept) = (topic("plain"), topic("kept"));
-    drop(Interest::join(&bench.backplane, &plain, 0).await.unwrap());
+    drop(
+        Interest::join(&bench.backplane, &plain, &Arc::default(), 0)
+            .await
+            .unwrap(),
+    );
     assert_eq!(channels(&memory), 0, "no history, nobody there: gone at once");
     let settings = with_history(10);
     bench.publish(&kept, "1", manner(&settings)).await;
@@ -71,7 +75,7 @@ async fn forgets_channels_that_nobody_needs() {
 async fn a_message_that_has_no_room_takes_no_offset() {
     let (mut bench, memory) = bench(1);
     let (topic, settings) = (topic("full"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     bench.publish(&topic, "1", manner(&settings)).await;
     let message = |text: &'static str| Message {
         topic: topic.clone(),
@@ -80,8 +84,8 @@ async fn a_message_that_has_no_room_takes_no_offset() {
     };
     assert_eq!(memory.try_publish(&mut Some(message("2")), &manner(&settings)), Err(0));
     // Nothing was accepted: the next one that is has the next offset.
-    assert_eq!(bench.received(0), ["1"]);
+    assert_eq!(bench.waiting(0), ["1"]);
     let third = bench.publish(&topic, "3", manner(&settings)).await;
     assert_eq!(third.position.unwrap().offset, 2);
-    assert_eq!(bench.received(0), ["3"]);
+    assert_eq!(bench.waiting(0), ["3"]);
 }

@@ -257,11 +257,14 @@ fn plugin_settings_may_be_a_table_of_their_own() {
 #[test]
 fn secrets_stay_out_of_the_log() {
     assert!(!format!("{:?}", example()).contains("not-so-secret"));
-    let redis = BackplaneKind::Redis {
-        url: "redis://:hunter2@db/0".into(),
-        prefix: "sg".into(),
+    let config = good(&format!(
+        "[backplane]\nkind = \"redis\"\nurl = \"redis://:hunter2@db/0\"\n{LEAST}"
+    ));
+    let BackplaneKind::Redis(redis) = &config.backplane else {
+        panic!("{:?}", config.backplane)
     };
-    assert_eq!(format!("{redis:?}"), "Redis { prefix: \"sg\", .. }");
+    assert_eq!(redis.url.password.as_deref(), Some("hunter2"));
+    assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]

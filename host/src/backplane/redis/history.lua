@@ -1,0 +1,53 @@
+-- Reads a part of a history, and where it stands.
+--
+-- KEYS  1 place  2 stream
+-- ARGV  1 the server's run  2 an epoch nobody had  3 time of the history in ms  4 its size  5 after this offset, or
+--       before it if reversed (-1: from the end that is asked for)  6 messages at most (-1: all)  7 '1': newest first
+--       8 now in ms
+-- Gives {epoch, offset, earlier epochs, oldest offset that is kept (0: none), entries}.
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'before')
+if not known[1] then
+  -- An empty channel keeps the epoch that it tells.
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'run', ARGV[1], 'offset', 0)
+  known = {ARGV[2], '0', false}
+end
+-- Who asks may come back with the position: it outlives the messages.
+redis.call('PEXPIRE', KEYS[1], ARGV[3] + 120000)
+local newest = tonumber(known[2])
+local low = math.max(newest - tonumber(ARGV[4]) + 1, 1)
+local dead = tonumber(ARGV[8]) - tonumber(ARGV[3])
+-- An entry's id is 'offset-time'. What is over its time goes, oldest first.
+local oldest = 0
+while true do
+  local first = redis.call('XRANGE', KEYS[2], low .. '-0', '+', 'COUNT', 64)
+  local place = 1
+  while first[place] and tonumber(string.match(first[place][1], '-(%d+)$')) <= dead do
+    place = place + 1
+  end
+  if first[place] then
+    oldest = tonumber(string.match(first[place][1], '^%d+'))
+    low = oldest
+    break
+  end
+  if not first[1] then
+    break
+  end
+  low = tonumber(string.match(first[#first][1], '^%d+')) + 1
+end
+local entries = {}
+local limit = tonumber(ARGV[6])
+local since = tonumber(ARGV[5])
+if oldest > 0 and limit ~= 0 then
+  local command = {'XRANGE', KEYS[2], math.max(low, since + 1) .. '-0', '+'}
+  if ARGV[7] == '1' then
+    local top = since < 0 and '+' or '(' .. since .. '-0'
+    command = {'XREVRANGE', KEYS[2], top, low .. '-0'}
+  end
+  if limit > 0 then
+    command[5] = 'COUNT'
+    command[6] = limit
+  end
+  entries = redis.call(unpack(command))
+end
+return {known[1], newest, known[3] or '', oldest, entries}

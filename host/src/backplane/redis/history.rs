@@ -1,0 +1,155 @@
+//! Reading: histories, and who is present.
+
+use std::sync::Arc;
+
+use redis::Value;
+
+use super::script::HISTORY;
+use super::{Inner, codec};
+use crate::backplane::{Page, Publication, Query, Unavailable};
+use crate::config::ChannelSettings;
+use crate::protocol::Position;
+use crate::protocol::names::Topic;
+use crate::protocol::write::{Member, now_ms};
+
+/// The largest number that Lua counts to one by one.
+const COUNTABLE: u64 = 1 << 53;
+
+/// What the script gave.
+struct Stand {
+    newest: Position,
+    /// Epochs that this one goes on from, each with its last offset.
+    before: Vec<Position>,
+    /// The first offset that is kept.
+    oldest: Option<u64>,
+}
+
+impl Inner {
+    pub(super) async fn read_history(
+        &self,
+        topic: &Topic,
+        settings: &ChannelSettings,
+        query: &Query,
+    ) -> Result<Page, Unavailable> {
+        let names = &self.feeds.names;
+        let place = names.place(topic);
+        let (size, ttl) = settings
+            .history
+            .as_ref()
+            .map_or((0, 0), |h| (h.size, h.ttl.as_millis()));
+        let since = query.since.as_ref().map(|since| since.offset);
+        if since.is_some_and(|offset| offset >= COUNTABLE) {
+            // Nobody ever was there: where the history stands is all there is to say.
+            let nothing = Query {
+                since: None,
+                limit: Some(0),
+                ..query.clone()
+            };
+            let page = Box::pin(self.read_history(topic, settings, &nothing)).await?;
+            return Ok(Page { whole: false, ..page });
+        }
+        let call = HISTORY
+            .call([place, names.stream(topic)])
+            .run()
+            .arg(&*self.unique())
+            .arg(ttl.to_string())
+            .arg(size)
+            .arg(since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)))
+            .arg(query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))
+            .arg(u8::from(query.reverse))
+            .arg(now_ms());
+        let answer = self.servers.call(&call).await?;
+        let (stand, entries) =
+            read(answer).ok_or_else(|| Unavailable("an answer that is none of the script's".into()))?;
+        let follows = query.since.as_ref().is_none_or(|since| stand.follows(since));
+        let whole = query
+            .since
+            .as_ref()
+            .is_none_or(|since| follows && stand.is_kept_after(since.offset));
+        let messages = if follows {
+            publications(topic, &stand.newest, entries)
+        } else {
+            Vec::new()
+        };
+        Ok(Page {
+            newest: stand.newest,
+            messages,
+            whole,
+        })
+    }
+
+    pub(super) async fn members(&self, topic: &Topic) -> Result<Vec<Member>, Unavailable> {
+        let members = self.feeds.names.members(topic);
+        let mut command = redis::cmd("HGETALL");
+        command.arg(&members);
+        let pairs: Vec<(Value, Value)> = match self.servers.run(members.as_bytes(), &command).await? {
+            Value::Map(pairs) => pairs,
+            _ => Vec::new(),
+        };
+        let member = |(session, value)| {
+            let (Value::BulkString(session), Value::BulkString(value)) = (session, value) else {
+                return None;
+            };
+            codec::read_member(std::str::from_utf8(&session).ok()?, std::str::from_utf8(&value).ok()?)
+        };
+        Ok(pairs.into_iter().filter_map(member).collect())
+    }
+}
+
+impl Stand {
+    /// Whether the history goes on from `since`: it was reached, in this epoch or in one that this goes on from.
+    fn follows(&self, since: &Position) -> bool {
+        let reached = |at: &Position| at.epoch == since.epoch && since.offset <= at.offset;
+        reached(&self.newest) || self.before.iter().any(reached)
+    }
+
+    /// Whether all after `offset` is kept.
+    fn is_kept_after(&self, offset: u64) -> bool {
+        offset == self.newest.offset || self.oldest.is_some_and(|oldest| oldest <= offset + 1)
+    }
+}
+
+fn read(answer: Value) -> Option<(Stand, Vec<Value>)> {
+    let Value::Array(answer) = answer else { return None };
+    let [
+        Value::BulkString(epoch),
+        Value::Int(newest),
+        Value::BulkString(before),
+        Value::Int(oldest),
+        Value::Array(entries),
+    ] = <[Value; 5]>::try_from(answer).ok()?
+    else {
+        return None;
+    };
+    let epoch = std::str::from_utf8(&epoch).ok()?;
+    let before = std::str::from_utf8(&before).ok()?;
+    let stand = Stand {
+        newest: Position {
+            epoch: epoch.into(),
+            offset: u64::try_from(newest).ok()?,
+        },
+        // The last line may have been cut short.
+        before: before.lines().filter_map(codec::read_position).collect(),
+        oldest: u64::try_from(oldest).ok().filter(|oldest| *oldest > 0),
+    };
+    Some((stand, entries))
+}
+
+fn publications(topic: &Topic, newest: &Position, entries: Vec<Value>) -> Vec<Arc<Publication>> {
+    let publication = |entry| {
+        let Value::Array(entry) = entry else { return None };
+        let [Value::BulkString(id), Value::Array(fields)] = <[Value; 2]>::try_from(entry).ok()? else {
+            return None;
+        };
+        let [_, Value::BulkString(message)] = <[Value; 2]>::try_from(fields).ok()? else {
+            return None;
+        };
+        let (offset, _) = std::str::from_utf8(&id).ok()?.split_once('-')?;
+        let position = Position {
+            epoch: newest.epoch.clone(),
+            offset: offset.parse().ok()?,
+        };
+        codec::decode(topic, Some(position), message.into()).map(Arc::new)
+    };
+    entries.into_iter().filter_map(publication).collect()
+}

@@ -1,0 +1,363 @@
+//! The way to one Redis server: a connection for commands that comes back by itself. While it is down or does
+//! not answer, everything fails at once instead of waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, Value,
+};
+use tokio::sync::{Notify, watch};
+
+use super::backoff::Backoff;
+use crate::config::RedisUrl;
+
+/// Commands that wait for the connection's task at most; more wait for room, within their deadline.
+const QUEUED_COMMANDS: usize = 4096;
+/// How often a connection that nobody complains about is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The oldest server that has all we use.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// Where a server is.
+pub(crate) type Address = (String, u16);
+
+/// How to get in.
+#[derive(Clone)]
+pub(crate) struct Login {
+    username: Option<String>,
+    password: Option<String>,
+    database: i64,
+}
+
+/// Who says where the server is.
+pub(crate) enum Whereabouts {
+    /// It stays where it is.
+    Fixed(Address),
+    /// Sentinels say which one is the master.
+    Sentinels { hosts: Vec<Address>, master: String },
+}
+
+/// The way to one server.
+pub(crate) struct Link {
+    whereabouts: Whereabouts,
+    login: Login,
+    timeout: Duration,
+    server: ArcSwapOption<Server>,
+    /// A command went unanswered: until the server answers again, nothing more is sent to it.
+    suspect: AtomicBool,
+    trouble: Notify,
+    up: watch::Sender<bool>,
+}
+
+/// A server that is connected.
+pub(crate) struct Server {
+    connection: MultiplexedConnection,
+    /// Where it is.
+    pub address: Address,
+    /// Changes when it is started again.
+    pub run: Arc<str>,
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There is no connection, or no answer in time. It may have happened.
+    Unavailable(String),
+    /// The server does not know the script.
+    NoScript,
+    /// The slot belongs to another server.
+    Moved,
+    /// The key is on its way to this server.
+    Ask(Address),
+    /// Its keys are on their way.
+    TryAgain,
+    /// The server refused it.
+    Refused(String),
+}
+
+impl Login {
+    pub fn of(url: &RedisUrl) -> Self {
+        Self {
+            username: url.username.clone(),
+            password: url.password.clone(),
+            database: url.database.into(),
+        }
+    }
+
+    fn nobody() -> Self {
+        Self {
+            username: None,
+            password: None,
+            database: 0,
+        }
+    }
+
+    /// Opens a connection that gives `ear` what comes unasked.
+    pub async fn open<E>(&self, address: &Address, timeout: Duration, ear: E) -> RedisResult<MultiplexedConnection>
+    where
+        E: Fn(PushInfo) + Send + Sync + 'static,
+    {
+        let mut settings = RedisConnectionInfo::default()
+            .set_protocol(ProtocolVersion::RESP3)
+            .set_db(self.database);
+        if let Some(username) = &self.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password);
+        }
+        let info = ConnectionAddr::Tcp(address.0.clone(), address.1)
+            .into_connection_info()?
+            .set_redis_settings(settings);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout))
+            .set_pipeline_buffer_size(QUEUED_COMMANDS)
+            .set_push_sender(move |push| {
+                ear(push);
+                Ok::<_, redis::aio::SendError>(())
+            });
+        Client::open(info)?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+}
+
+impl Link {
+    pub fn new(whereabouts: Whereabouts, login: Login, timeout: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            whereabouts,
+            login,
+            timeout,
+            server: ArcSwapOption::empty(),
+            suspect: AtomicBool::new(false),
+            trouble: Notify::new(),
+            up: watch::channel(false).0,
+        })
+    }
+
+    /// How to get in, for a second connection.
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// Whether commands get through, and when that changes.
+    pub fn up(&self) -> watch::Receiver<bool> {
+        self.up.subscribe()
+    }
+
+    /// The server, if commands get through to it.
+    pub fn server(&self) -> Option<Arc<Server>> {
+        if self.suspect.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.server.load_full()
+    }
+
+    /// Keeps the connection, for ever.
+    pub async fn keep(self: Arc<Self>) {
+        let mut backoff = Backoff::new();
+        let mut told = false;
+        loop {
+            match self.connect().await {
+                Ok((server, closed)) => {
+                    let (host, port) = server.address.clone();
+                    tracing::info!(host, port, "Redis is there");
+                    self.suspect.store(false, Ordering::Relaxed);
+                    self.server.store(Some(Arc::new(server)));
+                    self.up.send_replace(true);
+                    backoff.reset();
+                    let why = self.watch(&closed).await;
+                    self.up.send_replace(false);
+                    self.server.store(None);
+                    tracing::warn!(host, port, why, "Redis is gone");
+                    told = false;
+                }
+                Err(error) => {
+                    // Once an outage: it may be a long one.
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(error, "Redis cannot be reached; trying again until it can");
+                    }
+                }
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    /// Runs one command.
+    pub async fn run(&self, command: &Cmd) -> Result<Value, Failure> {
+        let server = self.server().ok_or_else(no_connection)?;
+        let mut connection = server.connection.clone();
+        self.judge(command.query_async(&mut connection).await)
+    }
+
+    /// Runs the command that is made for this run of the server, on no other.
+    pub async fn run_made(&self, make: &(dyn Fn(&str) -> Cmd + Sync)) -> Result<Value, Failure> {
+        let server = self.server().ok_or_else(no_connection)?;
+        let mut connection = server.connection.clone();
+        self.judge(make(&server.run).query_async(&mut connection).await)
+    }
+
+    /// Runs commands in one go; each gets its answer.
+    pub async fn run_all(&self, commands: &redis::Pipeline, count: usize) -> Result<Vec<Value>, Failure> {
+        let server = self.server().ok_or_else(no_connection)?;
+        let mut connection = server.connection.clone();
+        self.judge(connection.send_packed_commands(commands, 0, count).await)
+    }
+
+    fn judge<T>(&self, answer: RedisResult<T>) -> Result<T, Failure> {
+        let error = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        Err(match error.kind() {
+            ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
+            ErrorKind::Server(ServerErrorKind::Moved) => Failure::Moved,
+            ErrorKind::Server(ServerErrorKind::TryAgain) => Failure::TryAgain,
+            ErrorKind::Server(ServerErrorKind::Ask) => match error.redirect_node() {
+                Some((address, _)) => match read_address(address) {
+                    Some(address) => Failure::Ask(address),
+                    None => Failure::Moved,
+                },
+                None => Failure::Moved,
+            },
+            // A master no more, or not yet ready.
+            ErrorKind::Server(
+                ServerErrorKind::ReadOnly
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown,
+            ) => {
+                self.trouble.notify_one();
+                Failure::Unavailable(error.to_string())
+            }
+            ErrorKind::Server(_) | ErrorKind::Extension => Failure::Refused(error.to_string()),
+            _ => {
+                self.suspect.store(true, Ordering::Relaxed);
+                self.trouble.notify_one();
+                Failure::Unavailable(error.to_string())
+            }
+        })
+    }
+
+    async fn connect(&self) -> Result<(Server, Arc<Notify>), String> {
+        let address = self.find().await?;
+        let closed = Arc::new(Notify::new());
+        let ear = {
+            let closed = closed.clone();
+            move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    closed.notify_one();
+                }
+            }
+        };
+        let opened = self.login.open(&address, self.timeout, ear).await;
+        let mut connection = opened.map_err(|error| format!("{}:{}: {error}", address.0, address.1))?;
+        must_be_master(&mut connection).await?;
+        let run = identify(&mut connection).await?;
+        let server = Server {
+            connection,
+            address,
+            run,
+        };
+        Ok((server, closed))
+    }
+
+    async fn find(&self) -> Result<Address, String> {
+        match &self.whereabouts {
+            Whereabouts::Fixed(address) => Ok(address.clone()),
+            Whereabouts::Sentinels { hosts, master } => {
+                let mut why = "no Sentinel answers".to_owned();
+                for host in hosts {
+                    match ask_sentinel(host, master, self.timeout).await {
+                        Ok(Some(address)) => return Ok(address),
+                        Ok(None) => why = format!("the Sentinel {}:{} knows no master {master:?}", host.0, host.1),
+                        Err(error) => why = format!("the Sentinel {}:{}: {error}", host.0, host.1),
+                    }
+                }
+                Err(why)
+            }
+        }
+    }
+
+    /// Returns when the connection is of no use any more, and why.
+    async fn watch(&self, closed: &Notify) -> String {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            let looked = tokio::select! {
+                () = closed.notified() => return "the connection was closed".into(),
+                () = self.trouble.notified() => true,
+                _ = look.tick() => false,
+            };
+            let Some(server) = self.server.load_full() else {
+                return "there is none".into();
+            };
+            let mut connection = server.connection.clone();
+            if let Err(error) = must_be_master(&mut connection).await {
+                return error;
+            }
+            self.suspect.store(false, Ordering::Relaxed);
+            if !looked
+                && matches!(self.whereabouts, Whereabouts::Sentinels { .. })
+                && let Ok(address) = self.find().await
+                && address != server.address
+            {
+                return format!("the Sentinels have another master: {}:{}", address.0, address.1);
+            }
+        }
+    }
+}
+
+fn no_connection() -> Failure {
+    Failure::Unavailable("Redis is not connected".into())
+}
+
+/// A replica answers too, but takes nothing.
+async fn must_be_master(connection: &mut MultiplexedConnection) -> Result<(), String> {
+    let role: RedisResult<Vec<Value>> = redis::cmd("ROLE").query_async(connection).await;
+    let role = role.map_err(|error| error.to_string())?;
+    match role.first() {
+        Some(Value::BulkString(role)) if role == b"master" => Ok(()),
+        _ => Err("it is no master".into()),
+    }
+}
+
+/// Which start of which server this is.
+async fn identify(connection: &mut MultiplexedConnection) -> Result<Arc<str>, String> {
+    let info: RedisResult<String> = redis::cmd("INFO").arg("server").query_async(connection).await;
+    let info = info.map_err(|error| error.to_string())?;
+    let field = |name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.map(str::trim).unwrap_or_default()
+    };
+    let mut version = field("redis_version").split('.').map(|part| part.parse().unwrap_or(0));
+    let version = (version.next().unwrap_or(0), version.next().unwrap_or(0));
+    if version < OLDEST {
+        return Err(format!(
+            "Redis {}.{} is needed, this is {}.{}",
+            OLDEST.0, OLDEST.1, version.0, version.1
+        ));
+    }
+    Ok(field("run_id").get(..16).unwrap_or("unknown").into())
+}
+
+async fn ask_sentinel(host: &Address, master: &str, timeout: Duration) -> Result<Option<Address>, RedisError> {
+    let mut connection = Login::nobody().open(host, timeout, |_| {}).await?;
+    let answer: Option<(String, u16)> = redis::cmd("SENTINEL")
+        .arg("get-master-addr-by-name")
+        .arg(master)
+        .query_async(&mut connection)
+        .await?;
+    Ok(answer)
+}
+
+/// Reads `host:port`; a host may have colons of its own.
+pub(super) fn read_address(text: &str) -> Option<Address> {
+    let (host, port) = text.rsplit_once(':')?;
+    Some((host.trim_matches(['[', ']']).to_owned(), port.parse().ok()?))
+}

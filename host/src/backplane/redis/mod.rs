@@ -1,0 +1,235 @@
+//! The backplane of many nodes: Redis gives every message its place and sends it to the nodes that want it.
+//! The only room that names Redis, but for the registry's.
+//!
+//! A message takes one round trip: a script finds its key, counts its offset, keeps it in a stream and publishes
+//! it. Each node subscribes to the channels that someone there listens to, and to no others. What was missed is
+//! read from the stream; what cannot be read is told.
+
+mod backoff;
+mod codec;
+mod ear;
+mod feed;
+mod feeds;
+mod fill;
+mod history;
+mod link;
+mod names;
+mod presence;
+mod probe;
+mod publish;
+mod reader;
+mod script;
+mod servers;
+mod subscriber;
+mod subscribers;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{Answer, Backplane, Envelope, Manner, Page, Published, Query, Unavailable};
+use crate::chain::{Message, Permit};
+use crate::config::{ChannelSettings, RedisSettings};
+use crate::protocol::names::Topic;
+use crate::protocol::write::Member;
+use ear::Queue;
+use feeds::{Feeds, Joined};
+use names::Names;
+use presence::Desk;
+use probe::Probes;
+pub(crate) use servers::Servers;
+use subscribers::Subscribers;
+
+/// How long a join or an entry waits for its confirmation before it fails with 4504.
+const CONFIRM_WAIT: Duration = Duration::from_secs(3);
+
+/// The Redis backplane.
+pub struct RedisBackplane(Arc<Inner>);
+
+struct Inner {
+    servers: Arc<Servers>,
+    feeds: Feeds,
+    subscribers: Subscribers,
+    probes: Probes,
+    desk: Desk,
+    inboxes: Vec<mpsc::Sender<Envelope>>,
+    fills: Semaphore,
+    /// Where its tasks run.
+    runtime: Handle,
+    timeout: Duration,
+    /// Replicas that must have a message before it is acknowledged.
+    replicas: u32,
+    /// This start of this node, unlike any other.
+    instance: String,
+    nonce: u64,
+    counter: AtomicU64,
+}
+
+impl RedisBackplane {
+    /// A backplane for the shards whose inboxes these are. Its tasks run on the runtime this is called in, and
+    /// connect in their own time: until then everything fails.
+    pub fn start(settings: RedisSettings, node: &str, inboxes: Vec<mpsc::Sender<Envelope>>) -> Self {
+        let nonce = getrandom::u64().expect("the system gives random bytes");
+        let (queue, heard) = Queue::new();
+        let names = Names::new(&settings.prefix);
+        let inner = Arc::new(Inner {
+            feeds: Feeds::new(names, inboxes.len(), settings.position_check),
+            subscribers: Subscribers::default(),
+            probes: Probes::default(),
+            desk: Desk::default(),
+            inboxes,
+            fills: Semaphore::new(fill::AT_ONCE),
+            runtime: Handle::current(),
+            timeout: settings.timeout,
+            replicas: settings.replicas,
+            instance: format!("{node}~{nonce:x}"),
+            nonce,
+            counter: AtomicU64::new(1),
+            servers: Servers::connect(settings),
+        });
+        tokio::spawn(subscribers::keep_all(inner.clone(), queue.clone()));
+        tokio::spawn(reader::read(inner.clone(), queue, heard));
+        tokio::spawn(inner.clone().check_quiet());
+        tokio::spawn(inner.clone().keep_presence());
+        tokio::spawn(inner.clone().beat());
+        Self(inner)
+    }
+
+    /// The servers, for what else is kept there.
+    pub(crate) fn servers(&self) -> &Arc<Servers> {
+        &self.0.servers
+    }
+}
+
+impl Inner {
+    /// A name that no message and no epoch had before.
+    fn unique(&self) -> Arc<str> {
+        let count = self.counter.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{count:x}", self.nonce).into()
+    }
+
+    /// Brings an envelope to shards; waits for those that are busy.
+    async fn deliver(&self, envelope: &Envelope, shards: &[usize]) {
+        for shard in shards {
+            // A shard that is gone wants nothing.
+            drop(self.inboxes[*shard].send(envelope.clone()).await);
+        }
+    }
+}
+
+impl Backplane for RedisBackplane {
+    fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published> {
+        Box::pin(async move { self.0.publish(permit.redeem(), &manner).await })
+    }
+
+    fn message_id(&self) -> Arc<str> {
+        self.0.unique()
+    }
+
+    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Answer<'a, ()> {
+        Box::pin(async move {
+            // Given back also when whoever waits goes away.
+            let joined = Joining {
+                feeds: &self.0.feeds,
+                topic,
+                shard,
+            };
+            if let Joined::When(confirmed) = self.0.feeds.join(topic, settings, shard) {
+                let confirmed = tokio::time::timeout(CONFIRM_WAIT, confirmed).await;
+                if !matches!(confirmed, Ok(Ok(()))) {
+                    return Err(Unavailable("the subscription was not confirmed".into()));
+                }
+            }
+            std::mem::forget(joined);
+            Ok(())
+        })
+    }
+
+    fn leave(&self, topic: &Topic, shard: usize) {
+        self.0.feeds.leave(topic, shard);
+    }
+
+    fn history<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, query: Query) -> Answer<'a, Page> {
+        Box::pin(async move {
+            let page = self.0.read_history(topic, settings, &query).await?;
+            self.0.feeds.learn(topic, &page.newest);
+            Ok(page)
+        })
+    }
+
+    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let entering = Entering {
+                desk: &self.0.desk,
+                topic,
+                settings,
+                member,
+            };
+            let entered = self.0.desk.enter(topic, settings, member);
+            match tokio::time::timeout(CONFIRM_WAIT, entered).await {
+                Ok(Ok(())) => {
+                    std::mem::forget(entering);
+                    Ok(())
+                }
+                _ => Err(Unavailable("the presence was not confirmed".into())),
+            }
+        })
+    }
+
+    fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) {
+        self.0.desk.exit(topic, settings, member);
+    }
+
+    fn members<'a>(&'a self, topic: &'a Topic) -> Answer<'a, Vec<Member>> {
+        Box::pin(self.0.members(topic))
+    }
+
+    fn topics(&self) -> Vec<(Topic, u64)> {
+        self.0.feeds.list()
+    }
+
+    fn is_up(&self) -> bool {
+        let links = self.0.servers.links();
+        self.0.servers.are_up() && links.iter().all(|link| self.0.subscribers.of(link).is_some())
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.0.desk.settled().await;
+            self.0.sign_off().await;
+            Ok(())
+        })
+    }
+}
+
+/// A join that was not answered: dropped, it is taken back.
+struct Joining<'a> {
+    feeds: &'a Feeds,
+    topic: &'a Topic,
+    shard: usize,
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        self.feeds.leave(self.topic, self.shard);
+    }
+}
+
+/// An entry that was not answered: dropped, it is taken back.
+struct Entering<'a> {
+    desk: &'a Desk,
+    topic: &'a Topic,
+    settings: &'a ChannelSettings,
+    member: &'a Member,
+}
+
+impl Drop for Entering<'_> {
+    fn drop(&mut self) {
+        self.desk.exit(self.topic, self.settings, self.member);
+    }
+}

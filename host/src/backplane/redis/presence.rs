@@ -1,0 +1,298 @@
+//! Who of this node is present where, told to Redis: what is wanted stands here, and a single task makes it so.
+//! So nothing is forgotten while Redis is away, and a session that leaves and comes back is never taken for one
+//! that left. Instances that are no more are cleaned up after by the others.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use futures_util::future::join_all;
+use indexmap::IndexSet;
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::sync::{Notify, oneshot};
+
+use super::backoff::Backoff;
+use super::script::{BEAT, ENTER, EXIT, REAP};
+use super::{Inner, codec};
+use crate::backplane::Unavailable;
+use crate::config::ChannelSettings;
+use crate::protocol::names::Topic;
+use crate::protocol::write::Member;
+
+/// Changes told to Redis at once.
+const BATCH: usize = 512;
+/// How often an instance says that it lives, and looks for those that do not.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
+/// After so long without a word an instance is given up.
+const GIVEN_UP: Duration = Duration::from_secs(30);
+/// How long [`Desk::settled`] may take.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// A session in a topic.
+type Place = (Topic, Arc<str>);
+
+/// What is wanted, and what Redis was not told yet.
+#[derive(Default)]
+pub(super) struct Desk {
+    state: Mutex<State>,
+    called: Notify,
+    settled: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Who is to be present.
+    present: HashMap<Place, Entry, RandomState>,
+    /// A set: whoever comes and goes a thousand times stands in it once.
+    dirty: IndexSet<Place, RandomState>,
+    /// Whether leaves of sessions that are not present any more are to be told to the channel.
+    told: HashMap<Place, bool, RandomState>,
+    waiters: HashMap<Place, Vec<oneshot::Sender<()>>, RandomState>,
+    busy: bool,
+}
+
+struct Entry {
+    member: Member,
+    tell: bool,
+}
+
+impl Desk {
+    /// `member` is to be present. Resolves when Redis knows.
+    pub fn enter(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) -> oneshot::Receiver<()> {
+        let place = (topic.clone(), member.session.clone());
+        let entry = Entry {
+            member: member.clone(),
+            tell: settings.join_leave,
+        };
+        let (waiter, when) = oneshot::channel();
+        let mut state = self.state.lock();
+        state.present.insert(place.clone(), entry);
+        state.waiters.entry(place.clone()).or_default().push(waiter);
+        state.dirty.insert(place);
+        drop(state);
+        self.called.notify_one();
+        when
+    }
+
+    /// `member` is to be present no longer.
+    pub fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) {
+        let place = (topic.clone(), member.session.clone());
+        let mut state = self.state.lock();
+        if state.present.remove(&place).is_some() {
+            state.told.insert(place.clone(), settings.join_leave);
+            state.dirty.insert(place);
+            drop(state);
+            self.called.notify_one();
+        }
+    }
+
+    /// Redis may have forgotten all of it.
+    fn repeat(&self) {
+        let mut state = self.state.lock();
+        let all: Vec<_> = state.present.keys().cloned().collect();
+        state.dirty.extend(all);
+        drop(state);
+        self.called.notify_one();
+    }
+
+    /// Waits until Redis knows everything, or for as long as that is worth waiting for.
+    pub async fn settled(&self) {
+        let settled = async {
+            loop {
+                let more = self.settled.notified();
+                if {
+                    let state = self.state.lock();
+                    state.dirty.is_empty() && !state.busy
+                } {
+                    return;
+                }
+                more.await;
+            }
+        };
+        drop(tokio::time::timeout(SETTLE, settled).await);
+    }
+
+    fn next(&self) -> Vec<(Place, Option<(Member, bool)>)> {
+        let mut state = self.state.lock();
+        let places: Vec<_> = state.dirty.iter().take(BATCH).cloned().collect();
+        for place in &places {
+            state.dirty.shift_remove(place);
+        }
+        state.busy = !places.is_empty();
+        let wanted = |place: Place| {
+            let entry = state
+                .present
+                .get(&place)
+                .map(|entry| (entry.member.clone(), entry.tell));
+            (place, entry)
+        };
+        places.into_iter().map(wanted).collect()
+    }
+
+    /// Whether the leave of a session that left is to be told.
+    fn tells(&self, place: &Place) -> bool {
+        self.state.lock().told.get(place).copied().unwrap_or(false)
+    }
+
+    fn done(&self, place: &Place, succeeded: bool) {
+        let mut state = self.state.lock();
+        if !succeeded {
+            state.dirty.insert(place.clone());
+            return;
+        }
+        if !state.dirty.contains(place) {
+            state.told.remove(place);
+            for waiter in state.waiters.remove(place).unwrap_or_default() {
+                let _gone = waiter.send(());
+            }
+        }
+    }
+
+    fn rest(&self) {
+        let mut state = self.state.lock();
+        state.busy = false;
+        drop(state);
+        self.settled.notify_waiters();
+    }
+}
+
+impl Inner {
+    /// Makes presence in Redis what it is to be, for ever.
+    pub(super) async fn keep_presence(self: Arc<Self>) {
+        let mut backoff = Backoff::new();
+        loop {
+            let batch = self.desk.next();
+            if batch.is_empty() {
+                self.desk.rest();
+                self.desk.called.notified().await;
+                continue;
+            }
+            let told = join_all(batch.iter().map(|(place, wanted)| self.tell(place, wanted.as_ref()))).await;
+            for ((place, _), told) in batch.iter().zip(&told) {
+                self.desk.done(place, told.is_ok());
+            }
+            if told.iter().all(Result::is_ok) {
+                backoff.reset();
+            } else {
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+
+    async fn tell(&self, place: &Place, wanted: Option<&(Member, bool)>) -> Result<(), Unavailable> {
+        let (topic, session) = place;
+        let names = &self.feeds.names;
+        let (channel, publish) = (names.channel(topic), self.servers.publish_command());
+        let call = if let Some((member, tell)) = wanted {
+            // First where others would look for it if this node were gone.
+            let mark = format!("{}{channel}", u8::from(*tell));
+            let presences = names.presences(&self.instance);
+            let mut note = redis::cmd("SADD");
+            note.arg(&presences).arg(mark);
+            self.servers.run(presences.as_bytes(), &note).await?;
+            let push = if *tell {
+                codec::presence(member, true)
+            } else {
+                String::new()
+            };
+            let value = codec::member_value(&self.instance, member);
+            ENTER
+                .call([names.members(topic)])
+                .arg(&**session)
+                .arg(value)
+                .arg(channel)
+                .arg(push)
+                .arg(publish)
+        } else {
+            let tell = self.desk.tells(place);
+            EXIT.call([names.members(topic)])
+                .arg(&**session)
+                .arg(channel)
+                .arg(u8::from(tell))
+                .arg(publish)
+        };
+        self.servers.call(&call).await.map(drop)
+    }
+
+    /// Says that this instance lives, and cleans up after those that do not, for ever.
+    pub(super) async fn beat(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(BEAT_EVERY);
+        let mut known = false;
+        loop {
+            tick.tick().await;
+            let call = BEAT
+                .call([self.feeds.names.instances()])
+                .arg(&*self.instance)
+                .arg(GIVEN_UP.as_millis().to_string());
+            let Ok(Value::Array(answer)) = self.servers.call(&call).await else {
+                continue;
+            };
+            let mut answer = answer.into_iter();
+            let was_there = answer.next() == Some(Value::Int(1));
+            if known && !was_there {
+                tracing::warn!(
+                    "this node was given up by the others, or Redis was emptied; telling it everything anew"
+                );
+                self.desk.repeat();
+            }
+            known = true;
+            for dead in answer {
+                if let Value::BulkString(instance) = dead
+                    && let Ok(instance) = String::from_utf8(instance)
+                    && let Err(error) = self.reap(&instance).await
+                {
+                    tracing::warn!(instance, %error, "the presences of a node that is gone are still there");
+                }
+            }
+        }
+    }
+
+    /// Cleans up after an instance. Each topic by itself and at once, so it does not matter how many do it.
+    async fn reap(&self, instance: &str) -> Result<(), Unavailable> {
+        let names = &self.feeds.names;
+        let presences = names.presences(instance);
+        let mut list = redis::cmd("SMEMBERS");
+        list.arg(&presences);
+        let marks = match self.servers.run(presences.as_bytes(), &list).await? {
+            Value::Array(marks) | Value::Set(marks) => marks,
+            _ => Vec::new(),
+        };
+        let mut reaped = 0;
+        for mark in marks {
+            let Value::BulkString(mark) = mark else { continue };
+            let Ok(mark) = String::from_utf8(mark) else { continue };
+            let Some((topic, channel)) = mark.get(1..).and_then(|channel| Some((names.topic(channel)?, channel)))
+            else {
+                continue;
+            };
+            let call = REAP
+                .call([names.members(&topic)])
+                .arg(instance)
+                .arg(channel)
+                .arg(&mark[..1])
+                .arg(self.servers.publish_command());
+            if let Value::Int(count) = self.servers.call(&call).await? {
+                reaped += count;
+            }
+        }
+        let mut forget = redis::cmd("DEL");
+        forget.arg(&presences);
+        self.servers.run(presences.as_bytes(), &forget).await?;
+        let instances = names.instances();
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(&instances).arg(instance);
+        self.servers.run(instances.as_bytes(), &remove).await?;
+        tracing::info!(instance, reaped, "a node is gone; its sessions have left");
+        Ok(())
+    }
+
+    /// This instance is no more, and left nobody behind.
+    pub(super) async fn sign_off(&self) {
+        let instances = self.feeds.names.instances();
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(&instances).arg(&*self.instance);
+        drop(self.servers.run(instances.as_bytes(), &remove).await);
+    }
+}

@@ -1,0 +1,37 @@
+//! A real `redis-server` on a port of its own, killed when dropped.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+/// A server.
+pub struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    /// Starts one that keeps nothing on disk.
+    pub fn start() -> Self {
+        // Free a moment ago; should another process take it, the server ends and the test says so.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "no", "--dir", "/tmp"])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed: Debian has it in the package redis-server");
+        Self { child, port }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
