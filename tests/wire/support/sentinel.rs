@@ -138,8 +138,9 @@ impl Sentinels {
         for watcher in &self.watchers {
             eventually(PATIENCE, "sentinels that agree", async || {
                 let seen = watcher.ask(&["SENTINEL", "MASTER", NAME]).await;
+                // Right after a failover the flags say that as well; what matters is that nobody calls it down.
                 let agrees = seen.field("port") == Some(&port)
-                    && seen.field("flags") == Some("master")
+                    && seen.field("flags").is_some_and(|flags| !flags.contains("down"))
                     && seen.field("num-slaves") == Some("1")
                     && seen.field("num-other-sentinels") == Some(&others);
                 agrees.then_some(())

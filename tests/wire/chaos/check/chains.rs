@@ -185,17 +185,19 @@ impl<'a> Follower<'a> {
             }
             Some(chain) => {
                 chain.end = End::Silent;
+                // A history that was lost begins with 1. One that outlived its server goes on where it was, under
+                // another name: what comes next is next.
+                let goes_on = at.offset == chain.to + 1;
                 if been_there {
                     violations.push(self.broken(Promise::Increasing, event, "back in an epoch that was over"));
                 }
-                let start = Position {
-                    epoch: at.epoch.clone(),
-                    offset: 0,
-                };
-                self.begin(&start);
-                if at.offset != 1 {
-                    violations.push(self.broken(Promise::NoHole, event, "an epoch that does not begin with 1"));
+                if at.offset != 1 && !goes_on {
+                    violations.push(self.broken(Promise::NoHole, event, "an epoch that begins with a hole"));
                 }
+                self.begin(&Position {
+                    epoch: at.epoch.clone(),
+                    offset: at.offset - 1,
+                });
                 self.chains.last_mut().expect("just begun").to = at.offset;
             }
             None => violations.push(self.broken(Promise::NoHole, event, "a position where none was told")),

@@ -90,15 +90,19 @@ impl Facts {
 
     /// Offsets that nobody knows of may be as many as there were publishes whose outcome nobody knows.
     pub fn contiguous(&self, violations: &mut Vec<Violation>) {
-        let mut newest: BTreeMap<(&Channel, &str), (u64, u64)> = BTreeMap::new();
+        let mut epochs: BTreeMap<(&Channel, &str), Vec<u64>> = BTreeMap::new();
         for (channel, at) in self.positions.keys() {
-            let (count, top) = newest.entry((channel, &at.epoch)).or_default();
-            *count += 1;
-            *top = at.offset.max(*top);
+            epochs.entry((channel, &at.epoch)).or_default().push(at.offset);
         }
-        for ((channel, epoch), (count, top)) in newest {
-            let unknown = top - count;
-            let open = self.open.get(channel).copied().unwrap_or(0);
+        for ((channel, epoch), offsets) in &epochs {
+            let (first, top) = (offsets[0], offsets[offsets.len() - 1]);
+            // An epoch may go on where another one was, which then has the offset before its first one.
+            let goes_on = epochs
+                .iter()
+                .any(|((other, name), known)| other == channel && name != epoch && known.contains(&(first - 1)));
+            let below = if goes_on { first - 1 } else { 0 };
+            let unknown = top - below - u64::try_from(offsets.len()).expect("a count");
+            let open = self.open.get(*channel).copied().unwrap_or(0);
             if unknown > open {
                 let evidence = format!("{channel} {epoch}: {unknown} of {top} offsets are unknown, {open} may be");
                 violations.push(broken(Promise::Contiguous, evidence));

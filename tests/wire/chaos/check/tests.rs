@@ -179,6 +179,19 @@ fn an_epoch_that_comes_back_is_seen() {
 }
 
 #[test]
+fn an_epoch_may_go_on_but_not_further_on() {
+    let goes_on = |offset| {
+        published("f", offset).into_iter().chain([
+            ("ann", subscribed(at("e", 3), None, None, vec![])),
+            ("ann", got(message("e", 4))),
+            ("ann", got(message("f", offset))),
+        ])
+    };
+    assert_eq!(broken_by(goes_on(5)), []);
+    assert_eq!(broken_by(goes_on(7)), [Promise::NoHole, Promise::Contiguous]);
+}
+
+#[test]
 fn two_messages_at_one_offset_are_seen() {
     let other = Message {
         id: "another".into(),
