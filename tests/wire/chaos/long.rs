@@ -58,7 +58,6 @@ async fn every_promise_is_kept_whatever_happens() {
         everybody_left(broker).await;
         before.push(broker.usage());
     }
-    let listened = stage.store.subscribed_channels().await;
 
     let began = Instant::now();
     let mut plan = Plan::new(settings, NODES, load.channels);
@@ -77,11 +76,10 @@ async fn every_promise_is_kept_whatever_happens() {
         kept.extend(usage(&format!("node-{n}"), before, broker.usage()));
     }
     assert_eq!(kept, [], "everything is given back");
-    assert_eq!(
-        stage.store.subscribed_channels().await,
-        listened,
-        "nobody listens any more"
-    );
+    let mut listened = stage.store.subscribed_channels().await;
+    // Beside these a node listens to itself, to learn whether it still can.
+    listened.retain(|channel| channel.contains("chaos"));
+    assert_eq!(listened, [] as [String; 0], "nobody listens any more");
 }
 
 /// One history: faults under load until it is time, and the check.

@@ -119,6 +119,9 @@ impl Sentinels {
         self.servers[old].kill().await;
         self.promoted(1 - old).await;
         self.servers[old].restart().await;
+        // The sentinels would tell it, but they take their time.
+        let port = self.servers[1 - old].port().to_string();
+        self.servers[old].run(&["REPLICAOF", "127.0.0.1", &port]).await;
         self.agree_on(1 - old).await;
     }
 

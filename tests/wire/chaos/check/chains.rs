@@ -31,6 +31,14 @@ pub struct Chain {
     end: End,
 }
 
+/// What there is to say of all receivers.
+#[derive(Default)]
+pub struct Followed {
+    chains: Vec<Chain>,
+    /// The ids that a receiver got in a channel.
+    got: BTreeMap<(String, String), BTreeSet<String>>,
+}
+
 /// One receiver in one channel, as the history is replayed.
 struct Follower<'a> {
     who: &'a str,
@@ -38,12 +46,12 @@ struct Follower<'a> {
     chains: Vec<Chain>,
     is_listening: bool,
     was_revoked: bool,
-    /// Ids without a position, to see one twice.
+    /// The ids of all that came.
     ids: BTreeSet<String>,
 }
 
 /// Replays the history for each receiver in each channel.
-pub fn follow(events: &[Event], violations: &mut Vec<Violation>) -> Vec<Chain> {
+pub fn follow(events: &[Event], violations: &mut Vec<Violation>) -> Followed {
     let mut followers: BTreeMap<(&str, &str), Follower<'_>> = BTreeMap::new();
     for event in events {
         let who = event.who.as_str();
@@ -62,7 +70,12 @@ pub fn follow(events: &[Event], violations: &mut Vec<Violation>) -> Vec<Chain> {
             .or_insert_with(|| Follower::new(who, channel));
         follower.replay(event, violations);
     }
-    followers.into_values().flat_map(|follower| follower.chains).collect()
+    let mut followed = Followed::default();
+    for ((who, channel), follower) in followers {
+        followed.got.insert((who.to_owned(), channel.to_owned()), follower.ids);
+        followed.chains.extend(follower.chains);
+    }
+    followed
 }
 
 impl<'a> Follower<'a> {
@@ -163,8 +176,9 @@ impl<'a> Follower<'a> {
             violations.push(self.broken(promise, event, "a message without a subscription"));
             return;
         }
+        let is_new = self.ids.insert(message.id.clone());
         let Some(at) = &message.at else {
-            if !self.ids.insert(message.id.clone()) {
+            if !is_new {
                 violations.push(self.broken(Promise::Increasing, event, "the same message twice"));
             }
             return;
@@ -215,24 +229,29 @@ impl<'a> Follower<'a> {
 }
 
 /// An acknowledged publish is in every chain that goes past it, which has no holes; what is left to look at are the
-/// ends of those that nobody broke.
-pub fn acked_arrives(chains: &[Chain], facts: &Facts, violations: &mut Vec<Violation>) {
-    for chain in chains {
+/// ends of those that nobody broke. What comes under the name of the next epoch came as well.
+pub fn acked_arrives(followed: &Followed, facts: &Facts, violations: &mut Vec<Violation>) {
+    for chain in &followed.chains {
         let stayed = matches!(chain.end, End::Live | End::Silent);
-        let newest = facts.newest_acked(&chain.channel, &chain.epoch);
-        if let Some((offset, key)) = newest.filter(|(offset, _)| stayed && *offset > chain.to && *offset > chain.from) {
-            let Chain {
-                who,
-                channel,
-                epoch,
-                to,
-                end,
-                ..
-            } = chain;
-            violations.push(broken(
-                Promise::AckedArrives,
-                format!("{who} in {channel} ({end:?}) has {epoch}:{to}; acknowledged was up to {offset} ({key})"),
-            ));
+        if !stayed {
+            continue;
+        }
+        let Chain {
+            who,
+            channel,
+            epoch,
+            to,
+            end,
+            ..
+        } = chain;
+        let got = &followed.got[&(who.clone(), channel.clone())];
+        let missing = facts
+            .acked_after(channel, epoch, *to)
+            .find(|(_, id, _)| !got.contains(*id));
+        if let Some((offset, id, key)) = missing {
+            let evidence =
+                format!("{who} in {channel} ({end:?}) has {epoch}:{to}, and not {offset}, which is {key} ({id})");
+            violations.push(broken(Promise::AckedArrives, evidence));
         }
     }
 }

@@ -125,15 +125,17 @@ impl Facts {
         }
     }
 
-    /// The newest acknowledged offset of an epoch, and the key of its message.
-    pub fn newest_acked(&self, channel: &str, epoch: &str) -> Option<(u64, &str)> {
+    /// What was acknowledged in an epoch after an offset: offset, id and key of each.
+    pub fn acked_after(&self, channel: &str, epoch: &str, offset: u64) -> impl Iterator<Item = (u64, &str, &str)> {
         let place = |offset| {
             let epoch = epoch.to_owned();
             (channel.to_owned(), Position { epoch, offset })
         };
-        let newest = self.acked.range(place(0)..=place(u64::MAX)).next_back()?;
-        let (_, key) = self.positions.get(newest)?;
-        Some((newest.1.offset, key))
+        let places = self.acked.range(place(offset.saturating_add(1))..=place(u64::MAX));
+        places.filter_map(|place| {
+            let (id, key) = self.positions.get(place)?;
+            Some((place.1.offset, id.as_str(), key.as_str()))
+        })
     }
 }
 

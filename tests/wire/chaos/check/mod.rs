@@ -61,11 +61,11 @@ fn broken(promise: Promise, evidence: String) -> Violation {
 /// Every promise that this history breaks.
 pub fn check(events: &[Event]) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let chains = chains::follow(events, &mut violations);
+    let followed = chains::follow(events, &mut violations);
     let facts = facts::gather(events, &mut violations);
     facts.contiguous(&mut violations);
     facts.once_per_key(&mut violations);
-    chains::acked_arrives(&chains, &facts, &mut violations);
+    chains::acked_arrives(&followed, &facts, &mut violations);
     violations.extend(facts::unanswered(events));
     violations
 }
