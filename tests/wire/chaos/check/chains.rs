@@ -24,9 +24,7 @@ pub struct Chain {
     who: String,
     channel: String,
     epoch: String,
-    /// Began behind this offset.
-    from: u64,
-    /// The newest that came.
+    /// The newest that came, or the one behind which it began.
     to: u64,
     end: End,
 }
@@ -135,7 +133,6 @@ impl<'a> Follower<'a> {
             who: self.who.to_owned(),
             channel: self.channel.to_owned(),
             epoch: at.epoch.clone(),
-            from: at.offset,
             to: at.offset,
             end: End::Live,
         });
