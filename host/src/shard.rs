@@ -35,6 +35,17 @@ pub const CONTROL_CALLS: usize = 64;
 /// How often a shard looks for plugin instances that nobody uses.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
 
+/// A user whom a plugin banned.
+#[derive(Clone, Debug)]
+pub struct Banned {
+    /// Whose user.
+    pub tenant: Arc<str>,
+    /// Who.
+    pub user: Arc<str>,
+    /// For how long.
+    pub length: Duration,
+}
+
 /// What a node's shards have in common.
 #[derive(Clone)]
 pub struct Common {
@@ -50,6 +61,8 @@ pub struct Common {
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where the other nodes hear whom a plugin banned, if there are any.
+    pub banned: Option<mpsc::Sender<Banned>>,
     /// Every shard's ear, for what concerns them all.
     pub controls: Vec<mpsc::Sender<Control>>,
 }

@@ -11,9 +11,10 @@ use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::redis::RedisBackplane;
 use crate::backplane::{Backplane, Envelope, Nodes};
 use crate::config::{BackplaneKind, Config, RedisSettings};
-use crate::control::{Bus, ClusterBus, Local, LocalBus};
+use crate::control::{Bus, ClusterBus, Local, LocalBus, Order};
 use crate::registry::Registry;
 use crate::registry::redis::RedisCluster;
+use crate::shard::Banned;
 
 /// What joins this node to others.
 pub(super) struct Joint {
@@ -33,6 +34,20 @@ impl Joint {
                 tokio::spawn(bus.clone().serve(notes));
                 bus
             }
+        }
+    }
+}
+
+/// Has every node end the connections of whom a plugin banned on this one, for as long as there are shards.
+pub(super) async fn spread_bans(bus: Arc<dyn Bus>, mut bans: mpsc::Receiver<Banned>) {
+    while let Some(ban) = bans.recv().await {
+        let order = Order::Ban {
+            tenant: ban.tenant.to_string(),
+            user: ban.user.to_string(),
+            seconds: ban.length.as_secs().max(1),
+        };
+        if let Err(error) = bus.ask(order).await {
+            tracing::warn!(%error, "the other nodes could not be told of a ban; Redis will tell them on connect");
         }
     }
 }

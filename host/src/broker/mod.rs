@@ -149,6 +149,7 @@ impl Broker {
             registry,
             others,
         } = backplane::start(&config, inboxes)?;
+        let (banned, bans) = mpsc::channel(CONTROL_CALLS);
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,
@@ -156,6 +157,7 @@ impl Broker {
             backplane: backplane.clone(),
             registry: registry.clone(),
             metrics: metrics.clone(),
+            banned: others.is_some().then_some(banned),
             controls,
         };
         let gateway = Arc::new(Gateway {
@@ -182,6 +184,7 @@ impl Broker {
         }
         let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
         let bus = Joint::bus(others, local);
+        tokio::spawn(backplane::spread_bans(bus.clone(), bans));
         let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
         let readiness = Readiness::new(backplane.clone());
         readiness.set(true);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Ending, Session};
 use crate::backplane::Unavailable;
@@ -9,7 +10,7 @@ use crate::chain::{Denied, Penalty};
 use crate::protocol::codes::{self, ErrorCode};
 use crate::protocol::write::ErrorReply;
 use crate::registry::Turned;
-use crate::shard::{Control, Whom};
+use crate::shard::{Banned, Control, Whom};
 
 /// A refused request.
 #[derive(Debug)]
@@ -114,6 +115,7 @@ impl Session {
                     tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
                     self.shard.common.registry.ban(tenant, &user, length);
                     self.kick_everywhere(&user);
+                    self.tell_other_nodes(user, length);
                 }
                 Some(Ending::close(codes::BANNED))
             }
@@ -133,6 +135,20 @@ impl Session {
                 // The ban holds all the same: it refuses the next connect, and the next publish is denied again.
                 tracing::warn!(%user, "a shard was too busy to end a banned user's other connections");
             }
+        }
+    }
+
+    fn tell_other_nodes(&self, user: Arc<str>, length: Duration) {
+        let Some(banned) = &self.shard.common.banned else {
+            return;
+        };
+        let ban = Banned {
+            tenant: self.caller.tenant.clone(),
+            user,
+            length,
+        };
+        if banned.try_send(ban).is_err() {
+            tracing::warn!("bans come too fast to end the users' connections to other nodes; new ones are refused");
         }
     }
 }
