@@ -3,38 +3,77 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::redis::RedisBackplane;
-use crate::backplane::{Backplane, Envelope};
+use crate::backplane::{Backplane, Envelope, Nodes};
 use crate::config::{BackplaneKind, Config, RedisSettings};
+use crate::control::{Bus, ClusterBus, Local, LocalBus};
+use crate::registry::Registry;
+use crate::registry::redis::RedisCluster;
 
-/// The backplane for these inboxes. It lives as long as the process.
-pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Arc<dyn Backplane>> {
+/// What joins this node to others.
+pub(super) struct Joint {
+    pub backplane: Arc<dyn Backplane>,
+    pub registry: Arc<Registry>,
+    /// The other nodes, and what they send; none for a node alone.
+    pub others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>,
+}
+
+impl Joint {
+    /// How orders reach every node there is; `local` is how they reach this one.
+    pub fn bus(others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>, local: Local) -> Arc<dyn Bus> {
+        match others {
+            None => Arc::new(LocalBus::new(local)),
+            Some((nodes, notes)) => {
+                let bus = ClusterBus::new(nodes, local);
+                tokio::spawn(bus.clone().serve(notes));
+                bus
+            }
+        }
+    }
+}
+
+/// A backplane for these inboxes, and a registry. They live as long as the process.
+pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Joint> {
     match &config.backplane {
         BackplaneKind::Memory => {
             let memory = MemoryBackplane::new(inboxes);
             tokio::spawn(memory.clone().sweep());
-            Ok(memory)
+            Ok(Joint {
+                backplane: memory,
+                registry: Arc::default(),
+                others: None,
+            })
         }
-        BackplaneKind::Redis(settings) => redis(settings.clone(), &config.server.node, inboxes),
+        BackplaneKind::Redis(settings) => redis(settings.clone(), config.server.node.clone(), inboxes),
     }
 }
 
 /// On a thread of its own: what comes from other nodes does not wait for what this node's operator asks.
-fn redis(settings: RedisSettings, node: &str, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Arc<dyn Backplane>> {
+fn redis(settings: RedisSettings, node: Arc<str>, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Joint> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (started, backplane) = std::sync::mpsc::sync_channel(1);
-    let node = node.to_owned();
+    let (started, joint) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name("redis".into()).spawn(move || {
         runtime.block_on(async {
-            drop(started.send(RedisBackplane::start(settings, &node, inboxes)));
+            let prefix = settings.prefix.clone();
+            let (backplane, notes) = RedisBackplane::start(settings, &node, inboxes);
+            let servers = backplane.servers().clone();
+            let cluster = RedisCluster::start(servers, &prefix, &node, &Handle::current());
+            let backplane = Arc::new(backplane);
+            let joint = Joint {
+                backplane: backplane.clone(),
+                registry: Arc::new(Registry::of(Some(cluster))),
+                others: Some((backplane, notes)),
+            };
+            drop(started.send(joint));
             std::future::pending::<()>().await;
         });
     })?;
-    let backplane = backplane
+    joint
         .recv()
-        .map_err(|_| io::Error::other("the backplane's thread ended"))?;
-    Ok(Arc::new(backplane))
+        .map_err(|_| io::Error::other("the backplane's thread ended"))
 }

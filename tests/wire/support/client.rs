@@ -318,7 +318,8 @@ impl Client {
     }
 
     /// The first envelope that `fits`, waiting for it. Others stay for later.
-    async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
+    /// The next envelope that fits; others wait.
+    pub async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
         let mut seen = 0;
         let deadline = self.deadline();
         loop {

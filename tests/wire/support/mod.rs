@@ -1,5 +1,6 @@
 //! Everything the tests hold in their hands: a broker, clients, tokens, hostile guests.
 
+pub mod admin;
 pub mod broker;
 pub mod client;
 pub mod config;
