@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{oneshot, watch};
 
 use super::feed::{Feed, Next};
 use super::names::Names;
@@ -27,7 +27,8 @@ pub(super) struct Feeds {
     /// Channels whose subscription may not be as it should. A set: whoever joins and leaves a thousand times
     /// stands in it once.
     dirty: Mutex<IndexSet<Arc<str>, RandomState>>,
-    pub called: Notify,
+    /// Counts up when there is something to say; every subscriber looks.
+    calls: watch::Sender<u64>,
 }
 
 /// Channels to be subscribed and unsubscribed, with the generations of their feeds.
@@ -54,7 +55,7 @@ impl Feeds {
             topics: Mutex::default(),
             generations: AtomicU64::new(1),
             dirty: Mutex::default(),
-            called: Notify::new(),
+            calls: watch::channel(0).0,
         }
     }
 
@@ -93,7 +94,16 @@ impl Feeds {
     /// Has a look taken at the subscription of a channel.
     pub fn touch(&self, name: Arc<str>) {
         self.dirty.lock().insert(name);
-        self.called.notify_one();
+        self.call();
+    }
+
+    /// Resolves when there may be something to say.
+    pub fn calls(&self) -> watch::Receiver<u64> {
+        self.calls.subscribe()
+    }
+
+    fn call(&self) {
+        self.calls.send_modify(|calls| *calls = calls.wrapping_add(1));
     }
 
     /// The next channels of which `is_ours`, at most so many, with what `connection` has to say about them.
@@ -147,7 +157,7 @@ impl Feeds {
             dirty.insert(name.clone());
         }
         drop((topics, dirty));
-        self.called.notify_one();
+        self.call();
     }
 
     /// All channels are looked at again: some may belong to another server.
@@ -163,7 +173,7 @@ impl Feeds {
             }
         }
         drop((topics, dirty));
-        self.called.notify_one();
+        self.call();
     }
 
     /// The topic of a channel that somebody wants.

@@ -93,6 +93,11 @@ impl Servers {
         !map.links.is_empty() && map.links.iter().all(|link| link.server().is_some())
     }
 
+    /// Has the Cluster asked who holds what: something is not where it was.
+    pub fn look_again(&self) {
+        self.ask.notify_one();
+    }
+
     /// Counts up whenever a slot may have got another server.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

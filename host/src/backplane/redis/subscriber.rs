@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, ServerErrorKind};
 
 use super::backoff::Backoff;
 use super::ear::{Ear, Queue};
@@ -68,6 +69,14 @@ pub(super) async fn keep(link: Arc<Link>, inner: Arc<Inner>, queue: Queue) {
     }
 }
 
+/// What came of a command.
+enum Said {
+    /// All of it is confirmed.
+    Done,
+    /// None of it: the slot belongs to another server.
+    Moved,
+}
+
 struct Subscriber {
     id: u64,
     connection: MultiplexedConnection,
@@ -89,7 +98,8 @@ impl Subscriber {
     async fn run(&mut self) -> Result<(), String> {
         let probe = self.probe_channel();
         self.inner.probes.expect(&probe);
-        self.say(self.verb(true), std::slice::from_ref(&probe), false).await?;
+        self.say(true, std::slice::from_ref(&probe)).await?;
+        let mut calls = self.inner.feeds.calls();
         let mut listens = Vec::new();
         self.listen_for_notes(&mut listens).await?;
         self.inner.subscribers.insert(&self.link, self.id);
@@ -100,7 +110,7 @@ impl Subscriber {
             self.say_changes().await?;
             self.listen_for_notes(&mut listens).await?;
             tokio::select! {
-                () = self.inner.feeds.called.notified() => {}
+                _ = calls.changed() => {}
                 () = self.ear.called.notified() => {}
                 _ = probe_tick.tick() => self.probe(&probe, &mut probed)?,
             }
@@ -120,8 +130,10 @@ impl Subscriber {
         for channel in inner.notes.channels() {
             let channel: Arc<str> = channel.as_str().into();
             if self.is_ours(&channel) && !listens.contains(&channel) {
-                self.say(self.verb(true), std::slice::from_ref(&channel), false).await?;
-                listens.push(channel);
+                match self.say(true, std::slice::from_ref(&channel)).await? {
+                    Said::Done => listens.push(channel),
+                    Said::Moved => inner.servers.look_again(),
+                }
             }
         }
         Ok(())
@@ -137,50 +149,51 @@ impl Subscriber {
     async fn say_changes(&mut self) -> Result<(), String> {
         loop {
             let inner = self.inner.clone();
-            let batch = inner.feeds.next_batch(self.id, BATCH, |name| self.is_ours(name));
+            let mut batch = inner.feeds.next_batch(self.id, BATCH, |name| self.is_ours(name));
             if batch.subscribe.is_empty() && batch.unsubscribe.is_empty() {
                 return Ok(());
             }
-            if !batch.unsubscribe.is_empty() {
-                self.say_grouped(self.verb(false), batch.unsubscribe, true).await?;
+            let sharded = inner.servers.are_sharded();
+            batch.unsubscribe.sort_by_key(|name| slot_of(name.as_bytes()));
+            for group in batch.unsubscribe.chunk_by(|one, next| go_together(sharded, one, next)) {
+                self.say(false, group).await?;
             }
-            if !batch.subscribe.is_empty() {
-                let names = batch.subscribe.iter().map(|(name, _)| name.clone()).collect();
-                if let Err(why) = self.say_grouped(self.verb(true), names, false).await {
-                    // They are still wanted; whoever comes next says them.
-                    for (name, _) in batch.subscribe {
-                        inner.feeds.touch(name);
+            batch.subscribe.sort_by_key(|(name, _)| slot_of(name.as_bytes()));
+            for group in batch.subscribe.chunk_by(|(one, _), (next, _)| go_together(sharded, one, next)) {
+                let names: Vec<_> = group.iter().map(|(name, _)| name.clone()).collect();
+                match self.say(true, &names).await {
+                    Ok(Said::Done) => {
+                        let holes = inner.feeds.confirm(self.id, group);
+                        inner.check_all(holes);
                     }
-                    return Err(why);
+                    // Said again when it is known where they are.
+                    Ok(Said::Moved) => inner.servers.look_again(),
+                    Err(why) => {
+                        // They are still wanted; whoever comes next says them.
+                        for (name, _) in &batch.subscribe {
+                            inner.feeds.touch(name.clone());
+                        }
+                        return Err(why);
+                    }
                 }
-                let holes = inner.feeds.confirm(self.id, &batch.subscribe);
-                inner.check_all(holes);
             }
         }
-    }
-
-    /// In a Cluster, a command's channels have to be of one slot.
-    async fn say_grouped(&mut self, verb: &'static str, names: Vec<Arc<str>>, leaving: bool) -> Result<(), String> {
-        if !self.inner.servers.are_sharded() {
-            return self.say(verb, &names, leaving).await;
-        }
-        let mut names = names;
-        names.sort_by_key(|name| slot_of(name.as_bytes()));
-        for group in names.chunk_by(|one, next| slot_of(one.as_bytes()) == slot_of(next.as_bytes())) {
-            self.say(verb, group, leaving).await?;
-        }
-        Ok(())
     }
 
     /// Says one command and waits until all its channels are confirmed.
-    async fn say(&mut self, verb: &'static str, names: &[Arc<str>], leaving: bool) -> Result<(), String> {
+    async fn say(&mut self, subscribe: bool, names: &[Arc<str>]) -> Result<Said, String> {
+        let verb = self.verb(subscribe);
         let mut command = redis::cmd(verb);
         for name in names {
             command.arg(&**name);
         }
-        self.ear.expect(names.len(), leaving);
+        self.ear.expect(names.len(), !subscribe);
         let first: redis::RedisResult<redis::Value> = command.query_async(&mut self.connection).await;
-        first.map_err(|error| error.to_string())?;
+        match first {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) => return Ok(Said::Moved),
+            Err(error) => return Err(error.to_string()),
+        }
         let confirmed = async {
             while self.ear.confirmed() < names.len() && !self.ear.is_ended() {
                 self.ear.called.notified().await;
@@ -192,7 +205,7 @@ impl Subscriber {
         if self.ear.is_ended() {
             return Err("the connection was closed".into());
         }
-        Ok(())
+        Ok(Said::Done)
     }
 
     fn verb(&self, subscribe: bool) -> &'static str {
@@ -241,4 +254,9 @@ impl Subscriber {
             .expect("there is a first")
             .into()
     }
+}
+
+/// In a Cluster, a command's channels have to be of one slot.
+fn go_together(sharded: bool, one: &str, next: &str) -> bool {
+    !sharded || slot_of(one.as_bytes()) == slot_of(next.as_bytes())
 }
