@@ -4,17 +4,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use indexmap::IndexSet;
 use parking_lot::Mutex;
 use redis::Value;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::backoff::Backoff;
-use super::script::{BEAT, ENTER, EXIT, REAP};
+use super::script::{BEAT, ENTER, EXIT, NOTE, REAP};
 use super::{Inner, codec};
 use crate::backplane::Unavailable;
 use crate::config::ChannelSettings;
@@ -27,6 +27,8 @@ const BATCH: usize = 512;
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// After so long without a word an instance is given up.
 const GIVEN_UP: Duration = Duration::from_secs(30);
+/// How long presences stay in Redis that nobody keeps: longer than it can be away.
+const KEPT: Duration = Duration::from_hours(1);
 /// How long [`Desk::settled`] may take.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -34,11 +36,13 @@ const SETTLE: Duration = Duration::from_secs(2);
 type Place = (Topic, Arc<str>);
 
 /// What is wanted, and what Redis was not told yet.
-#[derive(Default)]
 pub(super) struct Desk {
     state: Mutex<State>,
     called: Notify,
     settled: Notify,
+    /// The others know of this instance: until then it must not be present anywhere, because nobody would clean
+    /// up after it.
+    known: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -56,6 +60,17 @@ struct State {
 struct Entry {
     member: Member,
     tell: bool,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            called: Notify::new(),
+            settled: Notify::new(),
+            known: watch::channel(false).0,
+        }
+    }
 }
 
 impl Desk {
@@ -95,6 +110,13 @@ impl Desk {
         state.dirty.extend(all);
         drop(state);
         self.called.notify_one();
+    }
+
+    /// The topics with sessions of this node.
+    fn topics(&self) -> Vec<Topic> {
+        let state = self.state.lock();
+        let topics: IndexSet<&Topic, RandomState> = state.present.keys().map(|(topic, _)| topic).collect();
+        topics.into_iter().cloned().collect()
     }
 
     /// Waits until Redis knows everything, or for as long as that is worth waiting for.
@@ -164,7 +186,11 @@ impl Inner {
     /// Makes presence in Redis what it is to be, for ever.
     pub(super) async fn keep_presence(self: Arc<Self>) {
         let mut backoff = Backoff::new();
+        let mut known = self.desk.known.subscribe();
         loop {
+            if known.wait_for(|known| *known).await.is_err() {
+                return;
+            }
             let batch = self.desk.next();
             if batch.is_empty() {
                 self.desk.rest();
@@ -191,9 +217,8 @@ impl Inner {
             // First where others would look for it if this node were gone.
             let mark = format!("{}{channel}", u8::from(*tell));
             let presences = names.presences(&self.instance);
-            let mut note = redis::cmd("SADD");
-            note.arg(&presences).arg(mark);
-            self.servers.run(presences.as_bytes(), &note).await?;
+            let note = NOTE.call([presences]).arg(mark).arg(KEPT.as_millis().to_string());
+            self.servers.call(&note).await?;
             let push = if *tell {
                 codec::presence(member, true)
             } else {
@@ -207,6 +232,7 @@ impl Inner {
                 .arg(channel)
                 .arg(push)
                 .arg(publish)
+                .arg(KEPT.as_millis().to_string())
         } else {
             let tell = self.desk.tells(place);
             EXIT.call([names.members(topic)])
@@ -221,25 +247,26 @@ impl Inner {
     /// Says that this instance lives, and cleans up after those that do not, for ever.
     pub(super) async fn beat(self: Arc<Self>) {
         let mut tick = tokio::time::interval(BEAT_EVERY);
-        let mut known = false;
+        let mut backoff = Backoff::new();
+        let mut renewed = Instant::now();
         loop {
-            tick.tick().await;
             let call = BEAT
                 .call([self.feeds.names.instances()])
                 .arg(&*self.instance)
                 .arg(GIVEN_UP.as_millis().to_string());
             let Ok(Value::Array(answer)) = self.servers.call(&call).await else {
+                tokio::time::sleep(backoff.next()).await;
                 continue;
             };
+            backoff.reset();
             let mut answer = answer.into_iter();
             let was_there = answer.next() == Some(Value::Int(1));
-            if known && !was_there {
+            if self.desk.known.send_replace(true) && !was_there {
                 tracing::warn!(
                     "this node was given up by the others, or Redis was emptied; telling it everything anew"
                 );
                 self.desk.repeat();
             }
-            known = true;
             for dead in answer {
                 if let Value::BulkString(instance) = dead
                     && let Ok(instance) = String::from_utf8(instance)
@@ -247,6 +274,29 @@ impl Inner {
                 {
                     tracing::warn!(instance, %error, "the presences of a node that is gone are still there");
                 }
+            }
+            if renewed.elapsed() > KEPT / 3 {
+                renewed = Instant::now();
+                self.keep_members().await;
+            }
+            tick.tick().await;
+        }
+    }
+
+    /// What nobody keeps any more runs out, should all nodes be gone for good.
+    async fn keep_members(&self) {
+        let names = &self.feeds.names;
+        let topics = self.desk.topics();
+        let members = topics.iter().map(|topic| names.members(topic));
+        let all: Vec<_> = members.chain([names.presences(&self.instance)]).collect();
+        for batch in all.chunks(BATCH) {
+            let kept = batch.iter().map(|name| async move {
+                let mut keep = redis::cmd("PEXPIRE");
+                keep.arg(name).arg(KEPT.as_millis().to_string());
+                self.servers.run(name.as_bytes(), &keep).await
+            });
+            if join_all(kept).await.iter().any(Result::is_err) {
+                return;
             }
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Script {
 pub(super) static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("publish.lua")));
 /// Reads a history.
 pub(super) static HISTORY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("history.lua")));
+/// Remembers where an instance has sessions.
+pub(super) static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("note.lua")));
 /// Makes a session present.
 pub(super) static ENTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("enter.lua")));
 /// Ends its presence.

@@ -159,7 +159,10 @@ impl Subscriber {
                 self.say(false, group).await?;
             }
             batch.subscribe.sort_by_key(|(name, _)| slot_of(name.as_bytes()));
-            for group in batch.subscribe.chunk_by(|(one, _), (next, _)| go_together(sharded, one, next)) {
+            for group in batch
+                .subscribe
+                .chunk_by(|(one, _), (next, _)| go_together(sharded, one, next))
+            {
                 let names: Vec<_> = group.iter().map(|(name, _)| name.clone()).collect();
                 match self.say(true, &names).await {
                     Ok(Said::Done) => {
