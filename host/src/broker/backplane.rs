@@ -9,21 +9,25 @@ use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::redis::RedisBackplane;
 use crate::backplane::{Backplane, Envelope};
 use crate::config::{BackplaneKind, Config, RedisSettings};
+use crate::sandbox::shared::SharedStore;
+
+/// The backplane, and where plugins keep what all nodes share, if there is more than this one.
+type Started = (Arc<dyn Backplane>, Option<Arc<dyn SharedStore>>);
 
 /// The backplane for these inboxes. It lives as long as the process.
-pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Arc<dyn Backplane>> {
+pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Started> {
     match &config.backplane {
         BackplaneKind::Memory => {
             let memory = MemoryBackplane::new(inboxes);
             tokio::spawn(memory.clone().sweep());
-            Ok(memory)
+            Ok((memory, None))
         }
         BackplaneKind::Redis(settings) => redis(settings.clone(), &config.server.node, inboxes),
     }
 }
 
 /// On a thread of its own: what comes from other nodes does not wait for what this node's operator asks.
-fn redis(settings: RedisSettings, node: &str, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Arc<dyn Backplane>> {
+fn redis(settings: RedisSettings, node: &str, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Started> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (started, backplane) = std::sync::mpsc::sync_channel(1);
     let node = node.to_owned();
@@ -36,5 +40,6 @@ fn redis(settings: RedisSettings, node: &str, inboxes: Vec<mpsc::Sender<Envelope
     let backplane = backplane
         .recv()
         .map_err(|_| io::Error::other("the backplane's thread ended"))?;
-    Ok(Arc::new(backplane))
+    let store = backplane.store();
+    Ok((Arc::new(backplane), Some(store)))
 }

@@ -129,7 +129,10 @@ impl Broker {
 
         let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
         let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
-        let backplane = backplane::start(&config, inboxes)?;
+        let (backplane, store) = backplane::start(&config, inboxes)?;
+        if let Some(store) = store {
+            plugins.connect(store);
+        }
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,

@@ -10,6 +10,7 @@ use wasmtime::component::Instance as Component;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::binding::Binding;
+use super::capabilities::Patience;
 use super::contract::v0_1::Guest;
 use super::engine::TICK;
 use super::fault;
@@ -111,6 +112,7 @@ impl Instance {
 
         let call = &mut store.data_mut().call;
         call.phase = Phase::Init;
+        call.patience = Patience::within(patience);
         call.late = false;
         store.set_epoch_deadline(ticks(patience));
         match guest.init(&mut store, binding.settings()) {
@@ -182,6 +184,7 @@ impl Instance {
         state.call.phase = Phase::Hook(hook);
         state.call.caller = Some(Arc::clone(caller));
         state.call.late = false;
+        state.call.patience = Patience::within(self.deadline);
         self.store.set_epoch_deadline(self.ticks);
     }
 

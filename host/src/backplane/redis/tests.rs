@@ -1,6 +1,6 @@
 //! The conformance suite against a real `redis-server`, and what only this backplane promises.
 
-mod server;
+pub(super) mod server;
 
 use std::sync::Arc;
 use std::time::Duration;
