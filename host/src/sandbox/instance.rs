@@ -35,6 +35,8 @@ pub(super) struct Instance {
     guest: Guest,
     deadline: Duration,
     ticks: u64,
+    /// How long each call may wait for stores that nodes share.
+    patience: Patience,
     _alive: Alive,
 }
 
@@ -128,6 +130,7 @@ impl Instance {
             guest,
             deadline: binding.deadline(),
             ticks: ticks(binding.deadline()),
+            patience: Patience::within(binding.deadline()),
             _alive: Alive::new(binding.meters().instances()),
         }))
     }
@@ -184,7 +187,7 @@ impl Instance {
         state.call.phase = Phase::Hook(hook);
         state.call.caller = Some(Arc::clone(caller));
         state.call.late = false;
-        state.call.patience = Patience::within(self.deadline);
+        state.call.patience = self.patience;
         self.store.set_epoch_deadline(self.ticks);
     }
 

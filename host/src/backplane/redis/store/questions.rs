@@ -105,9 +105,8 @@ fn millis(ttl: Option<Duration>) -> String {
 pub(super) fn read(answer: Value) -> Option<Answer> {
     match answer {
         Value::Nil => Some(Answer::Value(None)),
-        Value::Okay => Some(Answer::Done),
-        // To the probe.
-        Value::Int(_) => Some(Answer::Done),
+        // A number is the answer to the probe.
+        Value::Okay | Value::Int(_) => Some(Answer::Done),
         Value::SimpleString(word) => match word.as_str() {
             "FULL" => Some(Answer::Full),
             "NAN" => Some(Answer::NotANumber),

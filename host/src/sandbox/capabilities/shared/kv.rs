@@ -2,7 +2,7 @@
 //! nothing is remembered here, so what one node wrote the next one reads.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::{Answer, Line, Patience, Question};
@@ -81,14 +81,12 @@ impl SharedKv {
         let answer = told.recv_timeout(patience.left());
         let (waited, was_whole) = (start.elapsed(), patience.is_whole());
         patience.spend(waited);
+        if was_whole && answer == Err(RecvTimeoutError::Timeout) {
+            self.line.stalled(waited);
+        }
         match answer {
-            Ok(answer) => answer.map_err(|_| KvError::Unavailable),
-            Err(_) => {
-                if was_whole {
-                    self.line.stalled(waited);
-                }
-                Err(KvError::Unavailable)
-            }
+            Ok(Ok(answer)) => Ok(answer),
+            _ => Err(KvError::Unavailable),
         }
     }
 }

@@ -69,14 +69,12 @@ impl SharedLimiter {
         let mut leases = shard.leases.lock();
         let mut now = self.clock.now();
         let mut given_up = None;
-        let lease = match leases.get_mut(key) {
-            Some(lease) => lease,
-            None => {
-                given_up = make_room(&mut leases, now);
-                leases
-                    .entry(key.into())
-                    .or_insert_with(|| Lease::new(now, per_second, burst))
-            }
+        let lease = if let Some(lease) = leases.get_mut(key) {
+            lease
+        } else {
+            given_up = make_room(&mut leases, now);
+            let lease = leases.entry(key.into());
+            lease.or_insert_with(|| Lease::new(now, per_second, burst))
         };
         lease.offer(now, per_second, burst, cost);
         let mut step = lease.step(now, cost);

@@ -71,9 +71,9 @@ const MS: Duration = Duration::from_millis(1);
 fn three_nodes_have_one_limit() {
     // The smaller a bucket is for its rate, the less can be had in advance.
     let cases = [
-        (100.0, 100.0, 0.15),
-        (500.0, 100.0, 0.15),
-        (900.0, 1000.0, 0.15),
+        (100.0, 100.0, 0.2),
+        (500.0, 100.0, 0.2),
+        (900.0, 1000.0, 0.2),
         (50.0, 5.0, 0.2),
         (500.0, 20.0, 0.6),
     ];
@@ -188,7 +188,7 @@ fn an_answer_that_comes_late_pays_for_who_did_not_wait() {
     let Step::Ask(terms) = lease.step(now, 1.0) else {
         panic!("the token that came is spent");
     };
-    assert_eq!(terms.settle, 0.0);
+    assert!(terms.settle.abs() < 1e-9);
 }
 
 proptest! {
