@@ -26,5 +26,7 @@ pub mod outbox;
 pub mod registry;
 pub mod shard;
 
+pub mod control;
+
 pub mod observe;
 pub mod token;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 
 use crate::config::Overflow;
+use crate::wire;
 
 /// Frames written by one system call at most.
 const FRAMES_A_WRITE: usize = 64;
@@ -17,8 +18,24 @@ const ENTRY_BYTES: usize = size_of::<Entry>();
 #[derive(Debug)]
 struct Entry {
     frame: Bytes,
-    /// Which subscription it belongs to, for `conflate`; none for replies.
-    subscription: Option<u32>,
+    kind: Kind,
+}
+
+/// What a frame is, and whose. Only a message gives way to a newer one of its subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A reply, or a push about the connection itself.
+    Reply,
+    /// A message of this subscription, or several joined.
+    Message(u32),
+    /// A join or a leave in this subscription's channel.
+    News(u32),
+}
+
+impl Kind {
+    fn is_of(self, subscription: u32) -> bool {
+        matches!(self, Self::Message(of) | Self::News(of) if of == subscription)
+    }
 }
 
 /// What became of a message for a client.
@@ -41,6 +58,8 @@ pub struct Policy {
     pub overflow: Overflow,
     /// Only half of the outbox is open to it, and having no room harms nobody.
     pub ephemeral: bool,
+    /// It tells who came or left and is no message: none takes its place.
+    pub news: bool,
 }
 
 /// The frames of one client in their order.
@@ -88,7 +107,7 @@ impl Outbox {
 
     /// Queues a reply or a push about the connection itself.
     pub fn push(&mut self, frame: Bytes) {
-        self.enqueue(frame, None);
+        self.enqueue(frame, Kind::Reply);
     }
 
     /// Queues a message, if there is room or room can be made.
@@ -99,7 +118,8 @@ impl Outbox {
             return Pushed::Queued;
         }
         if self.bytes + frame.len() + ENTRY_BYTES <= limit {
-            self.enqueue(frame, Some(policy.subscription));
+            let kind = if policy.news { Kind::News } else { Kind::Message };
+            self.enqueue(frame, kind(policy.subscription));
             return Pushed::Queued;
         }
         match policy.overflow {
@@ -113,7 +133,7 @@ impl Outbox {
         // What is half on the wire has to go out whole.
         let movable = usize::from(self.written > 0);
         let waiting = self.queue.iter_mut().skip(movable);
-        let Some(entry) = waiting.rev().find(|entry| entry.subscription == Some(subscription)) else {
+        let Some(entry) = waiting.rev().find(|entry| entry.kind == Kind::Message(subscription)) else {
             return false;
         };
         self.bytes = self.bytes - entry.frame.len() + frame.len();
@@ -123,7 +143,35 @@ impl Outbox {
 
     /// Forgets what is not on the wire yet, so that a last word to a client that does not keep up has room.
     pub fn clear(&mut self) {
+        self.cut_first();
         self.queue.truncate(usize::from(self.written > 0));
+        self.recount();
+    }
+
+    /// Forgets what waits for one subscription. What is half on the wire goes out, to the end of its frame.
+    pub fn discard(&mut self, subscription: u32) {
+        if self.queue.front().is_some_and(|entry| entry.kind.is_of(subscription)) {
+            self.cut_first();
+        }
+        let mut begun = self.written > 0;
+        self.queue
+            .retain(|entry| std::mem::take(&mut begun) || !entry.kind.is_of(subscription));
+        self.recount();
+    }
+
+    /// Takes from the entry that is half on the wire the joined frames that are not begun.
+    fn cut_first(&mut self) {
+        let Some(first) = self.queue.front_mut().filter(|_| self.written > 0) else {
+            return;
+        };
+        first.frame.truncate(wire::frame_end(&first.frame, self.written - 1));
+        if first.frame.len() == self.written {
+            self.queue.pop_front();
+            self.written = 0;
+        }
+    }
+
+    fn recount(&mut self) {
         self.bytes = self.queue.iter().map(|entry| entry.frame.len() + ENTRY_BYTES).sum();
     }
 
@@ -178,9 +226,9 @@ impl Outbox {
         }
     }
 
-    fn enqueue(&mut self, frame: Bytes, subscription: Option<u32>) {
+    fn enqueue(&mut self, frame: Bytes, kind: Kind) {
         self.bytes += frame.len() + ENTRY_BYTES;
-        self.queue.push_back(Entry { frame, subscription });
+        self.queue.push_back(Entry { frame, kind });
     }
 }
 
@@ -193,6 +241,7 @@ mod tests {
             subscription,
             overflow,
             ephemeral: false,
+            news: false,
         }
     }
 
@@ -274,17 +323,58 @@ mod tests {
     #[test]
     fn bytes_return_to_nothing() {
         let mut outbox = small();
-        outbox.push(frame("abcd"));
-        outbox.push(frame("efghij"));
+        let (one, two) = (wire::text_frame("ab"), wire::text_frame("cdef"));
+        outbox.push(one);
+        outbox.push(two.clone());
         outbox.advance(7);
-        assert_eq!(outbox.bytes(), 6 + ENTRY_BYTES);
+        assert_eq!(outbox.bytes(), two.len() + ENTRY_BYTES);
         outbox.clear();
         assert_eq!(
             outbox.bytes(),
-            6 + ENTRY_BYTES,
+            two.len() + ENTRY_BYTES,
             "a frame that is half on the wire stays"
         );
         outbox.advance(3);
         assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn what_waits_for_one_subscription_can_be_forgotten() {
+        let mut outbox = Outbox::new(10_000);
+        let news = Policy {
+            news: true,
+            ephemeral: true,
+            ..policy(1, Overflow::Drop)
+        };
+        outbox.push_message(frame("a1__"), policy(1, Overflow::Drop));
+        outbox.push_message(frame("b1__"), policy(2, Overflow::Drop));
+        outbox.push_message(frame("join"), news);
+        outbox.push(frame("ack_"));
+        outbox.discard(1);
+        assert_eq!(waiting(&outbox), [b"b1__", b"ack_"]);
+        assert_eq!(outbox.bytes(), 2 * (4 + ENTRY_BYTES));
+    }
+
+    #[test]
+    fn of_joined_frames_only_the_one_that_is_begun_goes_out() {
+        let frames = ["one", "two", "three"].map(wire::text_frame);
+        let joined = Bytes::from(frames.concat());
+        let ends = [frames[0].len(), frames[0].len() + frames[1].len(), joined.len()];
+        for written in 0..joined.len() {
+            let mut outbox = Outbox::new(10_000);
+            outbox.push_message(joined.clone(), policy(1, Overflow::Drop));
+            outbox.push_message(frames[0].clone(), policy(1, Overflow::Drop));
+            outbox.advance(written);
+            outbox.discard(1);
+            let end = ends.into_iter().find(|end| written <= *end).unwrap_or_default();
+            if written == 0 || written == end {
+                assert!(outbox.queue.is_empty(), "{written}: {outbox:?}");
+                assert_eq!(outbox.bytes(), 0);
+            } else {
+                assert_eq!(waiting(&outbox), [&joined[..end]], "{written}");
+                outbox.advance(end - written);
+                assert_eq!(outbox.bytes(), 0);
+            }
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! it lives on one thread, so nothing in it is locked.
 
 mod alarms;
+mod control;
+mod lines;
 mod tenant;
 
 use std::cell::{Cell, RefCell};
@@ -14,12 +16,14 @@ use foldhash::fast::RandomState;
 use tokio::sync::{Notify, mpsc};
 
 pub use alarms::Alarms;
+pub use control::{Connected, Control, Count, Slice, Whom};
 pub use tenant::{NewTenant, ShardTenant};
 
 use crate::backplane::{Backplane, Envelope};
+use crate::chain::Caller;
 use crate::hub::{Hub, Line};
 use crate::observe::Metrics;
-use crate::protocol::codes::{self, CloseCode};
+use crate::protocol::codes;
 use crate::registry::Registry;
 
 /// Bytes read from a socket at once. One buffer serves all connections of a shard.
@@ -31,21 +35,15 @@ pub const CONTROL_CALLS: usize = 64;
 /// How often a shard looks for plugin instances that nobody uses.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
 
-/// What the broker asks of a shard.
-pub enum Control {
-    /// Put these tenants in place of the ones there are. Connections of tenants that are gone end.
-    Tenants(Vec<NewTenant>),
-    /// End a user's connections.
-    Kick {
-        /// Whose user.
-        tenant: Arc<str>,
-        /// Who.
-        user: Arc<str>,
-        /// With which code.
-        code: CloseCode,
-    },
-    /// End all connections within this time, and then the shard.
-    Drain(Duration),
+/// A user whom a plugin banned.
+#[derive(Clone, Debug)]
+pub struct Banned {
+    /// Whose user.
+    pub tenant: Arc<str>,
+    /// Who.
+    pub user: Arc<str>,
+    /// For how long.
+    pub length: Duration,
 }
 
 /// What a node's shards have in common.
@@ -63,6 +61,8 @@ pub struct Common {
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where the other nodes hear whom a plugin banned, if there are any.
+    pub banned: Option<mpsc::Sender<Banned>>,
     /// Every shard's ear, for what concerns them all.
     pub controls: Vec<mpsc::Sender<Control>>,
 }
@@ -88,8 +88,10 @@ pub struct Shard {
 
 struct Listed {
     line: Rc<Line>,
-    tenant: Arc<str>,
+    caller: Arc<Caller>,
+    /// Once `connect` was accepted, who it is.
     user: Option<Arc<str>>,
+    seated: bool,
 }
 
 /// A line's place in its shard's list, given back when dropped.
@@ -143,11 +145,12 @@ impl Shard {
 
     /// Lists a line while the answer is alive, so that the shard can call it. While the shard drains, the
     /// line is called to end at once.
-    pub fn list(self: &Rc<Self>, line: &Rc<Line>, tenant: &Arc<str>) -> Listing {
+    pub fn list(self: &Rc<Self>, line: &Rc<Line>, caller: &Arc<Caller>) -> Listing {
         let listed = Listed {
             line: line.clone(),
-            tenant: tenant.clone(),
+            caller: caller.clone(),
             user: None,
+            seated: false,
         };
         self.lines.borrow_mut().insert(line.id, listed);
         if self.draining.get() {
@@ -159,10 +162,11 @@ impl Shard {
         }
     }
 
-    /// Says whose line it is.
-    pub fn name(&self, line: u64, user: Option<Arc<str>>) {
+    /// Says that `connect` was accepted, and whose line it is.
+    pub fn seat(&self, line: u64, user: Option<Arc<str>>) {
         if let Some(listed) = self.lines.borrow_mut().get_mut(&line) {
             listed.user = user;
+            listed.seated = true;
         }
     }
 
@@ -184,10 +188,10 @@ impl Shard {
         self.common.metrics.deliveries.inc_by(hub.take_deliveries());
     }
 
-    /// Does what the broker asks, until it is drained.
+    /// Does what is asked of the shard, until it is drained.
     pub async fn obey(self: Rc<Self>, mut controls: mpsc::Receiver<Control>) {
         let mut evict = tokio::time::interval(EVICT_EVERY);
-        loop {
+        let over = loop {
             let control = tokio::select! {
                 control = controls.recv() => control,
                 _ = evict.tick() => {
@@ -196,11 +200,63 @@ impl Shard {
                 }
             };
             match control {
-                Some(Control::Tenants(tenants)) => self.set_tenants(tenants),
-                Some(Control::Kick { tenant, user, code }) => self.kick(&tenant, &user, code),
-                Some(Control::Drain(over)) => return self.drain(over).await,
+                Some(Control::Drain(over)) => break over,
+                Some(control) => self.carry_out(control).await,
                 None => return,
             }
+        };
+        // Who is still connected can still be sent away.
+        let mut drain = std::pin::pin!(self.drain(over));
+        loop {
+            tokio::select! {
+                () = &mut drain => return,
+                Some(control) = controls.recv() => self.carry_out(control).await,
+            }
+        }
+    }
+
+    async fn carry_out(&self, control: Control) {
+        // Whoever asked may have stopped waiting; what was asked is done all the same.
+        match control {
+            Control::Tenants(tenants) => self.set_tenants(tenants),
+            Control::CutOff {
+                tenant,
+                whom,
+                code,
+                done,
+            } => {
+                let count = self.cut_off(&tenant, &whom, code);
+                if let Some(done) = done {
+                    // Sessions at rest end in this turn, so that their presence and seats are gone as well.
+                    tokio::task::yield_now().await;
+                    let _ = done.send(count);
+                }
+            }
+            Control::Unsubscribe {
+                topic,
+                user,
+                code,
+                done,
+            } => {
+                let count = self.unsubscribe(&topic, &user, code);
+                tokio::task::yield_now().await;
+                let _ = done.send(count);
+            }
+            Control::Channels {
+                tenant,
+                prefix,
+                slice,
+                answer,
+            } => drop(answer.send(self.channels(&tenant, &prefix, &slice))),
+            Control::Connections {
+                tenant,
+                user,
+                slice,
+                answer,
+            } => drop(answer.send(self.connections(&tenant, user.as_ref(), &slice))),
+            Control::Count { tenant, answer } => drop(answer.send(self.count(&tenant))),
+            // It drains already.
+            Control::Drain(_) => {}
         }
     }
 
@@ -219,16 +275,8 @@ impl Shard {
             tenants.insert(name, tenant);
         }
         for listed in self.lines.borrow().values() {
-            if gone.contains_key(&listed.tenant) {
+            if gone.contains_key(&listed.caller.tenant) {
                 listed.line.call_close(codes::TENANT_DISABLED, None);
-            }
-        }
-    }
-
-    fn kick(&self, tenant: &str, user: &str, code: CloseCode) {
-        for listed in self.lines.borrow().values() {
-            if *listed.tenant == *tenant && listed.user.as_deref() == Some(user) {
-                listed.line.call_close(code, None);
             }
         }
     }

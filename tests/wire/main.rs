@@ -4,6 +4,8 @@
 mod support;
 
 mod broker;
+mod chaos;
+mod cluster;
 mod frames;
 mod plugins;
 mod protocol;

@@ -66,7 +66,10 @@ fn relay(child: &mut Child, broker: &Path, config: &Config) -> Result<()> {
     while stdout.read_line(&mut line)? > 0 {
         print!("{line}");
         if let Some(address) = line.trim().strip_prefix("listening on http://") {
-            println!("{}", how_to_try(address, &token(broker, config)?));
+            println!(
+                "{}",
+                how_to_try(address, &token(broker, &config.file, &config.tenant, USER)?)
+            );
         }
         line.clear();
     }
@@ -75,11 +78,12 @@ fn relay(child: &mut Child, broker: &Path, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn token(broker: &Path, config: &Config) -> Result<String> {
+/// A development token for `user` of `tenant`.
+pub fn token(broker: &Path, config: &Path, tenant: &str, user: &str) -> Result<String> {
     let mut command = Command::new(broker);
     command
-        .args(["token", "--tenant", &config.tenant, "--user", USER, "--config"])
-        .arg(&config.file);
+        .args(["token", "--tenant", tenant, "--user", user, "--config"])
+        .arg(config);
     Ok(shell::output(&mut command)?.trim().to_owned())
 }
 
@@ -112,7 +116,8 @@ fn pass_on(mut signals: SignalsInfo<WithOrigin>, broker: u32) {
     });
 }
 
-fn stop(broker: u32, signal: i32) {
+/// Asks a process to end.
+pub fn stop(broker: u32, signal: i32) {
     // A hang-up means "stop" to a program on a terminal and "reload" to the broker.
     let name = if signal == SIGINT { "-INT" } else { "-TERM" };
     // If the broker is gone already there is nobody to tell, which is what we wanted.

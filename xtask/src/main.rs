@@ -2,6 +2,8 @@
 
 mod bench;
 mod build;
+mod chaos;
+mod cluster;
 mod demo;
 mod needs;
 mod shell;
@@ -20,8 +22,11 @@ Usage: cargo xtask COMMAND
 
   build   release broker and plugins: target/release/sluicegate, target/plugins/*.wasm
   demo    build, start the demo broker on 127.0.0.1:8080 and print how to try it
+  cluster the same with three brokers and a Redis, on 127.0.0.1:8080, :8090 and :8100
   test    everything that must pass before a commit; stops at the first failure
   bench   what a hook, a delivery and a connection cost, beside their references; --quick for a rough look
+  chaos   random clients and faults on three brokers: --minutes N --seed S --topology single|sentinel|cluster
+          --release; a seed replays a run
   tidy    the rules about the source that the compiler does not check
 ";
 
@@ -30,6 +35,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["build"] => Workspace::find().and_then(|workspace| build::run(&workspace)),
         ["demo"] => Workspace::find().and_then(|workspace| demo::run(&workspace)),
+        ["cluster"] => Workspace::find().and_then(|workspace| cluster::run(&workspace)),
+        ["chaos", ref words @ ..] => Workspace::find().and_then(|workspace| chaos::run(&workspace, words)),
         ["test"] => Workspace::find().and_then(|workspace| test::run(&workspace)),
         ["bench"] => Workspace::find().and_then(|workspace| bench::run(&workspace, false)),
         ["bench", "--quick"] => Workspace::find().and_then(|workspace| bench::run(&workspace, true)),

@@ -31,6 +31,12 @@ pub const NPM: Need = Need {
     program: "npm",
     packages: &["npm"],
 };
+/// Sentinels and clusters are this program as well. The tests start their own on ports of their own, so it does not
+/// matter whether the package starts one as a service.
+pub const REDIS: Need = Need {
+    program: "redis-server",
+    packages: &["redis-server"],
+};
 pub const TASKSET: Need = Need {
     program: "taskset",
     packages: &["util-linux"],

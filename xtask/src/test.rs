@@ -53,7 +53,13 @@ pub fn run(workspace: &Workspace) -> Result<()> {
 
 /// First, because installing is what fails soonest on a machine that lacks something.
 fn programs(_: &Workspace) -> Result<Tally> {
-    needs::ensure(&[needs::C_COMPILER, needs::CHROMIUM, needs::NODE, needs::NPM])?;
+    needs::ensure(&[
+        needs::C_COMPILER,
+        needs::CHROMIUM,
+        needs::NODE,
+        needs::NPM,
+        needs::REDIS,
+    ])?;
     Ok(Tally::ONE)
 }
 
@@ -109,14 +115,18 @@ fn unit_tests(workspace: &Workspace) -> Result<Tally> {
     if let Some(wire_tests) = &workspace.wire_tests {
         cargo.args(["--exclude", wire_tests]);
     }
-    count(with_broker(workspace, &mut cargo))
+    count(with_broker(workspace, "debug", &mut cargo))
 }
 
 /// The tests in `tests/`: one binary that speaks the wire to a real broker.
 fn wire_tests(workspace: &Workspace) -> Result<Tally> {
     let package = workspace.wire_tests.as_ref().context("no package in tests/")?;
     shell::run(workspace.cargo().args(["build", "-p", "sluicegate"]))?;
-    count(with_broker(workspace, workspace.cargo().args(["test", "-p", package])))
+    count(with_broker(
+        workspace,
+        "debug",
+        workspace.cargo().args(["test", "-p", package]),
+    ))
 }
 
 /// The demo page in a real browser against a real broker.
@@ -131,18 +141,18 @@ fn browser_tests(workspace: &Workspace) -> Result<Tally> {
     npm.args(["test", "--silent"])
         .current_dir(&folder)
         .env("SLUICEGATE_SCREENSHOTS", workspace.target.join("screenshots"));
-    count(with_broker(workspace, &mut npm))
+    count(with_broker(workspace, "debug", &mut npm))
 }
 
-/// Tells tests where the dev build of the broker and the plugins are.
-fn with_broker<'a>(workspace: &Workspace, command: &'a mut Command) -> &'a mut Command {
+/// Tells tests where this build of the broker and the plugins are.
+pub fn with_broker<'a>(workspace: &Workspace, profile: &str, command: &'a mut Command) -> &'a mut Command {
     command
-        .env("SLUICEGATE_BIN", workspace.broker("debug"))
+        .env("SLUICEGATE_BIN", workspace.broker(profile))
         .env("SLUICEGATE_PLUGINS", workspace.plugin_folder())
 }
 
 /// Runs a test runner and adds up the results that it prints.
-fn count(command: &mut Command) -> Result<Tally> {
+pub fn count(command: &mut Command) -> Result<Tally> {
     let mut tally = Tally::default();
     let success = shell::relay(command, |line| tally.read(line))?;
     match success {

@@ -65,6 +65,19 @@ pub trait Backplane: Send + Sync {
     fn close(&self) -> Answer<'_, ()>;
 }
 
+/// Lets the nodes of a cluster talk to each other beside the channels.
+pub trait Nodes: Send + Sync {
+    /// This start of this node, unlike any other: its name, `~`, and something random.
+    fn instance(&self) -> &str;
+
+    /// Those that live now, this one included.
+    fn live(&self) -> Answer<'_, Vec<String>>;
+
+    /// Sends a note to one of them, or to all, this one included. At most once: who waits for an answer has to
+    /// know for how long.
+    fn send<'a>(&'a self, to: Option<&'a str>, note: Vec<u8>) -> Answer<'a, ()>;
+}
+
 /// How a message is to be published.
 #[derive(Clone, Debug)]
 pub struct Manner {

@@ -3,43 +3,97 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::redis::RedisBackplane;
-use crate::backplane::{Backplane, Envelope};
+use crate::backplane::{Backplane, Envelope, Nodes};
 use crate::config::{BackplaneKind, Config, RedisSettings};
+use crate::control::{Bus, ClusterBus, Local, LocalBus, Order};
+use crate::registry::Registry;
+use crate::registry::redis::RedisCluster;
 use crate::sandbox::shared::SharedStore;
+use crate::shard::Banned;
 
-/// The backplane, and where plugins keep what all nodes share, if there is more than this one.
-type Started = (Arc<dyn Backplane>, Option<Arc<dyn SharedStore>>);
+/// What joins this node to others.
+pub(super) struct Joint {
+    pub backplane: Arc<dyn Backplane>,
+    pub registry: Arc<Registry>,
+    /// The other nodes, and what they send; none for a node alone.
+    pub others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>,
+    /// Where plugins keep what all nodes share; none for a node alone.
+    pub store: Option<Arc<dyn SharedStore>>,
+}
 
-/// The backplane for these inboxes. It lives as long as the process.
-pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Started> {
+impl Joint {
+    /// How orders reach every node there is; `local` is how they reach this one.
+    pub fn bus(others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>, local: Local) -> Arc<dyn Bus> {
+        match others {
+            None => Arc::new(LocalBus::new(local)),
+            Some((nodes, notes)) => {
+                let bus = ClusterBus::new(nodes, local);
+                tokio::spawn(bus.clone().serve(notes));
+                bus
+            }
+        }
+    }
+}
+
+/// Has every node end the connections of whom a plugin banned on this one, for as long as there are shards.
+pub(super) async fn spread_bans(bus: Arc<dyn Bus>, mut bans: mpsc::Receiver<Banned>) {
+    while let Some(ban) = bans.recv().await {
+        let order = Order::Ban {
+            tenant: ban.tenant.to_string(),
+            user: ban.user.to_string(),
+            seconds: ban.length.as_secs().max(1),
+        };
+        if let Err(error) = bus.ask(order).await {
+            tracing::warn!(%error, "the other nodes could not be told of a ban; Redis will tell them on connect");
+        }
+    }
+}
+
+/// A backplane for these inboxes, and a registry. They live as long as the process.
+pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Joint> {
     match &config.backplane {
         BackplaneKind::Memory => {
             let memory = MemoryBackplane::new(inboxes);
             tokio::spawn(memory.clone().sweep());
-            Ok((memory, None))
+            Ok(Joint {
+                backplane: memory,
+                registry: Arc::default(),
+                others: None,
+                store: None,
+            })
         }
-        BackplaneKind::Redis(settings) => redis(settings.clone(), &config.server.node, inboxes),
+        BackplaneKind::Redis(settings) => redis(settings.clone(), config.server.node.clone(), inboxes),
     }
 }
 
 /// On a thread of its own: what comes from other nodes does not wait for what this node's operator asks.
-fn redis(settings: RedisSettings, node: &str, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Started> {
+fn redis(settings: RedisSettings, node: Arc<str>, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Joint> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (started, backplane) = std::sync::mpsc::sync_channel(1);
-    let node = node.to_owned();
+    let (started, joint) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name("redis".into()).spawn(move || {
         runtime.block_on(async {
-            drop(started.send(RedisBackplane::start(settings, &node, inboxes)));
+            let prefix = settings.prefix.clone();
+            let (backplane, notes) = RedisBackplane::start(settings, &node, inboxes);
+            let servers = backplane.servers().clone();
+            let cluster = RedisCluster::start(servers, &prefix, &node, &Handle::current());
+            let backplane = Arc::new(backplane);
+            let joint = Joint {
+                store: Some(backplane.store()),
+                backplane: backplane.clone(),
+                registry: Arc::new(Registry::of(Some(cluster))),
+                others: Some((backplane, notes)),
+            };
+            drop(started.send(joint));
             std::future::pending::<()>().await;
         });
     })?;
-    let backplane = backplane
+    joint
         .recv()
-        .map_err(|_| io::Error::other("the backplane's thread ended"))?;
-    let store = backplane.store();
-    Ok((Arc::new(backplane), Some(store)))
+        .map_err(|_| io::Error::other("the backplane's thread ended"))
 }

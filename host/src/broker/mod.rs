@@ -6,7 +6,7 @@ mod plugins;
 mod shards;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,13 +16,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub use plugins::{Plugins, check};
+use backplane::Joint;
+pub use plugins::{Bound, Plugins, check};
 
 use crate::backplane::Backplane;
 use crate::backplane::memory::INBOX_ENVELOPES;
 use crate::config::{self, Config, Problems};
-use crate::gateway::{self, Directory, Gateway, Readiness};
-use crate::observe::Metrics;
+use crate::control::Local;
+use crate::gateway::{self, Api, Directory, Gateway, Readiness};
+use crate::observe::{AuditFile, AuditLog, Metrics};
 use crate::registry::Registry;
 use crate::sandbox::EngineError;
 use crate::shard::{CONTROL_CALLS, Common, Control};
@@ -44,6 +46,14 @@ pub enum BrokerError {
         /// What the system said.
         error: io::Error,
     },
+    /// The admin API's calls could not be written down.
+    #[error("cannot open {} (admin.audit_log): {error}", path.display())]
+    AuditLog {
+        /// What was asked for.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The demo hands out tokens to everyone who asks.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(std::net::SocketAddr),
@@ -59,8 +69,11 @@ pub enum BrokerError {
 pub struct Broker {
     config_path: PathBuf,
     backplane: Arc<dyn Backplane>,
+    registry: Arc<Registry>,
     plugins: Plugins,
     gateway: Arc<Gateway>,
+    api: Arc<Api>,
+    audit_log: Option<PathBuf>,
     shards: Vec<Running>,
     readiness: Readiness,
     metrics: Metrics,
@@ -110,6 +123,8 @@ impl Broker {
             return Err(BrokerError::DemoInPublic(server.listen));
         }
         let metrics = Metrics::new();
+        let audit = AuditLog::default();
+        audit.use_file(open_audit(config.admin.audit_log.as_deref())?);
         let plugins = Plugins::new(&config, &metrics)?;
         let bound = plugins.bind(&config)?;
         let (listeners, address) =
@@ -129,17 +144,24 @@ impl Broker {
 
         let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
         let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
-        let (backplane, store) = backplane::start(&config, inboxes)?;
+        let Joint {
+            backplane,
+            registry,
+            others,
+            store,
+        } = backplane::start(&config, inboxes)?;
         if let Some(store) = store {
             plugins.connect(store);
         }
+        let (banned, bans) = mpsc::channel(CONTROL_CALLS);
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,
             connect_timeout: server.connect_timeout,
             backplane: backplane.clone(),
-            registry: Arc::new(Registry::default()),
+            registry: registry.clone(),
             metrics: metrics.clone(),
+            banned: others.is_some().then_some(banned),
             controls,
         };
         let gateway = Arc::new(Gateway {
@@ -164,11 +186,15 @@ impl Broker {
                 tenants: bound.for_shard(),
             })?);
         }
+        let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
+        let bus = Joint::bus(others, local);
+        tokio::spawn(backplane::spread_bans(bus.clone(), bans));
+        let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
         let readiness = Readiness::new(backplane.clone());
         readiness.set(true);
         say(&format!("listening on http://{address}"))?;
         if let Some((listener, address)) = admin {
-            let router = gateway::admin_router(metrics.clone(), readiness.clone());
+            let router = gateway::admin_router(metrics.clone(), readiness.clone(), api.clone());
             let listener = TcpListener::from_std(listener)?;
             tokio::spawn(gateway::serve_admin(listener, router, server.header_timeout));
             say(&format!("admin on http://{address}"))?;
@@ -177,6 +203,9 @@ impl Broker {
             drain: server.drain,
             config_path: config.path,
             backplane,
+            registry,
+            audit_log: config.admin.audit_log,
+            api,
             plugins,
             gateway,
             shards,
@@ -200,14 +229,20 @@ impl Broker {
     /// Reads the config again and puts its tenants and plugins in place of the old. One that does not
     /// check out changes nothing.
     async fn reload(&mut self) {
-        let loaded =
-            config::load(&self.config_path).and_then(|config| self.plugins.bind(&config).map(|bound| (config, bound)));
-        match loaded {
-            Err(problems) => {
-                tracing::error!(%problems, "the reload is refused and the old config stays");
+        match self.load() {
+            Err(error) => {
+                tracing::error!(problems = %error, "the reload is refused and the old config stays");
+                // Whoever rotates the audit log says so by the same signal, and is heard all the same.
+                match open_audit(self.audit_log.as_deref()) {
+                    Ok(file) => self.api.audit().use_file(file),
+                    Err(error) => tracing::error!(%error, "the audit log stays where it was"),
+                }
                 self.metrics.reloaded(false);
             }
-            Ok((config, bound)) => {
+            Ok((config, bound, audit)) => {
+                self.api.audit().use_file(audit);
+                self.api.reload(&config);
+                self.audit_log.clone_from(&config.admin.audit_log);
                 for shard in &self.shards {
                     shard.tell(Control::Tenants(bound.for_shard())).await;
                 }
@@ -217,6 +252,14 @@ impl Broker {
                 tracing::info!(tenants = config.tenants.len(), "config and plugins are reloaded");
             }
         }
+    }
+
+    /// Everything that a reload needs, before anything is changed.
+    fn load(&self) -> Result<(Config, Bound, AuditFile), BrokerError> {
+        let config = config::load(&self.config_path)?;
+        let bound = self.plugins.bind(&config)?;
+        let audit = open_audit(config.admin.audit_log.as_deref())?;
+        Ok((config, bound, audit))
     }
 
     /// No new connections, a last word to every client, and out. A second signal does not wait.
@@ -232,12 +275,20 @@ impl Broker {
                 shard.ended().await;
             }
             drop(self.backplane.close().await);
+            self.registry.close().await;
         };
         tokio::select! {
             () = drained => tracing::info!("drained"),
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
     }
+}
+
+fn open_audit(path: Option<&Path>) -> Result<AuditFile, BrokerError> {
+    AuditFile::open(path).map_err(|error| BrokerError::AuditLog {
+        path: path.unwrap_or(Path::new("")).to_owned(),
+        error,
+    })
 }
 
 /// One line to stdout, for whoever started the broker.

@@ -24,7 +24,7 @@ pub use hook::{
     Answer, ConnectVerdict, Denial, Fault, Grant, Hook, HookKind, Hooks, Identity, OnFault, Penalty, PublishVerdict,
     SubscribeVerdict,
 };
-pub use permit::{Message, Permit};
+pub use permit::{Message, Permit, Unfit};
 pub use votes::Denied;
 
 use crate::protocol::names::{Channel, Topic};

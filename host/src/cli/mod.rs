@@ -1,6 +1,7 @@
 //! The command line: what was typed, to one subcommand. The only room of the broker that may stop
 //! caring which error it was.
 
+mod admin_key;
 mod check;
 mod serve;
 mod token;
@@ -27,6 +28,8 @@ enum Command {
     Config(ConfigCommand),
     /// Mint a token for development, with the tenant's first HS256 key
     Token(token::Token),
+    /// Make a key for the admin API
+    AdminKey(admin_key::AdminKey),
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Config(ConfigCommand::Check(args)) => check::run(&args),
         Command::Token(args) => token::run(&args),
+        Command::AdminKey(args) => admin_key::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         match error.chain().find_map(|cause| cause.downcast_ref::<Problems>()) {
@@ -75,6 +79,8 @@ mod tests {
             "sluicegate config check --config sg.toml",
             "sluicegate token --config sg.toml --tenant t --user u",
             "sluicegate token --config sg.toml --tenant t --user u --claims {} --ttl 7d",
+            "sluicegate admin-key --name ops",
+            "sluicegate admin-key --name ops --scopes publish,read --tenants acme,other",
         ];
         for line in lines {
             assert!(typed(line).is_ok(), "{line}");

@@ -1,6 +1,7 @@
 //! The config file: raw TOML with its lines, read into checked values with units. Opens no other file
 //! and asks no plugin; what only loading can tell is [`crate::broker`]'s to check.
 
+mod admin;
 mod backplane;
 mod chain;
 mod channels;
@@ -26,10 +27,12 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+pub use admin::{Admin, AdminKey, Scope};
 pub use backplane::{BackplaneKind, RedisSettings};
 pub use chain::{Capability, ChainEntry};
 pub use channels::{ChannelRule, ChannelSettings, History, Overflow};
 pub use limits::Limits;
+pub(crate) use name::{NAME_RULE, is_name};
 pub use origins::Origins;
 pub use pattern::{Pattern, PatternError};
 pub use plugins::PluginFile;
@@ -53,6 +56,8 @@ pub struct Config {
     pub server: Server,
     /// What joins it to others.
     pub backplane: BackplaneKind,
+    /// The admin API.
+    pub admin: Admin,
     /// The components, by name.
     pub plugins: Vec<PluginFile>,
     /// At least one.
@@ -125,11 +130,13 @@ fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) ->
     let tenants = tenant::read(&tenants.unwrap_or_default(), &plugins);
     let server = server::read(root.section("server"), base, machine, &tenants);
     let backplane = backplane::read(root.section("backplane"));
+    let admin = admin::read(root.section("admin"), base, &tenants);
     root.finish();
     Config {
         path: path.to_owned(),
         server,
         backplane,
+        admin,
         plugins,
         tenants,
     }

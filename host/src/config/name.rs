@@ -4,10 +4,10 @@
 const NAME_BYTES: usize = 64;
 
 /// The rule in words, for hints.
-pub(super) const NAME_RULE: &str = "use 1 to 64 of a-z, A-Z, 0-9, _ and -";
+pub(crate) const NAME_RULE: &str = "use 1 to 64 of a-z, A-Z, 0-9, _ and -";
 
 /// Whether `name` may be a tenant's or a plugin's name: it travels in paths, metrics and store keys.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len())
         && name
             .bytes()

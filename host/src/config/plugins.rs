@@ -33,7 +33,9 @@ fn plugin(name: &str, value: &Value<'_>, base: &Path) -> PluginFile {
     }
     let mut section = value.section();
     let path = section.need("file").and_then(|value| file(&value));
-    let sha256 = section.value("sha256").and_then(|value| digest(&value));
+    let sha256 = section
+        .value("sha256")
+        .and_then(|value| digest(&value, "write 64 hexadecimal digits, as sha256sum prints them"));
     section.finish();
     PluginFile {
         name: name.into(),
@@ -52,14 +54,12 @@ fn file<'a>(value: &Value<'a>) -> Option<&'a str> {
     Some(file)
 }
 
-fn digest(value: &Value<'_>) -> Option<[u8; 32]> {
+/// The SHA-256 that is written here; `hint` says where to get one.
+pub(super) fn digest(value: &Value<'_>, hint: &str) -> Option<[u8; 32]> {
     let text = value.text()?;
     let digest = hex32(text);
     if digest.is_none() {
-        value.problem(
-            "is not a SHA-256",
-            "write 64 hexadecimal digits, as sha256sum prints them",
-        );
+        value.problem("is not a SHA-256", hint);
     }
     digest
 }

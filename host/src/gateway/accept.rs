@@ -129,7 +129,11 @@ pub async fn serve_admin(listener: TcpListener, router: Router, header_timeout: 
             continue;
         };
         let router = router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| call(router.clone(), request.map(Body::new)));
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            call(router.clone(), request)
+        });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(header_timeout)

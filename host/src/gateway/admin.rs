@@ -1,4 +1,4 @@
-//! The admin listener: health, readiness, metrics. For operators, on an address of its own.
+//! The admin listener: health, readiness, metrics, and the admin API. For operators, on an address of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::api::{self, Api};
 use crate::backplane::Backplane;
 use crate::observe::Metrics;
 
@@ -53,12 +54,13 @@ struct Admin {
 }
 
 /// The routes of the admin listener.
-pub fn router(metrics: Metrics, readiness: Readiness) -> Router {
+pub fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .with_state(Admin { metrics, readiness })
+        .merge(api::router(api))
 }
 
 async fn ready(State(admin): State<Admin>) -> Response {

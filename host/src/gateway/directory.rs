@@ -43,6 +43,11 @@ impl Directory {
         }
     }
 
+    /// The tenant of this name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Tenant>> {
+        self.names.get(name)
+    }
+
     /// The tenant of requests that name none.
     pub fn default_tenant(&self) -> Option<&Arc<Tenant>> {
         self.default.as_ref()

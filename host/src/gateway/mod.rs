@@ -3,6 +3,7 @@
 
 mod accept;
 mod admin;
+mod api;
 mod bearer;
 mod demo;
 mod directory;
@@ -24,6 +25,7 @@ use tower_service::Service;
 
 pub use accept::{accept, serve_admin};
 pub use admin::{Readiness, router as admin_router};
+pub use api::Api;
 pub use directory::Directory;
 pub use listen::{bind_admin, bind_shards};
 pub use upgrade::Accepted;

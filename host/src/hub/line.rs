@@ -28,6 +28,8 @@ pub struct Line {
     /// Nothing is queued any more: the last word is.
     closed: Cell<bool>,
     broken: Cell<bool>,
+    /// How many channels it listens to.
+    pub channels: Cell<u32>,
     /// Boxed, because most lines are called seldom.
     calls: RefCell<Option<Box<Calls>>>,
     wake: Notify,
@@ -38,8 +40,9 @@ pub struct Line {
 pub struct Calls {
     /// End, with this code and a time to come back after.
     pub close: Option<(CloseCode, Option<u64>)>,
-    /// These subscriptions are over: a message could not be queued for them.
-    pub ended: Vec<Channel>,
+    /// These subscriptions are over, with these codes: a message could not be queued for them, or the
+    /// operator took them away. At most two a subscription.
+    pub ended: Vec<(Channel, CloseCode)>,
     /// A time that the session asked for has come.
     pub alarm: bool,
 }
@@ -56,6 +59,7 @@ impl Line {
             dirty: Cell::new(false),
             closed: Cell::new(false),
             broken: Cell::new(false),
+            channels: Cell::new(0),
             calls: RefCell::default(),
             wake: Notify::new(),
         })
@@ -87,6 +91,24 @@ impl Line {
             outbox.push(frame);
         }
         self.closed.set(true);
+    }
+
+    /// Ends it for the client from this moment on: nothing more is queued, what waits is forgotten but for
+    /// the frame that is half on the wire, and the session is called to say the last words.
+    pub fn cut_off(&self, code: CloseCode) {
+        self.outbox.borrow_mut().clear();
+        self.closed.set(true);
+        self.call_close(code, None);
+    }
+
+    /// Whether nothing is queued any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Forgets what waits for one subscription.
+    pub fn discard(&self, subscription: u32) {
+        self.outbox.borrow_mut().discard(subscription);
     }
 
     /// Whether this is the first word since the last flush.
@@ -157,8 +179,8 @@ impl Line {
     }
 
     /// Calls the session to end a subscription.
-    pub fn call_end(&self, channel: Channel) {
-        self.calls().ended.push(channel);
+    pub fn call_end(&self, channel: Channel, code: CloseCode) {
+        self.calls().ended.push((channel, code));
         self.wake.notify_one();
     }
 
@@ -171,6 +193,11 @@ impl Line {
     /// Waits for a call. Calls that came before are not missed.
     pub async fn called(&self) {
         self.wake.notified().await;
+    }
+
+    /// Whether something was called that nobody took yet.
+    pub fn has_calls(&self) -> bool {
+        self.calls.borrow().is_some()
     }
 
     /// Takes what was called.

@@ -24,8 +24,9 @@ pub use line::{Calls, Line};
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
 use crate::outbox::{Policy, Pushed};
+use crate::protocol::Position;
+use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::names::Topic;
-use crate::protocol::{Position, codes};
 
 /// Envelopes that are held for one listener at most while its history is read; beyond it the
 /// subscription ends with 4002.
@@ -60,6 +61,8 @@ enum Feed {
     Live { after: Option<Position> },
     /// Nothing any more: the subscription is over, and its session was told.
     Ended,
+    /// The same, by the operator's word: a session that is still subscribing refuses it.
+    Revoked,
 }
 
 // === impl Hub ===
@@ -89,7 +92,9 @@ impl Hub {
         let Some(listener) = listeners.lines.get_mut(&line) else {
             return;
         };
-        if let Feed::Held(held) = std::mem::replace(&mut listener.feed, Feed::Live { after }) {
+        if let Feed::Held(held) = &mut listener.feed {
+            let held = std::mem::take(held);
+            listener.feed = Feed::Live { after };
             for envelope in held {
                 self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut self.dirty));
             }
@@ -104,6 +109,42 @@ impl Hub {
                 self.topics.remove(topic);
             }
         }
+    }
+
+    /// Takes a subscription away: from now on nothing reaches its client, nor does what still waits for it.
+    /// Its session is called to tell the client. Whether there was one.
+    pub fn revoke(&mut self, topic: &Topic, line: u64, code: CloseCode) -> bool {
+        let listeners = self.topics.get_mut(topic);
+        let Some(listener) = listeners.and_then(|listeners| listeners.lines.get_mut(&line)) else {
+            return false;
+        };
+        if matches!(listener.feed, Feed::Revoked) {
+            return false;
+        }
+        listener.feed = Feed::Revoked;
+        listener.line.discard(listener.subscription);
+        listener.line.call_end(topic.channel.clone(), code);
+        true
+    }
+
+    /// Whether a subscription was taken away.
+    pub fn is_revoked(&self, topic: &Topic, line: u64) -> bool {
+        let listener = self.topics.get(topic).and_then(|listeners| listeners.lines.get(&line));
+        listener.is_some_and(|listener| matches!(listener.feed, Feed::Revoked))
+    }
+
+    /// Every topic that somebody listens to.
+    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
+        let heard = self
+            .topics
+            .iter()
+            .filter(|(_, listeners)| listeners.active().next().is_some());
+        heard.map(|(topic, _)| topic)
+    }
+
+    /// How many listen to `topic`.
+    pub fn listeners(&self, topic: &Topic) -> usize {
+        self.topics.get(topic).map_or(0, |listeners| listeners.active().count())
     }
 
     /// Queues what arrived for everyone who listens, in its order.
@@ -141,6 +182,15 @@ impl Hub {
     }
 }
 
+impl Listeners {
+    /// Those that messages still reach.
+    fn active(&self) -> impl Iterator<Item = &Listener> {
+        let over = |listener: &&Listener| matches!(listener.feed, Feed::Ended | Feed::Revoked);
+        let lines = self.lines.values();
+        lines.filter(move |listener| !over(listener) && !listener.line.is_closed())
+    }
+}
+
 // === impl Listener ===
 
 impl Listener {
@@ -157,6 +207,7 @@ impl Listener {
             subscription: self.subscription,
             overflow: Overflow::Drop,
             ephemeral: false,
+            news: false,
         };
         let queued = self.line.push_message(batch.frames.clone(), policy) == Pushed::Queued;
         if queued {
@@ -178,7 +229,7 @@ impl Listener {
                 }
                 return false;
             }
-            Feed::Ended => return false,
+            Feed::Ended | Feed::Revoked => return false,
         }
         match envelope {
             Envelope::Message(publication) => self.take_message(publication, overflow, dirty),
@@ -209,6 +260,7 @@ impl Listener {
             subscription: self.subscription,
             overflow,
             ephemeral: publication.ephemeral,
+            news: false,
         };
         match self.line.push_message(publication.frame().clone(), policy) {
             Pushed::Queued => {
@@ -238,15 +290,16 @@ impl Listener {
     /// Ends a subscription that missed something.
     fn end(&mut self, topic: &Topic) {
         self.feed = Feed::Ended;
-        self.line.call_end(topic.channel.clone());
+        self.line.call_end(topic.channel.clone(), codes::INSUFFICIENT_STATE);
     }
 
     /// Queues news of the channel, which nobody is cut off for not reading.
     fn tell(&self, frame: &Bytes, dirty: &mut Vec<Rc<Line>>) {
         let policy = Policy {
-            subscription: u32::MAX,
+            subscription: self.subscription,
             overflow: Overflow::Drop,
             ephemeral: true,
+            news: true,
         };
         if self.line.push_message(frame.clone(), policy) == Pushed::Queued {
             mark_dirty(&self.line, dirty);

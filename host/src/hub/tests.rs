@@ -83,9 +83,9 @@ fn settings(overflow: Overflow, history: bool) -> Arc<ChannelSettings> {
     })
 }
 
-fn at(offset: u64) -> Option<Position> {
+fn at(offset: u64) -> Position {
     let epoch = "e".into();
-    Some(Position { epoch, offset })
+    Position { epoch, offset }
 }
 
 #[tokio::test]
@@ -98,11 +98,75 @@ async fn holds_until_released_and_skips_what_the_history_brought() {
     }
     hub.flush();
     assert_eq!(ann.line.waiting_bytes(), 0, "held");
-    hub.release(&topic(), 1, at(2));
+    hub.release(&topic(), 1, Some(at(2)));
     hub.deliver(&[message("5", Some(5))]);
     hub.flush();
     assert_eq!(ann.read_until("\"offset\":5").await, ["3", "4", "5"]);
     assert_eq!(hub.take_deliveries(), 3);
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
+    let (mut ann, mut bob) = (client(1, 65_536).await, client(2, 65_536).await);
+    let mut hub = Hub::default();
+    for line in [&ann.line, &bob.line] {
+        hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 7);
+        hub.release(&topic(), line.id, None);
+    }
+    hub.deliver(&[message("1", None)]);
+    hub.flush();
+    // One that waits, and then one that comes too late.
+    hub.deliver(&[message("2", None)]);
+    assert!(hub.revoke(&topic(), 1, codes::CLOSE_PERMISSION_DENIED));
+    assert!(
+        !hub.revoke(&topic(), 1, codes::CLOSE_PERMISSION_DENIED),
+        "it is revoked once"
+    );
+    hub.deliver(&[message("3", None)]);
+    assert_eq!(ann.line.waiting_bytes(), 0);
+    assert_eq!(hub.listeners(&topic()), 1);
+    let calls = ann.line.take_calls();
+    assert_eq!(calls.ended, [(topic().channel, codes::CLOSE_PERMISSION_DENIED)]);
+    ann.line.push(crate::wire::text_frame("{\"payload\":9}"));
+    ann.line.flush();
+    hub.flush();
+    assert_eq!(ann.read_until("\"payload\":9").await, ["1", "9"]);
+    assert_eq!(bob.read_until("\"payload\":3").await, ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn what_is_revoked_while_it_is_held_is_never_released() {
+    let ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.deliver(&[message("1", Some(1))]);
+    assert!(hub.revoke(&topic(), 1, codes::CLOSE_PERMISSION_DENIED));
+    assert!(hub.is_revoked(&topic(), 1));
+    hub.release(&topic(), 1, None);
+    hub.deliver(&[message("2", Some(2))]);
+    assert_eq!(ann.line.waiting_bytes(), 0);
+    assert_eq!(hub.topics().count(), 0, "nobody listens");
+    // The same line may subscribe again.
+    hub.remove(&topic(), 1);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 1);
+    assert!(!hub.is_revoked(&topic(), 1));
+}
+
+#[tokio::test]
+async fn a_line_that_is_cut_off_gets_last_words_alone() {
+    let mut ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
+    hub.release(&topic(), 1, None);
+    hub.deliver(&[message("1", None)]);
+    ann.line.cut_off(codes::KICKED);
+    hub.deliver(&[message("2", None)]);
+    ann.line.push(crate::wire::text_frame("{\"payload\":3}"));
+    assert_eq!(ann.line.waiting_bytes(), 0);
+    assert_eq!(ann.line.take_calls().close, Some((codes::KICKED, None)));
+    ann.line.push_last([crate::wire::text_frame("{\"payload\":4}")], false);
+    ann.line.flush();
+    assert_eq!(ann.read_until("\"payload\":4").await, ["4"]);
 }
 
 #[tokio::test]
@@ -165,7 +229,7 @@ async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
     // Ann has nothing yet; Bob's history brought the first two.
     for (line, after) in [(&ann.line, 0), (&bob.line, 2)] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, true), line, 0);
-        hub.release(&topic(), line.id, at(after));
+        hub.release(&topic(), line.id, Some(at(after)));
     }
     let turn: Vec<_> = (1..=4)
         .map(|offset| message(&offset.to_string(), Some(offset)))
@@ -192,4 +256,32 @@ async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
     hub.flush();
     let expected: Vec<_> = (1..=queued).map(|offset| offset.to_string()).collect();
     assert_eq!(slow.read_until(&format!("\"offset\":{queued}")).await, expected);
+}
+
+#[tokio::test]
+async fn of_another_epoch_nothing_is_had_already() {
+    let mut ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    let elsewhere = Position {
+        epoch: "before".into(),
+        offset: 57,
+    };
+    hub.release(&topic(), 1, Some(elsewhere));
+    hub.deliver(&[message("1", Some(1)), message("2", Some(2))]);
+    hub.flush();
+    assert_eq!(ann.read_until("\"offset\":2").await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn who_listens_is_told_that_messages_are_lost() {
+    let ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.release(&topic(), 1, None);
+    hub.deliver(&[Envelope::Lost(topic()), message("1", Some(1))]);
+    hub.flush();
+    let ended = ann.line.take_calls().ended;
+    assert_eq!(ended, [(topic().channel, codes::INSUFFICIENT_STATE)]);
+    assert_eq!(ann.line.waiting_bytes(), 0, "and gets nothing more");
 }

@@ -81,9 +81,9 @@ pub const BAD_PROTOCOL: CloseCode = close(4500, "bad_protocol", false);
 pub const CONNECT_TIMEOUT: CloseCode = close(4501, "connect_timeout", false);
 /// The token is missing or does not verify.
 pub const CLOSE_NOT_AUTHENTICATED: CloseCode = close(4502, "not_authenticated", false);
-/// A plugin denied the connection.
+/// A plugin denied the connection; in `unsubscribed`: the operator ended the subscription.
 pub const CLOSE_PERMISSION_DENIED: CloseCode = close(4503, "permission_denied", false);
-/// A plugin ended the connection.
+/// A plugin or the operator ended the connection.
 pub const KICKED: CloseCode = close(4504, "kicked", false);
 /// The user is banned.
 pub const BANNED: CloseCode = close(4505, "banned", false);
@@ -105,6 +105,16 @@ pub fn plugin_close(code: u16) -> Option<CloseCode> {
     match code {
         4300..=4399 => Some(close(code, "closed_by_plugin", true)),
         4800..=4899 => Some(close(code, "closed_by_plugin", false)),
+        _ => None,
+    }
+}
+
+/// The close code of an operator who ends a connection: `kicked`, or one of those that plugins may choose too.
+pub fn operator_close(code: u16) -> Option<CloseCode> {
+    match code {
+        4300..=4399 => Some(close(code, "closed_by_operator", true)),
+        4504 => Some(KICKED),
+        4800..=4899 => Some(close(code, "closed_by_operator", false)),
         _ => None,
     }
 }

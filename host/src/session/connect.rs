@@ -1,7 +1,6 @@
 //! `connect`: who is it, may it be, is there room; then the channels it wants in the same breath.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::refusal::Refusal;
 use super::seated::Seated;
@@ -10,6 +9,7 @@ use super::{Ending, Session};
 use crate::chain::{Handshake, Identity};
 use crate::protocol::write::{self, Welcome};
 use crate::protocol::{Connect, RequestId, codes};
+use crate::registry::Guest;
 
 impl Session {
     pub(super) async fn connect(&mut self, id: &RequestId, request: Connect) -> Option<Ending> {
@@ -23,16 +23,21 @@ impl Session {
         handshake.token = token.or(handshake.token);
         handshake.client_name = client_name;
         handshake.data = data;
-        if let Err(refusal) = self.admit(handshake) {
+        if let Err(refusal) = self.admit(handshake).await {
             let penalty = self.refuse(id, &refusal);
             return Some(penalty.unwrap_or_else(|| Ending::close(codes::close_after_refused_connect(refusal.code))));
         }
         let named_channels = !subscribe.is_empty();
+        let mut outcomes = Vec::with_capacity(subscribe.len());
+        for request in &subscribe {
+            outcomes.push(self.join(request).await);
+        }
         let mut payloads = Vec::with_capacity(subscribe.len());
         let mut joined: Vec<Joined> = Vec::with_capacity(subscribe.len());
         let mut penalty = None;
-        for request in &subscribe {
-            match self.join(request).await {
+        for (request, outcome) in subscribe.iter().zip(outcomes) {
+            // While it waited for one, the operator may have taken another away.
+            match outcome.and_then(|one| self.still_granted(one)) {
                 Ok(one) => {
                     payloads.push(one.payload.clone());
                     joined.push(one);
@@ -51,25 +56,25 @@ impl Session {
     }
 
     /// Asks who it is and whether there is room.
-    fn admit(&mut self, handshake: Handshake) -> Result<(), Refusal> {
+    async fn admit(&mut self, handshake: Handshake) -> Result<(), Refusal> {
         let handshake = Arc::new(handshake);
         let identity = self.tenant.chain().connect(&handshake, &self.caller)?;
         check_expiry(&identity)?;
-        let registry = &self.shard.common.registry;
-        if let Some(user) = &identity.user
-            && let Some(left) = registry.bans.left(&self.caller.tenant, user, Instant::now())
-        {
-            let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-            return Err(Refusal::retry_after(
-                codes::USER_BANNED,
-                "this user is refused for now",
-                left,
-            ));
-        }
-        let limits = &self.tenant.settings().limits;
-        let seat = registry.admit(&self.caller.tenant, identity.user.as_ref(), limits)?;
+        let guest = Guest {
+            tenant: self.caller.tenant.clone(),
+            user: identity.user.clone(),
+            session: self.caller.session.clone(),
+            transport: "websocket",
+        };
+        let tenant = self.tenant.settings();
+        let seat = self.shard.common.registry.admit(guest, &tenant.limits).await?;
         self.seat = Some(Seated::new(seat, self.tenant.clone()));
-        self.shard.name(self.line.id, identity.user.clone());
+        self.shard.seat(self.line.id, identity.user.clone());
+        // A ban from now on finds the line; one that came while the place was taken did not.
+        self.shard
+            .common
+            .registry
+            .check_ban(&self.caller.tenant, identity.user.as_ref())?;
         self.clock.connected();
         self.clock.expire_at(identity.expires_ms);
         self.caller.identify(identity);

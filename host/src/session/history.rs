@@ -1,10 +1,12 @@
 //! `history`: a part of what was said in a channel.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Session;
 use super::refusal::Refusal;
-use crate::backplane::Query;
+use crate::backplane::{Publication, Query};
 use crate::protocol::{HistoryRequest, RequestId, codes, write};
 
 /// Messages of one answer, where the client names no limit.
@@ -48,19 +50,19 @@ impl Session {
             let message = "the history does not reach back to this position; read it without since";
             return Err(Refusal::new(codes::UNRECOVERABLE_POSITION, message));
         }
-        let mut room = ANSWER_BYTES;
-        let messages: Vec<Bytes> = page
-            .messages
-            .iter()
-            .map(|message| message.json())
-            .take_while(|json| {
-                // The first one always fits, so that whoever pages gets on.
-                let fits = json.len() <= room || room == ANSWER_BYTES;
-                room = room.saturating_sub(json.len());
-                fits
-            })
-            .collect();
+        let messages: Vec<Bytes> = fitting(&page.messages).collect();
         self.send(&write::history(id, channel.as_str(), &page.newest, &messages));
         Ok(())
     }
+}
+
+/// As many messages, as JSON, as one answer holds.
+pub fn fitting(messages: &[Arc<Publication>]) -> impl Iterator<Item = Bytes> {
+    let mut room = ANSWER_BYTES;
+    messages.iter().map(|message| message.json()).take_while(move |json| {
+        // The first one always fits, so that whoever pages gets on.
+        let fits = json.len() <= room || room == ANSWER_BYTES;
+        room = room.saturating_sub(json.len());
+        fits
+    })
 }

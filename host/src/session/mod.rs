@@ -24,6 +24,7 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use tokio::io::Interest as Readiness;
 
+pub use history::fitting;
 pub use opening::Opening;
 
 use crate::chain::{Caller, Handshake};
@@ -168,6 +169,12 @@ impl Session {
 
     async fn carry_out(&mut self, incoming: Vec<Incoming>) -> Option<Ending> {
         for one in incoming {
+            // Whoever was sent away is not served what it had asked before.
+            if self.line.has_calls()
+                && let Some(ending) = self.answer_calls()
+            {
+                return Some(ending);
+            }
             match one {
                 Incoming::Ends(ending) => return Some(ending),
                 Incoming::Text(text) => {
@@ -262,8 +269,8 @@ impl Session {
         if let Some((code, retry_after_ms)) = calls.close {
             return Some(Ending::Close { code, retry_after_ms });
         }
-        for channel in calls.ended {
-            self.end_subscription(&channel, codes::INSUFFICIENT_STATE);
+        for (channel, code) in calls.ended {
+            self.end_subscription(&channel, code);
         }
         if calls.alarm {
             return self.tick();

@@ -35,8 +35,9 @@ impl Session {
             opening.stream,
             settings.limits.outbox_bytes,
         );
-        let listing = shard.list(&line, &settings.name);
         let caller = Caller::new(session, settings.name.clone(), opening.remote, "websocket");
+        let caller = Arc::new(caller);
+        let listing = shard.list(&line, &caller);
         Box::new(Self {
             clock: Clock::new(shard.common.ping, shard.common.connect_timeout),
             decoder: Decoder::new(settings.limits.message_bytes),
@@ -44,7 +45,7 @@ impl Session {
             shard,
             tenant,
             line,
-            caller: Arc::new(caller),
+            caller,
             handshake: Arc::new(opening.handshake),
             seat: None,
             subscriptions: std::collections::HashMap::default(),

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use super::{Ending, Session};
 use crate::backplane::Unavailable;
 use crate::chain::{Denied, Penalty};
 use crate::protocol::codes::{self, ErrorCode};
 use crate::protocol::write::ErrorReply;
-use crate::registry::Full;
-use crate::shard::Control;
+use crate::registry::Turned;
+use crate::shard::{Banned, Control, Whom};
 
 /// A refused request.
 #[derive(Debug)]
@@ -88,9 +88,15 @@ impl From<Unavailable> for Refusal {
     }
 }
 
-impl From<Full> for Refusal {
-    fn from(full: Full) -> Self {
-        Self::new(codes::LIMIT_EXCEEDED, full.to_string())
+impl From<Turned> for Refusal {
+    fn from(turned: Turned) -> Self {
+        match turned {
+            Turned::Full(full) => Self::new(codes::LIMIT_EXCEEDED, full.to_string()),
+            Turned::Banned(left) => {
+                let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+                Self::retry_after(codes::USER_BANNED, "this user is refused for now", left)
+            }
+        }
     }
 }
 
@@ -107,12 +113,9 @@ impl Session {
                 if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
                     let tenant = &self.caller.tenant;
                     tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
-                    self.shard
-                        .common
-                        .registry
-                        .bans
-                        .ban(tenant, &user, length, Instant::now());
+                    self.shard.common.registry.ban(tenant, &user, length);
                     self.kick_everywhere(&user);
+                    self.tell_other_nodes(user, length);
                 }
                 Some(Ending::close(codes::BANNED))
             }
@@ -122,15 +125,30 @@ impl Session {
     /// A ban ends all of the user's connections, on whatever shard they are.
     fn kick_everywhere(&self, user: &Arc<str>) {
         for control in &self.shard.common.controls {
-            let kick = Control::Kick {
+            let kick = Control::CutOff {
                 tenant: self.caller.tenant.clone(),
-                user: user.clone(),
+                whom: Whom::User(user.clone()),
                 code: codes::BANNED,
+                done: None,
             };
             if control.try_send(kick).is_err() {
                 // The ban holds all the same: it refuses the next connect, and the next publish is denied again.
                 tracing::warn!(%user, "a shard was too busy to end a banned user's other connections");
             }
+        }
+    }
+
+    fn tell_other_nodes(&self, user: Arc<str>, length: Duration) {
+        let Some(banned) = &self.shard.common.banned else {
+            return;
+        };
+        let ban = Banned {
+            tenant: self.caller.tenant.clone(),
+            user,
+            length,
+        };
+        if banned.try_send(ban).is_err() {
+            tracing::warn!("bans come too fast to end the users' connections to other nodes; new ones are refused");
         }
     }
 }

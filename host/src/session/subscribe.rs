@@ -1,7 +1,7 @@
-//! `subscribe`: ask the chain, join the backplane, listen, read what was missed, acknowledge.
+//! `subscribe`: ask the chain, listen, join the backplane, read what was missed, acknowledge.
 //!
-//! The order is what makes recovery whole: from the confirmed join on, what is published is held by the
-//! hub; the history is read after that; and what is in both is delivered once.
+//! The order is what makes recovery whole: from the confirmed join on at the latest, what is published is
+//! held by the hub; the history is read after that; and what is in both is delivered once.
 
 use bytes::Bytes;
 
@@ -53,8 +53,9 @@ impl Session {
         }
         let backplane = self.shard.common.backplane.clone();
         let topic = self.topic(channel);
-        let interest = Interest::join(&backplane, &topic, &settings, self.shard.index).await?;
+        // In the hub before the first wait: whoever takes this subscription away finds it there.
         let listening = self.listen(&topic, &settings);
+        let interest = Interest::join(&backplane, &topic, &settings, self.shard.index).await?;
         let presence = if settings.presence || settings.join_leave {
             Some(Presence::enter(&backplane, &topic, &settings, self.member()).await?)
         } else {
@@ -72,11 +73,24 @@ impl Session {
         if grant.expires_ms.is_some() {
             self.set_alarm();
         }
-        Ok(Joined {
+        self.still_granted(Joined {
             payload,
             topic,
             after: page.map(|page| page.newest),
         })
+    }
+
+    /// Takes back a subscription that the operator took away while it was made: not even its ack, which may
+    /// hold messages, may leave.
+    pub(super) fn still_granted(&mut self, joined: Joined) -> Result<Joined, Refusal> {
+        if !self.shard.hub.borrow().is_revoked(&joined.topic, self.line.id) {
+            return Ok(joined);
+        }
+        self.subscriptions.remove(&joined.topic.channel);
+        Err(Refusal::new(
+            codes::PERMISSION_DENIED,
+            "the operator ended this subscription",
+        ))
     }
 
     /// Lets a joined subscription have what came meanwhile, and what comes.
@@ -93,7 +107,12 @@ impl Session {
             .hub
             .borrow_mut()
             .insert(topic, settings, &self.line, subscription);
-        Listening::new(self.shard.clone(), self.tenant.clone(), topic.clone(), self.line.id)
+        Listening::new(
+            self.shard.clone(),
+            self.tenant.clone(),
+            topic.clone(),
+            self.line.clone(),
+        )
     }
 
     async fn missed(

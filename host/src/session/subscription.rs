@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::backplane::{Interest, Presence};
 use crate::chain::Grant;
+use crate::hub::Line;
 use crate::protocol::names::Topic;
 use crate::shard::{Shard, ShardTenant};
 
@@ -37,13 +38,14 @@ pub(super) struct Listening {
     shard: Rc<Shard>,
     tenant: Rc<ShardTenant>,
     topic: Topic,
-    line: u64,
+    line: Rc<Line>,
 }
 
 impl Listening {
     /// Counts a place that was taken in the hub, and gives it back when dropped.
-    pub fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, line: u64) -> Self {
+    pub fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, line: Rc<Line>) -> Self {
         tenant.metrics.subscriptions.inc();
+        line.channels.update(|channels| channels + 1);
         Self {
             shard,
             tenant,
@@ -56,6 +58,7 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.tenant.metrics.subscriptions.dec();
-        self.shard.hub.borrow_mut().remove(&self.topic, self.line);
+        self.shard.hub.borrow_mut().remove(&self.topic, self.line.id);
+        self.line.channels.update(|channels| channels.saturating_sub(1));
     }
 }

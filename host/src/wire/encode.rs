@@ -76,6 +76,30 @@ pub fn close_frame(code: impl Into<Option<u16>>, reason: &str) -> Bytes {
     whole_frame(Opcode::Close, &payload[..2 + reason.len()])
 }
 
+/// Where the frame ends that holds the byte `at` of `frames`: whole frames of a server, one behind the other.
+#[must_use]
+pub fn frame_end(frames: &[u8], at: usize) -> usize {
+    let mut end = 0;
+    while end <= at && end < frames.len() {
+        let length = frame_length(&frames[end..]).unwrap_or(usize::MAX);
+        end = end.saturating_add(length).min(frames.len());
+    }
+    end
+}
+
+/// RFC 6455 5.2: a length of 126 or 127 says that the length follows, in two or eight bytes.
+fn frame_length(frame: &[u8]) -> Option<usize> {
+    let (short, rest) = frame.get(1..)?.split_first()?;
+    match short {
+        126 => Some(4 + usize::from(u16::from_be_bytes(*rest.first_chunk()?))),
+        127 => {
+            let length = usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).ok()?;
+            length.checked_add(MAX_SERVER_HEADER)
+        }
+        short => Some(2 + usize::from(*short)),
+    }
+}
+
 /// Appends the header of a data frame whose payload of `payload` bytes the caller appends next.
 pub fn put_header(out: &mut BytesMut, kind: FrameKind, payload: usize) {
     let (header, length) = header(kind.opcode(), payload);

@@ -1,6 +1,7 @@
 //! The broker as a neighbour sees it: its doors, limits, signals, config and metrics.
 
 mod admin;
+mod api;
 mod check;
 mod door;
 mod drain;

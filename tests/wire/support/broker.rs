@@ -13,6 +13,7 @@ use super::http::{self, Response};
 use super::lines::Lines;
 use super::metrics::Metrics;
 use super::process::Process;
+use super::usage::Usage;
 use super::within;
 
 /// A broker that listens. Killed when dropped; its log is shown if the test failed.
@@ -85,6 +86,17 @@ impl Broker {
     /// `SIGINT`.
     pub fn interrupt(&self) {
         self.process.signal(Signal::INT);
+    }
+
+    /// `SIGKILL`: gone without a word. Waits until the system has taken back all that it held.
+    pub async fn kill(&self) {
+        self.process.signal(Signal::KILL);
+        self.process.ended().await;
+    }
+
+    /// What it holds of the machine.
+    pub fn usage(&self) -> Usage {
+        Usage::of(self.process.pid())
     }
 
     /// `SIGHUP`, after the config file was changed to this. Waits until the reload is counted.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -22,6 +23,7 @@ pub struct Client {
     next_id: u64,
     channel: String,
     answers_pings: bool,
+    patience: Duration,
     close: Option<Frame>,
     /// The upgrade's response.
     pub handshake: Response,
@@ -40,6 +42,7 @@ impl Client {
             next_id: 1,
             channel: String::new(),
             answers_pings: true,
+            patience: PATIENCE,
             close: None,
             handshake,
             welcome: Value::Null,
@@ -55,6 +58,16 @@ impl Client {
     pub fn ignore_pings(&mut self) -> &mut Self {
         self.answers_pings = false;
         self
+    }
+
+    /// From now on each wait may take this long.
+    pub fn patience(&mut self, patience: Duration) -> &mut Self {
+        self.patience = patience;
+        self
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
     }
 
     // === sending ===
@@ -223,7 +236,7 @@ impl Client {
 
     /// The close frame's code, after whatever comes before it. None: the stream ended without one.
     pub async fn closed(&mut self) -> Option<u16> {
-        let deadline = deadline();
+        let deadline = self.deadline();
         while self.close.is_none() {
             match self.frame_by(deadline).await {
                 Some(frame) => self.hear(frame).await,
@@ -264,7 +277,7 @@ impl Client {
 
     /// The stream ends, with or without a close frame.
     pub async fn expect_end(&mut self) {
-        let deadline = deadline();
+        let deadline = self.deadline();
         while let Some(frame) = self.frame_by(deadline).await {
             self.hear(frame).await;
         }
@@ -296,7 +309,7 @@ impl Client {
 
     /// The next frame as it is; none at the end of the stream.
     pub async fn frame(&mut self) -> Option<Frame> {
-        self.frame_by(deadline()).await
+        self.frame_by(self.deadline()).await
     }
 
     async fn frame_by(&mut self, deadline: Instant) -> Option<Frame> {
@@ -305,9 +318,10 @@ impl Client {
     }
 
     /// The first envelope that `fits`, waiting for it. Others stay for later.
-    async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
+    /// The next envelope that fits; others wait.
+    pub async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
         let mut seen = 0;
-        let deadline = deadline();
+        let deadline = self.deadline();
         loop {
             if let Some(at) = self.waiting.iter().skip(seen).position(&fits) {
                 return self.waiting.remove(seen + at).expect("just found");
@@ -357,10 +371,6 @@ impl Client {
     fn transcript(&self) -> String {
         tail(&self.heard)
     }
-}
-
-fn deadline() -> Instant {
-    Instant::now() + PATIENCE
 }
 
 fn tail(heard: &[String]) -> String {

@@ -54,6 +54,12 @@ pub async fn get(address: SocketAddr, path: &str) -> Response {
 
 /// Reads a response and, after an upgrade, what came too early behind it.
 pub async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
+    let response = try_respond(stream).await;
+    response.expect("the server answers before it closes")
+}
+
+/// The same; none if the stream ends before the whole head is there.
+pub async fn try_respond(stream: &mut TcpStream) -> Option<(Response, Vec<u8>)> {
     let mut bytes = Vec::new();
     let whole = async {
         loop {
@@ -66,17 +72,11 @@ pub async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
             }
         }
     };
-    let end = within(whole, || "no whole response head".into()).await;
-    let Some(end) = end else {
-        panic!(
-            "the server closed without a response: {:?}",
-            String::from_utf8_lossy(&bytes)
-        );
-    };
+    let end = within(whole, || "no whole response head".into()).await?;
     let mut rest = bytes.split_off(end);
     let mut response = read_head(&String::from_utf8_lossy(&bytes));
     if response.status == 101 {
-        return (response, rest);
+        return Some((response, rest));
     }
     within(
         async {
@@ -89,7 +89,7 @@ pub async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
     let chunked = response.header("transfer-encoding") == Some("chunked");
     let body = if chunked { dechunk(&rest) } else { rest };
     response.body = String::from_utf8_lossy(&body).into_owned();
-    (response, Vec::new())
+    Some((response, Vec::new()))
 }
 
 fn is_whole(response: &Response, body: &[u8]) -> bool {

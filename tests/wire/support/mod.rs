@@ -1,5 +1,6 @@
 //! Everything the tests hold in their hands: a broker, clients, tokens, hostile guests.
 
+pub mod admin;
 pub mod broker;
 pub mod client;
 pub mod config;
@@ -8,17 +9,28 @@ pub mod envelope;
 pub mod guests;
 pub mod http;
 pub mod lines;
+pub mod link;
 pub mod metrics;
+pub mod nodes;
 pub mod process;
+pub mod redis;
+pub mod redis_cluster;
+pub mod resp;
+pub mod sentinel;
 pub mod shared;
 pub mod socket;
 pub mod token;
+pub mod usage;
 
 use std::future::Future;
 use std::time::Duration;
 
 pub use broker::Broker;
 pub use client::Client;
+pub use nodes::Nodes;
+pub use redis::Redis;
+pub use redis_cluster::RedisCluster;
+pub use sentinel::Sentinels;
 pub use serde_json::{Value, json};
 pub use shared::shared;
 pub use socket::Frame;
@@ -31,5 +43,25 @@ pub async fn within<T>(event: impl Future<Output = T>, otherwise: impl FnOnce() 
     match tokio::time::timeout(PATIENCE, event).await {
         Ok(value) => value,
         Err(late) => panic!("waited {PATIENCE:?}, {late}: {}", otherwise()),
+    }
+}
+
+/// Between two looks at something that tells nobody when it changes.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Asks `probe` until it gives something, or fails after `limit`. For what sends no event: another program's state.
+pub async fn eventually<T>(limit: Duration, what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            looks.tick().await;
+            if let Some(found) = probe().await {
+                return found;
+            }
+        }
+    };
+    match tokio::time::timeout(limit, looking).await {
+        Ok(found) => found,
+        Err(late) => panic!("waited {limit:?} for {what}: {late}"),
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::lines::Lines;
 use super::within;
 
-/// A running (or ended) `sluicegate`. Killed when dropped.
+/// A running (or ended) program. Killed when dropped.
 pub struct Process {
     pid: Pid,
     exit: watch::Receiver<Option<ExitStatus>>,
@@ -39,17 +39,24 @@ fn binary() -> PathBuf {
 impl Process {
     /// Starts `sluicegate` with these arguments.
     pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>, log_level: &str) -> Self {
-        let mut child = Command::new(binary())
+        let mut command = Command::new(binary());
+        command
             .args(args)
             .env("RUST_LOG", log_level)
             .env("NO_COLOR", "1")
             // Compiled plugins are kept between runs, away from the cache of the user.
-            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+        Self::spawn(&mut command)
+    }
+
+    /// Starts a program.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the broker's binary starts");
+            .unwrap_or_else(|e| panic!("{}: {e}", command.get_program().display()));
         let pid = Pid::from_child(&child);
         let stdout = Lines::read(child.stdout.take().unwrap());
         let stderr = Lines::read(child.stderr.take().unwrap());
@@ -65,9 +72,19 @@ impl Process {
         }
     }
 
+    /// Its number, for a look into `/proc`.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Whether it ended.
+    pub fn has_ended(&self) -> bool {
+        self.exit.borrow().is_some()
+    }
+
     /// Sends a signal, if it still runs.
     pub fn signal(&self, signal: Signal) {
-        if self.exit.borrow().is_none() {
+        if !self.has_ended() {
             kill_process(self.pid, signal).ok();
         }
     }

@@ -78,13 +78,7 @@ impl Ear {
     /// Takes what came.
     pub fn hear(&self, push: PushInfo) {
         match push.kind {
-            PushKind::Message | PushKind::SMessage => {
-                // What was not heard makes a hole, and the way to fill holes is to begin anew.
-                if !self.is_ended() && !read(push.data).is_some_and(|heard| self.queue.put(heard)) {
-                    tracing::warn!("more comes from Redis than can be passed on; subscribing anew");
-                    self.end();
-                }
-            }
+            PushKind::Message | PushKind::SMessage => self.take(push.data),
             PushKind::Subscribe | PushKind::SSubscribe => self.confirm(),
             PushKind::Unsubscribe | PushKind::SUnsubscribe => {
                 let asked = self
@@ -98,6 +92,14 @@ impl Ear {
             }
             PushKind::Disconnection => self.end(),
             _ => {}
+        }
+    }
+
+    fn take(&self, data: Vec<Value>) {
+        // What was not heard makes a hole, and the way to fill holes is to begin anew.
+        if !self.is_ended() && !read(data).is_some_and(|heard| self.queue.put(heard)) {
+            tracing::warn!("more comes from Redis than can be passed on; subscribing anew");
+            self.end();
         }
     }
 

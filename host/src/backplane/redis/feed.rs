@@ -172,16 +172,12 @@ impl Feed {
 
     /// Begins to fill a hole, unless one is being filled: then that goes on a little longer.
     pub fn begin_fill(&mut self) -> bool {
-        match &mut self.filling {
-            Some(held) => {
-                held.spilled = true;
-                false
-            }
-            None => {
-                self.filling = Some(Held::default());
-                true
-            }
+        if let Some(held) = &mut self.filling {
+            held.spilled = true;
+            return false;
         }
+        self.filling = Some(Held::default());
+        true
     }
 
     /// From where to read. None: nobody has a history here, so there is no hole.

@@ -14,6 +14,7 @@ mod fill;
 mod history;
 mod link;
 mod names;
+mod notes;
 mod presence;
 mod probe;
 mod publish;
@@ -24,12 +25,15 @@ mod store;
 mod subscriber;
 mod subscribers;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -42,8 +46,10 @@ use crate::sandbox::shared::SharedStore;
 use ear::Queue;
 use feeds::{Feeds, Joined};
 use names::Names;
+use notes::Notes;
 use presence::Desk;
 use probe::Probes;
+pub(crate) use script::{Call, Script};
 pub(crate) use servers::Servers;
 use subscribers::Subscribers;
 
@@ -58,6 +64,7 @@ struct Inner {
     feeds: Feeds,
     subscribers: Subscribers,
     probes: Probes,
+    notes: Notes,
     desk: Desk,
     inboxes: Vec<mpsc::Sender<Envelope>>,
     fills: Semaphore,
@@ -74,22 +81,29 @@ struct Inner {
 
 impl RedisBackplane {
     /// A backplane for the shards whose inboxes these are. Its tasks run on the runtime this is called in, and
-    /// connect in their own time: until then everything fails.
-    pub fn start(settings: RedisSettings, node: &str, inboxes: Vec<mpsc::Sender<Envelope>>) -> Self {
+    /// connect in their own time: until then everything fails. Beside it, what other nodes send to this one.
+    pub fn start(
+        settings: RedisSettings,
+        node: &str,
+        inboxes: Vec<mpsc::Sender<Envelope>>,
+    ) -> (Self, mpsc::Receiver<Bytes>) {
         let nonce = getrandom::u64().expect("the system gives random bytes");
         let (queue, heard) = Queue::new();
         let names = Names::new(&settings.prefix);
+        let instance = format!("{node}~{nonce:x}");
+        let (notes, received) = Notes::new([names.notes(None), names.notes(Some(&instance))]);
         let inner = Arc::new(Inner {
             feeds: Feeds::new(names, inboxes.len(), settings.position_check),
             subscribers: Subscribers::default(),
             probes: Probes::default(),
+            notes,
             desk: Desk::default(),
             inboxes,
             fills: Semaphore::new(fill::AT_ONCE),
             runtime: Handle::current(),
             timeout: settings.timeout,
             replicas: settings.replicas,
-            instance: format!("{node}~{nonce:x}"),
+            instance,
             nonce,
             counter: AtomicU64::new(1),
             servers: Servers::connect(settings),
@@ -99,7 +113,7 @@ impl RedisBackplane {
         tokio::spawn(inner.clone().check_quiet());
         tokio::spawn(inner.clone().keep_presence());
         tokio::spawn(inner.clone().beat());
-        Self(inner)
+        (Self(inner), received)
     }
 
     /// Where plugins keep what all nodes share.

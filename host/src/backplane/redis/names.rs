@@ -54,6 +54,14 @@ impl Names {
         format!("{}:instances", self.prefix)
     }
 
+    /// Where notes are sent: to an instance, or to all.
+    pub fn notes(&self, to: Option<&str>) -> String {
+        match to {
+            Some(instance) => format!("{}:notes:{instance}", self.prefix),
+            None => format!("{}:notes", self.prefix),
+        }
+    }
+
     /// A channel that only this instance listens to, to hear whether its subscriptions live.
     pub fn probe(&self, instance: &str, attempt: usize) -> String {
         format!("{}:probe:{instance}:{attempt}", self.prefix)

@@ -102,16 +102,18 @@ impl Desk {
         let settled = async {
             loop {
                 let more = self.settled.notified();
-                if {
-                    let state = self.state.lock();
-                    state.dirty.is_empty() && !state.busy
-                } {
+                if self.is_settled() {
                     return;
                 }
                 more.await;
             }
         };
         drop(tokio::time::timeout(SETTLE, settled).await);
+    }
+
+    fn is_settled(&self) -> bool {
+        let state = self.state.lock();
+        state.dirty.is_empty() && !state.busy
     }
 
     fn next(&self) -> Vec<(Place, Option<(Member, bool)>)> {

@@ -30,8 +30,10 @@ pub(super) async fn read(inner: Arc<Inner>, queue: Queue, mut heard: mpsc::Recei
 async fn take(inner: &Arc<Inner>, heard: Heard, shards: &mut Vec<usize>) {
     let channel = heard.channel;
     let Some(topic) = inner.feeds.topic(&channel) else {
-        // Nobody wants it any more, or it is our own probe.
-        inner.probes.hear_ours(&channel, &heard.payload);
+        // A note of another node, our own probe, or what nobody wants any more.
+        if !inner.notes.take(&channel, &heard.payload) {
+            inner.probes.hear_ours(&channel, &heard.payload);
+        }
         return;
     };
     let envelope = match codec::read_pushed(&topic, heard.payload) {

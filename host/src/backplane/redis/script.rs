@@ -25,6 +25,9 @@ pub(super) static REAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 /// Says that an instance lives.
 pub(super) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));
 
+/// Lists the instances that live.
+pub(super) static LIVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("live.lua")));
+
 /// A script with what it is called with.
 pub(crate) struct Call {
     script: &'static Script,

@@ -90,12 +90,15 @@ impl Subscriber {
         let probe = self.probe_channel();
         self.inner.probes.expect(&probe);
         self.say(self.verb(true), std::slice::from_ref(&probe), false).await?;
+        let mut listens = Vec::new();
+        self.listen_for_notes(&mut listens).await?;
         self.inner.subscribers.insert(&self.link, self.id);
         self.inner.feeds.touch_all(|_, _| false);
         let mut probe_tick = tokio::time::interval(PROBE_EVERY);
         let mut probed: Option<(Instant, String)> = None;
         loop {
             self.say_changes().await?;
+            self.listen_for_notes(&mut listens).await?;
             tokio::select! {
                 () = self.inner.feeds.called.notified() => {}
                 () = self.ear.called.notified() => {}
@@ -111,16 +114,30 @@ impl Subscriber {
         }
     }
 
+    /// Listens to the channels for notes that lie on this server; in a Cluster they may come to it later.
+    async fn listen_for_notes(&mut self, listens: &mut Vec<Arc<str>>) -> Result<(), String> {
+        let inner = self.inner.clone();
+        for channel in inner.notes.channels() {
+            let channel: Arc<str> = channel.as_str().into();
+            if self.is_ours(&channel) && !listens.contains(&channel) {
+                self.say(self.verb(true), std::slice::from_ref(&channel), false).await?;
+                listens.push(channel);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_ours(&self, name: &str) -> bool {
+        let owner = self.inner.servers.link_of(name.as_bytes());
+        owner.is_some_and(|owner| Arc::ptr_eq(&owner, &self.link))
+    }
+
     /// Subscribes and unsubscribes until everything is as it should be. One command after the other, each
     /// confirmed before the next: so nothing is ever overtaken.
     async fn say_changes(&mut self) -> Result<(), String> {
         loop {
-            let (inner, link) = (self.inner.clone(), self.link.clone());
-            let is_ours = |name: &str| {
-                let owner = inner.servers.link_of(name.as_bytes());
-                owner.is_some_and(|owner| Arc::ptr_eq(&owner, &link))
-            };
-            let batch = inner.feeds.next_batch(self.id, BATCH, is_ours);
+            let inner = self.inner.clone();
+            let batch = inner.feeds.next_batch(self.id, BATCH, |name| self.is_ours(name));
             if batch.subscribe.is_empty() && batch.unsubscribe.is_empty() {
                 return Ok(());
             }
@@ -216,14 +233,10 @@ impl Subscriber {
     /// A channel of ours on this very server.
     fn probe_channel(&self) -> Arc<str> {
         let inner = &self.inner;
-        let ours = |name: &String| {
-            let owner = inner.servers.link_of(name.as_bytes());
-            owner.is_some_and(|owner| Arc::ptr_eq(&owner, &self.link))
-        };
         let names = (0..probe::ATTEMPTS).map(|attempt| inner.feeds.names.probe(&inner.instance, attempt));
         names
             .clone()
-            .find(ours)
+            .find(|name| self.is_ours(name))
             .or_else(|| names.clone().next())
             .expect("there is a first")
             .into()

@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::chain::{FaultRules, HookKind, Hooks, OnFault};
-use crate::config::{BackplaneKind, Capability, ChannelSettings, Config, History, Limits, Overflow, load};
+use crate::config::{BackplaneKind, Capability, ChannelSettings, Config, History, Limits, Overflow, Scope, load};
 use crate::protocol::names::Channel;
 
 use super::good;
@@ -44,6 +44,12 @@ fn reads_the_whole_example() {
     assert_eq!(server.max_connections, 15_000);
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/var/cache/sluicegate")));
     assert_eq!(config.backplane, BackplaneKind::Memory);
+
+    assert_eq!(config.admin.audit_log.as_deref(), Some(Path::new("conf/audit.jsonl")));
+    let key = &config.admin.keys[0];
+    assert_eq!((&*key.name, key.sha256[..2].to_vec()), ("ops", vec![0x00, 0x11]));
+    assert_eq!(key.scopes, [Scope::Publish, Scope::Read]);
+    assert_eq!(key.tenants.as_deref(), Some(&["acme".into()][..]));
 
     let plugin = &config.plugins[0];
     assert_eq!(&*plugin.name, "authorize");
@@ -121,6 +127,7 @@ fn one_tenant_is_enough() {
     assert_eq!(server.header_timeout, Duration::from_secs(10));
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/cache/sluicegate")));
     assert_eq!(config.backplane, BackplaneKind::Memory);
+    assert!(config.admin.keys.is_empty() && config.admin.audit_log.is_none());
     assert!(config.plugins.is_empty());
 
     let tenant = &config.tenants[0];

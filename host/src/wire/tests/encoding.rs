@@ -122,3 +122,20 @@ fn section_7_4_codes_on_the_wire() {
 fn a_code_for_what_was_not_received_is_not_sent() {
     let _ = close_frame(1006, "");
 }
+
+#[test]
+fn the_end_of_each_joined_frame_is_found() {
+    let payloads = [0, 1, 125, 126, 65_535, 65_536];
+    let frames: Vec<_> = payloads.iter().map(|bytes| text_frame("x".repeat(*bytes))).collect();
+    let joined = frames.concat();
+    let mut begin = 0;
+    for frame in &frames {
+        let end = begin + frame.len();
+        for at in [begin, begin + 1, end - 1] {
+            assert_eq!(frame_end(&joined, at), end);
+        }
+        begin = end;
+    }
+    assert_eq!(frame_end(&joined, joined.len()), joined.len());
+    assert_eq!(frame_end(&[0x81], 0), 1, "what is no whole frame ends where it ends");
+}

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
-use crate::backplane::redis::tests::server::Server;
+use crate::backplane::redis::testing::Server;
 
 /// What came of hammering.
 struct Hammered {

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use crate::backplane::redis::names::Names;
 use crate::backplane::redis::servers::Servers;
 use crate::backplane::redis::store::Store;
-use crate::backplane::redis::tests::server::Server;
-use crate::config::{RedisSettings, RedisUrl};
+use crate::backplane::redis::testing::{Server, settings};
 use crate::sandbox::shared::{Line, Patience, Question, SharedKv, SharedLimiter, SharedStore, Then};
 use crate::sandbox::{Clock, Place};
 
@@ -38,13 +37,7 @@ impl SharedStore for Counted {
 impl Node {
     /// A node that is connected. Its thread ends with the test.
     pub fn start(server: &Server) -> Self {
-        let settings = RedisSettings {
-            url: RedisUrl::parse(&server.url()).unwrap(),
-            prefix: "sg".into(),
-            timeout: Duration::from_secs(1),
-            position_check: Duration::from_secs(30),
-            replicas: 0,
-        };
+        let settings = settings(server);
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient, usual};
-use crate::backplane::redis::tests::server::Server;
+use crate::backplane::redis::testing::Server;
 use crate::sandbox::KvError;
 
 /// Far below any wait that a store that does not answer could cause, far over what a busy machine adds.

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
-use crate::backplane::redis::tests::server::Server;
+use crate::backplane::redis::testing::Server;
 use crate::sandbox::KvError;
 use crate::sandbox::shared::{BYTES, KEYS};
 

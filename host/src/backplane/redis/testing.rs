@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::config::{RedisSettings, RedisUrl};
 
 /// A server.
 pub struct Server {
@@ -57,5 +60,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// Settings for it.
+pub fn settings(server: &Server) -> RedisSettings {
+    RedisSettings {
+        url: RedisUrl::parse(&server.url()).unwrap(),
+        prefix: "sg".into(),
+        timeout: Duration::from_secs(1),
+        position_check: Duration::from_secs(30),
+        replicas: 0,
     }
 }

@@ -1,0 +1,160 @@
+//! What travels between nodes: orders and reports, as JSON. A field may be added if it has a default; what
+//! there is keeps its meaning, because nodes of two versions meet during an upgrade.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What every node is to do or to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// End all connections of a user.
+    DisconnectUser {
+        /// Whose user.
+        tenant: String,
+        /// Who.
+        user: String,
+        /// One that [`crate::protocol::codes::operator_close`] knows.
+        code: u16,
+    },
+    /// End one connection.
+    DisconnectSession {
+        /// Of which tenant.
+        tenant: String,
+        /// Which one.
+        session: String,
+        /// One that [`crate::protocol::codes::operator_close`] knows.
+        code: u16,
+    },
+    /// End a user's subscriptions to a channel. They may subscribe again, if the chain allows.
+    Unsubscribe {
+        /// Whose user.
+        tenant: String,
+        /// Who.
+        user: String,
+        /// From what.
+        channel: String,
+    },
+    /// Refuse a user for so long from now, in place of a ban that there is, and end their connections.
+    Ban {
+        /// Whose user.
+        tenant: String,
+        /// Who.
+        user: String,
+        /// How long.
+        seconds: u64,
+    },
+    /// Refuse a user no longer.
+    Unban {
+        /// Whose user.
+        tenant: String,
+        /// Who.
+        user: String,
+    },
+    /// Tell the channels that somebody listens to, in the order of their names.
+    Channels {
+        /// Of which tenant.
+        tenant: String,
+        /// How their names begin.
+        prefix: String,
+        /// Not this one, and none before it.
+        after: Option<String>,
+        /// Entries of the whole page; a node tells one more, if there is one.
+        limit: usize,
+    },
+    /// Tell the connections, in the order of their sessions.
+    Connections {
+        /// Of which tenant.
+        tenant: String,
+        /// Only this user's.
+        user: Option<String>,
+        /// Not this session, and none before it.
+        after: Option<String>,
+        /// Entries of the whole page; a node tells one more, if there is one.
+        limit: usize,
+    },
+    /// Count what a tenant has.
+    Count {
+        /// Which tenant.
+        tenant: String,
+    },
+}
+
+/// What one node answers to an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
+pub enum Report {
+    /// It is done.
+    Done {
+        /// Connections, subscriptions or bans that it met.
+        affected: u64,
+    },
+    /// At most one more than asked for, in order.
+    Channels {
+        /// The channels.
+        channels: Vec<ChannelEntry>,
+    },
+    /// At most one more than asked for, in order.
+    Connections {
+        /// The connections.
+        connections: Vec<Connection>,
+    },
+    /// What there is.
+    Count {
+        /// Connections that were accepted.
+        connections: u64,
+        /// Their subscriptions.
+        subscriptions: u64,
+    },
+}
+
+/// A node's answer, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReport {
+    /// The node's name.
+    pub node: String,
+    /// What it did or told; else why not, for a person. What a node that does not answer did is not known.
+    pub result: Result<Report, String>,
+}
+
+/// A channel that somebody listens to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChannelEntry {
+    /// Its name.
+    pub channel: String,
+    /// How many connections listen, on all nodes.
+    pub subscribers: u64,
+}
+
+/// A connection that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Connection {
+    /// Its id, unique on all nodes.
+    pub session: String,
+    /// Who it is; absent for one without a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Whose it is.
+    pub tenant: String,
+    /// The node that it is connected to.
+    pub node: String,
+    /// `websocket`
+    pub transport: String,
+    /// The peer's IP address, as the node sees it.
+    pub remote_address: String,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub connected_at_ms: u64,
+    /// How many channels it listens to.
+    pub channels: u64,
+}
+
+/// What a tenant has on one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NodeCount {
+    /// The node's name.
+    pub node: String,
+    /// Connections that were accepted.
+    pub connections: u64,
+    /// Their subscriptions.
+    pub subscriptions: u64,
+}

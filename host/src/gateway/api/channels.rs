@@ -1,0 +1,66 @@
+//! The channels that somebody listens to, page by page.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::{Call, Endpoint, Nothing, Verb};
+use super::problem::Problem;
+use super::values::Limit;
+use super::{Api, nodes};
+use crate::config::Scope;
+use crate::control::{self, ChannelEntry, Order, Report};
+
+pub(super) struct Channels;
+
+/// Which channels.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelsQuery {
+    /// How their names begin.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    prefix: String,
+    /// Only what comes after this: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+    #[serde(default)]
+    limit: Limit,
+}
+
+/// A page of channels, in the order of their names' bytes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ChannelsAnswer {
+    channels: Vec<ChannelEntry>,
+    /// The `after` of the next page; absent in the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl Endpoint for Channels {
+    const NAME: &'static str = "listChannels";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/tenants/{tenant}/channels";
+    const SUMMARY: &'static str = "List the channels that somebody listens to.";
+    const SCOPE: Scope = Scope::Read;
+    type Path = Nothing;
+    type Query = ChannelsQuery;
+    type Body = Nothing;
+    type Answer = ChannelsAnswer;
+
+    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<ChannelsAnswer, Problem> {
+        let ChannelsQuery { prefix, after, limit } = call.query;
+        let order = Order::Channels {
+            tenant: call.tenant.name.to_string(),
+            prefix,
+            after,
+            limit: limit.0,
+        };
+        let reports = nodes::ask(&api, order, |report| matches!(report, Report::Channels { .. })).await?;
+        let page = control::channels(reports, limit.0);
+        Ok(ChannelsAnswer {
+            channels: page.entries,
+            next: page.next,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! A tenant at a glance: how much of it is connected, by node.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::endpoint::{Call, Endpoint, Nothing, Verb};
+use super::problem::Problem;
+use super::{Api, nodes};
+use crate::config::Scope;
+use crate::control::{self, NodeCount, Order, Report};
+
+pub(super) struct Count;
+
+/// How much of a tenant is connected.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct CountAnswer {
+    tenant: String,
+    /// On all nodes.
+    connections: u64,
+    /// On all nodes.
+    subscriptions: u64,
+    nodes: Vec<NodeCount>,
+}
+
+impl Endpoint for Count {
+    const NAME: &'static str = "count";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/tenants/{tenant}";
+    const SUMMARY: &'static str = "Count connections and subscriptions, by node.";
+    const SCOPE: Scope = Scope::Read;
+    type Path = Nothing;
+    type Query = Nothing;
+    type Body = Nothing;
+    type Answer = CountAnswer;
+
+    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<CountAnswer, Problem> {
+        let tenant = call.tenant.name.to_string();
+        let order = Order::Count { tenant: tenant.clone() };
+        let reports = nodes::ask(&api, order, |report| matches!(report, Report::Count { .. })).await?;
+        let nodes = control::counts(&reports);
+        Ok(CountAnswer {
+            tenant,
+            connections: nodes.iter().map(|node| node.connections).sum(),
+            subscriptions: nodes.iter().map(|node| node.subscriptions).sum(),
+            nodes,
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! What was said in a channel.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Api;
+use super::endpoint::{Call, Endpoint, Nothing, Verb};
+use super::problem::{BAD_QUERY, INTERNAL, NO_HISTORY, Problem, UNRECOVERABLE};
+use super::values::{Limit, OnChannel};
+use crate::backplane::Query;
+use crate::config::Scope;
+use crate::protocol::Position;
+use crate::protocol::names::Topic;
+use crate::session::fitting;
+
+pub(super) struct History;
+
+/// Which part.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HistoryQuery {
+    #[serde(default)]
+    limit: Limit,
+    /// With `since_offset`: only what comes after this position; before it, if reversed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since_epoch: Option<String>,
+    /// With `since_epoch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since_offset: Option<u64>,
+    /// Newest first.
+    #[serde(default)]
+    reverse: bool,
+}
+
+/// A part of what was said, oldest first unless reversed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct HistoryAnswer {
+    channel: String,
+    /// Which life of the history this is.
+    epoch: String,
+    /// The newest message's place; 0 if nothing was said yet.
+    offset: u64,
+    /// Messages as subscribers get them. Fewer than asked for if they are large: ask again from the last one.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    messages: Vec<Box<RawValue>>,
+}
+
+impl Endpoint for History {
+    const NAME: &'static str = "readHistory";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/tenants/{tenant}/channels/{channel}/history";
+    const SUMMARY: &'static str = "Read what was said in a channel.";
+    const SCOPE: Scope = Scope::Read;
+    type Path = OnChannel;
+    type Query = HistoryQuery;
+    type Body = Nothing;
+    type Answer = HistoryAnswer;
+
+    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<HistoryAnswer, Problem> {
+        let topic = Topic {
+            tenant: call.tenant.name.clone(),
+            channel: call.path.channel.0,
+        };
+        let settings = call.tenant.channel(&topic.channel);
+        if settings.history.is_none() {
+            return Err(NO_HISTORY.because("history in its [[tenants.channels]] turns it on"));
+        }
+        let reverse = call.query.reverse;
+        let query = Query {
+            limit: Some(call.query.limit.0),
+            since: since(call.query)?,
+            reverse,
+        };
+        let page = api.backplane.history(&topic, settings, query).await?;
+        // Backwards, what is gone is simply the end.
+        if !page.whole && !reverse {
+            return Err(UNRECOVERABLE.because("read it without since"));
+        }
+        let raw = |json: bytes::Bytes| {
+            let text = String::from_utf8(json.into()).map_err(|error| error.to_string())?;
+            RawValue::from_string(text).map_err(|error| error.to_string())
+        };
+        let messages = fitting(&page.messages).map(raw).collect::<Result<_, _>>();
+        Ok(HistoryAnswer {
+            channel: topic.channel.as_str().to_owned(),
+            epoch: page.newest.epoch.to_string(),
+            offset: page.newest.offset,
+            messages: messages.map_err(|error| INTERNAL.because(error))?,
+        })
+    }
+}
+
+fn since(query: HistoryQuery) -> Result<Option<Position>, Problem> {
+    match (query.since_epoch, query.since_offset) {
+        (Some(epoch), Some(offset)) => Ok(Some(Position {
+            epoch: epoch.into(),
+            offset,
+        })),
+        (None, None) => Ok(None),
+        _ => Err(BAD_QUERY.because("since_epoch and since_offset come together")),
+    }
+}

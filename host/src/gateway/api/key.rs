@@ -1,0 +1,134 @@
+//! Who calls: the keys of the config, and whether one is good for what is asked.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_TENANT, Problem};
+use crate::config::{Admin, AdminKey, Scope};
+use crate::gateway::bearer;
+
+/// Bytes of a key at least. `sluicegate admin-key` makes keys of 32 random bytes, and one that nobody can guess
+/// needs neither salt nor a slow hash: whoever has its SHA-256 would have to try 2^256 keys. That is not so
+/// for a password, so what is too short to be such a key is none, even if its hash is in the config.
+const KEY_BYTES: usize = 32;
+
+/// The keys of a config.
+pub(super) struct Keys(Vec<Arc<AdminKey>>);
+
+impl Keys {
+    pub fn new(admin: &Admin) -> Self {
+        Self(admin.keys.iter().cloned().map(Arc::new).collect())
+    }
+
+    /// The key that a request brings.
+    pub fn of(&self, headers: &HeaderMap) -> Result<Arc<AdminKey>, Problem> {
+        if self.0.is_empty() {
+            return Err(NO_KEYS.because("the config has no [[admin.keys]]; `sluicegate admin-key` makes one"));
+        }
+        let Some(key) = bearer::header_token(headers) else {
+            return Err(BAD_KEY.because("send a key: Authorization: Bearer KEY"));
+        };
+        if key.len() < KEY_BYTES {
+            return Err(BAD_KEY.because(format!("a key has at least {KEY_BYTES} bytes")));
+        }
+        self.find(&key).ok_or_else(|| BAD_KEY.because("this key is not known"))
+    }
+
+    /// Compares with every key in full, so that the time it takes tells nothing of how near a guess was.
+    fn find(&self, key: &str) -> Option<Arc<AdminKey>> {
+        let hash: [u8; 32] = Sha256::digest(key).into();
+        let (mut found, mut place) = (Choice::from(0), 0u32);
+        for (index, known) in (0u32..).zip(&self.0) {
+            let same = known.sha256.ct_eq(&hash);
+            place.conditional_assign(&index, same);
+            found |= same;
+        }
+        let place = usize::try_from(place).ok()?;
+        bool::from(found).then(|| self.0[place].clone())
+    }
+}
+
+/// Whether a key is good for a scope of a tenant. The tenant first, and before it is looked up: a key learns
+/// nothing of tenants that are none of its business.
+pub(super) fn check(key: &AdminKey, scope: Scope, tenant: &str) -> Result<(), Problem> {
+    if let Some(tenants) = &key.tenants
+        && !tenants.iter().any(|name| **name == *tenant)
+    {
+        return Err(OTHER_TENANT.because(format!("the key {:?} does not name this tenant", &*key.name)));
+    }
+    if !key.scopes.contains(&scope) {
+        let detail = format!("the key {:?} lacks the scope {:?}", &*key.name, scope.name());
+        return Err(MISSING_SCOPE.because(detail));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use axum::http::header::AUTHORIZATION;
+
+    use super::*;
+
+    fn key(name: &str, secret: &str, tenants: Option<&[&str]>) -> AdminKey {
+        AdminKey {
+            name: name.into(),
+            sha256: Sha256::digest(secret).into(),
+            scopes: vec![Scope::Read],
+            tenants: tenants.map(|names| names.iter().map(|name| Arc::from(*name)).collect()),
+        }
+    }
+
+    fn keys() -> Keys {
+        let secrets = ["a", "b", "short"];
+        let keys = secrets.map(|secret| match secret {
+            "short" => key(secret, secret, None),
+            _ => key(secret, &secret.repeat(32), None),
+        });
+        Keys::new(&Admin {
+            keys: keys.into(),
+            audit_log: None,
+        })
+    }
+
+    fn found(authorization: &str) -> Result<String, &'static str> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap());
+        let key = keys().of(&headers).map_err(|problem| problem.kind.code)?;
+        Ok(key.name.to_string())
+    }
+
+    #[test]
+    fn finds_the_key_and_no_other() {
+        for secret in ["a", "b"] {
+            assert_eq!(found(&format!("Bearer {}", secret.repeat(32))), Ok(secret.to_owned()));
+        }
+        let wrong = [
+            "c".repeat(32),
+            "a".repeat(33),
+            "a".repeat(31),
+            "short".into(),
+            String::new(),
+        ];
+        for secret in wrong {
+            assert_eq!(found(&format!("Bearer {secret}")), Err("bad_key"), "{secret}");
+        }
+        assert_eq!(found(&format!("Basic {}", "a".repeat(32))), Err("bad_key"));
+        assert_eq!(keys().of(&HeaderMap::new()).unwrap_err().kind.code, "bad_key");
+        let none = Keys::new(&Admin::default());
+        assert_eq!(none.of(&HeaderMap::new()).unwrap_err().kind.code, "no_keys");
+    }
+
+    #[test]
+    fn a_key_is_good_for_its_tenants_and_scopes() {
+        let code = |key: &AdminKey, scope, tenant| check(key, scope, tenant).map_err(|problem| problem.kind.code);
+        let acme = key("ops", "x", Some(&["acme"]));
+        assert_eq!(code(&acme, Scope::Read, "acme"), Ok(()));
+        assert_eq!(code(&acme, Scope::Ban, "acme"), Err("missing_scope"));
+        assert_eq!(code(&acme, Scope::Read, "other"), Err("other_tenant"));
+        assert_eq!(code(&key("all", "x", None), Scope::Read, "other"), Ok(()));
+    }
+}

@@ -1,0 +1,140 @@
+//! `publish`: the operator says something in one channel. No plugin is asked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::Api;
+use super::endpoint::{Call, Endpoint, Nothing, Verb};
+use super::problem::{BAD_BODY, Problem, TOO_LARGE};
+use super::values::{ChannelName, MessageKey};
+use crate::backplane::{Manner, Published};
+use crate::chain::{Message, Permit, Unfit};
+use crate::config::{Scope, Tenant};
+use crate::protocol::names::{Channel, Topic};
+
+pub(super) struct Publish;
+
+/// What to say, and where.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PublishBody {
+    pub channel: ChannelName,
+    /// Any JSON. Subscribers get it byte for byte.
+    #[serde(skip_serializing)]
+    #[schemars(with = "serde_json::Value")]
+    pub data: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<MessageKey>,
+    /// Takes no history, and is the first to be dropped for a slow receiver.
+    #[serde(default)]
+    pub ephemeral: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PublishAnswer {
+    /// The message's id; that of the first one for a duplicate.
+    pub message: String,
+    /// Which life of the channel's history it is in, if it took a place there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<String>,
+    /// Its place in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// The key was seen within the channel's window, and nothing was published.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+impl Endpoint for Publish {
+    const NAME: &'static str = "publish";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/tenants/{tenant}/publish";
+    const SUMMARY: &'static str = "Publish a message to a channel.";
+    const SCOPE: Scope = Scope::Publish;
+    type Path = Nothing;
+    type Query = Nothing;
+    type Body = PublishBody;
+    type Answer = PublishAnswer;
+
+    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<PublishAnswer, Problem> {
+        let PublishBody {
+            channel,
+            data,
+            key,
+            ephemeral,
+        } = call.body;
+        let saying = Saying {
+            data: Bytes::from(String::from(Box::<str>::from(data))),
+            key,
+            ephemeral,
+        };
+        saying.publish(&api, &call.tenant, channel.0).await
+    }
+}
+
+/// What is said, wherever.
+#[derive(Clone)]
+pub(super) struct Saying {
+    pub data: Bytes,
+    pub key: Option<MessageKey>,
+    pub ephemeral: bool,
+}
+
+impl Saying {
+    pub async fn publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<PublishAnswer, Problem> {
+        let metrics = api.metrics.tenant(&tenant.name);
+        let outcome = self.try_publish(api, tenant, channel).await;
+        match &outcome {
+            Ok(_) => metrics.published.inc(),
+            Err(_) => metrics.refused.inc(),
+        }
+        Ok(outcome?.into())
+    }
+
+    async fn try_publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<Published, Problem> {
+        let manner = Manner {
+            from: None,
+            key: self.key.map(|key| key.0.into_boxed_str()),
+            ephemeral: self.ephemeral,
+            echo: true,
+            settings: tenant.channel(&channel).clone(),
+        };
+        let message = Message {
+            topic: Topic {
+                tenant: tenant.name.clone(),
+                channel,
+            },
+            data: self.data,
+            tags: Vec::new(),
+        };
+        let permit = Permit::by_operator(message, tenant.limits.message_bytes)?;
+        Ok(api.backplane.publish(permit, manner).await?)
+    }
+}
+
+impl From<Unfit> for Problem {
+    fn from(unfit: Unfit) -> Self {
+        let kind = match unfit {
+            Unfit::TooLarge { .. } => TOO_LARGE,
+            Unfit::NotJson(_) => BAD_BODY,
+        };
+        kind.because(unfit.to_string())
+    }
+}
+
+impl From<Published> for PublishAnswer {
+    fn from(published: Published) -> Self {
+        let (epoch, offset) = published.position.map(|at| (at.epoch.to_string(), at.offset)).unzip();
+        Self {
+            message: published.id.to_string(),
+            epoch,
+            offset,
+            duplicate: published.duplicate,
+        }
+    }
+}

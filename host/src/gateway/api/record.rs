@@ -1,0 +1,128 @@
+//! What the audit log says of one call. A call that changes something has two lines: `intent` before it is
+//! carried out, and `call` when it is over. Without the first it is not carried out, so nothing changes that is
+//! not written down; the second tells how it ended. Every other call has the second alone, and a reader gets
+//! nothing that was not written down either.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::Api;
+use super::problem::{NO_AUDIT, Problem};
+use crate::protocol::write::now_ms;
+
+/// Characters of a path that is no route's, at most.
+const PATH_CHARS: usize = 256;
+
+/// One call, as far as it is known.
+pub(super) struct Record {
+    id: String,
+    begin: Instant,
+    remote: Option<SocketAddr>,
+    method: String,
+    route: String,
+    pub key: Option<Arc<str>>,
+    pub tenant: Option<String>,
+    /// What the path, the query and the body say.
+    pub params: Map<String, Value>,
+    /// The first line is written, so what is asked may be done.
+    intended: bool,
+}
+
+/// One line.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// Milliseconds since the Unix epoch.
+    ts: u64,
+    event: &'static str,
+    /// The same in the lines of one call.
+    call: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<SocketAddr>,
+    method: &'a str,
+    route: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    params: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
+}
+
+impl Record {
+    /// A call to `route`; none for one that there is not, which is told by its path.
+    pub fn new(request: &Request, route: Option<&str>) -> Self {
+        let path = || request.uri().path().chars().take(PATH_CHARS).collect();
+        Self {
+            id: format!("{:016x}", getrandom::u64().unwrap_or_default()),
+            begin: Instant::now(),
+            remote: request.extensions().get::<SocketAddr>().copied(),
+            method: request.method().to_string(),
+            route: route.map_or_else(path, str::to_owned),
+            key: None,
+            tenant: None,
+            params: Map::new(),
+            intended: false,
+        }
+    }
+
+    /// Notes what `asked` says.
+    pub fn note(&mut self, asked: &impl Serialize) {
+        if let Ok(Value::Object(fields)) = serde_json::to_value(asked) {
+            self.params.extend(fields);
+        }
+    }
+
+    /// Before something is changed.
+    pub fn intend(&mut self, api: &Api) -> Result<(), Problem> {
+        self.write(api, "intent", None).map_err(cannot)?;
+        self.intended = true;
+        Ok(())
+    }
+
+    /// When the call is over. The error is the answer instead, unless something was changed: that is done,
+    /// it was written down before, and an error would have it done twice.
+    pub fn conclude(&self, api: &Api, status: u16, problem: Option<&str>) -> Result<(), Problem> {
+        match self.write(api, "call", Some((status, problem))) {
+            Err(error) if self.intended => {
+                tracing::error!(%error, call = self.id, status, "the end of a call is not in the audit log");
+                Ok(())
+            }
+            outcome => outcome.map_err(cannot),
+        }
+    }
+
+    fn write(&self, api: &Api, event: &'static str, outcome: Option<(u16, Option<&str>)>) -> io::Result<()> {
+        let elapsed = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        api.audit.write(&Line {
+            ts: now_ms(),
+            event,
+            call: &self.id,
+            key: self.key.as_deref(),
+            remote: self.remote,
+            method: &self.method,
+            route: &self.route,
+            tenant: self.tenant.as_deref(),
+            params: &self.params,
+            status: outcome.map(|(status, _)| status),
+            problem: outcome.and_then(|(_, problem)| problem),
+            duration_ms: outcome.map(|_| elapsed),
+        })
+    }
+}
+
+fn cannot(error: io::Error) -> Problem {
+    tracing::error!(%error, "an admin call cannot be written to the audit log, and is not answered");
+    NO_AUDIT.because("the audit log takes no line; nothing was changed or told")
+}

@@ -1,0 +1,201 @@
+//! What a broker of one node never shows: nodes that are silent, buses that are down, calls that take too long.
+//! The bus is a stand-in, the clock the test's.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::AUTHORIZATION;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::backplane::memory::MemoryBackplane;
+use crate::backplane::{Answer, Unavailable};
+use crate::control::{ChannelEntry, NodeReport, Order, Report};
+use crate::gateway::{Directory, call as ask_router};
+
+const KEY: &str = "a-key-of-at-least-thirty-two-bytes";
+
+/// How a stand-in answers.
+#[derive(Clone, Copy)]
+enum Mood {
+    /// Two nodes; the second is silent.
+    OneSilent,
+    /// Two nodes that have a channel each and one together.
+    Two,
+    /// Nobody is reached.
+    Down,
+    /// For ever about to.
+    Stuck,
+    /// After a second.
+    Slow,
+}
+
+struct StandIn {
+    mood: Mood,
+    done: Arc<AtomicUsize>,
+}
+
+impl Bus for StandIn {
+    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>> {
+        let report = |node: &str, result| NodeReport {
+            node: node.into(),
+            result,
+        };
+        Box::pin(async move {
+            match self.mood {
+                Mood::OneSilent => Ok(vec![
+                    report("a", Ok(Report::Done { affected: 2 })),
+                    report("b", Err("it is silent".into())),
+                ]),
+                Mood::Two => {
+                    assert!(matches!(order, Order::Channels { limit: 2, .. }), "{order:?}");
+                    let entry = |channel: &str| ChannelEntry {
+                        channel: channel.into(),
+                        subscribers: 1,
+                    };
+                    let channels = |names: [&str; 2]| Report::Channels {
+                        channels: names.map(entry).into(),
+                    };
+                    Ok(vec![
+                        report("a", Ok(channels(["1", "2"]))),
+                        report("b", Ok(channels(["2", "3"]))),
+                    ])
+                }
+                Mood::Down => Err(Unavailable("no bus".into())),
+                Mood::Stuck => std::future::pending().await,
+                Mood::Slow => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    self.done.fetch_add(1, Ordering::Relaxed);
+                    Ok(vec![report("a", Ok(Report::Done { affected: 1 }))])
+                }
+            }
+        })
+    }
+}
+
+fn api(mood: Mood) -> (Router, Arc<AtomicUsize>) {
+    let hash = Sha256::digest(KEY)
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let text = format!(
+        "tenants = [{{ name = \"acme\" }}]\n[[admin.keys]]\nname = \"ops\"\nsha256 = \"{hash}\"\n\
+         scopes = [\"publish\", \"read\", \"connections\", \"ban\"]"
+    );
+    let config = crate::config::parse(Path::new("t.toml"), &text).unwrap();
+    let gateway = Arc::new(Gateway {
+        directory: ArcSwap::from_pointee(Directory::new(&config)),
+        max_connections: 1,
+        connections: 0.into(),
+        header_timeout: Duration::from_secs(1),
+        closed: false.into(),
+        demo: false,
+        metrics: Metrics::new(),
+    });
+    let done = Arc::new(AtomicUsize::new(0));
+    let bus = Arc::new(StandIn {
+        mood,
+        done: done.clone(),
+    });
+    let backplane = MemoryBackplane::new(Vec::new());
+    let api = Api::new(bus, backplane, gateway, AuditLog::default(), &config);
+    (router(api), done)
+}
+
+fn request(method: &str, path: &str, body: Body) -> Request {
+    Request::builder()
+        .method(method)
+        .uri(format!("{PREFIX}/tenants/acme{path}"))
+        .header(AUTHORIZATION, format!("Bearer {KEY}"))
+        .body(body)
+        .unwrap()
+}
+
+async fn answer(router: &Router, request: Request) -> (u16, Option<String>, Value) {
+    let response = ask_router(router.clone(), request).await.unwrap();
+    let retry = response.headers().get("retry-after");
+    let retry = retry.map(|value| value.to_str().unwrap().to_owned());
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, retry, serde_json::from_slice(&body).unwrap())
+}
+
+fn kick() -> Request {
+    request("POST", "/users/ann/disconnect", Body::empty())
+}
+
+#[tokio::test]
+async fn who_did_not_answer_is_named_with_what_was_done_elsewhere() {
+    let (router, _) = api(Mood::OneSilent);
+    let (status, _, problem) = answer(&router, kick()).await;
+    assert_eq!((status, &problem["code"]), (504, &json!("nodes_unreachable")));
+    assert_eq!(problem["nodes"], json!([{ "node": "b", "error": "it is silent" }]));
+    assert_eq!(problem["done"], json!([{ "node": "a", "affected": 2 }]));
+    // A list with a part missing is no list.
+    let (status, _, problem) = answer(&router, request("GET", "/channels", Body::empty())).await;
+    assert_eq!((status, problem["nodes"].as_array().map(Vec::len)), (504, Some(2)));
+}
+
+#[tokio::test]
+async fn lists_are_of_all_nodes() {
+    let (router, _) = api(Mood::Two);
+    let (status, _, page) = answer(&router, request("GET", "/channels?limit=2", Body::empty())).await;
+    let expected = json!({
+        "channels": [{ "channel": "1", "subscribers": 1 }, { "channel": "2", "subscribers": 2 }],
+        "next": "2",
+    });
+    assert_eq!((status, page), (200, expected));
+}
+
+#[tokio::test]
+async fn a_bus_that_is_down_is_worth_another_try() {
+    let (router, _) = api(Mood::Down);
+    let (status, retry, problem) = answer(&router, kick()).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("backplane_unavailable")));
+    assert_eq!(retry.as_deref(), Some("1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_does_not_wait_for_ever_and_gives_its_place_back() {
+    let (router, _) = api(Mood::Stuck);
+    let stuck: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let router = router.clone();
+            tokio::spawn(async move { answer(&router, kick()).await })
+        })
+        .collect();
+    // The others run up to where they are stuck.
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let (status, retry, problem) = answer(&router, kick()).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("busy")));
+    assert_eq!(retry.as_deref(), Some("1"));
+    for call in stuck {
+        let (status, _, problem) = call.await.unwrap();
+        assert_eq!((status, &problem["code"]), (504, &json!("deadline")));
+    }
+    let (status, ..) = answer(&router, kick()).await;
+    assert_eq!(status, 504, "there is room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let (router, _) = api(Mood::Down);
+    let never = futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+    let begin = tokio::time::Instant::now();
+    let (status, _, problem) = answer(&router, request("POST", "/publish", Body::from_stream(never))).await;
+    assert_eq!((status, &problem["code"]), (408, &json!("slow_body")));
+    assert_eq!(begin.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_is_done_even_if_the_caller_hangs_up() {
+    let (router, done) = api(Mood::Slow);
+    let hung_up = tokio::time::timeout(Duration::from_millis(500), answer(&router, kick()));
+    assert!(hung_up.await.is_err());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(done.load(Ordering::Relaxed), 1);
+}

@@ -1,0 +1,74 @@
+//! The audit log of the admin API: one JSON object a line, only ever appended to. Knows no HTTP.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// Only the broker's user may read who did what.
+const FILE_MODE: u32 = 0o600;
+
+/// Where calls are written down.
+#[derive(Default)]
+pub struct AuditLog(Mutex<Option<File>>);
+
+/// A file that was opened, to be used from [`AuditLog::use_file`] on.
+pub struct AuditFile(Option<File>);
+
+impl AuditFile {
+    /// Opens the file at `path`, or makes it; none is the log, under the target `audit`.
+    pub fn open(path: Option<&Path>) -> io::Result<Self> {
+        let open = |path| OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path);
+        Ok(Self(path.map(open).transpose()?))
+    }
+}
+
+impl AuditLog {
+    /// From now on lines go there.
+    pub fn use_file(&self, file: AuditFile) {
+        *self.0.lock() = file.0;
+    }
+
+    /// Writes one line. When this returns the system has it: it survives this process, not a power cut.
+    pub fn write(&self, entry: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_string(entry)?;
+        if let Some(file) = &mut *self.0.lock() {
+            line.push('\n');
+            // One write, so that lines of two writers to the same file stay apart.
+            return file.write_all(line.as_bytes());
+        }
+        tracing::info!(target: "audit", "{line}");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn appends_whole_lines_that_only_the_owner_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        for n in 0..2 {
+            let log = AuditLog::default();
+            log.use_file(AuditFile::open(Some(&path)).unwrap());
+            log.write(&serde_json::json!({ "n": n, "text": "a\nb" })).unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "{\"n\":0,\"text\":\"a\\nb\"}\n{\"n\":1,\"text\":\"a\\nb\"}\n");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error() {
+        let log = AuditLog::default();
+        log.use_file(AuditFile::open(Some(Path::new("/dev/full"))).unwrap());
+        assert!(log.write(&"line").is_err());
+    }
+}

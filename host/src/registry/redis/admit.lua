@@ -1,0 +1,34 @@
+-- Takes a place for one session among its tenant's and its user's, if there is one and the user is not banned.
+-- KEYS  1 the tenant's places  2 the user's  3 the user's ban  4 the connection
+-- ARGV  1 session  2 places of the tenant at most  3 of the user at most, 0: it has no name  4 for how long a place is
+--       good, in ms  5 for how long the connection is, in ms  6… fields of the connection
+-- Gives {0}, {1}: the tenant is full, {2}: the user is, {3, ms}: banned for so long.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local good = now + tonumber(ARGV[4])
+local function full(key, most)
+  -- Places of nodes that went away are free.
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  return redis.call('ZCARD', key) >= tonumber(most) and not redis.call('ZSCORE', key, ARGV[1])
+end
+if ARGV[3] ~= '0' then
+  local left = redis.call('PTTL', KEYS[3])
+  if left > 0 then
+    return {3, left}
+  end
+end
+if full(KEYS[1], ARGV[2]) then
+  return {1}
+end
+if ARGV[3] ~= '0' then
+  if full(KEYS[2], ARGV[3]) then
+    return {2}
+  end
+  redis.call('ZADD', KEYS[2], good, ARGV[1])
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
+end
+redis.call('ZADD', KEYS[1], good, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('HSET', KEYS[4], unpack(ARGV, 6))
+redis.call('PEXPIRE', KEYS[4], ARGV[5])
+return {0}

@@ -1,0 +1,115 @@
+//! What is asked of a shard, by the broker, by a session's ban and by the operator's orders. What carries a
+//! sender is answered through it when it is done, never before.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::NewTenant;
+use crate::protocol::codes::CloseCode;
+use crate::protocol::names::{Channel, Topic};
+
+/// One call to a shard.
+pub enum Control {
+    /// Put these tenants in place of the ones there are. Connections of tenants that are gone end.
+    Tenants(Vec<NewTenant>),
+    /// End connections. When it is done, nothing more is sent to them but last words.
+    CutOff {
+        /// Of which tenant.
+        tenant: Arc<str>,
+        /// Whose.
+        whom: Whom,
+        /// With which code.
+        code: CloseCode,
+        /// Told how many there were.
+        done: Option<oneshot::Sender<u64>>,
+    },
+    /// End a user's subscriptions to a channel. When it is done, nothing more of it is sent to them.
+    Unsubscribe {
+        /// Which channel.
+        topic: Topic,
+        /// Whose.
+        user: Arc<str>,
+        /// With which code.
+        code: CloseCode,
+        /// Told how many there were.
+        done: oneshot::Sender<u64>,
+    },
+    /// Tell which channels of a tenant somebody listens to here.
+    Channels {
+        /// Of which tenant.
+        tenant: Arc<str>,
+        /// How their names begin.
+        prefix: Arc<str>,
+        /// Which of them.
+        slice: Slice,
+        /// Told the channels in order, each with how many listen.
+        answer: oneshot::Sender<Vec<(Channel, u64)>>,
+    },
+    /// Tell who of a tenant is connected here.
+    Connections {
+        /// Of which tenant.
+        tenant: Arc<str>,
+        /// Only this user's.
+        user: Option<Arc<str>>,
+        /// Which of them.
+        slice: Slice,
+        /// Told the connections in the order of their sessions.
+        answer: oneshot::Sender<Vec<Connected>>,
+    },
+    /// Count what a tenant has here.
+    Count {
+        /// Which tenant.
+        tenant: Arc<str>,
+        /// Told the counts.
+        answer: oneshot::Sender<Count>,
+    },
+    /// End all connections within this time, and then the shard.
+    Drain(Duration),
+}
+
+/// Whose connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All of a user.
+    User(Arc<str>),
+    /// The one with this session.
+    Session(Arc<str>),
+}
+
+/// A part of what is in order: the first `limit` after a name.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// Not this one, and none before it.
+    pub after: Option<Arc<str>>,
+    /// So many at most.
+    pub limit: usize,
+}
+
+/// A connection that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Unique in the cluster.
+    pub session: Arc<str>,
+    /// Who it is, if it has a name.
+    pub user: Option<Arc<str>>,
+    /// The peer's address.
+    pub remote: IpAddr,
+    /// `websocket`, `sse` or `poll`.
+    pub transport: &'static str,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// How many channels it listens to.
+    pub channels: u64,
+}
+
+/// How much a tenant has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Connections that were accepted.
+    pub connections: u64,
+    /// Their subscriptions.
+    pub subscriptions: u64,
+}

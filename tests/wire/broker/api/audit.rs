@@ -1,0 +1,156 @@
+//! The audit log: every call has its line, and what cannot be written down is not done.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
+
+use super::{broker, config};
+use crate::support::admin::{KEY, request};
+use crate::support::config::{Home, complete};
+use crate::support::envelope::now_ms;
+use crate::support::{Broker, Value, json};
+
+const FILE: &str = "audit.jsonl";
+
+async fn audited() -> Broker {
+    Broker::start(&config("audit_log = \"audit.jsonl\"")).await
+}
+
+/// The values of one field, null where there is none.
+fn of(lines: &[Value], field: &str) -> Vec<Value> {
+    lines.iter().map(|line| line[field].clone()).collect()
+}
+
+#[tokio::test]
+async fn every_call_is_written_down_with_who_and_what() {
+    let broker = audited().await;
+    let data = json!({ "channel": "room:1", "data": "a-secret-message", "key": "k" });
+    broker.order("/tenants/acme/publish", data).await;
+    broker.read("/tenants/acme/channels?prefix=room:").await;
+    let ban = json!({ "seconds": 60, "reason": "spam" });
+    broker.call("PUT", "/tenants/acme/users/a%20b/ban", ban).await.ok();
+    let lines = broker.audit(FILE);
+    assert_eq!(of(&lines, "event"), ["intent", "call", "call", "intent", "call"]);
+    assert_eq!(lines[0]["call"], lines[1]["call"], "two lines of one call");
+    assert_ne!(lines[1]["call"], lines[2]["call"]);
+    assert!(lines[0].get("status").is_none());
+    let publish = &lines[1];
+    assert_eq!((&publish["key"], &publish["tenant"]), (&json!("ops"), &json!("acme")));
+    assert_eq!((&publish["method"], &publish["status"]), (&json!("POST"), &json!(200)));
+    assert_eq!(publish["route"], "/tenants/{tenant}/publish");
+    assert_eq!(
+        publish["params"],
+        json!({ "channel": "room:1", "key": "k", "ephemeral": false })
+    );
+    assert!(
+        publish["remote"].as_str().unwrap().starts_with("127.0.0.1:"),
+        "{publish}"
+    );
+    assert!(publish["ts"].as_u64().unwrap().abs_diff(now_ms()) < 60_000, "{publish}");
+    assert!(publish["duration_ms"].is_u64(), "{publish}");
+    assert_eq!(lines[2]["params"], json!({ "prefix": "room:", "limit": 100 }));
+    assert_eq!(
+        lines[4]["params"],
+        json!({ "user": "a b", "seconds": 60, "reason": "spam" })
+    );
+    let text = json!(lines).to_string() + &broker.log().text();
+    assert!(!text.contains("a-secret-message") && !text.contains(KEY));
+    let mode = broker.home.path(FILE).metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn refused_calls_are_written_down_too() {
+    let broker = audited().await;
+    request(broker.admin, "GET", "/tenants/acme", None, b"")
+        .await
+        .problem(401, "bad_key");
+    broker
+        .call("GET", "/tenants/nobody", Value::Null)
+        .await
+        .problem(404, "unknown_tenant");
+    broker
+        .call("GET", "/nothing?x=1", Value::Null)
+        .await
+        .problem(404, "unknown_route");
+    broker
+        .call("POST", "/tenants/acme/publish", json!({}))
+        .await
+        .problem(422, "bad_body");
+    let lines = broker.audit(FILE);
+    assert_eq!(of(&lines, "status"), [401, 404, 404, 422]);
+    assert_eq!(
+        of(&lines, "problem"),
+        ["bad_key", "unknown_tenant", "unknown_route", "bad_body"]
+    );
+    assert_eq!(
+        of(&lines, "key"),
+        [Value::Null, json!("ops"), Value::Null, json!("ops")]
+    );
+    assert_eq!(lines[2]["route"], "/nothing");
+}
+
+#[tokio::test]
+async fn without_a_file_the_lines_are_in_the_log() {
+    let broker = broker().await;
+    broker.read("/tenants/acme").await;
+    broker
+        .log()
+        .wait_for(&["audit", r#""event":"call""#, r#""tenant":"acme""#])
+        .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_neither_done_nor_told() {
+    let home = Home::new();
+    symlink("/dev/full", home.path(FILE)).unwrap();
+    let broker = Broker::start_at(home, "info", &config("audit_log = \"audit.jsonl\"")).await;
+    let mut ann = broker.user("ann").await;
+    ann.subscribe("c").await;
+    let body = json!({ "channel": "c", "data": "unwritten" });
+    broker
+        .call("POST", "/tenants/acme/publish", body)
+        .await
+        .problem(500, "audit_unavailable");
+    broker
+        .call("POST", "/tenants/acme/users/ann/disconnect", Value::Null)
+        .await
+        .problem(500, "audit_unavailable");
+    broker
+        .call("GET", "/tenants/acme", Value::Null)
+        .await
+        .problem(500, "audit_unavailable");
+    ann.publish("next").await.expect_message("next").await;
+    assert!(!ann.has_waiting("disconnect"));
+}
+
+#[tokio::test]
+async fn a_hangup_begins_a_new_file_where_the_old_one_was_moved_away() {
+    let broker = audited().await;
+    broker.read("/tenants/acme").await;
+    let moved = broker.home.path("moved.jsonl");
+    std::fs::rename(broker.home.path(FILE), &moved).unwrap();
+    broker.read("/tenants/acme").await;
+    assert_eq!(broker.audit("moved.jsonl").len(), 2);
+    broker.hang_up().await;
+    broker.read("/tenants/acme").await;
+    assert_eq!((broker.audit(FILE).len(), broker.audit("moved.jsonl").len()), (1, 2));
+    // A config that is refused is no reason to write to the old file.
+    std::fs::rename(broker.home.path(FILE), &moved).unwrap();
+    broker.home.write("[servr]");
+    broker.hang_up().await;
+    broker.read("/tenants/acme").await;
+    assert_eq!((broker.audit(FILE).len(), broker.audit("moved.jsonl").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_is_said_at_the_start() {
+    let home = Home::new();
+    home.write(&complete(&config("audit_log = \"no/such/folder/audit.jsonl\"")));
+    let process = crate::support::broker::serve(&home, "info").await;
+    assert_eq!(process.exit_code().await, Some(1));
+    let log = process.stderr.text();
+    assert!(
+        log.contains("admin.audit_log") && log.contains("no/such/folder"),
+        "{log}"
+    );
+}

@@ -1,0 +1,151 @@
+//! Messages, positions and keys across nodes.
+
+use crate::support::{Nodes, Redis, Value, json};
+
+#[tokio::test]
+async fn what_is_published_on_one_node_reaches_the_others_in_order() {
+    const COUNT: u64 = 200;
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(3, &redis.url()).await;
+    for channel in ["room:order", "plain-order"] {
+        let mut ann = nodes[0].connect("ann, who publishes").await;
+        let mut bob = nodes[1].connect("bob").await;
+        let mut carl = nodes[2].connect("carl").await;
+        for listener in [&mut ann, &mut bob, &mut carl] {
+            listener.subscribe(channel).await;
+        }
+        // All at once: only so can one overtake another.
+        let mut sent = Vec::new();
+        for n in 1..=COUNT {
+            sent.push(ann.send("publish", json!({ "channel": channel, "data": n })).await);
+        }
+        for id in &sent {
+            ann.acked(id).await;
+        }
+        for listener in [&mut ann, &mut bob, &mut carl] {
+            listener.expect_messages(1..=COUNT).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn acks_and_pushes_agree_on_every_node() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    let channel = "room:agree";
+    let mut ann = nodes[0].connect("ann").await;
+    let mut bob = nodes[1].connect("bob").await;
+    let joined = bob.subscribe_with(json!({ "channel": channel })).await;
+    assert_eq!(joined["offset"], 0);
+    ann.subscribe(channel).await;
+    for n in 1..=5 {
+        // By turns: the place in the order is the cluster's, not a node's.
+        let publisher = if n % 2 == 0 { &mut ann } else { &mut bob };
+        let ack = publisher.publish_with(json!({ "channel": channel, "data": n })).await;
+        assert_eq!((&ack["epoch"], &ack["offset"]), (&joined["epoch"], &json!(n)), "{ack}");
+        for listener in [&mut ann, &mut bob] {
+            let push = listener.expect_message(n).await;
+            let seen = [&push["id"], &push["epoch"], &push["offset"]];
+            assert_eq!(seen, [&ack["message"], &ack["epoch"], &ack["offset"]], "{}", push.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_publishers_on_two_nodes_have_one_order() {
+    const EACH: u64 = 100;
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    let channel = "room:one-order";
+    let mut publishers = [nodes[0].connect("ann").await, nodes[1].connect("bob").await];
+    let mut listeners = [nodes[0].connect("carl").await, nodes[1].connect("dora").await];
+    for listener in &mut listeners {
+        listener.subscribe(channel).await;
+    }
+    for n in 0..EACH {
+        for (who, publisher) in publishers.iter_mut().enumerate() {
+            let data = json!([who, n]);
+            publisher
+                .send("publish", json!({ "channel": channel, "data": data }))
+                .await;
+        }
+    }
+    let mut orders: Vec<Vec<(Value, u64)>> = Vec::new();
+    for listener in &mut listeners {
+        let mut order = Vec::new();
+        for _ in 0..2 * EACH {
+            let message = listener.message().await;
+            order.push((
+                message["payload"].clone(),
+                message["offset"].as_u64().expect("an offset"),
+            ));
+        }
+        let offsets: Vec<u64> = order.iter().map(|(_, offset)| *offset).collect();
+        assert_eq!(offsets, (1..=2 * EACH).collect::<Vec<_>>());
+        orders.push(order);
+    }
+    assert_eq!(orders[0], orders[1]);
+    for who in 0..2 {
+        let own = orders[0].iter().filter(|(data, _)| data[0] == who);
+        let numbers: Vec<u64> = own.map(|(data, _)| data[1].as_u64().expect("a number")).collect();
+        assert_eq!(
+            numbers,
+            (0..EACH).collect::<Vec<_>>(),
+            "each publisher's own order is kept"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_holds_on_every_node() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    for channel in ["room:keys", "plain-keys"] {
+        let mut ann = nodes[0].connect("ann").await;
+        let mut bob = nodes[1].connect("bob").await;
+        bob.subscribe(channel).await;
+        let payload = |data: &str| json!({ "channel": channel, "data": data, "key": "k" });
+        let first = ann.publish_with(payload("first")).await;
+        assert_eq!(first.get("duplicate"), None, "{first}");
+        let again = bob.publish_with(payload("again")).await;
+        assert_eq!(again["duplicate"], true, "{again}");
+        for field in ["message", "epoch", "offset"] {
+            assert_eq!(again.get(field), first.get(field), "{field}: {again}");
+        }
+        ann.to(channel).publish("fence").await;
+        bob.expect_messages(["first", "fence"]).await;
+    }
+}
+
+#[tokio::test]
+async fn an_ephemeral_message_crosses_and_leaves_nothing() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    let channel = "room:typing";
+    let mut ann = nodes[0].connect("ann").await;
+    let mut bob = nodes[1].connect("bob").await;
+    bob.subscribe(channel).await;
+    ann.publish_with(json!({ "channel": channel, "data": "…", "ephemeral": true }))
+        .await;
+    let push = bob.expect_message("…").await;
+    assert_eq!(push.get("offset"), None, "{}", push.text);
+    let kept = bob.ask("history", json!({ "channel": channel })).await;
+    assert_eq!((&kept["offset"], &kept["messages"]), (&json!(0), &json!([])));
+}
+
+#[tokio::test]
+async fn tenants_stay_apart_on_one_redis() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    let channel = "room:apart";
+    let mut ann = nodes[0].dial_as("ann").connect().await;
+    let mut bob = nodes[1].dial_as("bob").connect().await;
+    let mut stranger = nodes[1].connect("of the open tenant").await;
+    bob.subscribe(channel).await;
+    stranger.subscribe(channel).await;
+    ann.to(channel).publish("for ours").await;
+    bob.expect_message("for ours").await;
+    stranger.publish("for theirs").await;
+    let first = stranger.expect_message("for theirs").await;
+    assert_eq!(first["offset"], 1, "another history: {}", first.text);
+}

@@ -1,0 +1,62 @@
+//! Redis Cluster: sharded channels, and slots that move.
+
+use crate::chaos::{HEALED, Load, Run, STEADY};
+use crate::support::{Nodes, RedisCluster, json};
+
+#[tokio::test]
+async fn messages_and_histories_are_spread_over_the_masters() {
+    let cluster = RedisCluster::start().await;
+    let nodes = Nodes::start(2, &cluster.url()).await;
+    let mut ann = nodes[0].connect("ann").await;
+    let mut bob = nodes[1].connect("bob").await;
+    for n in 0..20 {
+        let channel = format!("room:spread-{n}");
+        bob.subscribe(&channel).await;
+        ann.to(&channel).publish(n).await;
+        let message = bob.expect_message(n).await;
+        assert_eq!((&message["channel"], &message["offset"]), (&json!(channel), &json!(1)));
+    }
+    for (n, master) in cluster.masters.iter().enumerate() {
+        let sharded = master.run(&["PUBSUB", "SHARDCHANNELS", "*"]).await.texts();
+        assert!(!sharded.is_empty(), "master {n} carries some of the channels");
+        let plain = master.run(&["PUBSUB", "CHANNELS", "*spread*"]).await.texts();
+        assert!(
+            plain.is_empty(),
+            "a channel that is not sharded goes to every master: {plain:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_moved_slot_costs_nobody_a_message() {
+    let cluster = RedisCluster::start().await;
+    let nodes = Nodes::start(3, &cluster.url()).await;
+    let mut run = Run::start(&nodes.doors, Load { channels: 3, ..STEADY });
+    run.canary(HEALED).await;
+    for channel in run.channels().to_owned() {
+        let slots = cluster.slots_of(&channel).await;
+        assert!(!slots.is_empty(), "{channel} has keys");
+        for slot in slots {
+            run.fault(&format!("slot {slot} of {channel} moves"));
+            cluster.move_slot(slot).await;
+        }
+        cluster.is_well().await;
+        run.canary(HEALED).await;
+    }
+    run.finish().await;
+}
+
+#[tokio::test]
+async fn a_master_that_comes_back_is_found_again() {
+    let mut cluster = RedisCluster::start().await;
+    let nodes = Nodes::start(2, &cluster.url()).await;
+    let mut run = Run::start(&nodes.doors, Load { channels: 6, ..STEADY });
+    run.canary(HEALED).await;
+    cluster.masters[0].kill().await;
+    run.fault("a master is killed");
+    cluster.masters[0].restart().await;
+    cluster.is_well().await;
+    run.fault("over");
+    run.canary(HEALED).await;
+    run.finish().await;
+}

@@ -1,0 +1,85 @@
+//! A connection that may break at any time without failing a test: for clients that come back.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::dial::Dial;
+use super::envelope::Envelope;
+use super::http;
+use super::socket::{Frame, Socket, opcode};
+
+/// A door that does not answer in this time is taken for closed.
+const KNOCK: Duration = Duration::from_secs(5);
+
+/// What a link hears next.
+#[derive(Debug)]
+pub enum Heard {
+    /// One envelope.
+    Envelope(Envelope),
+    /// The end: with a close code, or without a word.
+    End(Option<u16>),
+}
+
+/// One upgraded connection.
+pub struct Link {
+    socket: Socket,
+    next_id: u64,
+}
+
+impl Link {
+    /// Upgrades; none if nobody is there, or who is there does not want to.
+    pub async fn open(dial: &Dial, address: SocketAddr) -> Option<Self> {
+        let knocking = async {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            stream.set_nodelay(true).ok()?;
+            stream.write_all(dial.request().as_bytes()).await.ok()?;
+            let (response, early) = http::try_respond(&mut stream).await?;
+            let socket = Socket::new(stream, early);
+            (response.status == 101).then_some(Self { socket, next_id: 1 })
+        };
+        timeout(KNOCK, knocking).await.ok()?
+    }
+
+    /// Sends a request and gives its id. Whether it arrived shows in what is heard.
+    pub async fn send(&mut self, kind: &str, payload: Value) -> Value {
+        let id = json!(self.next_id);
+        self.next_id += 1;
+        let envelope = json!({ "type": kind, "id": id, "payload": payload });
+        self.socket.send(&Frame::text(envelope.to_string())).await;
+        id
+    }
+
+    /// The next envelope, or the end. Safe to drop while it waits.
+    pub async fn next(&mut self) -> Heard {
+        loop {
+            let Some(frame) = self.socket.next().await else {
+                return Heard::End(None);
+            };
+            match frame.opcode {
+                opcode::TEXT => {
+                    let text = String::from_utf8(frame.payload).expect("text is UTF-8");
+                    return Heard::Envelope(Envelope::read(text));
+                }
+                opcode::PING => self.socket.send(&Frame::new(opcode::PONG, frame.payload)).await,
+                opcode::CLOSE => return Heard::End(frame.close_code()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The reply to request `id`; pushes that come before it go to `aside`. None: the link ended first.
+    pub async fn reply(&mut self, id: &Value, mut aside: impl FnMut(Envelope)) -> Option<Envelope> {
+        loop {
+            match self.next().await {
+                Heard::Envelope(envelope) if envelope.answers(id) => return Some(envelope),
+                Heard::Envelope(envelope) => aside(envelope),
+                Heard::End(_) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A Redis Cluster of three masters, made by hand: quicker than `redis-cli --cluster create`, and without it.
+
+use std::time::Duration;
+
+use super::redis::some_port;
+use super::{PATIENCE, Redis, eventually};
+
+const MASTERS: u16 = 3;
+const SLOTS: u16 = 16_384;
+/// For `MIGRATE` of one key.
+const MIGRATE_MS: &str = "5000";
+/// Nodes tell each other by gossip.
+const GOSSIP: Duration = Duration::from_mins(1);
+
+/// Three masters that share all slots. Killed when dropped.
+pub struct RedisCluster {
+    /// The masters; `masters[i]` began with the `i`-th third of the slots.
+    pub masters: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// Starts it, and waits until every master says that all is well.
+    pub async fn start() -> Self {
+        let mut masters = Vec::new();
+        for _ in 0..MASTERS {
+            masters.push(start_master().await);
+        }
+        for (n, master) in (0..MASTERS).zip(&masters) {
+            let bounds = [n, n + 1].map(|n| u32::from(SLOTS) * u32::from(n) / u32::from(MASTERS));
+            let [first, last] = [bounds[0].to_string(), (bounds[1] - 1).to_string()];
+            master.run(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
+            let epoch = (n + 1).to_string();
+            master.run(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
+        }
+        let first = &masters[0];
+        for other in &masters[1..] {
+            let [port, bus] = [other.port(), bus_port(other).await].map(|port| port.to_string());
+            first.run(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
+        }
+        let cluster = Self { masters };
+        cluster.is_well().await;
+        cluster
+    }
+
+    /// As the broker's config names it.
+    pub fn url(&self) -> String {
+        let masters: Vec<String> = self.masters.iter().map(|m| format!("127.0.0.1:{}", m.port())).collect();
+        format!("redis+cluster://{}", masters.join(","))
+    }
+
+    /// Waits until every master knows all of them and says `ok`.
+    pub async fn is_well(&self) {
+        for master in &self.masters {
+            eventually(GOSSIP, "a cluster that is ok", async || {
+                let info = master.run(&["CLUSTER", "INFO"]).await;
+                let info = info.text()?;
+                let well = info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3");
+                well.then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// The slots of all keys whose name has this text, without repeats.
+    pub async fn slots_of(&self, text: &str) -> Vec<u16> {
+        let mut slots = Vec::new();
+        for master in &self.masters {
+            for key in master.keys(&format!("*{text}*")).await {
+                let slot = master.run(&["CLUSTER", "KEYSLOT", &key]).await.number();
+                slots.push(slot.and_then(|slot| u16::try_from(slot).ok()).expect("a slot"));
+            }
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    /// The master that has this slot now.
+    pub async fn owner(&self, slot: u16) -> usize {
+        let ranges = self.masters[0].run(&["CLUSTER", "SLOTS"]).await;
+        let slot = i64::from(slot);
+        let owner = ranges.items().iter().find_map(|range| {
+            let [first, last, master, ..] = range.items() else {
+                return None;
+            };
+            let has = (first.number()?..=last.number()?).contains(&slot);
+            has.then(|| master.items()[1].number())?
+        });
+        let port = owner.expect("every slot has a master");
+        let is_it = |master: &Redis| i64::from(master.port()) == port;
+        self.masters.iter().position(is_it).expect("one of our masters")
+    }
+
+    /// Moves a slot with its keys to the next master.
+    pub async fn move_slot(&self, slot: u16) {
+        let from = self.owner(slot).await;
+        let to = (from + 1) % self.masters.len();
+        let [source, target] = [&self.masters[from], &self.masters[to]];
+        let [source_id, target_id] = [id(source).await, id(target).await];
+        let number = slot.to_string();
+        target
+            .run(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &source_id])
+            .await;
+        source
+            .run(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &target_id])
+            .await;
+        let port = target.port().to_string();
+        loop {
+            let keys = source.run(&["CLUSTER", "GETKEYSINSLOT", &number, "100"]).await.texts();
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                source
+                    .run(&["MIGRATE", "127.0.0.1", &port, &key, "0", MIGRATE_MS])
+                    .await;
+            }
+        }
+        // The new owner first: else a client could be sent back and forth between two that both say no.
+        let third = &self.masters[(from + 2) % self.masters.len()];
+        for master in [target, source, third] {
+            master.run(&["CLUSTER", "SETSLOT", &number, "NODE", &target_id]).await;
+        }
+        eventually(PATIENCE, "the slot to be moved", async || {
+            (self.owner(slot).await == to).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn start_master() -> Redis {
+    // The bus has a port of its own; by default it is 10,000 higher, where the system's free ports are.
+    let bus = some_port().to_string();
+    Redis::start_with(&[
+        "--appendonly",
+        "no",
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        "3000",
+        "--cluster-port",
+        &bus,
+    ])
+    .await
+}
+
+async fn bus_port(master: &Redis) -> u16 {
+    let answer = master.run(&["CONFIG", "GET", "cluster-port"]).await;
+    let port = answer.field("cluster-port").and_then(|port| port.parse().ok());
+    port.expect("a port")
+}
+
+async fn id(master: &Redis) -> String {
+    master.run(&["CLUSTER", "MYID"]).await.text().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn a_slot_moves_with_its_keys() {
+    let cluster = RedisCluster::start().await;
+    let slot = cluster.masters[0].run(&["CLUSTER", "KEYSLOT", "{k}"]).await.number();
+    let slot = u16::try_from(slot.expect("a number")).expect("a slot");
+    let before = cluster.owner(slot).await;
+    cluster.masters[before].run(&["SET", "{k}:1", "v"]).await;
+    cluster.move_slot(slot).await;
+    let after = cluster.owner(slot).await;
+    assert_ne!(before, after);
+    assert_eq!(cluster.masters[after].run(&["GET", "{k}:1"]).await.text(), Some("v"));
+    assert_eq!(cluster.slots_of("k}:").await, [slot]);
+}
