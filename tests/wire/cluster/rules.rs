@@ -71,5 +71,5 @@ async fn strikes_of_all_nodes_add_up() {
     ann.refused(&id, 4422).await;
     ann.expect_close(4504).await;
     let values = redis.keys("sg:v:*").await;
-    assert_eq!(values, ["sg:v:{t/abuse}:strikes:ann"]);
+    assert_eq!(values, ["sg:v:{t/abuse}:strikes:u:ann"]);
 }
