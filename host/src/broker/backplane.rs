@@ -14,6 +14,7 @@ use crate::config::{BackplaneKind, Config, RedisSettings};
 use crate::control::{Bus, ClusterBus, Local, LocalBus, Order};
 use crate::registry::Registry;
 use crate::registry::redis::RedisCluster;
+use crate::sandbox::shared::SharedStore;
 use crate::shard::Banned;
 
 /// What joins this node to others.
@@ -22,6 +23,8 @@ pub(super) struct Joint {
     pub registry: Arc<Registry>,
     /// The other nodes, and what they send; none for a node alone.
     pub others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>,
+    /// Where plugins keep what all nodes share; none for a node alone.
+    pub store: Option<Arc<dyn SharedStore>>,
 }
 
 impl Joint {
@@ -62,6 +65,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io
                 backplane: memory,
                 registry: Arc::default(),
                 others: None,
+                store: None,
             })
         }
         BackplaneKind::Redis(settings) => redis(settings.clone(), config.server.node.clone(), inboxes),
@@ -80,6 +84,7 @@ fn redis(settings: RedisSettings, node: Arc<str>, inboxes: Vec<mpsc::Sender<Enve
             let cluster = RedisCluster::start(servers, &prefix, &node, &Handle::current());
             let backplane = Arc::new(backplane);
             let joint = Joint {
+                store: Some(backplane.store()),
                 backplane: backplane.clone(),
                 registry: Arc::new(Registry::of(Some(cluster))),
                 others: Some((backplane, notes)),

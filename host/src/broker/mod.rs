@@ -148,7 +148,11 @@ impl Broker {
             backplane,
             registry,
             others,
+            store,
         } = backplane::start(&config, inboxes)?;
+        if let Some(store) = store {
+            plugins.connect(store);
+        }
         let (banned, bans) = mpsc::channel(CONTROL_CALLS);
         let common = Common {
             node: server.node.clone(),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::BrokerError;
 use crate::chain::{Chain, Defaults, FaultRules, Link};
-use crate::config::{Capability, ChainEntry, Config, Problem, Problems, Tenant};
+use crate::config::{BackplaneKind, Capability, ChainEntry, Config, Problem, Problems, Tenant};
 use crate::observe::Metrics;
+use crate::sandbox::shared::SharedStore;
 use crate::sandbox::{self, Binding, Capabilities, Clock, Grants, Meter, Plugin, Sandbox, SandboxOptions};
 use crate::shard::NewTenant;
 
@@ -57,11 +58,20 @@ impl Plugins {
             cache_dir: config.server.plugin_cache.clone(),
             ..SandboxOptions::default()
         })?;
+        let capabilities = match config.backplane {
+            BackplaneKind::Memory => Capabilities::new(Clock::System),
+            BackplaneKind::Redis(_) => Capabilities::shared(Clock::System)?,
+        };
         Ok(Self {
             sandbox,
-            capabilities: Capabilities::new(Clock::System),
+            capabilities,
             meter: Meter::new(&metrics.registry).expect("the sandbox's metric names are its own"),
         })
+    }
+
+    /// Where plugins keep what all nodes share. Until then such a store does not answer them.
+    pub fn connect(&self, store: Arc<dyn SharedStore>) {
+        self.capabilities.connect(store);
     }
 
     /// Loads the config's plugins and binds them to its tenants: all of them, or every problem.

@@ -10,6 +10,7 @@ use wasmtime::component::Instance as Component;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::binding::Binding;
+use super::capabilities::Patience;
 use super::contract::v0_1::Guest;
 use super::engine::TICK;
 use super::fault;
@@ -34,6 +35,8 @@ pub(super) struct Instance {
     guest: Guest,
     deadline: Duration,
     ticks: u64,
+    /// How long each call may wait for stores that nodes share.
+    patience: Patience,
     _alive: Alive,
 }
 
@@ -111,6 +114,7 @@ impl Instance {
 
         let call = &mut store.data_mut().call;
         call.phase = Phase::Init;
+        call.patience = Patience::within(patience);
         call.late = false;
         store.set_epoch_deadline(ticks(patience));
         match guest.init(&mut store, binding.settings()) {
@@ -126,6 +130,7 @@ impl Instance {
             guest,
             deadline: binding.deadline(),
             ticks: ticks(binding.deadline()),
+            patience: Patience::within(binding.deadline()),
             _alive: Alive::new(binding.meters().instances()),
         }))
     }
@@ -182,6 +187,7 @@ impl Instance {
         state.call.phase = Phase::Hook(hook);
         state.call.caller = Some(Arc::clone(caller));
         state.call.late = false;
+        state.call.patience = self.patience;
         self.store.set_epoch_deadline(self.ticks);
     }
 

@@ -33,7 +33,10 @@ mod tests;
 mod wasi;
 
 pub use binding::{Binding, Link};
-pub use capabilities::{Capabilities, Grants};
+#[cfg(test)]
+pub(crate) use capabilities::KvError;
+pub use capabilities::shared;
+pub use capabilities::{Capabilities, Grants, Place};
 pub use clock::Clock;
 pub use engine::{EngineError, Sandbox, SandboxOptions};
 pub use error::{LoadError, Names, SettingError};

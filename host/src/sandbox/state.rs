@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::capabilities::Scope;
+use super::capabilities::{Patience, Scope};
 use super::limits::Limits;
 use super::wasi::Wasi;
 use crate::chain::{Caller, Handshake, HookKind};
@@ -31,6 +31,8 @@ pub(super) struct Call {
     pub(super) handshake: Option<Arc<Handshake>>,
     pub(super) tags: Vec<(String, String)>,
     pub(super) cache: Option<Duration>,
+    /// How long it may still wait for stores that nodes share.
+    pub(super) patience: Patience,
     /// The deadline has passed once, and the grace runs.
     pub(super) late: bool,
 }

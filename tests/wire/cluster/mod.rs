@@ -9,6 +9,7 @@ mod presence;
 mod recovery;
 mod registry;
 mod restarts;
+mod rules;
 mod sentinel;
 mod sharded;
 mod startup;

@@ -21,6 +21,7 @@ mod publish;
 mod reader;
 mod script;
 mod servers;
+mod store;
 mod subscriber;
 mod subscribers;
 #[cfg(test)]
@@ -41,6 +42,7 @@ use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
 use crate::protocol::names::Topic;
 use crate::protocol::write::Member;
+use crate::sandbox::shared::SharedStore;
 use ear::Queue;
 use feeds::{Feeds, Joined};
 use names::Names;
@@ -112,6 +114,16 @@ impl RedisBackplane {
         tokio::spawn(inner.clone().keep_presence());
         tokio::spawn(inner.clone().beat());
         (Self(inner), received)
+    }
+
+    /// Where plugins keep what all nodes share.
+    pub fn store(&self) -> Arc<dyn SharedStore> {
+        let inner = &self.0;
+        Arc::new(store::Store::new(
+            inner.servers.clone(),
+            inner.feeds.names.clone(),
+            inner.runtime.clone(),
+        ))
     }
 
     /// The servers, for what else is kept there.

@@ -5,6 +5,7 @@
 //! channel or key makes two names one.
 
 use crate::protocol::names::{Channel, Topic};
+use crate::sandbox::Place;
 
 /// The names under one prefix.
 #[derive(Clone, Debug)]
@@ -66,6 +67,26 @@ impl Names {
         format!("{}:probe:{instance}:{attempt}", self.prefix)
     }
 
+    /// A value of a plugin in a tenant.
+    pub fn value(&self, place: &Place, key: &str) -> String {
+        format!("{}:{key}", self.kept("v", place))
+    }
+
+    /// When each of a plugin's values ends.
+    pub fn value_ends(&self, place: &Place) -> String {
+        self.kept("ve", place)
+    }
+
+    /// How large each of a plugin's values is.
+    pub fn value_sizes(&self, place: &Place) -> String {
+        self.kept("vs", place)
+    }
+
+    /// A bucket of a plugin in a tenant. Its tag is all of it, so that buckets are spread over servers.
+    pub fn bucket(&self, place: &Place, key: &str) -> String {
+        format!("{}:l:{}/{}/{key}", self.prefix, place.0, place.1)
+    }
+
     /// The topic whose messages are published in `channel`.
     pub fn topic(&self, channel: &str) -> Option<Topic> {
         let inner = channel
@@ -78,6 +99,11 @@ impl Names {
             tenant: tenant.into(),
             channel: Channel::parse(channel).ok()?,
         })
+    }
+
+    // Neither tenants nor plugins have a slash or a brace in their names.
+    fn kept(&self, kind: &str, (tenant, plugin): &Place) -> String {
+        format!("{}:{kind}:{{{tenant}/{plugin}}}", self.prefix)
     }
 
     fn of(&self, kind: &str, topic: &Topic) -> String {
@@ -133,6 +159,20 @@ mod tests {
         assert_eq!(slot_of(b"{user1000}.following"), slot_of(b"{user1000}.followers"));
         assert_eq!(slot_of(b"foo{}{bar}"), crc16(b"foo{}{bar}") % SLOTS);
         assert_eq!(slot_of(b"foo{{bar}}zap"), slot_of(b"{bar"));
+    }
+
+    #[test]
+    fn what_a_plugin_keeps_has_names_of_its_own() {
+        let names = Names::new("sg");
+        let (ours, theirs) = (("acme".into(), "p".into()), ("acme".into(), "q".into()));
+        for key in ["a", "", "}", "{b}", "p}:a"] {
+            let value = names.value(&ours, key);
+            assert_eq!(slot_of(value.as_bytes()), slot_of(names.value_ends(&ours).as_bytes()));
+            assert_eq!(slot_of(value.as_bytes()), slot_of(names.value_sizes(&ours).as_bytes()));
+            assert_ne!(value, names.value(&theirs, key));
+            assert_ne!(value, names.bucket(&ours, key));
+            assert_ne!(names.bucket(&ours, key), names.bucket(&theirs, key));
+        }
     }
 
     #[test]

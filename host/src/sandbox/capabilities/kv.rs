@@ -14,8 +14,10 @@ use crate::sandbox::clock::Clock;
 /// Limits of `capabilities.wit`.
 const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 64 * 1024;
-const KEYS: usize = 10_000;
-const BYTES: usize = 16 * 1024 * 1024;
+/// Keys of a plugin in a tenant.
+pub const KEYS: usize = 10_000;
+/// Bytes of its keys and values.
+pub const BYTES: usize = 16 * 1024 * 1024;
 /// Locks, so that shards seldom meet.
 const SHARDS: usize = 16;
 /// A full store looks for expired entries at most this often, so that a plugin that goes on writing to it
@@ -45,15 +47,18 @@ enum Value {
     Number(i64),
 }
 
-/// Why the store did not do it. A store on the network may add that it does not answer.
+/// Why the store did not do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(in crate::sandbox) enum KvError {
+pub(crate) enum KvError {
     #[error("the key or the value is too large")]
     TooLarge,
     #[error("the plugin's share is full")]
     Full,
     #[error("the value is not a number")]
     NotANumber,
+    /// Only of the store that nodes share.
+    #[error("the store does not answer")]
+    Unavailable,
 }
 
 // === impl Kv ===
@@ -81,9 +86,7 @@ impl Kv {
     /// Puts `value` under `key`, for `ttl` or until it is deleted.
     pub(in crate::sandbox) fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), KvError> {
         check_key(key)?;
-        if value.len() > VALUE_BYTES {
-            return Err(KvError::TooLarge);
-        }
+        check_value(value)?;
         let entry = Entry {
             value: Value::Bytes(value.into()),
             expires: self.expiry(ttl),
@@ -227,7 +230,14 @@ impl Value {
     }
 }
 
-fn check_key(key: &str) -> Result<(), KvError> {
+pub(super) fn check_value(value: &[u8]) -> Result<(), KvError> {
+    if value.len() > VALUE_BYTES {
+        return Err(KvError::TooLarge);
+    }
+    Ok(())
+}
+
+pub(super) fn check_key(key: &str) -> Result<(), KvError> {
     if key.is_empty() || key.len() > KEY_BYTES {
         return Err(KvError::TooLarge);
     }

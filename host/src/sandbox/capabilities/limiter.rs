@@ -16,13 +16,13 @@ use crate::sandbox::clock::Clock;
 /// Bytes of a key at most.
 const KEY_BYTES: usize = 256;
 /// Locks, so that shards seldom meet.
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 /// Buckets in a shard that are not full. Past that the one that is nearest to full goes, of a few: whoever
 /// floods the limiter with keys frees those that waited longest.
-const BUCKETS: usize = if cfg!(test) { 64 } else { 4_096 };
-const SAMPLE: usize = 16;
+pub(super) const BUCKETS: usize = if cfg!(test) { 64 } else { 4_096 };
+pub(super) const SAMPLE: usize = 16;
 /// Tokens that rounding may have taken. A wait that was promised must be enough.
-const ROUNDING: f64 = 1e-6;
+pub(super) const ROUNDING: f64 = 1e-6;
 
 /// Token buckets by key.
 pub(in crate::sandbox) struct Limiter {
@@ -41,7 +41,7 @@ struct Bucket {
 
 /// A question that has no answer.
 #[derive(Debug, PartialEq, Error)]
-pub(in crate::sandbox) enum BadTake {
+pub(crate) enum BadTake {
     #[error("a limiter's key has at most {KEY_BYTES} bytes, not {0}")]
     Key(usize),
     #[error("a bucket's rate is a number from 0 up, not {0}")]
@@ -68,12 +68,7 @@ impl Limiter {
         burst: u32,
         cost: u32,
     ) -> Result<Result<(), u64>, BadTake> {
-        if key.len() > KEY_BYTES {
-            return Err(BadTake::Key(key.len()));
-        }
-        if !(per_second.is_finite() && per_second >= 0.0) {
-            return Err(BadTake::Rate(per_second));
-        }
+        check(key, per_second)?;
         let now = self.clock.now();
         let (burst, cost) = (f64::from(burst), f64::from(cost));
         let mut buckets = self.shard(key).lock();
@@ -121,7 +116,19 @@ impl Bucket {
     }
 }
 
-fn wait_ms(cost: f64, tokens: f64, per_second: f64, burst: f64) -> u64 {
+/// Whether the question has an answer.
+pub(super) fn check(key: &str, per_second: f64) -> Result<(), BadTake> {
+    if key.len() > KEY_BYTES {
+        return Err(BadTake::Key(key.len()));
+    }
+    if !(per_second.is_finite() && per_second >= 0.0) {
+        return Err(BadTake::Rate(per_second));
+    }
+    Ok(())
+}
+
+/// Milliseconds until a bucket with `tokens` has `cost`.
+pub(super) fn wait_ms(cost: f64, tokens: f64, per_second: f64, burst: f64) -> u64 {
     if cost > burst || per_second == 0.0 {
         return u64::MAX;
     }

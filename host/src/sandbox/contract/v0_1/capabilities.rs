@@ -28,25 +28,29 @@ impl log::Host for State {
 
 impl kv::Host for State {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, kv::Error>> {
-        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
-        Ok(store.get(&key).map_err(Into::into))
+        let values = self.scope.values.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let patience = &mut self.call.patience;
+        Ok(values.get(&key, patience).map_err(Into::into))
     }
 
     fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: Option<u64>) -> wasmtime::Result<Result<(), kv::Error>> {
-        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let values = self.scope.values.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let patience = &mut self.call.patience;
         let ttl = ttl_ms.map(Duration::from_millis);
-        Ok(store.set(&key, &value, ttl).map_err(Into::into))
+        Ok(values.set(&key, &value, ttl, patience).map_err(Into::into))
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), kv::Error>> {
-        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
-        Ok(store.delete(&key).map_err(Into::into))
+        let values = self.scope.values.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let patience = &mut self.call.patience;
+        Ok(values.delete(&key, patience).map_err(Into::into))
     }
 
     fn increment(&mut self, key: String, by: i64, ttl_ms: Option<u64>) -> wasmtime::Result<Result<i64, kv::Error>> {
-        let store = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let values = self.scope.values.as_ref().ok_or_else(|| not_granted("kv"))?;
+        let patience = &mut self.call.patience;
         let ttl = ttl_ms.map(Duration::from_millis);
-        Ok(store.increment(&key, by, ttl).map_err(Into::into))
+        Ok(values.increment(&key, by, ttl, patience).map_err(Into::into))
     }
 }
 
@@ -56,15 +60,16 @@ impl From<KvError> for kv::Error {
             KvError::TooLarge => Self::TooLarge,
             KvError::Full => Self::Full,
             KvError::NotANumber => Self::NotANumber,
+            KvError::Unavailable => Self::Unavailable,
         }
     }
 }
 
 impl limiter::Host for State {
     fn take(&mut self, key: String, per_second: f64, burst: u32, cost: u32) -> wasmtime::Result<Result<(), u64>> {
-        let limiter = self.scope.limiter.as_ref().ok_or_else(|| not_granted("limiter"))?;
-        let taken = limiter
-            .take(&key, per_second, burst, cost)
+        let buckets = self.scope.buckets.as_ref().ok_or_else(|| not_granted("limiter"))?;
+        let taken = buckets
+            .take(&key, per_second, burst, cost, &mut self.call.patience)
             .map_err(|bad| Misuse::new(bad.to_string()))?;
         Ok(taken)
     }

@@ -1,0 +1,97 @@
+//! A node as far as plugins see it: `kv` and `limiter` of one plugin.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::backplane::redis::names::Names;
+use crate::backplane::redis::servers::Servers;
+use crate::backplane::redis::store::Store;
+use crate::backplane::redis::testing::{Server, settings};
+use crate::sandbox::shared::{Line, Patience, Question, SharedKv, SharedLimiter, SharedStore, Then};
+use crate::sandbox::{Clock, Place};
+
+/// How long it takes at most until something that heals by itself has healed.
+const HEALED: Duration = Duration::from_secs(10);
+
+/// A node.
+pub struct Node {
+    pub kv: SharedKv,
+    pub limiter: SharedLimiter,
+    pub asked: Arc<AtomicUsize>,
+}
+
+struct Counted {
+    store: Store,
+    asked: Arc<AtomicUsize>,
+}
+
+impl SharedStore for Counted {
+    fn ask(&self, place: &Place, question: Question, then: Then) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.store.ask(place, question, then)
+    }
+}
+
+impl Node {
+    /// A node that is connected. Its thread ends with the test.
+    pub fn start(server: &Server) -> Self {
+        let settings = settings(server);
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let store = Store::new(
+                    Servers::connect(settings),
+                    Names::new("sg"),
+                    tokio::runtime::Handle::current(),
+                );
+                tell.send(store).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        let asked = Arc::new(AtomicUsize::new(0));
+        let store = Counted {
+            store: told.recv().unwrap(),
+            asked: asked.clone(),
+        };
+        let line = Arc::new(Line::default());
+        line.connect(Arc::new(store));
+        let place: Place = ("acme".into(), "p".into());
+        let node = Self {
+            kv: SharedKv::new(line.clone(), place.clone()),
+            limiter: SharedLimiter::new(line, place, Clock::System),
+            asked,
+        };
+        node.heals();
+        node
+    }
+
+    /// Waits until the store answers.
+    pub fn heals(&self) {
+        let start = Instant::now();
+        while self.kv.get("healed", &mut patient()).is_err() {
+            assert!(start.elapsed() < HEALED, "the store answers again");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Takes a token.
+    pub fn take(&self, key: &str, per_second: f64, burst: u32, patience: &mut Patience) -> Result<(), u64> {
+        self.limiter.take(key, per_second, burst, 1, patience).unwrap()
+    }
+}
+
+/// That of a hook with the default deadline.
+pub fn usual() -> Patience {
+    Patience::within(Duration::from_millis(5))
+}
+
+/// For tests of what is answered, not of how soon: the machine may be busy.
+pub fn patient() -> Patience {
+    Patience::within(Duration::from_secs(1))
+}

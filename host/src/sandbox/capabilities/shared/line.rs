@@ -1,0 +1,96 @@
+//! The way to the shared store, with a fuse: after one wait in vain nobody waits again until the store answers
+//! in time, because a shard that waits keeps all its connections waiting.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::{Question, SharedStore, Then};
+use crate::sandbox::capabilities::Place;
+
+/// How often a store that kept somebody waiting is asked whether it is quick again.
+const PROBE_EVERY: Duration = Duration::from_millis(20);
+
+/// The way to the store. Until it is [connected](Line::connect) nothing can be asked.
+#[derive(Default)]
+pub(crate) struct Line {
+    store: OnceLock<Arc<dyn SharedStore>>,
+    /// Nanoseconds within which an answer must come for the fuse to close; 0: it is closed.
+    blown: AtomicU64,
+    probed: Mutex<Option<Instant>>,
+}
+
+// === impl Line ===
+
+impl Line {
+    /// From now on `store` is asked.
+    pub(crate) fn connect(&self, store: Arc<dyn SharedStore>) {
+        // A second one would not have what is in the first.
+        let _first_stays = self.store.set(store);
+    }
+
+    /// Asks, unless the store is down or slow: then false, and `then` is dropped.
+    pub(crate) fn ask(self: &Arc<Self>, place: &Place, question: Question, then: Then) -> bool {
+        let Some(store) = self.store.get() else {
+            return false;
+        };
+        if self.is_blown() {
+            self.probe(store, place);
+            return false;
+        }
+        let line = Arc::clone(self);
+        let asked = Instant::now();
+        let then: Then = Box::new(move |answer| {
+            if answer.is_ok() {
+                line.heard(asked.elapsed());
+            }
+            then(answer);
+        });
+        store.ask(place, question, then)
+    }
+
+    /// Somebody waited so long in vain.
+    pub(crate) fn stalled(&self, waited: Duration) {
+        let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX).max(1);
+        if self.blown.swap(nanos, Ordering::Relaxed) == 0 {
+            tracing::debug!(
+                ?waited,
+                "the shared store is slow: plugins do without until it is quick again"
+            );
+        }
+    }
+
+    /// Whether it is not asked now.
+    pub(crate) fn is_blown(&self) -> bool {
+        self.blown.load(Ordering::Relaxed) != 0
+    }
+
+    fn heard(&self, took: Duration) {
+        let within = self.blown.load(Ordering::Relaxed);
+        // One that came late proves that the store lives, not that it is worth waiting for.
+        if within != 0 && took.as_nanos() <= u128::from(within) {
+            self.blown.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn probe(self: &Arc<Self>, store: &Arc<dyn SharedStore>, place: &Place) {
+        {
+            let mut probed = self.probed.lock();
+            let now = Instant::now();
+            if probed.is_some_and(|at| now.saturating_duration_since(at) < PROBE_EVERY) {
+                return;
+            }
+            *probed = Some(now);
+        }
+        let line = Arc::clone(self);
+        let asked = Instant::now();
+        let then: Then = Box::new(move |answer| {
+            if answer.is_ok() {
+                line.heard(asked.elapsed());
+            }
+        });
+        store.ask(place, Question::Probe, then);
+    }
+}
