@@ -7,6 +7,7 @@
 
 mod batch;
 mod line;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use indexmap::IndexMap;
 
 use batch::Batch;
 pub use line::{Calls, Line};
+use standing::{Standing, drop_earlier_epochs, standing};
 
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
@@ -93,7 +95,8 @@ impl Hub {
             return;
         };
         if let Feed::Held(held) = &mut listener.feed {
-            let held = std::mem::take(held);
+            let mut held = std::mem::take(held);
+            drop_earlier_epochs(&mut held, after.as_ref());
             listener.feed = Feed::Live { after };
             for envelope in held {
                 self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut self.dirty));
@@ -200,7 +203,8 @@ impl Listener {
         let Feed::Live { after } = &self.feed else {
             return false;
         };
-        if overflow == Overflow::Conflate || is_up_to(batch.first.as_ref(), after.as_ref()) {
+        let all_new = standing(batch.first.as_ref(), after.as_ref()) == Standing::After;
+        if overflow == Overflow::Conflate || !all_new {
             return false;
         }
         let policy = Policy {
@@ -248,11 +252,17 @@ impl Listener {
 
     fn take_message(&mut self, publication: &Publication, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
         let position = publication.position.as_ref();
-        // What it has already came with its history.
-        if matches!(&self.feed, Feed::Live { after } if is_up_to(position, after.as_ref())) {
-            return false;
+        if let Feed::Live { after } = &self.feed {
+            match standing(position, after.as_ref()) {
+                Standing::After => self.pass(position),
+                // It came with the history.
+                Standing::Had => return false,
+                Standing::Unclear => {
+                    self.end(&publication.topic);
+                    return false;
+                }
+            }
         }
-        self.pass(position);
         if publication.skips(&self.line.session) {
             return false;
         }
@@ -305,14 +315,6 @@ impl Listener {
             mark_dirty(&self.line, dirty);
         }
     }
-}
-
-/// Whether `position` is one of those up to `after`. Of another epoch, none is.
-fn is_up_to(position: Option<&Position>, after: Option<&Position>) -> bool {
-    let (Some(position), Some(after)) = (position, after) else {
-        return false;
-    };
-    position.offset <= after.offset && position.epoch == after.epoch
 }
 
 fn mark_dirty(line: &Rc<Line>, dirty: &mut Vec<Rc<Line>>) {

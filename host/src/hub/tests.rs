@@ -53,10 +53,15 @@ fn topic() -> Topic {
 }
 
 fn message(text: &str, offset: Option<u64>) -> Envelope {
-    let position = offset.map(|offset| Position {
-        epoch: "e".into(),
-        offset,
-    });
+    message_at(text, offset.map(at))
+}
+
+fn in_epoch(epoch: &str, text: &str, offset: u64) -> Envelope {
+    let epoch = epoch.into();
+    message_at(text, Some(Position { epoch, offset }))
+}
+
+fn message_at(text: &str, position: Option<Position>) -> Envelope {
     let from = Member {
         user: None,
         session: "s0".into(),
@@ -284,4 +289,29 @@ async fn who_listens_is_told_that_messages_are_lost() {
     let ended = ann.line.take_calls().ended;
     assert_eq!(ended, [(topic().channel, codes::INSUFFICIENT_STATE)]);
     assert_eq!(ann.line.waiting_bytes(), 0, "and gets nothing more");
+}
+
+#[tokio::test]
+async fn what_was_held_of_an_epoch_that_is_over_is_not_told_any_more() {
+    let mut ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    let old = |offset| in_epoch("over", "9", offset);
+    hub.deliver(&[old(361), old(362), message("1", Some(1)), message("2", Some(2))]);
+    hub.release(&topic(), 1, Some(at(1)));
+    hub.flush();
+    assert_eq!(ann.read_until("\"offset\":2").await, ["2"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_from_old_ends_the_subscription() {
+    let ann = client(1, 65_536).await;
+    let mut hub = Hub::default();
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.release(&topic(), 1, Some(at(1)));
+    hub.deliver(&[in_epoch("another", "9", 362)]);
+    hub.flush();
+    let ended = ann.line.take_calls().ended;
+    assert_eq!(ended, [(topic().channel, codes::INSUFFICIENT_STATE)]);
+    assert_eq!(ann.line.waiting_bytes(), 0);
 }

@@ -221,7 +221,10 @@ impl Backplane for RedisBackplane {
 
     fn is_up(&self) -> bool {
         let links = self.0.servers.links();
-        self.0.servers.are_up() && links.iter().all(|link| self.0.subscribers.of(link).is_some())
+        // Orders go to the nodes that are known.
+        self.0.desk.is_known()
+            && self.0.servers.are_up()
+            && links.iter().all(|link| self.0.subscribers.of(link).is_some())
     }
 
     fn close(&self) -> Answer<'_, ()> {

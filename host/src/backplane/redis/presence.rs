@@ -112,6 +112,11 @@ impl Desk {
         self.called.notify_one();
     }
 
+    /// Whether the others know of this instance.
+    pub fn is_known(&self) -> bool {
+        *self.known.borrow()
+    }
+
     /// The topics with sessions of this node.
     fn topics(&self) -> Vec<Topic> {
         let state = self.state.lock();

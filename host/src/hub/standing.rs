@@ -1,0 +1,87 @@
+//! How a message stands to what a listener has of the history: pure. Offsets tell within an epoch; which of two
+//! epochs is the newer one, their names do not say.
+
+use crate::backplane::Envelope;
+use crate::protocol::Position;
+
+/// How a message stands to a place in the history up to which a listener has everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It comes after it.
+    After,
+    /// It is had already.
+    Had,
+    /// It is of another epoch, and nothing tells whether of an earlier or a later one.
+    Unclear,
+}
+
+/// How a message at `position` stands to `after`. Messages without a position are always new.
+pub(super) fn standing(position: Option<&Position>, after: Option<&Position>) -> Standing {
+    let (Some(position), Some(after)) = (position, after) else {
+        return Standing::After;
+    };
+    if position.epoch == after.epoch {
+        return if position.offset > after.offset {
+            Standing::After
+        } else {
+            Standing::Had
+        };
+    }
+    // An epoch begins at 1, or goes on from the one before it.
+    if position.offset == 1 || position.offset == after.offset + 1 {
+        Standing::After
+    } else {
+        Standing::Unclear
+    }
+}
+
+/// Which of the envelopes, held while the history was read up to `after`, can be new. What came before a message
+/// of that epoch, and is not of it, is of an earlier one.
+pub(super) fn drop_earlier_epochs(held: &mut Vec<Envelope>, after: Option<&Position>) {
+    let Some(after) = after else { return };
+    let position = |envelope: &Envelope| match envelope {
+        Envelope::Message(publication) => publication.position.clone(),
+        _ => None,
+    };
+    let is_of_it = |envelope: &Envelope| position(envelope).is_some_and(|position| position.epoch == after.epoch);
+    let Some(first) = held.iter().position(is_of_it) else {
+        return;
+    };
+    let mut place = 0;
+    held.retain(|envelope| {
+        place += 1;
+        place > first || position(envelope).is_none()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(epoch: &str, offset: u64) -> Position {
+        Position {
+            epoch: epoch.into(),
+            offset,
+        }
+    }
+
+    fn of(position: &Position, after: &Position) -> Standing {
+        standing(Some(position), Some(after))
+    }
+
+    #[test]
+    fn offsets_tell_within_an_epoch() {
+        assert_eq!(of(&at("e", 3), &at("e", 2)), Standing::After);
+        assert_eq!(of(&at("e", 2), &at("e", 2)), Standing::Had);
+        assert_eq!(standing(None, Some(&at("e", 2))), Standing::After);
+        assert_eq!(standing(Some(&at("e", 2)), None), Standing::After);
+    }
+
+    #[test]
+    fn a_new_epoch_begins_or_goes_on_and_anything_else_is_unclear() {
+        assert_eq!(of(&at("f", 1), &at("e", 57)), Standing::After);
+        assert_eq!(of(&at("f", 58), &at("e", 57)), Standing::After);
+        assert_eq!(of(&at("f", 362), &at("e", 1)), Standing::Unclear);
+        assert_eq!(of(&at("f", 57), &at("e", 57)), Standing::Unclear);
+    }
+}
