@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 use super::node::{Node, patient};
 use crate::backplane::redis::testing::Server;
 
+/// Checks offered to a node in a second.
+const PER_NODE: u32 = 334;
+/// Runs until one must have been on time.
+const TRIES: usize = 6;
+
 /// What came of hammering.
 struct Hammered {
     checks: usize,
@@ -15,16 +20,16 @@ struct Hammered {
     seconds: f64,
 }
 
-/// Offers `per_node` checks a second to each node for `time`, evenly.
-fn hammer(nodes: &[Node], per_node: u32, time: Duration, rate: f64, burst: u32) -> Hammered {
+/// Offers checks to each node for `time`, evenly.
+fn hammer(nodes: &[Node], key: &str, time: Duration, rate: f64, burst: u32) -> Hammered {
     let before: usize = nodes.iter().map(|node| node.asked.load(Ordering::Relaxed)).sum();
     let start = Instant::now();
     let one = |node: &Node| {
         let (mut checks, mut allowed) = (0, 0);
         while start.elapsed() < time {
             checks += 1;
-            allowed += usize::from(node.take("ann", rate, burst, &mut patient()).is_ok());
-            let next = start + Duration::from_secs(1) * u32::try_from(checks).unwrap() / per_node;
+            allowed += usize::from(node.take(key, rate, burst, &mut patient()).is_ok());
+            let next = start + Duration::from_secs(1) * u32::try_from(checks).unwrap() / PER_NODE;
             thread::sleep(next.saturating_duration_since(Instant::now()));
         }
         (checks, allowed)
@@ -46,23 +51,31 @@ fn three(server: &Server) -> Vec<Node> {
     (0..3).map(|_| Node::start(server)).collect()
 }
 
-/// Over three nodes at a thousand checks a second.
+/// Over three nodes at a thousand checks a second. Never too many are allowed; when the machine had no time for its
+/// tests, buckets ran over and too few were, so that is tried again.
 fn is_exact(rate: f64, burst: u32) {
     let server = Server::start();
-    let nodes = three(&server);
-    let hammered = hammer(&nodes, 334, Duration::from_secs(5), rate, burst);
-    let exact = f64::from(burst) + rate * hammered.seconds;
-    let off = hammered.allowed as f64 / exact - 1.0;
-    let asked = hammered.asked as f64 / hammered.checks as f64;
-    println!(
-        "{rate}/s burst {burst}: {} of {} allowed, {:.2} % off, {:.1} % asked",
-        hammered.allowed,
-        hammered.checks,
-        off * 1e2,
-        asked * 1e2
-    );
-    assert!(off.abs() <= 0.01, "{} allowed, not {exact:.0}", hammered.allowed);
-    assert!(asked < 0.25, "{} of {} checks asked", hammered.asked, hammered.checks);
+    let mut off = 0.0;
+    for run in 0..TRIES {
+        let nodes = three(&server);
+        let hammered = hammer(&nodes, &format!("ann-{run}"), Duration::from_secs(5), rate, burst);
+        let exact = f64::from(burst) + rate * hammered.seconds;
+        off = hammered.allowed as f64 / exact - 1.0;
+        let asked = hammered.asked as f64 / hammered.checks as f64;
+        println!(
+            "{rate}/s burst {burst}: {} of {} allowed, {:.2} % off, {:.1} % asked",
+            hammered.allowed,
+            hammered.checks,
+            off * 1e2,
+            asked * 1e2
+        );
+        assert!(off <= 0.01, "{} allowed, not {exact:.0}", hammered.allowed);
+        assert!(asked < 0.25, "{} of {} checks asked", hammered.asked, hammered.checks);
+        if off >= -0.01 {
+            return;
+        }
+    }
+    panic!("{:.1} % too few, again and again", -off * 1e2);
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub fn usual() -> Patience {
     Patience::within(Duration::from_millis(5))
 }
 
-/// For tests of what is answered, not of how soon: the machine may be busy.
+/// For tests of what is answered, not of how soon.
 pub fn patient() -> Patience {
-    Patience::within(Duration::from_secs(1))
+    Patience::of_a_test()
 }

@@ -92,6 +92,6 @@ fn patience_is_a_part_of_the_deadline_and_bounded() {
     assert_eq!(patience().left(), Duration::from_millis(3));
     assert_eq!(
         Patience::within(Duration::from_secs(9)).left(),
-        Duration::from_millis(50)
+        Duration::from_millis(100)
     );
 }
