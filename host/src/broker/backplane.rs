@@ -11,7 +11,8 @@ use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::redis::RedisBackplane;
 use crate::backplane::{Backplane, Envelope, Nodes};
 use crate::config::{BackplaneKind, Config, RedisSettings};
-use crate::control::{Bus, ClusterBus, Local, LocalBus, Order};
+use crate::control::{Bus, ClusterBus, Local, LocalBus, NodeReport, Order};
+use crate::observe::{BackplaneMetrics, Metrics};
 use crate::registry::Registry;
 use crate::registry::redis::RedisCluster;
 use crate::sandbox::shared::SharedStore;
@@ -48,17 +49,25 @@ pub(super) async fn spread_bans(bus: Arc<dyn Bus>, mut bans: mpsc::Receiver<Bann
             tenant: ban.tenant.to_string(),
             user: ban.user.to_string(),
             seconds: ban.length.as_secs().max(1),
+            at_least: true,
         };
-        if let Err(error) = bus.ask(order).await {
-            tracing::warn!(%error, "the other nodes could not be told of a ban; Redis will tell them on connect");
+        let told = bus.ask(order).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the other nodes could not be told of a ban");
+            Vec::new()
+        });
+        for NodeReport { node, result } in told {
+            if let Err(error) = result {
+                tracing::warn!(node, error, "a node did not end the connections of a banned user");
+            }
         }
     }
 }
 
 /// A backplane for these inboxes, and a registry. They live as long as the process.
-pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Joint> {
+pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metrics: &Metrics) -> io::Result<Joint> {
     match &config.backplane {
         BackplaneKind::Memory => {
+            metrics.backplane.up.set(1);
             let memory = MemoryBackplane::new(inboxes);
             tokio::spawn(memory.clone().sweep());
             Ok(Joint {
@@ -68,18 +77,26 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>) -> io
                 store: None,
             })
         }
-        BackplaneKind::Redis(settings) => redis(settings.clone(), config.server.node.clone(), inboxes),
+        BackplaneKind::Redis(settings) => {
+            let metrics = metrics.backplane.clone();
+            redis(settings.clone(), config.server.node.clone(), inboxes, metrics)
+        }
     }
 }
 
 /// On a thread of its own: what comes from other nodes does not wait for what this node's operator asks.
-fn redis(settings: RedisSettings, node: Arc<str>, inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Joint> {
+fn redis(
+    settings: RedisSettings,
+    node: Arc<str>,
+    inboxes: Vec<mpsc::Sender<Envelope>>,
+    metrics: BackplaneMetrics,
+) -> io::Result<Joint> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (started, joint) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name("redis".into()).spawn(move || {
         runtime.block_on(async {
             let prefix = settings.prefix.clone();
-            let (backplane, notes) = RedisBackplane::start(settings, &node, inboxes);
+            let (backplane, notes) = RedisBackplane::start(settings, &node, inboxes, metrics);
             let servers = backplane.servers().clone();
             let cluster = RedisCluster::start(servers, &prefix, &node, &Handle::current());
             let backplane = Arc::new(backplane);

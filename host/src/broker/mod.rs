@@ -149,7 +149,7 @@ impl Broker {
             registry,
             others,
             store,
-        } = backplane::start(&config, inboxes)?;
+        } = backplane::start(&config, inboxes, &metrics)?;
         if let Some(store) = store {
             plugins.connect(store);
         }

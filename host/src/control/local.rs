@@ -54,11 +54,20 @@ impl Local {
                     .await
             }
             Order::Unsubscribe { tenant, user, channel } => self.unsubscribe(tenant, user, channel).await,
-            Order::Ban { tenant, user, seconds } => {
+            Order::Ban {
+                tenant,
+                user,
+                seconds,
+                at_least,
+            } => {
                 let (tenant_name, user_name) = (tenant.as_str().into(), user.as_str().into());
                 let length = Duration::from_secs(*seconds);
                 // The ban first: whoever connects after their connections were ended meets it.
-                self.registry.set_ban(&tenant_name, &user_name, length);
+                if *at_least {
+                    self.registry.ban(&tenant_name, &user_name, length);
+                } else {
+                    self.registry.set_ban(&tenant_name, &user_name, length);
+                }
                 self.cut_off(tenant, &Whom::User(user_name), codes::BANNED).await
             }
             Order::Unban { tenant, user } => {

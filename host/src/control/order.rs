@@ -43,6 +43,9 @@ pub enum Order {
         user: String,
         /// How long.
         seconds: u64,
+        /// Leave a ban that is longer as it is: the word of a plugin, not of the operator.
+        #[serde(default)]
+        at_least: bool,
     },
     /// Refuse a user no longer.
     Unban {

@@ -20,6 +20,21 @@ pub struct Metrics {
     pub outbox_bytes: IntGauge,
     /// Connections that were refused at the door, because the node is full.
     pub refused: IntCounter,
+    /// Of what joins the nodes.
+    pub backplane: BackplaneMetrics,
+}
+
+/// What a backplane of many nodes counts.
+#[derive(Clone)]
+pub struct BackplaneMetrics {
+    /// 1 while messages get through.
+    pub up: IntGauge,
+    /// Times that the subscriptions were lost and begun anew.
+    pub resubscribed: IntCounter,
+    /// Holes in channels that were filled from the history, or found to be none.
+    pub filled: IntCounter,
+    /// Holes that could not be filled: subscriptions ended with 4002.
+    pub lost: IntCounter,
 }
 
 /// A tenant's handles.
@@ -35,6 +50,28 @@ pub struct TenantMetrics {
     pub discarded: IntCounter,
     /// Publishes that were refused.
     pub refused: IntCounter,
+}
+
+impl BackplaneMetrics {
+    fn new(registry: &Registry) -> Self {
+        let counter = |name, help| add(registry, IntCounter::new(name, help));
+        let up = IntGauge::new("sluicegate_backplane_up", "1 while messages get through the backplane.");
+        Self {
+            up: add(registry, up),
+            resubscribed: counter(
+                "sluicegate_backplane_resubscribed_total",
+                "Times that the subscriptions in Redis were lost and begun anew.",
+            ),
+            filled: counter(
+                "sluicegate_backplane_checked_total",
+                "Channels whose history was read to fill a hole, or to see that there is none.",
+            ),
+            lost: counter(
+                "sluicegate_backplane_lost_total",
+                "Channels with a hole that could not be filled; their subscriptions ended with 4002.",
+            ),
+        }
+    }
 }
 
 impl Metrics {
@@ -75,6 +112,7 @@ impl Metrics {
                 &registry,
                 IntGauge::new("sluicegate_outbox_bytes", "Bytes that wait for clients to read them."),
             ),
+            backplane: BackplaneMetrics::new(&registry),
             refused: add(
                 &registry,
                 IntCounter::new(

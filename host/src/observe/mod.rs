@@ -4,4 +4,4 @@ mod audit;
 mod metrics;
 
 pub use audit::{AuditFile, AuditLog};
-pub use metrics::{Metrics, TenantMetrics};
+pub use metrics::{BackplaneMetrics, Metrics, TenantMetrics};

@@ -52,6 +52,8 @@ struct Held {
     publications: Vec<Arc<Publication>>,
     /// Some were not held: they have to be read as well.
     spilled: bool,
+    /// So many were held when the history was read: they were published before.
+    before_read: usize,
 }
 
 /// What is to be done with a message.
@@ -187,7 +189,12 @@ impl Feed {
                 self.filling = None;
                 None
             }
-            HeardTo::Read(at) | HeardTo::Live(at) => Some(at.clone()),
+            HeardTo::Read(at) | HeardTo::Live(at) => {
+                if let Some(held) = &mut self.filling {
+                    held.before_read = held.publications.len();
+                }
+                Some(at.clone())
+            }
         }
     }
 
@@ -196,13 +203,19 @@ impl Feed {
     pub fn filled(&mut self, newest: &Position) -> Option<Vec<Arc<Publication>>> {
         let mut at = newest.clone();
         let held = self.filling.as_mut()?;
+        let before_read = std::mem::take(&mut held.before_read);
         let mut next = Vec::new();
         let mut rest = Vec::new();
-        for publication in held.publications.drain(..) {
+        for (place, publication) in held.publications.drain(..).enumerate() {
             let Some(position) = publication.position.clone() else {
                 continue;
             };
-            if position.epoch != at.epoch || position.offset > at.offset + 1 {
+            if position.epoch != at.epoch {
+                // Of an epoch that was over when the history was read, or of one that began since.
+                if place >= before_read {
+                    rest.push(publication);
+                }
+            } else if position.offset > at.offset + 1 {
                 rest.push(publication);
             } else if position.offset == at.offset + 1 {
                 at = position;
@@ -217,13 +230,6 @@ impl Feed {
             return None;
         }
         Some(next)
-    }
-
-    /// The hole cannot be filled: who listens is told, and what comes after `newest` goes on.
-    pub fn give_up_fill(&mut self, newest: Position) {
-        self.filling = None;
-        self.heard_to = HeardTo::Live(newest);
-        self.unbroken = self.on.is_some();
     }
 
     /// Whether it is time to see if a quiet channel is as quiet in Redis.
@@ -321,6 +327,25 @@ mod tests {
         assert_eq!(feed.filled(&at("e", 3)).unwrap().len(), 0);
         assert_eq!(feed.fill_from(), Some(at("e", 3)));
         assert_eq!(feed.filled(&at("e", 6)).map(|next| next.len()), None);
+    }
+
+    #[test]
+    fn what_was_held_of_an_epoch_that_is_over_is_not_waited_for() {
+        let mut feed = feed();
+        feed.learn(&at("e", 30));
+        take(&mut feed, "e", 33);
+        feed.fill_from();
+        take(&mut feed, "f", 35);
+        take(&mut feed, "f", 36);
+        let next = feed.filled(&at("f", 34)).unwrap();
+        assert_eq!(next.len(), 2, "what goes on from it is passed on");
+        assert!(feed.filled(&at("f", 36)).is_none(), "and the old one is forgotten");
+        take(&mut feed, "f", 40);
+        feed.fill_from();
+        take(&mut feed, "g", 1);
+        assert_eq!(feed.filled(&at("f", 40)).unwrap().len(), 0, "a later one is read");
+        feed.fill_from();
+        assert!(feed.filled(&at("g", 1)).is_none());
     }
 
     #[test]

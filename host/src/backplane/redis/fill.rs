@@ -10,16 +10,21 @@ use crate::backplane::{Envelope, Query};
 
 /// Holes that are filled at the same time at most.
 pub(super) const AT_ONCE: usize = 64;
+/// Messages that are read at once.
+const AT_A_TIME: usize = 256;
 /// How often quiet channels are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl Inner {
     /// Fills the hole in a channel whose feed holds what came after it.
     pub(super) fn fill(self: &Arc<Self>, name: Arc<str>) {
+        let Some(generation) = self.feeds.with(&name, |feed| feed.generation) else {
+            return;
+        };
         let inner = self.clone();
         self.runtime.spawn(async move {
             let _turn = inner.fills.acquire().await;
-            inner.fill_now(&name).await;
+            inner.fill_now(&name, generation).await;
         });
     }
 
@@ -32,12 +37,9 @@ impl Inner {
         }
     }
 
-    async fn fill_now(self: &Arc<Self>, name: &str) {
+    async fn fill_now(self: &Arc<Self>, name: &str, generation: u64) {
         let mut backoff = Backoff::new();
         let mut shards = Vec::new();
-        let Some(generation) = self.feeds.with(name, |feed| feed.generation) else {
-            return;
-        };
         loop {
             let from = self.feeds.with(name, |feed| {
                 let same = feed.generation == generation;
@@ -48,6 +50,7 @@ impl Inner {
             };
             let query = Query {
                 since: Some(since),
+                limit: Some(AT_A_TIME),
                 ..Query::default()
             };
             let page = match self.read_history(&topic, &settings, &query).await {
@@ -58,15 +61,24 @@ impl Inner {
                     continue;
                 }
             };
+            let mut newest = page.newest;
+            let mut publications = page.messages;
+            self.metrics.filled.inc();
             if !page.whole {
-                self.feeds.with(name, |feed| feed.give_up_fill(page.newest.clone()));
+                self.metrics.lost.inc();
                 tracing::info!(%topic, "messages were missed that the history no longer has; telling who listens");
+                // Whoever listens from now on reads the history for itself; for them it goes on from here.
+                publications.clear();
                 self.feeds.shards(name, &mut shards);
                 self.deliver(&Envelope::Lost(topic), &shards).await;
-                return;
+            } else if let Some(last) = publications.last().and_then(|last| last.position.clone())
+                && last.offset < newest.offset
+            {
+                // Of a long hole only the first part was read.
+                newest = last;
+                self.feeds.with(name, super::feed::Feed::begin_fill);
             }
-            let mut publications = page.messages;
-            let mut newest = page.newest;
+            let empty = publications.is_empty();
             loop {
                 self.feeds.shards(name, &mut shards);
                 for publication in publications {
@@ -79,6 +91,10 @@ impl Inner {
                     Some(more) => publications = more,
                 }
             }
+            if empty {
+                // What is held is ahead of what can be read: not yet, or never.
+                tokio::time::sleep(backoff.next()).await;
+            }
         }
     }
 
@@ -88,6 +104,7 @@ impl Inner {
         loop {
             tick.tick().await;
             self.check_all(self.feeds.due(Instant::now()));
+            self.metrics.up.set(self.is_up().into());
         }
     }
 }

@@ -3,8 +3,8 @@
 -- KEYS  1 place  2 stream
 -- ARGV  1 the server's run  2 an epoch nobody had  3 time of the history in ms  4 its size  5 after this offset, or
 --       before it if reversed (-1: from the end that is asked for)  6 messages at most (-1: all)  7 '1': newest first
---       8 now in ms
--- Gives {epoch, offset, earlier epochs, oldest offset that is kept (0: none), entries}.
+--       8 now in ms  9 bytes of messages at most, but for the first
+-- Gives {epoch, offset, earlier epochs, oldest offset that is kept (0: none), entries, 1: there were too many bytes}.
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'before')
 if not known[1] then
   -- An empty channel keeps the epoch that it tells.
@@ -38,16 +38,27 @@ end
 local entries = {}
 local limit = tonumber(ARGV[6])
 local since = tonumber(ARGV[5])
-if oldest > 0 and limit ~= 0 then
-  local command = {'XRANGE', KEYS[2], math.max(low, since + 1) .. '-0', '+'}
-  if ARGV[7] == '1' then
-    local top = since < 0 and '+' or '(' .. since .. '-0'
-    command = {'XREVRANGE', KEYS[2], top, low .. '-0'}
-  end
-  if limit > 0 then
-    command[5] = 'COUNT'
-    command[6] = limit
-  end
-  entries = redis.call(unpack(command))
+local room = tonumber(ARGV[9])
+local command, from, to
+if ARGV[7] == '1' then
+  command, from, to = 'XREVRANGE', since < 0 and '+' or '(' .. since .. '-0', low .. '-0'
+else
+  command, from, to = 'XRANGE', math.max(low, since + 1) .. '-0', '+'
 end
-return {known[1], newest, known[3] or '', oldest, entries}
+-- In parts, so that what is too much is never all in memory at once.
+while oldest > 0 and (limit < 0 or #entries < limit) do
+  local count = limit < 0 and 64 or math.min(limit - #entries, 64)
+  local part = redis.call(command, KEYS[2], from, to, 'COUNT', count)
+  for _, entry in ipairs(part) do
+    room = room - #entry[2][2]
+    if room < 0 and #entries > 0 then
+      return {known[1], newest, known[3] or '', oldest, entries, 1}
+    end
+    entries[#entries + 1] = entry
+  end
+  if #part < count then
+    break
+  end
+  from = '(' .. part[#part][1]
+end
+return {known[1], newest, known[3] or '', oldest, entries, 0}

@@ -15,6 +15,10 @@ use crate::protocol::write::{Member, now_ms};
 /// The largest number that Lua counts to one by one.
 const COUNTABLE: u64 = 1 << 53;
 
+/// Bytes of messages that are read at once: what a client may be answered with, and a little for what stands around
+/// each message. A recovery of more is refused anyway.
+const READ_BYTES: usize = 9 * 1_048_576;
+
 /// What the script gave.
 struct Stand {
     newest: Position,
@@ -57,24 +61,28 @@ impl Inner {
             .arg(since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)))
             .arg(query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))
             .arg(u8::from(query.reverse))
-            .arg(now_ms());
+            .arg(now_ms())
+            .arg(READ_BYTES);
         let answer = self.servers.call(&call).await?;
-        let (stand, entries) =
+        let (stand, entries, cut) =
             read(answer).ok_or_else(|| Unavailable("an answer that is none of the script's".into()))?;
         let follows = query.since.as_ref().is_none_or(|since| stand.follows(since));
         let whole = query
             .since
             .as_ref()
-            .is_none_or(|since| follows && stand.is_kept_after(since.offset));
-        let messages = if follows {
-            publications(topic, &stand.newest, entries)
-        } else {
-            Vec::new()
+            .is_none_or(|since| follows && stand.is_kept_after(since.offset))
+            // Who asks for everything and gets a part has a hole.
+            && !(cut && query.limit.is_none());
+        // One that cannot be read, of a newer version of the broker, is a hole like any other.
+        let (messages, readable) = match publications(topic, &stand.newest, entries) {
+            Some(messages) if follows => (messages, true),
+            Some(_) => (Vec::new(), true),
+            None => (Vec::new(), false),
         };
         Ok(Page {
             newest: stand.newest,
             messages,
-            whole,
+            whole: whole && readable,
         })
     }
 
@@ -109,7 +117,7 @@ impl Stand {
     }
 }
 
-fn read(answer: Value) -> Option<(Stand, Vec<Value>)> {
+fn read(answer: Value) -> Option<(Stand, Vec<Value>, bool)> {
     let Value::Array(answer) = answer else { return None };
     let [
         Value::BulkString(epoch),
@@ -117,7 +125,8 @@ fn read(answer: Value) -> Option<(Stand, Vec<Value>)> {
         Value::BulkString(before),
         Value::Int(oldest),
         Value::Array(entries),
-    ] = <[Value; 5]>::try_from(answer).ok()?
+        Value::Int(cut),
+    ] = <[Value; 6]>::try_from(answer).ok()?
     else {
         return None;
     };
@@ -132,10 +141,10 @@ fn read(answer: Value) -> Option<(Stand, Vec<Value>)> {
         before: before.lines().filter_map(codec::read_position).collect(),
         oldest: u64::try_from(oldest).ok().filter(|oldest| *oldest > 0),
     };
-    Some((stand, entries))
+    Some((stand, entries, cut == 1))
 }
 
-fn publications(topic: &Topic, newest: &Position, entries: Vec<Value>) -> Vec<Arc<Publication>> {
+fn publications(topic: &Topic, newest: &Position, entries: Vec<Value>) -> Option<Vec<Arc<Publication>>> {
     let publication = |entry| {
         let Value::Array(entry) = entry else { return None };
         let [Value::BulkString(id), Value::Array(fields)] = <[Value; 2]>::try_from(entry).ok()? else {
@@ -151,5 +160,5 @@ fn publications(topic: &Topic, newest: &Position, entries: Vec<Value>) -> Vec<Ar
         };
         codec::decode(topic, Some(position), message.into()).map(Arc::new)
     };
-    entries.into_iter().filter_map(publication).collect()
+    entries.into_iter().map(publication).collect()
 }

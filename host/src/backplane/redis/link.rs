@@ -21,7 +21,12 @@ const QUEUED_COMMANDS: usize = 4096;
 /// How often a connection that nobody complains about is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The oldest server that has all we use.
-const OLDEST: (u32, u32) = (6, 2);
+const OLDEST: Version = (6, 2);
+/// The same of a Cluster: the first with pub/sub by slots.
+const OLDEST_IN_CLUSTER: Version = (7, 0);
+
+/// Major and minor.
+type Version = (u32, u32);
 
 /// Where a server is.
 pub(crate) type Address = (String, u16);
@@ -38,6 +43,8 @@ pub(crate) struct Login {
 pub(crate) enum Whereabouts {
     /// It stays where it is.
     Fixed(Address),
+    /// It stays where it is, and is one of a Cluster.
+    InCluster(Address),
     /// Sentinels say which one is the master.
     Sentinels { hosts: Vec<Address>, master: String },
 }
@@ -59,7 +66,7 @@ pub(crate) struct Server {
     connection: MultiplexedConnection,
     /// Where it is.
     pub address: Address,
-    /// Changes when it is started again.
+    /// Changes when it is started again, and when it becomes the master again.
     pub run: Arc<str>,
 }
 
@@ -203,6 +210,22 @@ impl Link {
         self.judge(make(&server.run).query_async(&mut connection).await)
     }
 
+    /// Runs commands in one go on a connection of its own, for a server that no link leads to yet.
+    pub async fn run_all_at(
+        login: &Login,
+        address: &Address,
+        timeout: Duration,
+        commands: &redis::Pipeline,
+        count: usize,
+    ) -> Result<Vec<Value>, Failure> {
+        let failed = |error: RedisError| Failure::Unavailable(error.to_string());
+        let mut connection = login.open(address, timeout, |_| {}).await.map_err(failed)?;
+        connection
+            .send_packed_commands(commands, 0, count)
+            .await
+            .map_err(failed)
+    }
+
     /// Runs commands in one go; each gets its answer.
     pub async fn run_all(&self, commands: &redis::Pipeline, count: usize) -> Result<Vec<Value>, Failure> {
         let server = self.server().ok_or_else(no_connection)?;
@@ -259,7 +282,11 @@ impl Link {
         let opened = self.login.open(&address, self.timeout, ear).await;
         let mut connection = opened.map_err(|error| format!("{}:{}: {error}", address.0, address.1))?;
         must_be_master(&mut connection).await?;
-        let run = identify(&mut connection).await?;
+        let oldest = match &self.whereabouts {
+            Whereabouts::InCluster(_) => OLDEST_IN_CLUSTER,
+            _ => OLDEST,
+        };
+        let run = identify(&mut connection, oldest).await?;
         let server = Server {
             connection,
             address,
@@ -270,7 +297,7 @@ impl Link {
 
     async fn find(&self) -> Result<Address, String> {
         match &self.whereabouts {
-            Whereabouts::Fixed(address) => Ok(address.clone()),
+            Whereabouts::Fixed(address) | Whereabouts::InCluster(address) => Ok(address.clone()),
             Whereabouts::Sentinels { hosts, master } => {
                 let mut why = "no Sentinel answers".to_owned();
                 for host in hosts {
@@ -317,8 +344,10 @@ fn no_connection() -> Failure {
     Failure::Unavailable("Redis is not connected".into())
 }
 
-/// A replica answers too, but takes nothing.
+/// A replica answers too, but takes nothing; and so does a master that still loads its data.
 async fn must_be_master(connection: &mut MultiplexedConnection) -> Result<(), String> {
+    let ping: RedisResult<Value> = redis::cmd("PING").query_async(connection).await;
+    ping.map_err(|error| error.to_string())?;
     let role: RedisResult<Vec<Value>> = redis::cmd("ROLE").query_async(connection).await;
     let role = role.map_err(|error| error.to_string())?;
     match role.first() {
@@ -327,23 +356,28 @@ async fn must_be_master(connection: &mut MultiplexedConnection) -> Result<(), St
     }
 }
 
-/// Which start of which server this is.
-async fn identify(connection: &mut MultiplexedConnection) -> Result<Arc<str>, String> {
-    let info: RedisResult<String> = redis::cmd("INFO").arg("server").query_async(connection).await;
-    let info = info.map_err(|error| error.to_string())?;
+/// Which start of which server this is, and its how-many-th time as the master: with either, what others had
+/// accepted may be lost.
+async fn identify(connection: &mut MultiplexedConnection, oldest: Version) -> Result<Arc<str>, String> {
+    let mut info = String::new();
+    for section in ["server", "replication"] {
+        let part: RedisResult<String> = redis::cmd("INFO").arg(section).query_async(connection).await;
+        info += &part.map_err(|error| error.to_string())?;
+    }
     let field = |name: &str| {
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.map(str::trim).unwrap_or_default()
     };
     let mut version = field("redis_version").split('.').map(|part| part.parse().unwrap_or(0));
     let version = (version.next().unwrap_or(0), version.next().unwrap_or(0));
-    if version < OLDEST {
+    if version < oldest {
         return Err(format!(
             "Redis {}.{} is needed, this is {}.{}",
-            OLDEST.0, OLDEST.1, version.0, version.1
+            oldest.0, oldest.1, version.0, version.1
         ));
     }
-    Ok(field("run_id").get(..16).unwrap_or("unknown").into())
+    let short = |name| field(name).get(..12).unwrap_or("unknown").to_owned();
+    Ok(format!("{}{}", short("run_id"), short("master_replid")).into())
 }
 
 async fn ask_sentinel(host: &Address, master: &str, timeout: Duration) -> Result<Option<Address>, RedisError> {

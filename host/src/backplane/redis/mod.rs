@@ -40,6 +40,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{Answer, Backplane, Envelope, Manner, Page, Published, Query, Unavailable};
 use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
+use crate::observe::BackplaneMetrics;
 use crate::protocol::names::Topic;
 use crate::protocol::write::Member;
 use crate::sandbox::shared::SharedStore;
@@ -70,6 +71,7 @@ struct Inner {
     fills: Semaphore,
     /// Where its tasks run.
     runtime: Handle,
+    metrics: BackplaneMetrics,
     timeout: Duration,
     /// Replicas that must have a message before it is acknowledged.
     replicas: u32,
@@ -86,6 +88,7 @@ impl RedisBackplane {
         settings: RedisSettings,
         node: &str,
         inboxes: Vec<mpsc::Sender<Envelope>>,
+        metrics: BackplaneMetrics,
     ) -> (Self, mpsc::Receiver<Bytes>) {
         let nonce = getrandom::u64().expect("the system gives random bytes");
         let (queue, heard) = Queue::new();
@@ -101,6 +104,7 @@ impl RedisBackplane {
             inboxes,
             fills: Semaphore::new(fill::AT_ONCE),
             runtime: Handle::current(),
+            metrics,
             timeout: settings.timeout,
             replicas: settings.replicas,
             instance,
@@ -139,6 +143,12 @@ impl Inner {
         format!("{:x}-{count:x}", self.nonce).into()
     }
 
+    fn is_up(&self) -> bool {
+        let links = self.servers.links();
+        // Orders go to the nodes that are known.
+        self.desk.is_known() && self.servers.are_up() && links.iter().all(|link| self.subscribers.of(link).is_some())
+    }
+
     /// Brings an envelope to shards; waits for those that are busy.
     async fn deliver(&self, envelope: &Envelope, shards: &[usize]) {
         for shard in shards {
@@ -166,6 +176,8 @@ impl Backplane for RedisBackplane {
                 shard,
             };
             if let Joined::When(confirmed) = self.0.feeds.join(topic, settings, shard) {
+                // Nothing to wait for.
+                self.0.servers.reach(self.0.feeds.names.channel(topic).as_bytes())?;
                 let confirmed = tokio::time::timeout(CONFIRM_WAIT, confirmed).await;
                 if !matches!(confirmed, Ok(Ok(()))) {
                     return Err(Unavailable("the subscription was not confirmed".into()));
@@ -197,6 +209,7 @@ impl Backplane for RedisBackplane {
                 member,
             };
             let entered = self.0.desk.enter(topic, settings, member);
+            self.0.servers.reach(self.0.feeds.names.members(topic).as_bytes())?;
             match tokio::time::timeout(CONFIRM_WAIT, entered).await {
                 Ok(Ok(())) => {
                     std::mem::forget(entering);
@@ -220,17 +233,15 @@ impl Backplane for RedisBackplane {
     }
 
     fn is_up(&self) -> bool {
-        let links = self.0.servers.links();
-        // Orders go to the nodes that are known.
-        self.0.desk.is_known()
-            && self.0.servers.are_up()
-            && links.iter().all(|link| self.0.subscribers.of(link).is_some())
+        self.0.is_up()
     }
 
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            self.0.desk.settled().await;
-            self.0.sign_off().await;
+            // Who leaves somebody behind is cleaned up after by the others.
+            if self.0.desk.settled().await {
+                self.0.sign_off().await;
+            }
             Ok(())
         })
     }

@@ -24,9 +24,11 @@ use crate::protocol::write::Member;
 /// Changes told to Redis at once.
 const BATCH: usize = 512;
 /// How often an instance says that it lives, and looks for those that do not.
-const BEAT_EVERY: Duration = Duration::from_secs(5);
+const BEAT_EVERY: Duration = Duration::from_secs(3);
 /// After so long without a word an instance is given up.
 const GIVEN_UP: Duration = Duration::from_secs(30);
+/// After an outage nobody is given up for so long.
+const SPEAK_FIRST: Duration = Duration::from_secs(4);
 /// How long presences stay in Redis that nobody keeps: longer than it can be away.
 const KEPT: Duration = Duration::from_hours(1);
 /// How long [`Desk::settled`] may take.
@@ -124,8 +126,8 @@ impl Desk {
         topics.into_iter().cloned().collect()
     }
 
-    /// Waits until Redis knows everything, or for as long as that is worth waiting for.
-    pub async fn settled(&self) {
+    /// Waits until Redis knows everything, or for as long as that is worth waiting for; says which.
+    pub async fn settled(&self) -> bool {
         let settled = async {
             loop {
                 let more = self.settled.notified();
@@ -135,7 +137,7 @@ impl Desk {
                 more.await;
             }
         };
-        drop(tokio::time::timeout(SETTLE, settled).await);
+        tokio::time::timeout(SETTLE, settled).await.is_ok()
     }
 
     fn is_settled(&self) -> bool {
@@ -254,6 +256,7 @@ impl Inner {
         let mut tick = tokio::time::interval(BEAT_EVERY);
         let mut backoff = Backoff::new();
         let mut renewed = Instant::now();
+        let mut heard_since = Instant::now();
         loop {
             let call = BEAT
                 .call([self.feeds.names.instances()])
@@ -261,6 +264,7 @@ impl Inner {
                 .arg(GIVEN_UP.as_millis().to_string());
             let Ok(Value::Array(answer)) = self.servers.call(&call).await else {
                 tokio::time::sleep(backoff.next()).await;
+                heard_since = Instant::now();
                 continue;
             };
             backoff.reset();
@@ -272,7 +276,9 @@ impl Inner {
                 );
                 self.desk.repeat();
             }
-            for dead in answer {
+            // After an outage everybody is late: first they may speak.
+            let settled = heard_since.elapsed() > SPEAK_FIRST;
+            for dead in answer.filter(|_| settled) {
                 if let Value::BulkString(instance) = dead
                     && let Ok(instance) = String::from_utf8(instance)
                     && let Err(error) = self.reap(&instance).await
@@ -351,5 +357,9 @@ impl Inner {
         let mut remove = redis::cmd("ZREM");
         remove.arg(&instances).arg(&*self.instance);
         drop(self.servers.run(instances.as_bytes(), &remove).await);
+        let presences = self.feeds.names.presences(&self.instance);
+        let mut forget = redis::cmd("DEL");
+        forget.arg(&presences);
+        drop(self.servers.run(presences.as_bytes(), &forget).await);
     }
 }

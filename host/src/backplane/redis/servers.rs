@@ -113,6 +113,14 @@ impl Servers {
         map.links.get(usize::from(place)).cloned()
     }
 
+    /// Whether the server that holds `key` can be reached.
+    pub fn reach(&self, key: &[u8]) -> Result<(), Unavailable> {
+        let server = self.link_of(key).and_then(|link| link.server());
+        server
+            .map(drop)
+            .ok_or_else(|| Unavailable("Redis is not connected".into()))
+    }
+
     /// Calls a script.
     pub async fn call(&self, call: &Call) -> Result<Value, Unavailable> {
         let answer = match self.follow(call.key(), &|run| call.by_digest(run)).await {
@@ -127,7 +135,9 @@ impl Servers {
         let answer = self.call(call).await?;
         if replicas > 0 {
             let mut wait = redis::cmd("WAIT");
-            wait.arg(replicas).arg(self.settings.timeout.as_millis().to_string());
+            // Less than a command may take: too few replicas is an answer, and says nothing against the server.
+            let patience = self.settings.timeout / 2;
+            wait.arg(replicas).arg(patience.as_millis().to_string());
             // On the same connection, so it counts what the script did.
             match self.run(call.key(), &wait).await? {
                 Value::Int(have) if have >= i64::from(replicas) => {}
@@ -182,11 +192,17 @@ impl Servers {
 
     async fn ask_there(&self, address: &Address, make: &(dyn Fn(&str) -> Cmd + Sync)) -> Result<Value, Failure> {
         let link = self.kept.lock().get(address).map(|(link, _)| link.clone());
-        let link = link.ok_or(Failure::Moved)?;
-        let run = link.server().map(|server| server.run.clone()).unwrap_or_default();
+        let server = link.as_ref().and_then(|link| link.server());
+        let run = server.map(|server| server.run.clone()).unwrap_or_default();
         let mut pipeline = redis::pipe();
         pipeline.cmd("ASKING").add_command(make(&run));
-        let mut answers = link.run_all(&pipeline, 2).await?;
+        let mut answers = if let Some(link) = &link {
+            link.run_all(&pipeline, 2).await?
+        } else {
+            // It has no slot yet, so the map does not name it.
+            let login = Login::of(&self.settings.url);
+            Link::run_all_at(&login, address, self.settings.timeout, &pipeline, 2).await?
+        };
         match answers.pop() {
             Some(Value::ServerError(error)) if error.code() == "NOSCRIPT" => Err(Failure::NoScript),
             Some(Value::ServerError(error)) if error.code() == "TRYAGAIN" => Err(Failure::TryAgain),
@@ -251,7 +267,7 @@ impl Servers {
         for (first, last, address) in ranges {
             let place = *places.entry(address).or_insert_with(|| {
                 let (link, _) = kept.entry(address.clone()).or_insert_with(|| {
-                    let whereabouts = Whereabouts::Fixed(address.clone());
+                    let whereabouts = Whereabouts::InCluster(address.clone());
                     let link = Link::new(whereabouts, Login::of(&self.settings.url), self.settings.timeout);
                     let keeper = tokio::spawn(link.clone().keep()).abort_handle();
                     (link, keeper)

@@ -57,6 +57,7 @@ pub(super) async fn keep(link: Arc<Link>, inner: Arc<Inner>, queue: Queue) {
                 let why = subscriber.serve().await;
                 inner.feeds.lose(subscriber.id);
                 inner.subscribers.remove(&link);
+                inner.metrics.resubscribed.inc();
                 tracing::warn!(why, "the subscriptions in Redis are lost; subscribing anew");
                 // One that was of use comes back at once.
                 if began.elapsed() > PROBE_WAIT {

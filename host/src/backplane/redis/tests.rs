@@ -1,1 +1,164 @@
+//! The conformance suite against a real `redis-server`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::testing::{Server, settings};
+use super::*;
+use crate::backplane::conformance::{Bench, manner, member, suite, topic, with_history};
+use crate::backplane::redis::script::PUBLISH;
+use crate::backplane::{Interest, Nodes, Publication};
+use crate::observe::Metrics;
+use crate::protocol::Position;
+use crate::protocol::write::now_ms;
+
+/// A node of two shards.
+async fn node(server: &Server) -> Bench {
+    let (backplane, inboxes) = connected(server).await;
+    Bench { backplane, inboxes }
+}
+
+async fn connected(server: &Server) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
+    let (senders, inboxes): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(4096)).unzip();
+    let (backplane, _) = RedisBackplane::start(settings(server), "n", senders, Metrics::new().backplane);
+    let backplane = Arc::new(backplane);
+    while !backplane.is_up() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (backplane, inboxes)
+}
+
+/// Accepts a message that no node hears of: what a lost connection looks like afterwards.
+async fn publish_unheard(backplane: &RedisBackplane, topic: &Topic, data: String) {
+    let inner = &backplane.0;
+    let names = &inner.feeds.names;
+    let message = Publication::new(topic.clone(), inner.unique(), data.into(), None, None, Vec::new());
+    let place = names.place(topic);
+    let call = PUBLISH
+        .call([place.clone(), names.stream(topic), place])
+        .arg("nobody")
+        .arg(codec::encode(&message))
+        .arg("id")
+        .run()
+        .arg(&*inner.unique())
+        .arg(10_000)
+        .arg(60_000)
+        .arg(0)
+        .arg("PUBLISH")
+        .arg(now_ms());
+    inner.servers.call(&call).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_long_hole_is_filled_in_parts_and_in_order() {
+    let server = Server::start();
+    let (redis, inboxes) = connected(&server).await;
+    let (topic, settings) = (topic("hole"), with_history(10_000));
+    let mut bench = Bench {
+        backplane: redis.clone(),
+        inboxes,
+    };
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    let expected: Vec<_> = (1..=700).map(|n| n.to_string()).collect();
+    for n in &expected[..699] {
+        publish_unheard(&redis, &topic, n.clone()).await;
+    }
+    bench.publish(&topic, "700", manner(&settings)).await;
+    let mut received = Vec::new();
+    while received.len() < expected.len() {
+        received.extend(bench.received(0).await);
+    }
+    assert_eq!(received, expected);
+}
+
+#[tokio::test]
+async fn a_hole_that_the_history_no_longer_has_is_told() {
+    let server = Server::start();
+    let (redis, inboxes) = connected(&server).await;
+    let (topic, settings) = (topic("gone"), with_history(3));
+    let mut bench = Bench {
+        backplane: redis.clone(),
+        inboxes,
+    };
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    for n in 1..=9 {
+        publish_unheard(&redis, &topic, n.to_string()).await;
+    }
+    bench.publish(&topic, "10", manner(&settings)).await;
+    let mut received = Vec::new();
+    while received.is_empty() {
+        received = bench.received(0).await;
+    }
+    assert_eq!(received, ["lost acme/gone"]);
+    bench.publish(&topic, "11", manner(&settings)).await;
+    assert_eq!(bench.received(0).await, ["11"], "it goes on for whoever comes");
+}
+
+#[tokio::test]
+async fn a_recovery_of_too_many_bytes_is_none_and_a_page_is_cut() {
+    let server = Server::start();
+    let (redis, _inboxes) = connected(&server).await;
+    let (topic, settings) = (topic("large"), with_history(10_000));
+    let text = format!("\"{}\"", "x".repeat(65_000));
+    for _ in 0..150 {
+        publish_unheard(&redis, &topic, text.clone()).await;
+    }
+    let newest = redis.history(&topic, &settings, Query::default()).await.unwrap().newest;
+    let all = Query {
+        since: Some(Position { offset: 0, ..newest }),
+        ..Query::default()
+    };
+    assert!(!redis.history(&topic, &settings, all.clone()).await.unwrap().whole);
+    let page = Query {
+        limit: Some(1000),
+        ..all
+    };
+    let page = redis.history(&topic, &settings, page).await.unwrap();
+    assert!(page.whole && (1..150).contains(&page.messages.len()));
+}
+
+#[tokio::test]
+async fn without_redis_nothing_waits() {
+    let mut server = Server::start();
+    let (redis, _inboxes) = connected(&server).await;
+    server.kill();
+    while redis.is_up() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (topic, settings) = (topic("down"), with_history(10));
+    assert!(redis.join(&topic, &settings, 0).await.is_err());
+    assert!(redis.enter(&topic, &settings, &member("s")).await.is_err());
+    assert!(redis.history(&topic, &settings, Query::default()).await.is_err());
+    assert!(redis.topics().is_empty(), "the join is taken back");
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let server = Server::start();
+    suite(node(&server).await).await;
+}
+
+#[tokio::test]
+async fn notes_reach_one_or_all() {
+    let server = Server::start();
+    let start = |name| RedisBackplane::start(settings(&server), name, Vec::new(), Metrics::new().backplane);
+    let ((one, mut to_one), (two, mut to_two)) = (start("one"), start("two"));
+    while !(one.is_up() && two.is_up() && one.live().await.is_ok_and(|live| live.len() == 2)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    one.send(None, b"all".to_vec()).await.unwrap();
+    one.send(Some(two.instance()), b"two".to_vec()).await.unwrap();
+    one.send(Some(one.instance()), b"one".to_vec()).await.unwrap();
+    assert_eq!(
+        [to_one.recv().await, to_one.recv().await],
+        [Some("all".into()), Some("one".into())]
+    );
+    assert_eq!(
+        [to_two.recv().await, to_two.recv().await],
+        [Some("all".into()), Some("two".into())]
+    );
+}

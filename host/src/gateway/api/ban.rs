@@ -42,6 +42,7 @@ impl Endpoint for Ban {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,
             seconds: call.body.seconds.0,
+            at_least: false,
         };
         nodes::have_done(&api, order).await
     }

@@ -6,15 +6,15 @@
 mod tests;
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{Answer, Cluster, Full, Guest, Turned};
 use crate::backplane::redis::{Call, Script, Servers};
@@ -33,12 +33,18 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 const BATCH: usize = 256;
 /// How long a node that ends waits until Redis knows.
 const CLOSE: Duration = Duration::from_secs(2);
+/// How long Redis is told of a ban, or its end, until it hears it.
+const INSIST: Duration = Duration::from_mins(10);
+/// Changes of bans that wait for Redis at most.
+const INSISTING: usize = 1024;
 /// Before Redis is told again what it could not be told.
 const AGAIN: Duration = Duration::from_millis(200);
 
 static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admit.lua")));
 static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("renew.lua")));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
+
+static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("node.lua")));
 
 /// What the nodes of a Redis know together.
 pub struct RedisCluster {
@@ -49,6 +55,8 @@ pub struct RedisCluster {
     seated: Mutex<Seated>,
     called: Notify,
     released: Notify,
+    /// What Redis could not be told yet of bans.
+    insisting: Arc<Semaphore>,
 }
 
 /// Sessions of this node, and what Redis was not told of them yet.
@@ -75,6 +83,7 @@ impl RedisCluster {
             seated: Mutex::default(),
             called: Notify::new(),
             released: Notify::new(),
+            insisting: Arc::new(Semaphore::new(INSISTING)),
         });
         runtime.spawn(cluster.clone().renew_all());
         runtime.spawn(cluster.clone().release_all());
@@ -196,21 +205,36 @@ impl RedisCluster {
 
     async fn tell_node(&self, connections: usize) {
         let name = self.node_name();
-        let mut tell = redis::pipe();
-        tell.cmd("HSET")
-            .arg(&name)
+        let tell = NODE_LIVES
+            .call([name])
+            .arg(millis(NODE))
             .arg("connections")
             .arg(connections)
             .arg("version")
             .arg(env!("CARGO_PKG_VERSION"))
             .arg("seen_at")
             .arg(now_ms());
-        for command in tell.cmd_iter() {
-            drop(self.servers.run(name.as_bytes(), command).await);
-        }
-        let mut expire = redis::cmd("PEXPIRE");
-        expire.arg(&name).arg(millis(NODE));
-        drop(self.servers.run(name.as_bytes(), &expire).await);
+        drop(self.servers.call(&tell).await);
+    }
+
+    /// Tells Redis something until it hears it, for as long as it matters.
+    fn insist(&self, name: String, command: Cmd, matters: Duration) {
+        let Ok(turn) = self.insisting.clone().try_acquire_owned() else {
+            tracing::error!("a change of a ban holds on this node only: too many wait for Redis");
+            return;
+        };
+        let servers = self.servers.clone();
+        let until = Instant::now() + matters.min(INSIST);
+        self.runtime.spawn(async move {
+            while let Err(error) = servers.run(name.as_bytes(), &command).await {
+                if Instant::now() > until {
+                    tracing::error!(%error, "a change of a ban holds on this node only: Redis could not be told");
+                    break;
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            drop(turn);
+        });
     }
 
     fn forget<'a>(&self, released: impl Iterator<Item = &'a Guest>) {
@@ -285,24 +309,14 @@ impl Cluster for RedisCluster {
             .arg("1")
             .arg("PX")
             .arg(millis(length.max(Duration::from_millis(1))));
-        let servers = self.servers.clone();
-        self.runtime.spawn(async move {
-            if let Err(error) = servers.run(name.as_bytes(), &ban).await {
-                tracing::error!(%error, "a ban holds on this node only: Redis could not be told");
-            }
-        });
+        self.insist(name, ban, length);
     }
 
     fn unban(&self, tenant: &Arc<str>, user: &Arc<str>) {
         let name = self.ban_name(tenant, user);
         let mut unban = redis::cmd("DEL");
         unban.arg(&name);
-        let servers = self.servers.clone();
-        self.runtime.spawn(async move {
-            if let Err(error) = servers.run(name.as_bytes(), &unban).await {
-                tracing::error!(%error, "a ban is still in Redis, which could not be told");
-            }
-        });
+        self.insist(name, unban, INSIST);
     }
 
     fn close(&self) -> Answer<'_, ()> {
