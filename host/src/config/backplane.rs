@@ -35,7 +35,7 @@ pub enum BackplaneKind {
     /// This process alone.
     #[default]
     Memory,
-    /// Redis joins the nodes that have the same server, database and prefix.
+    /// Redis joins the nodes that have the same server and prefix.
     Redis(RedisSettings),
 }
 
