@@ -15,7 +15,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::Plan;
-use super::figure::Figure;
+use super::figure::{self, Figure};
 use crate::workspace::Workspace;
 use bed::Bed;
 
@@ -25,6 +25,7 @@ pub fn measure(workspace: &Workspace, folder: &Path, plan: &Plan, cores: usize) 
     let (mut figures, mut runs) = (Vec::new(), Vec::new());
     for part in [throughput::measure, latency::measure, restart::measure, idle::measure] {
         let (found, rounds) = part(&bed)?;
+        println!("{}", figure::table(&found));
         figures.extend(found);
         runs.extend(rounds);
     }

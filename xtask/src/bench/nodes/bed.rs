@@ -62,9 +62,9 @@ impl<'a> Bed<'a> {
         }
     }
 
-    /// An empty Redis.
-    pub fn store(&self) -> Result<Store> {
-        Store::start(self.folder, self.pins.redis)
+    /// An empty Redis; `keeps`: what it gets outlives it.
+    pub fn store(&self, keeps: bool) -> Result<Store> {
+        Store::start(self.folder, self.pins.redis, keeps)
     }
 
     /// A node over it.

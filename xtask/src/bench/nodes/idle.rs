@@ -54,7 +54,7 @@ pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
 }
 
 fn publish(bed: &Bed<'_>, count: usize) -> Result<Value> {
-    let store = bed.store()?;
+    let store = bed.store(false)?;
     let from = bed.node("node-a", &store, bed.pins.publishing)?;
     let to = bed.node("node-b", &store, bed.pins.others)?;
     let names = (0..count).map(|number| format!("node-idle-{number}"));

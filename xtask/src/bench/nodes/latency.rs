@@ -17,7 +17,7 @@ pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
     let mut runs = Vec::new();
     for round in 1..=bed.plan.rounds {
         println!("latency, round {round} of {}", bed.plan.rounds);
-        let store = bed.store()?;
+        let store = bed.store(false)?;
         let from = bed.node("node-a", &store, bed.pins.publishing)?;
         let to = bed.node("node-b", &store, bed.pins.others)?;
         runs.push(plain(&mut store.client()?, bed.plan.seconds)?);

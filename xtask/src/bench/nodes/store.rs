@@ -1,8 +1,10 @@
-//! The Redis of a round: started empty, on a core of its own, ended when dropped.
+//! The Redis of a round: started empty, on a core of its own, ended when dropped. It keeps what it has through a
+//! restart, if asked to.
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,17 +22,24 @@ const LOOK: Duration = Duration::from_millis(1);
 pub struct Store {
     child: Child,
     folder: PathBuf,
+    keeps: bool,
     cores: &'static str,
     pub address: SocketAddr,
 }
 
 impl Store {
-    /// Starts one on a free port.
-    pub fn start(folder: &Path, cores: &'static str) -> Result<Self> {
+    /// Starts one on a free port; `keeps`: with an append-only file.
+    pub fn start(folder: &Path, cores: &'static str, keeps: bool) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let folder = folder.join("redis");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
         let store = Self {
-            child: spawn(folder, cores, address)?,
-            folder: folder.to_owned(),
+            child: spawn(&folder, cores, keeps, address)?,
+            folder,
+            keeps,
             cores,
             address,
         };
@@ -42,11 +51,11 @@ impl Store {
         Client::connect(self.address)
     }
 
-    /// Kills it, and starts it again after `pause`, empty; returns as soon as it takes connections.
+    /// Kills it, and starts it again after `pause`; returns as soon as it takes connections.
     pub fn restart(&mut self, pause: Duration) -> Result<()> {
         self.end();
         thread::sleep(pause);
-        self.child = spawn(&self.folder, self.cores, self.address)?;
+        self.child = spawn(&self.folder, self.cores, self.keeps, self.address)?;
         self.wait()
     }
 
@@ -74,7 +83,8 @@ impl Drop for Store {
     }
 }
 
-fn spawn(folder: &Path, cores: &str, address: SocketAddr) -> Result<Child> {
+fn spawn(folder: &Path, cores: &str, keeps: bool, address: SocketAddr) -> Result<Child> {
+    let appendonly = if keeps { "yes" } else { "no" };
     let port = address.port().to_string();
     let mut command = Command::new("taskset");
     command
@@ -87,7 +97,16 @@ fn spawn(folder: &Path, cores: &str, address: SocketAddr) -> Result<Child> {
             "--port",
             &port,
         ])
-        .args(["--save", "", "--appendonly", "no", "--loglevel", "warning", "--dir"])
-        .arg(folder);
+        .args([
+            "--save",
+            "",
+            "--appendonly",
+            appendonly,
+            "--loglevel",
+            "warning",
+            "--dir",
+        ])
+        .arg(folder)
+        .stdout(Stdio::null());
     command.spawn().with_context(|| shell::describe(&command))
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::super::figure::{Bound, Figure};
@@ -54,7 +54,7 @@ pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
 }
 
 fn nodes(bed: &Bed<'_>) -> Result<Value> {
-    let store = bed.store()?;
+    let store = bed.store(false)?;
     let from = bed.node("node-a", &store, bed.pins.publishing)?;
     let to = bed.node("node-b", &store, bed.pins.others)?;
     let mut client = store.client()?;
@@ -68,11 +68,11 @@ fn nodes(bed: &Bed<'_>) -> Result<Value> {
 
 /// The script with the arguments that a node calls it with, and one subscriber who forgets what it hears.
 fn bare(bed: &Bed<'_>) -> Result<Value> {
-    let store = bed.store()?;
+    let store = bed.store(false)?;
     let mut client = store.client()?;
     let script = std::fs::read_to_string(bed.workspace.root.join(SCRIPT)).context(SCRIPT)?;
     let Reply::Text(digest) = client.call(&["SCRIPT", "LOAD", &script])? else {
-        anyhow::bail!("SCRIPT LOAD gives no digest");
+        bail!("SCRIPT LOAD gives no digest");
     };
     let mut subscriber = store.client()?;
     subscriber.subscribe(&["bench:c:{bench/load:0}"])?;
@@ -81,15 +81,17 @@ fn bare(bed: &Bed<'_>) -> Result<Value> {
     let before = client.cpu()?;
     let per_second = pipelined(bed, &store, &digest, calls)?;
     let spent = client.cpu()? - before;
+    // Whole pipelines: a few more than asked for.
+    let done = offset(&mut client)?;
     ensure!(
-        offset(&mut client)? == calls.to_string(),
-        "the script did not do what it should"
+        done >= f64::from(calls),
+        "of {calls} calls of the script {done} did something"
     );
     Ok(json!({
         "scenario": "redis_throughput",
         "target": "script",
         "published_per_s": per_second,
-        "redis_cpu_us": spent * 1e6 / f64::from(calls),
+        "redis_cpu_us": spent * 1e6 / done,
     }))
 }
 
@@ -121,9 +123,10 @@ fn pipelined(bed: &Bed<'_>, store: &Store, digest: &str, calls: u32) -> Result<f
         .context("redis-benchmark told no rate")
 }
 
-fn offset(client: &mut Client) -> Result<String> {
+/// How often the script was called.
+fn offset(client: &mut Client) -> Result<f64> {
     match client.call(&["HGET", "bench:p:{bench/load:0}", "offset"])? {
-        Reply::Text(offset) => Ok(offset),
-        other => anyhow::bail!("an offset of {other:?}"),
+        Reply::Text(offset) => Ok(offset.parse()?),
+        other => bail!("an offset of {other:?}"),
     }
 }
