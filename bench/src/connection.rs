@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 use memchr::memmem;
@@ -35,6 +36,7 @@ pub struct Tally {
     pub ready: usize,
     pub closed: usize,
     pub deliveries: u64,
+    pub acks: u64,
     pub latencies: Latencies,
 }
 
@@ -43,13 +45,20 @@ pub struct Connection {
     pub stream: TcpStream,
     role: Role,
     stage: Stage,
+    /// Said after the upgrade, a frame each.
+    hello: Vec<u8>,
+    /// Answers to it that are still to come.
+    answers: usize,
+    /// Messages of this publisher that were acknowledged.
+    pub acks: u64,
     /// The start of a frame, or of the upgrade's answer, that is not whole.
     rest: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects, and asks for the upgrade. `index` chooses the source address in 127.0.0.0/8.
-    pub fn open(target: &Target, server: SocketAddr, role: Role, index: usize) -> Result<Self> {
+    /// Connects, and asks for the upgrade. `index` chooses the source address in 127.0.0.0/8; `channels` are a
+    /// subscriber's.
+    pub fn open(target: &Target, server: SocketAddr, role: Role, index: usize, channels: Range<usize>) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let [_, _, high, low] = u32::try_from(index / PER_SOURCE)?.to_be_bytes();
         // Not 127.0.0.0, and not where servers listen: 127.0.0.1.
@@ -62,14 +71,17 @@ impl Connection {
             .connect(&server.into())
             .with_context(|| format!("cannot connect to {server}"))?;
         socket.set_nonblocking(true)?;
-        let path = match role {
-            Role::Subscriber => &target.subscriber_path,
-            Role::Publisher => &target.publisher_path,
+        let (path, answers, hello) = match role {
+            Role::Subscriber => (&target.subscriber_path, channels.len(), &target.hello(channels)),
+            Role::Publisher => (&target.publisher_path, 1, &target.publisher_hello),
         };
         let mut connection = Self {
             stream: socket.into(),
             role,
             stage: Stage::Upgrading,
+            hello: hello.iter().flat_map(|text| websocket::text_frame(text)).collect(),
+            answers,
+            acks: 0,
             rest: Vec::new(),
         };
         let request = websocket::upgrade_request(path, &server.to_string(), &target.headers);
@@ -113,7 +125,7 @@ impl Connection {
                 ensure!(bytes.len() < HEAD_BYTES, "the answer to the upgrade does not end");
                 return Ok(0);
             };
-            self.upgraded(&bytes[..end], target, tally)?;
+            self.upgraded(&bytes[..end], tally)?;
             at = end + 4;
         }
         while let Some(frame) = websocket::first_frame(&bytes[at..]) {
@@ -129,18 +141,14 @@ impl Connection {
         Ok(at)
     }
 
-    fn upgraded(&mut self, head: &[u8], target: &Target, tally: &mut Tally) -> Result<()> {
+    fn upgraded(&mut self, head: &[u8], tally: &mut Tally) -> Result<()> {
         let head = String::from_utf8_lossy(head);
         ensure!(
             head.starts_with("HTTP/1.1 101"),
             "no upgrade: {}",
             head.lines().next().unwrap_or_default()
         );
-        let hello = match self.role {
-            Role::Subscriber => &target.subscriber_hello,
-            Role::Publisher => &target.publisher_hello,
-        };
-        let hello: Vec<u8> = hello.iter().flat_map(|text| websocket::text_frame(text)).collect();
+        let hello = std::mem::take(&mut self.hello);
         if hello.is_empty() {
             self.stage = Stage::Ready;
             tally.ready += 1;
@@ -155,15 +163,29 @@ impl Connection {
         if self.stage == Stage::Greeting {
             let ready = target.ready.as_deref().unwrap_or_default();
             if memmem::find(payload, ready.as_bytes()).is_some() {
-                self.stage = Stage::Ready;
-                tally.ready += 1;
+                self.answers -= 1;
+                if self.answers == 0 {
+                    self.stage = Stage::Ready;
+                    tally.ready += 1;
+                }
             }
+            return;
         }
-        if self.role == Role::Subscriber
-            && let Some(age) = target.age_of(finder, payload)
-        {
-            tally.deliveries += 1;
-            tally.latencies.record(age);
+        match self.role {
+            Role::Subscriber => {
+                if let Some(age) = target.age_of(finder, payload) {
+                    tally.deliveries += 1;
+                    tally.latencies.record(age);
+                }
+            }
+            Role::Publisher => {
+                if let Some(ack) = &target.ack
+                    && memmem::find(payload, ack.as_bytes()).is_some()
+                {
+                    self.acks += 1;
+                    tally.acks += 1;
+                }
+            }
         }
     }
 

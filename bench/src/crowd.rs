@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
@@ -23,7 +24,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// The connections, and what they have seen.
 pub struct Crowd<'t> {
     target: &'t Target,
-    server: SocketAddr,
+    /// Channels that each subscriber has for itself; 0: all share one.
+    channels: usize,
     finder: Finder<'t>,
     poll: OwnedFd,
     connections: Vec<Connection>,
@@ -34,10 +36,10 @@ pub struct Crowd<'t> {
 
 impl<'t> Crowd<'t> {
     /// Nobody yet.
-    pub fn new(target: &'t Target, server: SocketAddr) -> Result<Self> {
+    pub fn new(target: &'t Target, channels: usize) -> Result<Self> {
         Ok(Self {
             target,
-            server,
+            channels,
             finder: Finder::new(&target.delivery),
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::new(),
@@ -47,17 +49,22 @@ impl<'t> Crowd<'t> {
                 ready: 0,
                 closed: 0,
                 deliveries: 0,
+                acks: 0,
                 latencies: Latencies::new(),
             },
         })
     }
 
-    /// Opens `count` connections, at most `ramp` of them under way at a time.
-    pub fn open(&mut self, role: Role, count: usize, ramp: usize) -> Result<()> {
+    /// Opens `count` connections to `server`, at most `ramp` of them under way at a time.
+    pub fn open(&mut self, role: Role, server: SocketAddr, count: usize, ramp: usize) -> Result<()> {
         let end = self.connections.len() + count;
         while self.connections.len() < end {
             for index in self.connections.len()..end.min(self.connections.len() + ramp) {
-                let connection = Connection::open(self.target, self.server, role, index)?;
+                let channels = match self.channels {
+                    0 => 0..1,
+                    each => index * each..(index + 1) * each,
+                };
+                let connection = Connection::open(self.target, server, role, index, channels)?;
                 let data = epoll::EventData::new_u64(index as u64);
                 epoll::add(&self.poll, &connection.stream, data, epoll::EventFlags::IN)?;
                 self.connections.push(connection);
@@ -80,9 +87,10 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// The connection that was opened last.
-    pub fn newest(&mut self) -> &mut Connection {
-        self.connections.last_mut().expect("one was opened")
+    /// The connections that were opened last, so many.
+    pub fn newest(&mut self, count: usize) -> &mut [Connection] {
+        let begin = self.connections.len() - count;
+        &mut self.connections[begin..]
     }
 
     /// Waits at most `wait`, then reads once from every connection that has something.
@@ -113,9 +121,22 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// Forgets the deliveries so far.
+    /// Does nothing but read until stdin ends.
+    pub fn rest_until_eof(&mut self) -> Result<()> {
+        let ended = thread::spawn(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+        while !ended.is_finished() {
+            self.turn(Duration::from_millis(10))?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the deliveries and acknowledgements so far.
     pub fn reset(&mut self) {
         self.tally.deliveries = 0;
+        self.tally.acks = 0;
+        for connection in &mut self.connections {
+            connection.acks = 0;
+        }
         self.tally.latencies = Latencies::new();
     }
 }

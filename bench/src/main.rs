@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use connection::Role;
 use crowd::Crowd;
-use publisher::{Pace, Publisher};
+use publisher::{Pace, Publishers};
 use server::{Server, Usage};
 use target::Target;
 
@@ -37,9 +37,12 @@ struct Arguments {
     /// Where the server listens.
     #[arg(long)]
     address: SocketAddr,
-    /// The server's process, on this machine.
+    /// Where publishers connect, if that is another server.
     #[arg(long)]
-    pid: u32,
+    publish_address: Option<SocketAddr>,
+    /// The processes whose CPU time is told, on this machine. The first is the server's: its memory counts.
+    #[arg(long, required = true)]
+    pid: Vec<u32>,
     /// Put in place of `{token}` in the target.
     #[arg(long, default_value = "")]
     token: String,
@@ -49,12 +52,21 @@ struct Arguments {
     /// Connections that open at the same time, at most.
     #[arg(long, default_value_t = 500)]
     ramp: usize,
-    /// Messages a second; neither this nor a window: nothing is published.
-    #[arg(long, conflicts_with = "window")]
+    /// Channels that each subscriber has for itself; without, all share the channel `load:0`.
+    #[arg(long, default_value_t = 0)]
+    channels: usize,
+    /// How many publishers; they take turns.
+    #[arg(long, default_value_t = 1)]
+    publishers: usize,
+    /// Messages a second. With no pace at all nothing is published.
+    #[arg(long, group = "pace")]
     rate: Option<f64>,
     /// Publish whenever fewer than this many messages are under way.
-    #[arg(long)]
+    #[arg(long, group = "pace")]
     window: Option<u64>,
+    /// Publish whenever fewer than this many messages of a publisher are unacknowledged.
+    #[arg(long, group = "pace")]
+    in_flight: Option<u64>,
     /// Seconds to publish.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
@@ -67,12 +79,15 @@ struct Arguments {
     /// Seconds to keep the connections open at the end, for a look at the server.
     #[arg(long, default_value_t = 0.0)]
     hold: f64,
+    /// Say `ready` on stdout once all are subscribed, and keep the connections open until stdin ends.
+    #[arg(long)]
+    until_eof: bool,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let target = Target::load(&arguments.target, &arguments.token)?;
-    let wanted = arguments.connections as u64 + OTHER_FILES;
+    let wanted = (arguments.connections + arguments.publishers) as u64 + OTHER_FILES;
     let granted = rlimit::increase_nofile_limit(wanted)?;
     ensure!(
         granted >= wanted,
@@ -84,11 +99,16 @@ fn main() -> Result<()> {
 }
 
 fn run(arguments: &Arguments, target: &Target) -> Result<Value> {
-    let server = Server(arguments.pid);
-    let mut crowd = Crowd::new(target, arguments.address)?;
+    let server = Server(arguments.pid[0]);
+    let mut crowd = Crowd::new(target, arguments.channels)?;
     let empty = server.usage()?;
     let begin = Instant::now();
-    crowd.open(Role::Subscriber, arguments.connections, arguments.ramp)?;
+    crowd.open(
+        Role::Subscriber,
+        arguments.address,
+        arguments.connections,
+        arguments.ramp,
+    )?;
     let opening = begin.elapsed();
     let opened = server.usage()?;
     crowd.rest(SETTLE)?;
@@ -102,15 +122,17 @@ fn run(arguments: &Arguments, target: &Target) -> Result<Value> {
         "kib_per_connection":
             rounded(per(kib(full) - kib(empty), arguments.connections as u64), 2),
     });
-    let pace = match (arguments.rate, arguments.window) {
-        (Some(rate), _) => Some(Pace::PerSecond(rate)),
-        (None, Some(window)) => Some(Pace::Window(window)),
-        (None, None) => None,
-    };
-    if let Some(pace) = pace {
+    let rate = arguments.rate.map(Pace::PerSecond);
+    let window = arguments.window.map(Pace::Window);
+    let in_flight = arguments.in_flight.map(Pace::InFlight);
+    if let Some(pace) = rate.or(window).or(in_flight) {
         publish(arguments, target, pace, &mut crowd, &mut result)?;
     }
     crowd.rest(Duration::from_secs_f64(arguments.hold))?;
+    if arguments.until_eof {
+        println!("ready");
+        crowd.rest_until_eof()?;
+    }
     result["closed"] = crowd.tally.closed.into();
     Ok(result)
 }
@@ -122,29 +144,41 @@ fn publish(
     crowd: &mut Crowd<'_>,
     result: &mut Value,
 ) -> Result<()> {
-    let server = Server(arguments.pid);
-    let subscribers = arguments.connections as u64;
-    crowd.open(Role::Publisher, 1, 1)?;
-    let mut publisher = Publisher {
-        target,
-        pace,
-        fill: "x".repeat(arguments.fill),
-        subscribers,
-        number: 0,
+    let usages = || {
+        arguments
+            .pid
+            .iter()
+            .map(|pid| Server(*pid).usage())
+            .collect::<Result<Vec<_>>>()
     };
-    publisher.run(crowd, Duration::from_secs_f64(arguments.warm_up))?;
-    let before = server.usage()?;
+    let subscribers = arguments.connections as u64;
+    let address = arguments.publish_address.unwrap_or(arguments.address);
+    crowd.open(Role::Publisher, address, arguments.publishers, arguments.ramp)?;
+    let mut publishers = Publishers::new(target, pace, arguments.fill, subscribers, arguments.publishers);
+    publishers.run(crowd, Duration::from_secs_f64(arguments.warm_up))?;
+    let before = usages()?;
     let begin = Instant::now();
-    let published = publisher.run(crowd, Duration::from_secs_f64(arguments.seconds))?;
+    let published = publishers.run(crowd, Duration::from_secs_f64(arguments.seconds))?;
     let wall = begin.elapsed().as_secs_f64();
-    let cpu = cpu(before, server.usage()?);
+    let spent: Vec<f64> = before
+        .into_iter()
+        .zip(usages()?)
+        .map(|(from, to)| cpu(from, to))
+        .collect();
     let tally = &crowd.tally;
     result["published"] = published.into();
+    result["published_per_s"] = rounded(float(published) / wall, 0).into();
+    result["published_in_all"] = publishers.number().into();
     result["deliveries"] = tally.deliveries.into();
     result["missing"] = (published * subscribers).saturating_sub(tally.deliveries).into();
+    if target.ack.is_some() {
+        result["unacknowledged"] = published.saturating_sub(tally.acks).into();
+    }
     result["deliveries_per_s"] = rounded(float(tally.deliveries) / wall, 0).into();
-    result["server_busy"] = rounded(cpu / wall, 2).into();
-    result["cpu_ns_per_delivery"] = rounded(per(cpu * 1e9, tally.deliveries), 1).into();
+    result["server_busy"] = rounded(spent[0] / wall, 2).into();
+    result["cpu_ns_per_delivery"] = rounded(per(spent[0] * 1e9, tally.deliveries), 1).into();
+    let each: Vec<f64> = spent.iter().map(|cpu| rounded(per(cpu * 1e6, published), 3)).collect();
+    result["cpu_us_per_publish"] = each.into();
     for (name, part) in [("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999), ("max_ms", 1.0)] {
         result[name] = rounded(tally.latencies.quantile_ms(part), 3).into();
     }

@@ -1,4 +1,5 @@
-//! The publisher: at a pace, or as fast as the subscribers receive. Uses the connection that was opened last.
+//! The publishers: at a pace, or as fast as messages are received or acknowledged. They use the connections that
+//! were opened last.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::websocket;
 /// Between two looks at the pace or the window. Shorter, and a closed loop would send every message alone; so
 /// the messages that a turn of the server freed go out together, as those of many independent publishers would.
 const TURN: Duration = Duration::from_millis(1);
-/// When no delivery came for this long, what is missing is lost.
+/// When nothing came for this long, what is missing is lost.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// When the next message may go.
@@ -21,38 +22,80 @@ pub enum Pace {
     PerSecond(f64),
     /// Whenever fewer than this many are still on their way to some subscriber, on average.
     Window(u64),
+    /// Whenever fewer than this many of a publisher's are unacknowledged.
+    InFlight(u64),
 }
 
-/// Publishes, and counts what it published.
-pub struct Publisher<'t> {
-    pub target: &'t Target,
-    pub pace: Pace,
-    pub fill: String,
-    pub subscribers: u64,
-    /// Tells messages apart over all runs on one connection.
-    pub number: u64,
+/// Publish in turns, and count what they published.
+pub struct Publishers<'t> {
+    target: &'t Target,
+    pace: Pace,
+    filled: String,
+    subscribers: u64,
+    each: Vec<Publisher>,
+    /// Tells messages apart over all runs.
+    number: u64,
 }
 
-impl Publisher<'_> {
-    /// Publishes for `time`, waits until all has arrived or nothing comes any more, and tells how many messages
+#[derive(Default)]
+struct Publisher {
+    sent: u64,
+    /// What its socket had no room for.
+    waiting: Vec<u8>,
+}
+
+impl<'t> Publishers<'t> {
+    /// So many, whose messages are filled with so many bytes.
+    pub fn new(target: &'t Target, pace: Pace, fill: usize, subscribers: u64, count: usize) -> Self {
+        Self {
+            target,
+            pace,
+            filled: target.filled(fill),
+            subscribers,
+            each: std::iter::repeat_with(Publisher::default).take(count).collect(),
+            number: 0,
+        }
+    }
+
+    /// How many messages were published ever.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Publish for `time`, wait until all has arrived or nothing comes any more, and tell how many messages
     /// it were.
     pub fn run(&mut self, crowd: &mut Crowd<'_>, time: Duration) -> Result<u64> {
         crowd.reset();
+        for publisher in &mut self.each {
+            publisher.sent = 0;
+        }
+        let first = self.number;
         let begin = Instant::now();
-        let mut sent = 0;
-        let mut waiting = Vec::new();
         while begin.elapsed() < time {
-            let due = self.due(begin.elapsed(), sent, crowd.tally.deliveries);
-            for _ in sent..due {
-                waiting.extend(websocket::text_frame(&self.target.message(self.number, &self.fill)));
-                self.number += 1;
-            }
-            sent = due;
-            flush(crowd, &mut waiting)?;
+            self.turn(crowd, begin.elapsed(), self.number - first);
+            self.flush(crowd)?;
             crowd.rest(TURN)?;
         }
-        self.drain(crowd, sent, &mut waiting)?;
-        Ok(sent)
+        self.drain(crowd, self.number - first)?;
+        Ok(self.number - first)
+    }
+
+    /// Whoever may publishes.
+    fn turn(&mut self, crowd: &mut Crowd<'_>, elapsed: Duration, sent: u64) {
+        let count = self.each.len();
+        if let Pace::InFlight(most) = self.pace {
+            let acks: Vec<u64> = crowd.newest(count).iter().map(|connection| connection.acks).collect();
+            for (publisher, acks) in self.each.iter_mut().zip(acks) {
+                while publisher.sent < acks + most {
+                    publisher.publish(&self.filled, &mut self.number);
+                }
+            }
+            return;
+        }
+        for _ in sent..self.due(elapsed, sent, crowd.tally.deliveries) {
+            let turn = usize::try_from(self.number).unwrap_or_default() % count;
+            self.each[turn].publish(&self.filled, &mut self.number);
+        }
     }
 
     /// How many messages should have been sent by now.
@@ -65,27 +108,42 @@ impl Publisher<'_> {
         match self.pace {
             Pace::PerSecond(rate) => sent.max((elapsed.as_secs_f64() * rate) as u64),
             Pace::Window(window) => sent.max(deliveries / self.subscribers + window),
+            Pace::InFlight(_) => sent,
         }
     }
 
-    fn drain(&self, crowd: &mut Crowd<'_>, sent: u64, waiting: &mut Vec<u8>) -> Result<()> {
-        let expected = sent * self.subscribers;
-        let mut newest = (crowd.tally.deliveries, Instant::now());
-        while crowd.tally.deliveries < expected && newest.1.elapsed() < SILENCE {
-            flush(crowd, waiting)?;
+    fn drain(&mut self, crowd: &mut Crowd<'_>, sent: u64) -> Result<()> {
+        let acks = if self.target.ack.is_some() { sent } else { 0 };
+        let expected = sent * self.subscribers + acks;
+        let arrived = |crowd: &Crowd<'_>| crowd.tally.deliveries + crowd.tally.acks;
+        let mut newest = (arrived(crowd), Instant::now());
+        while arrived(crowd) < expected && newest.1.elapsed() < SILENCE {
+            self.flush(crowd)?;
             crowd.turn(Duration::from_millis(10))?;
-            if crowd.tally.deliveries > newest.0 {
-                newest = (crowd.tally.deliveries, Instant::now());
+            if arrived(crowd) > newest.0 {
+                newest = (arrived(crowd), Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, crowd: &mut Crowd<'_>) -> Result<()> {
+        let connections = crowd.newest(self.each.len());
+        for (publisher, connection) in self.each.iter_mut().zip(connections) {
+            if !publisher.waiting.is_empty() {
+                let written = connection.write(&publisher.waiting)?;
+                publisher.waiting.drain(..written);
             }
         }
         Ok(())
     }
 }
 
-fn flush(crowd: &mut Crowd<'_>, waiting: &mut Vec<u8>) -> Result<()> {
-    if !waiting.is_empty() {
-        let written = crowd.newest().write(waiting)?;
-        waiting.drain(..written);
+impl Publisher {
+    fn publish(&mut self, filled: &str, number: &mut u64) {
+        self.waiting
+            .extend(websocket::text_frame(&Target::message(filled, *number)));
+        self.sent += 1;
+        *number += 1;
     }
-    Ok(())
 }

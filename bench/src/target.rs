@@ -1,15 +1,19 @@
 //! How to speak to one server: paths, opening words, and how a delivery is recognised. Knows text, no socket.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+const CHANNEL: &str = "{channel}";
+
 /// A server's description, read from a JSON file in `bench/targets`.
 ///
-/// In its frames `{token}` stands for the command line's token, `{number}` for the count of the message,
-/// `{sent}` for the moment of sending in nanoseconds since the epoch, and `{fill}` for the payload's filling.
+/// In its frames `{token}` stands for the command line's token, `{channel}` for the number of a subscriber's
+/// channel (the frame is said once for each), `{number}` for the count of the message, `{sent}` for
+/// the moment of sending in nanoseconds since the epoch, and `{fill}` for the payload's filling.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
@@ -28,8 +32,11 @@ pub struct Target {
     /// What the publisher says first.
     #[serde(default)]
     pub publisher_hello: Vec<String>,
-    /// The text of the frame that answers the last hello; without it, the upgrade is enough.
+    /// The text of the frame that answers the last hello, or each that names a channel; without it, the upgrade
+    /// is enough.
     pub ready: Option<String>,
+    /// The text of the frame that acknowledges a message; without it, nothing does.
+    pub ack: Option<String>,
     /// A message.
     pub publish: String,
     /// The text in a delivery right before the moment of sending.
@@ -47,12 +54,29 @@ impl Target {
         Ok(target)
     }
 
-    /// The next message.
-    pub fn message(&self, number: u64, fill: &str) -> String {
-        self.publish
-            .replace("{number}", &number.to_string())
-            .replace("{fill}", fill)
-            .replace("{sent}", &now_ns().to_string())
+    /// What a subscriber of these channels says first.
+    pub fn hello(&self, channels: Range<usize>) -> Vec<String> {
+        let each = |text: &String| -> Vec<String> {
+            if text.contains(CHANNEL) {
+                let named = |channel: usize| text.replace(CHANNEL, &channel.to_string());
+                channels.clone().map(named).collect()
+            } else {
+                vec![text.clone()]
+            }
+        };
+        self.subscriber_hello.iter().flat_map(each).collect()
+    }
+
+    /// A message up to its number and the moment of sending.
+    pub fn filled(&self, bytes: usize) -> String {
+        self.publish.replace("{fill}", &"x".repeat(bytes))
+    }
+
+    /// The next message, of one that is [`filled`](Self::filled).
+    pub fn message(filled: &str, number: u64) -> String {
+        filled
+            .replacen("{number}", &number.to_string(), 1)
+            .replacen("{sent}", &now_ns().to_string(), 1)
     }
 
     /// How long ago a delivery was sent, in nanoseconds; none if the frame is no delivery.
@@ -78,7 +102,7 @@ mod tests {
         for name in ["sluicegate", "bun"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("targets/{name}.json"));
             let target = Target::load(&path, "t").unwrap();
-            let message = target.message(7, "xx");
+            let message = Target::message(&target.filled(2), 7);
             serde_json::from_str::<serde_json::Value>(&message).expect("a message is JSON");
             let finder = memchr::memmem::Finder::new(&target.delivery);
             let age = target
@@ -87,5 +111,13 @@ mod tests {
             assert!(age < 1_000_000_000, "{age}");
             assert_eq!(target.age_of(&finder, b"{}"), None);
         }
+    }
+
+    #[test]
+    fn a_subscriber_names_each_of_its_channels() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets/sluicegate.json");
+        let hello = Target::load(&path, "t").unwrap().hello(7..9);
+        assert_eq!(hello.len(), 3);
+        assert!(hello[1].contains("load:7") && hello[2].contains("load:8"), "{hello:?}");
     }
 }

@@ -1,16 +1,17 @@
-//! `cargo xtask bench`: what a hook, a chain, a delivery and a connection cost, each beside its reference in the
-//! same run. Tells, and never fails for being slow: times differ twofold between machines, and ratios are for a
+//! `cargo xtask bench`: what a hook, a chain, a delivery, a connection and a second node cost, each beside its
+//! reference in the same run. Tells, and never fails for being slow: times differ twofold between machines, and ratios are for a
 //! person to judge. What it does fail for is a message that got lost.
 
 mod bun;
 mod fanout;
 mod figure;
 mod hooks;
+mod nodes;
 mod server;
 
 use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::workspace::Workspace;
@@ -26,49 +27,74 @@ pub struct Plan {
     seconds: f64,
     /// Connections of the memory figure.
     idle: usize,
+    /// Calls of the publish script alone.
+    calls: u32,
 }
 
 const FULL: Plan = Plan {
     rounds: 3,
     seconds: 5.0,
     idle: 10_000,
+    calls: 300_000,
 };
 /// For a look while working: the first round often is the worst, so there are two.
 const QUICK: Plan = Plan {
     rounds: 2,
     seconds: 2.0,
     idle: 2_000,
+    calls: 100_000,
 };
 /// Files that a broker has open beside its connections.
 const OTHER_FILES: u64 = 200;
 
-pub fn run(workspace: &Workspace, quick: bool) -> Result<()> {
-    let plan = if quick { QUICK } else { FULL };
-    needs::ensure(&[needs::C_COMPILER, needs::NPM, needs::TASKSET])?;
-    allow_files(&plan)?;
+pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+    let (mut plan, mut nodes_only) = (FULL, false);
+    for word in words {
+        match *word {
+            "--quick" => plan = QUICK,
+            "--redis" => nodes_only = true,
+            other => bail!("bench takes --quick and --redis, not {other}"),
+        }
+    }
+    needs::ensure(&[needs::TASKSET, needs::REDIS, needs::REDIS_BENCHMARK])?;
     let cores = std::thread::available_parallelism()?.get();
     ensure!(
         cores >= 2,
         "one core for the server and one for the load are needed; here is {cores}"
     );
-    build::run(workspace)?;
-    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
     let folder = workspace.target.join("bench");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let bun = bun::install(&folder)?;
-
-    let mut figures = hooks::measure(workspace)?;
-    let (fanout, runs) = fanout::measure(workspace, &folder, &bun, &plan)?;
-    figures.extend(fanout);
+    let (mut figures, mut runs) = (Vec::new(), Vec::new());
+    // Not in one command with the load generator: with the features of both, everything is built anew.
+    if nodes_only {
+        rlimit::increase_nofile_limit(u64::MAX)?;
+        shell::run(workspace.cargo().args(["build", "--release", "-p", "sluicegate"]))?;
+    } else {
+        needs::ensure(&[needs::C_COMPILER, needs::NPM])?;
+        allow_files(&plan)?;
+        build::run(workspace)?;
+    }
+    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    if !nodes_only {
+        let bun = bun::install(&folder)?;
+        figures.extend(hooks::measure(workspace)?);
+        let (fanout, rounds) = fanout::measure(workspace, &folder, &bun, &plan)?;
+        figures.extend(fanout);
+        runs.extend(rounds);
+    }
+    let (nodes, rounds) = nodes::measure(workspace, &folder, &plan, cores)?;
+    figures.extend(nodes);
+    runs.extend(rounds);
 
     println!("\n{}", figure::table(&figures));
     let result = json!({
-        "quick": quick,
+        "quick": words.contains(&"--quick"),
         "bun": bun::VERSION,
         "figures": figures.iter().map(Figure::to_json).collect::<Vec<Value>>(),
         "runs": runs,
     });
-    let file = folder.join("result.json");
+    // A look at one part does not take away what the whole run found.
+    let file = folder.join(if nodes_only { "result-redis.json" } else { "result.json" });
     fs::write(&file, serde_json::to_vec_pretty(&result)?).with_context(|| file.display().to_string())?;
     println!("\nevery round: {}", file.display());
     Ok(())

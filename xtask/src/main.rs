@@ -24,7 +24,8 @@ Usage: cargo xtask COMMAND
   demo    build, start the demo broker on 127.0.0.1:8080 and print how to try it
   cluster the same with three brokers and a Redis, on 127.0.0.1:8080, :8090 and :8100
   test    everything that must pass before a commit; stops at the first failure
-  bench   what a hook, a delivery and a connection cost, beside their references; --quick for a rough look
+  bench   what a hook, a delivery, a connection and a second node cost, beside their references; --redis for
+          the nodes alone, --quick for a rough look
   chaos   random clients and faults on three brokers: --minutes N --seed S --topology single|sentinel|cluster
           --release; a seed replays a run
   tidy    the rules about the source that the compiler does not check
@@ -38,8 +39,7 @@ fn main() -> ExitCode {
         ["cluster"] => Workspace::find().and_then(|workspace| cluster::run(&workspace)),
         ["chaos", ref words @ ..] => Workspace::find().and_then(|workspace| chaos::run(&workspace, words)),
         ["test"] => Workspace::find().and_then(|workspace| test::run(&workspace)),
-        ["bench"] => Workspace::find().and_then(|workspace| bench::run(&workspace, false)),
-        ["bench", "--quick"] => Workspace::find().and_then(|workspace| bench::run(&workspace, true)),
+        ["bench", ref words @ ..] => Workspace::find().and_then(|workspace| bench::run(&workspace, words)),
         ["tidy"] => Workspace::find().and_then(|workspace| tidy::run(&workspace)),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

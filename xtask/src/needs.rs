@@ -37,6 +37,10 @@ pub const REDIS: Need = Need {
     program: "redis-server",
     packages: &["redis-server"],
 };
+pub const REDIS_BENCHMARK: Need = Need {
+    program: "redis-benchmark",
+    packages: &["redis-tools"],
+};
 pub const TASKSET: Need = Need {
     program: "taskset",
     packages: &["util-linux"],

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::Plan;
-use super::figure::Figure;
-use super::server::{LOAD_CORE, Server};
+use super::figure::{Bound, Figure};
+use super::server::{LOAD_CORE, SERVER_CORE, Server};
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -92,7 +92,7 @@ pub fn measure(workspace: &Workspace, folder: &Path, bun: &Path, plan: &Plan) ->
             per_delivery,
             1e-3,
             "µs",
-            Some(1.8),
+            Some(Bound::Times(1.8)),
         )?,
         figure(
             format!("CPU per delivery, 1 to {SUBSCRIBERS}, saturated"),
@@ -101,7 +101,7 @@ pub fn measure(workspace: &Workspace, folder: &Path, bun: &Path, plan: &Plan) ->
             per_delivery,
             1e-3,
             "µs",
-            Some(3.0),
+            Some(Bound::Times(3.0)),
         )?,
         figure(
             format!("memory per idle connection, {} of them", plan.idle),
@@ -110,7 +110,7 @@ pub fn measure(workspace: &Workspace, folder: &Path, bun: &Path, plan: &Plan) ->
             "kib_per_connection",
             1.0,
             "KiB",
-            Some(1.5),
+            Some(Bound::Times(1.5)),
         )?,
         figure(
             "CPU of a connect".to_owned(),
@@ -185,7 +185,7 @@ fn peer(workspace: &Workspace, bun: &Path) -> Side {
 fn load(workspace: &Workspace, folder: &Path, side: &Side, scenario: &Scenario) -> Result<Value> {
     let arguments: Vec<&Path> = side.arguments.iter().map(PathBuf::as_path).collect();
     let log = folder.join(format!("{}.log", side.name));
-    let server = Server::start(&side.program, &arguments, &log)?;
+    let server = Server::start(&side.program, &arguments, &log, SERVER_CORE)?;
     let mut command = Command::new("taskset");
     command
         .args(["--cpu-list", LOAD_CORE])

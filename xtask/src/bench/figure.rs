@@ -2,23 +2,36 @@
 
 use serde_json::{Value, json};
 
-/// A measured cost and what it is held against. Less is better.
+/// How a figure may stand to its reference.
+#[derive(Clone, Copy, Debug)]
+pub enum Bound {
+    /// At most so many times the reference.
+    Times(f64),
+    /// At least this share of the reference: more is better.
+    Share(f64),
+    /// At most so much above the reference, in the figure's unit.
+    Above(f64),
+    /// At most this, in the figure's unit; the reference only tells what the machine could do.
+    Most(f64),
+}
+
+/// A measured figure and what it is held against. Less is better, unless its bound is a share.
 #[derive(Clone, Debug)]
 pub struct Figure {
     /// What was measured, for a person.
     pub what: String,
     /// Its name in `result.json`.
     pub key: &'static str,
-    /// The cost.
+    /// What we measured.
     pub ours: f64,
-    /// The reference's cost in the same run.
+    /// The reference in the same run.
     pub reference: f64,
     /// What the reference is.
     pub beside: &'static str,
-    /// Of both costs.
+    /// Of both.
     pub unit: &'static str,
-    /// What the ratio may be at most; none for figures without one.
-    pub bound: Option<f64>,
+    /// None for figures that are only told.
+    pub bound: Option<Bound>,
 }
 
 impl Figure {
@@ -28,10 +41,24 @@ impl Figure {
     }
 
     fn verdict(&self) -> &'static str {
+        let kept = match self.bound {
+            None => return "",
+            Some(Bound::Times(most)) => self.ratio() <= most,
+            Some(Bound::Share(least)) => self.ratio() >= least,
+            Some(Bound::Above(most)) => self.ours - self.reference <= most,
+            Some(Bound::Most(most)) => self.ours <= most,
+        };
+        if kept { "ok" } else { "OVER" }
+    }
+
+    fn bound(&self) -> String {
+        let unit = self.unit;
         match self.bound {
-            Some(bound) if self.ratio() > bound => "OVER",
-            Some(_) => "ok",
-            None => "",
+            None => String::new(),
+            Some(Bound::Times(most)) => format!("at most {most}"),
+            Some(Bound::Share(least)) => format!("at least {least}"),
+            Some(Bound::Above(most)) => format!("at most {most} {unit} more"),
+            Some(Bound::Most(most)) => format!("at most {most} {unit}"),
         }
     }
 
@@ -41,7 +68,7 @@ impl Figure {
             format!("{:.3} {}", self.ours, self.unit),
             format!("{:.3} {} ({})", self.reference, self.unit, self.beside),
             format!("{:.2}", self.ratio()),
-            self.bound.map_or_else(String::new, |bound| format!("{bound:.1}")),
+            self.bound(),
             self.verdict().to_owned(),
         ]
     }
@@ -55,14 +82,15 @@ impl Figure {
             "beside": self.beside,
             "unit": self.unit,
             "ratio": self.ratio(),
-            "bound": self.bound,
+            "bound": self.bound(),
+            "verdict": self.verdict(),
         })
     }
 }
 
 /// All figures, a line each, in aligned columns.
 pub fn table(figures: &[Figure]) -> String {
-    let heads = ["figure", "Sluicegate", "reference", "ratio", "at most", ""].map(str::to_owned);
+    let heads = ["figure", "Sluicegate", "reference", "ratio", "bound", ""].map(str::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(heads)
         .chain(figures.iter().map(Figure::cells))
         .collect();
@@ -81,7 +109,7 @@ pub fn table(figures: &[Figure]) -> String {
 mod tests {
     use super::*;
 
-    fn figure(ours: f64, bound: Option<f64>) -> Figure {
+    fn figure(ours: f64, bound: Option<Bound>) -> Figure {
         Figure {
             what: "a hook".into(),
             key: "hook",
@@ -94,9 +122,22 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_over_its_bound_is_seen() {
-        let table = table(&[figure(2.0, Some(1.3)), figure(3.0, Some(1.3)), figure(9.0, None)]);
+    fn a_figure_out_of_its_bound_is_seen() {
+        let verdicts = [
+            (2.0, Bound::Times(1.3), "ok"),
+            (3.0, Bound::Times(1.3), "OVER"),
+            (1.2, Bound::Share(0.6), "ok"),
+            (1.1, Bound::Share(0.6), "OVER"),
+            (3.0, Bound::Above(1.0), "ok"),
+            (3.1, Bound::Above(1.0), "OVER"),
+            (3.0, Bound::Most(3.0), "ok"),
+            (3.1, Bound::Most(3.0), "OVER"),
+        ];
+        for (ours, bound, verdict) in verdicts {
+            assert_eq!(figure(ours, Some(bound)).verdict(), verdict, "{ours} {bound:?}");
+        }
+        let table = table(&[figure(3.0, Some(Bound::Times(1.3))), figure(9.0, None)]);
         let ends: Vec<_> = table.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
-        assert_eq!(ends, ["at most", "ok", "OVER", "4.50"]);
+        assert_eq!(ends, ["bound", "OVER", "4.50"]);
     }
 }

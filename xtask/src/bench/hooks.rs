@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::figure::Figure;
+use super::figure::{Bound, Figure};
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -42,7 +42,7 @@ fn figure(what: &str, key: &'static str, result: &Value, name: &str, bound: f64)
         reference: microseconds("bare_ns")?,
         beside: "bare wasmtime call",
         unit: "µs",
-        bound: Some(bound),
+        bound: Some(Bound::Times(bound)),
     })
 }
 

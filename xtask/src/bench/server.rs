@@ -1,4 +1,4 @@
-//! A server under load: started on a core of its own, ended when dropped.
+//! A server under load: started on a core of its own or a few, ended when dropped.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// The server's core and the load generator's: never the same, or one would pay for the other.
-const SERVER_CORE: &str = "0";
+pub const SERVER_CORE: &str = "0";
 pub const LOAD_CORE: &str = "1";
 
 /// A running server.
@@ -22,11 +22,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `program` and waits until it says `listening on http://ADDRESS`. What it logs goes to `log`.
-    pub fn start(program: &Path, arguments: &[&Path], log: &Path) -> Result<Self> {
+    /// Starts `program` on these cores and waits until it says `listening on http://ADDRESS`. What it logs goes
+    /// to `log`.
+    pub fn start(program: &Path, arguments: &[&Path], log: &Path, cores: &str) -> Result<Self> {
         let log = File::create(log).with_context(|| log.display().to_string())?;
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", SERVER_CORE]).arg(program).args(arguments);
+        command.args(["--cpu-list", cores]).arg(program).args(arguments);
         // taskset becomes the program, so the child's id is the server's.
         let mut child = command
             .stdin(Stdio::null())
