@@ -114,7 +114,7 @@ impl Feeds {
         let mut dirty = self.dirty.lock();
         let names: Vec<_> = dirty.iter().filter(|name| is_ours(name)).take(most).cloned().collect();
         for name in &names {
-            dirty.shift_remove(name);
+            dirty.swap_remove(name);
         }
         drop(dirty);
         let mut topics = self.topics.lock();

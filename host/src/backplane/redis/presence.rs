@@ -149,7 +149,7 @@ impl Desk {
         let mut state = self.state.lock();
         let places: Vec<_> = state.dirty.iter().take(BATCH).cloned().collect();
         for place in &places {
-            state.dirty.shift_remove(place);
+            state.dirty.swap_remove(place);
         }
         state.busy = !places.is_empty();
         let wanted = |place: Place| {

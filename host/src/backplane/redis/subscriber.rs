@@ -16,10 +16,10 @@ use super::{Inner, probe};
 
 /// Channels of one command at most.
 const BATCH: usize = 512;
-/// How often something is published through the connection to see that it lives.
-const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// How long that may take.
-const PROBE_WAIT: Duration = Duration::from_secs(3);
+/// How often something is published through the connection to see that it lives, in times that a command may take.
+const PROBE_EVERY: u32 = 2;
+/// How long that may take, likewise.
+const PROBE_WAIT: u32 = 3;
 /// How long confirmations may take.
 const CONFIRM_WAIT: Duration = Duration::from_secs(5);
 
@@ -60,7 +60,7 @@ pub(super) async fn keep(link: Arc<Link>, inner: Arc<Inner>, queue: Queue) {
                 inner.metrics.resubscribed.inc();
                 tracing::warn!(why, "the subscriptions in Redis are lost; subscribing anew");
                 // One that was of use comes back at once.
-                if began.elapsed() > PROBE_WAIT {
+                if began.elapsed() > inner.timeout * PROBE_WAIT {
                     backoff.reset();
                 }
             }
@@ -105,7 +105,7 @@ impl Subscriber {
         self.listen_for_notes(&mut listens).await?;
         self.inner.subscribers.insert(&self.link, self.id);
         self.inner.feeds.touch_all(|_, _| false);
-        let mut probe_tick = tokio::time::interval(PROBE_EVERY);
+        let mut probe_tick = tokio::time::interval(self.inner.timeout * PROBE_EVERY);
         let mut probed: Option<(Instant, String)> = None;
         loop {
             self.say_changes().await?;
@@ -227,7 +227,7 @@ impl Subscriber {
         if let Some((at, nonce)) = probed.as_ref() {
             if self.inner.probes.heard(channel, nonce) {
                 *probed = None;
-            } else if at.elapsed() > PROBE_WAIT && self.link.server().is_some() {
+            } else if at.elapsed() > self.inner.timeout * PROBE_WAIT && self.link.server().is_some() {
                 return Err("what is published does not arrive".into());
             } else if self.link.server().is_some() {
                 return Ok(());

@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::config::{RedisSettings, RedisUrl};
 
 /// A server.
@@ -71,5 +73,95 @@ pub fn settings(server: &Server) -> RedisSettings {
         timeout: Duration::from_secs(1),
         position_check: Duration::from_secs(30),
         replicas: 0,
+    }
+}
+
+/// A way to a server that can go deaf: from then on nothing comes back on the connections that subscribed, though
+/// they live. New ones are not meant.
+pub struct Deaf {
+    port: u16,
+    switch: tokio::sync::watch::Sender<bool>,
+    swallowed: tokio::sync::watch::Receiver<usize>,
+}
+
+impl Deaf {
+    /// A way to this server.
+    pub async fn before(server: &Server) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let switch = tokio::sync::watch::channel(false).0;
+        let (target, deaf) = (server.port, switch.subscribe());
+        let (swallow, swallowed) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(pass(client, target, deaf.clone(), swallow.clone()));
+            }
+        });
+        Self {
+            port,
+            switch,
+            swallowed,
+        }
+    }
+
+    /// The connections there are hear nothing more of what they subscribed to.
+    pub fn deafen(&self) {
+        self.switch.send_replace(true);
+    }
+
+    /// New connections hear again, once something was not heard.
+    pub async fn cure(&mut self) {
+        self.swallowed.wait_for(|bytes| *bytes > 0).await.unwrap();
+        self.switch.send_replace(false);
+    }
+
+    /// Settings for it: commands may take so long, quiet channels are checked so often.
+    pub fn settings(&self, timeout: Duration, position_check: Duration) -> RedisSettings {
+        RedisSettings {
+            url: RedisUrl::parse(&format!("redis://127.0.0.1:{}/0", self.port)).unwrap(),
+            prefix: "sg".into(),
+            timeout,
+            position_check,
+            replicas: 0,
+        }
+    }
+}
+
+async fn pass(
+    client: tokio::net::TcpStream,
+    port: u16,
+    deaf: tokio::sync::watch::Receiver<bool>,
+    swallow: tokio::sync::watch::Sender<usize>,
+) {
+    let server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let (subscribed, subscribes) = tokio::sync::watch::channel(false);
+    let there = async {
+        let mut bytes = vec![0; 65_536];
+        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
+            if bytes[..count].windows(9).any(|word| word == b"SUBSCRIBE") {
+                subscribed.send_replace(true);
+            }
+            if to_server.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    };
+    let back = async {
+        let mut bytes = vec![0; 65_536];
+        let mut is_deaf = false;
+        while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
+            is_deaf |= *deaf.borrow() && *subscribes.borrow();
+            if is_deaf {
+                swallow.send_modify(|bytes| *bytes += count);
+            } else if to_client.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = there => {}
+        () = back => {}
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::testing::{Server, settings};
+use super::testing::{Deaf, Server, settings};
 use super::*;
 use crate::backplane::conformance::{Bench, manner, member, suite, topic, with_history};
 use crate::backplane::redis::script::PUBLISH;
@@ -21,8 +21,12 @@ async fn node(server: &Server) -> Bench {
 }
 
 async fn connected(server: &Server) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
+    connected_with(settings(server)).await
+}
+
+async fn connected_with(settings: RedisSettings) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
     let (senders, inboxes): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(4096)).unzip();
-    let (backplane, _) = RedisBackplane::start(settings(server), "n", senders, Metrics::new().backplane);
+    let (backplane, _) = RedisBackplane::start(settings, "n", senders, Metrics::new().backplane);
     let backplane = Arc::new(backplane);
     while !backplane.is_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -161,4 +165,49 @@ async fn notes_reach_one_or_all() {
         [to_two.recv().await, to_two.recv().await],
         [Some("all".into()), Some("two".into())]
     );
+}
+
+#[tokio::test]
+async fn a_loss_in_a_quiet_channel_is_found() {
+    let server = Server::start();
+    let quick = RedisSettings {
+        position_check: Duration::from_secs(1),
+        ..settings(&server)
+    };
+    let (redis, mut inboxes) = connected_with(quick).await;
+    let (topic, settings) = (topic("quiet"), with_history(10));
+    let backplane: Arc<dyn Backplane> = redis.clone();
+    let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
+    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    publish_unheard(&redis, &topic, "1".into()).await;
+    let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].recv()).await;
+    let Ok(Some(Envelope::Message(found))) = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!(&*found.data, b"1");
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
+    let server = Server::start();
+    let mut way = Deaf::before(&server).await;
+    // Only the probe can find it: quiet channels are looked into much later.
+    let quick = way.settings(Duration::from_millis(200), Duration::from_hours(1));
+    let (redis, mut inboxes) = connected_with(quick).await;
+    let (topic, settings) = (topic("deaf"), with_history(10));
+    let backplane: Arc<dyn Backplane> = redis.clone();
+    let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
+    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    way.deafen();
+    let bench = Bench {
+        backplane,
+        inboxes: Vec::new(),
+    };
+    bench.publish(&topic, "1", manner(&settings)).await;
+    way.cure().await;
+    let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].recv()).await;
+    let Ok(Some(Envelope::Message(found))) = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!(&*found.data, b"1");
 }
