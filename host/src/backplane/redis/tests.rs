@@ -211,3 +211,33 @@ async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
     };
     assert_eq!(&*found.data, b"1");
 }
+
+#[tokio::test]
+async fn ten_thousand_members_are_one_answer() {
+    let server = Server::start();
+    let (redis, _inboxes) = connected(&server).await;
+    let (topic, settings) = (topic("crowd"), with_history(10));
+    let sessions: Vec<_> = (0..10_000).map(|n| member(&format!("s{n}"))).collect();
+    let entered = sessions
+        .iter()
+        .map(|member| redis.0.desk.enter(&topic, &settings, member));
+    for entered in entered.collect::<Vec<_>>() {
+        entered.await.unwrap();
+    }
+    let commands = async || {
+        let mut info = redis::cmd("INFO");
+        let answer = redis.0.servers.run(b"x", info.arg("commandstats")).await.unwrap();
+        let answer: String = redis::from_redis_value(answer).unwrap();
+        let line = answer
+            .lines()
+            .find(|line| line.starts_with("cmdstat_hgetall:"))
+            .unwrap_or_default()
+            .to_owned();
+        line.split(['=', ','])
+            .nth(1)
+            .map_or(0, |calls| calls.parse::<u32>().unwrap())
+    };
+    let before = commands().await;
+    assert_eq!(redis.members(&topic).await.unwrap().len(), sessions.len());
+    assert_eq!(commands().await, before + 1);
+}
