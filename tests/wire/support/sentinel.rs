@@ -29,7 +29,8 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// Starts one that says a silent master is down after a second.
+    /// Starts one that says a silent master is down after three seconds: less, and a busy machine makes it fail over on
+    /// its own, which loses what was acknowledged meanwhile.
     async fn start(master: u16) -> Self {
         loop {
             let folder = TempDir::new().expect("a temporary folder");
@@ -39,8 +40,8 @@ impl Watcher {
             let text = format!(
                 "port {port}\nbind 127.0.0.1\ndir {}\n\
                  sentinel monitor {NAME} 127.0.0.1 {master} 2\n\
-                 sentinel down-after-milliseconds {NAME} 1000\n\
-                 sentinel failover-timeout {NAME} 5000\n\
+                 sentinel down-after-milliseconds {NAME} 3000\n\
+                 sentinel failover-timeout {NAME} 6000\n\
                  sentinel parallel-syncs {NAME} 1\n",
                 folder.path().display()
             );
