@@ -9,7 +9,7 @@ use super::least;
 
 const FEW: usize = 1;
 const MANY: usize = 3;
-const PACE: &str = "--rate 4000";
+const PACE: &str = "--rate 2000";
 /// What the ratio of the same cost with more nodes may be, and is if they cost nothing.
 const SAME: f64 = 1.15;
 

@@ -15,8 +15,9 @@ use crate::shell;
 const SCRIPT: &str = "host/src/backplane/redis/publish.lua";
 /// What a message is long in Redis: 1 KiB of filling, the rest of the data, and what the node writes about it.
 const MESSAGE_BYTES: usize = 1024 + 110;
-/// Connections that publish, and the messages each has under way: more than a round trip needs.
-const PACE: &str = "--publishers 64 --in-flight 8";
+/// Connections that publish, and the messages each has under way. A node carries out the requests of a connection
+/// one after the other, so that many are on their way to Redis.
+const PACE: &str = "--publishers 256 --in-flight 4";
 
 pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
     let mut runs = Vec::new();
@@ -107,7 +108,7 @@ fn pipelined(bed: &Bed<'_>, store: &Store, digest: &str, calls: u32) -> Result<f
             "-P",
             "64",
             "-c",
-            "8",
+            "50",
         ])
         .args(["-h", "127.0.0.1", "-p", &store.address.port().to_string()])
         .args(["-n", &calls.to_string(), "EVALSHA", digest, "3", place, stream, place])
