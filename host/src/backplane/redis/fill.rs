@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Inner;
 use super::backoff::Backoff;
-use crate::backplane::{Envelope, Query};
+use crate::backplane::{Envelope, Page, Query, Unavailable};
+use crate::config::ChannelSettings;
+use crate::protocol::Position;
+use crate::protocol::names::Topic;
 
 /// Holes that are filled at the same time at most.
 pub(super) const AT_ONCE: usize = 64;
@@ -48,12 +51,7 @@ impl Inner {
             let Some(Some(Some((topic, settings, since)))) = from else {
                 return;
             };
-            let query = Query {
-                since: Some(since),
-                limit: Some(AT_A_TIME),
-                ..Query::default()
-            };
-            let page = match self.read_history(&topic, &settings, &query).await {
+            let page = match self.read_after(&topic, &settings, since).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::debug!(%topic, %error, "a history cannot be read; trying again");
@@ -96,6 +94,30 @@ impl Inner {
                 tokio::time::sleep(backoff.next()).await;
             }
         }
+    }
+
+    /// Reads what comes after a place. If nothing ever came before it, the history of another epoch goes on from it
+    /// too, if it has its first message still.
+    async fn read_after(
+        &self,
+        topic: &Topic,
+        settings: &ChannelSettings,
+        since: Position,
+    ) -> Result<Page, Unavailable> {
+        let nothing_before = since.offset == 0;
+        let after = |since| Query {
+            since,
+            limit: Some(AT_A_TIME),
+            ..Query::default()
+        };
+        let page = self.read_history(topic, settings, &after(Some(since))).await?;
+        if page.whole || !nothing_before {
+            return Ok(page);
+        }
+        let all = self.read_history(topic, settings, &after(None)).await?;
+        let first = all.messages.first().and_then(|first| first.position.as_ref());
+        let whole = first.map_or(all.newest.offset == 0, |first| first.offset == 1);
+        Ok(Page { whole, ..all })
     }
 
     /// Looks into quiet channels, for ever: a loss there would not show by itself.

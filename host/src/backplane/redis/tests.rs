@@ -241,3 +241,27 @@ async fn ten_thousand_members_are_one_answer() {
     assert_eq!(redis.members(&topic).await.unwrap().len(), sessions.len());
     assert_eq!(commands().await, before + 1);
 }
+
+#[tokio::test]
+async fn where_nothing_was_said_nothing_is_lost_with_redis() {
+    let mut server = Server::start();
+    let (redis, inboxes) = connected(&server).await;
+    let (silent, spoken, settings) = (topic("silent"), topic("spoken"), with_history(10));
+    let mut bench = Bench {
+        backplane: redis.clone(),
+        inboxes,
+    };
+    let mut seats = Vec::new();
+    for topic in [&silent, &spoken] {
+        seats.push(Interest::join(&bench.backplane, topic, &settings, 0).await.unwrap());
+        redis.history(topic, &settings, Query::default()).await.unwrap();
+    }
+    bench.publish(&spoken, "1", manner(&settings)).await;
+    assert_eq!(bench.received(0).await, ["1"]);
+    server.kill();
+    server.start_again();
+    let told = tokio::time::timeout(Duration::from_secs(10), bench.inboxes[0].recv()).await;
+    assert!(matches!(told, Ok(Some(Envelope::Lost(topic))) if topic == spoken));
+    bench.publish(&silent, "first", manner(&settings)).await;
+    assert_eq!(bench.received(0).await, ["first"]);
+}
