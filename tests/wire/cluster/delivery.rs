@@ -1,6 +1,6 @@
 //! Messages, positions and keys across nodes.
 
-use crate::support::{Nodes, Redis, Value, json};
+use crate::support::{Frame, Nodes, Redis, Value, json};
 
 #[tokio::test]
 async fn what_is_published_on_one_node_reaches_the_others_in_order() {
@@ -25,6 +25,32 @@ async fn what_is_published_on_one_node_reaches_the_others_in_order() {
         for listener in [&mut ann, &mut bob, &mut carl] {
             listener.expect_messages(1..=COUNT).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn replies_to_one_burst_come_in_the_order_of_the_requests() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(1, &redis.url()).await;
+    let mut ann = nodes[0].connect("ann").await;
+    let mut burst = Vec::new();
+    let mut expected = Vec::new();
+    for n in 0..200 {
+        let (kind, payload) = match n % 10 {
+            7 => ("unsubscribe", json!({ "channel": "nowhere" })),
+            9 => ("ping", json!({})),
+            _ => ("publish", json!({ "channel": format!("room:{}", n % 3), "data": n })),
+        };
+        let (id, text) = ann.request(kind, &payload);
+        burst.extend(Frame::text(text).masked());
+        expected.push((id, if kind == "unsubscribe" { "error" } else { "ack" }));
+    }
+    ann.send_bytes(&burst).await;
+    for (id, kind) in expected {
+        let reply = ann
+            .take("the next reply", |e| ["ack", "error"].contains(&e.kind()))
+            .await;
+        assert_eq!((&reply["id"], reply.kind()), (&id, kind), "{}", reply.text);
     }
 }
 
