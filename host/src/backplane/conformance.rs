@@ -59,7 +59,7 @@ impl Bench {
         let Ok(Outcome::Pass(permit)) = chain.publish(&Arc::new(caller), &topic.channel, data, true) else {
             panic!("an open chain passes everything");
         };
-        self.backplane.clone().publish(permit, manner).await.unwrap()
+        self.backplane.publish(permit, manner).await.unwrap()
     }
 
     /// What shard `index` was sent so far, as text: the data of messages, `join`s and `leave`s.

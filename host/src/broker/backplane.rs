@@ -28,16 +28,14 @@ pub(super) struct Joint {
     pub store: Option<Arc<dyn SharedStore>>,
 }
 
-impl Joint {
-    /// How orders reach every node there is; `local` is how they reach this one.
-    pub fn bus(others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>, local: Local) -> Arc<dyn Bus> {
-        match others {
-            None => Arc::new(LocalBus::new(local)),
-            Some((nodes, notes)) => {
-                let bus = ClusterBus::new(nodes, local);
-                tokio::spawn(bus.clone().serve(notes));
-                bus
-            }
+/// How orders reach every node there is; `local` is how they reach this one.
+pub(super) fn bus(others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>, local: Local) -> Arc<dyn Bus> {
+    match others {
+        None => Arc::new(LocalBus::new(local)),
+        Some((nodes, notes)) => {
+            let bus = ClusterBus::new(nodes, local);
+            tokio::spawn(bus.clone().serve(notes));
+            bus
         }
     }
 }

@@ -187,7 +187,7 @@ impl Broker {
             })?);
         }
         let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
-        let bus = Joint::bus(others, local);
+        let bus = backplane::bus(others, local);
         tokio::spawn(backplane::spread_bans(bus.clone(), bans));
         let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
         let readiness = Readiness::new(backplane.clone());

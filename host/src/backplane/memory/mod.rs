@@ -140,7 +140,7 @@ impl MemoryBackplane {
 }
 
 impl Backplane for MemoryBackplane {
-    fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published> {
+    fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published> {
         Box::pin(async move {
             let mut message = Some(permit.redeem());
             loop {

@@ -159,7 +159,7 @@ impl Inner {
 }
 
 impl Backplane for RedisBackplane {
-    fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published> {
+    fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published> {
         Box::pin(async move { self.0.publish(permit.redeem(), &manner).await })
     }
 

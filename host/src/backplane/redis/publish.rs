@@ -28,7 +28,8 @@ impl Inner {
         let (size, ttl) = history.map_or((0, 0), |history| (history.size, history.ttl.as_millis()));
         let key = manner.key.as_ref().map(|key| names.key(&topic, key));
         let window = key.as_ref().map_or(0, |_| manner.settings.idempotency.as_millis());
-        let epoch = self.unique();
+        // Only a history needs one, and seldom takes it.
+        let epoch = history.map_or_else(|| "".into(), |_| self.unique());
         let key = key.unwrap_or_else(|| place.clone());
         let call = PUBLISH
             .call([place, names.stream(&topic), key])
@@ -43,7 +44,6 @@ impl Inner {
             .arg(self.servers.publish_command())
             .arg(now_ms());
         let answer = self.servers.call_replicated(&call, self.replicas).await?;
-        tracing::debug!(?answer);
         read(&answer, id).ok_or_else(|| Unavailable("an answer that is none of the script's".into()))
     }
 }
