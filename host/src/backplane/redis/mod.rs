@@ -12,6 +12,7 @@ mod feed;
 mod feeds;
 mod fill;
 mod history;
+mod lanes;
 mod link;
 mod names;
 mod notes;
@@ -46,6 +47,7 @@ use crate::protocol::write::Member;
 use crate::sandbox::shared::SharedStore;
 use ear::Queue;
 use feeds::{Feeds, Joined};
+use lanes::Lanes;
 use names::Names;
 use notes::Notes;
 use presence::Desk;
@@ -67,6 +69,7 @@ struct Inner {
     probes: Probes,
     notes: Notes,
     desk: Desk,
+    lanes: Lanes,
     inboxes: Vec<mpsc::Sender<Envelope>>,
     fills: Semaphore,
     /// Where its tasks run.
@@ -101,6 +104,7 @@ impl RedisBackplane {
             probes: Probes::default(),
             notes,
             desk: Desk::default(),
+            lanes: Lanes::default(),
             inboxes,
             fills: Semaphore::new(fill::AT_ONCE),
             runtime: Handle::current(),

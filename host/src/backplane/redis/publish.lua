@@ -1,39 +1,67 @@
--- Accepts one message: at most once per key, with its place in the history, for everyone who listens.
+-- Accepts messages: each at most once per key, with its place in its history, for everyone who listens.
 --
--- KEYS  1 place  2 stream  3 what was published under the client's key
--- ARGV  1 channel  2 message  3 its id  4 the server's run  5 an epoch nobody had  6 size of the history, 0: none
---       7 time of it in ms  8 how long the key is remembered in ms, 0: no key  9 PUBLISH or SPUBLISH  10 now in ms
--- Gives {0, place} or, for a key that was seen, {1, id and place}. A place is 'epoch offset', or '' without history.
-if ARGV[8] ~= '0' then
-  local first = redis.call('GET', KEYS[3])
-  if first then
-    return {1, first}
+-- KEYS  three a message: 1 place  2 stream  3 what was published under the client's key
+-- ARGV  1 the server's run  2 an epoch nobody had  3 PUBLISH or SPUBLISH  4 now in ms, then six a message:
+--       1 channel  2 message  3 its id  4 size of the history, 0: none  5 time of it in ms  6 how long the key is
+--       remembered in ms, 0: no key
+-- Gives for each '0' and its place, for a key that was seen '1' with the first one's id and place, or '!' and why
+-- it was not done. A place is 'epoch offset', or '' without history.
+local KEYS, ARGV = KEYS, ARGV
+local run, fresh, publish, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+-- What this call has seen to already: the epoch of a channel, by its place.
+local epochs = {}
+
+local function epoch_of(standing, stream)
+  local known = redis.call('HMGET', standing, 'epoch', 'run')
+  if not known[1] then
+    redis.call('DEL', stream)
+    redis.call('HSET', standing, 'epoch', fresh, 'run', run, 'offset', 0)
+    return fresh
   end
-end
-local place = ''
-if ARGV[6] ~= '0' then
-  local known = redis.call('HMGET', KEYS[1], 'epoch', 'run')
-  local epoch = known[1]
-  if not epoch then
-    epoch = ARGV[5]
-    redis.call('DEL', KEYS[2])
-    redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', ARGV[4], 'offset', 0)
-  elseif known[2] ~= ARGV[4] then
-    -- Another server, or this one started again: it may lack what the last one had accepted at the end. The
-    -- epoch begins anew, so that no offset ever names two messages, and says from where it goes on.
-    local old = redis.call('HMGET', KEYS[1], 'offset', 'before')
-    local before = epoch .. ' ' .. old[1] .. '\n' .. string.sub(old[2] or '', 1, 500)
-    epoch = ARGV[5]
-    redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', ARGV[4], 'before', before)
+  if known[2] == run then
+    return known[1]
   end
-  local offset = redis.call('HINCRBY', KEYS[1], 'offset', 1)
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], offset .. '-' .. ARGV[10], 'm', ARGV[2])
-  redis.call('PEXPIRE', KEYS[2], ARGV[7])
-  redis.call('PEXPIRE', KEYS[1], ARGV[7] + 120000)
-  place = epoch .. ' ' .. offset
+  -- Another server, or this one started again: it may lack what the last one had accepted at the end. The
+  -- epoch begins anew, so that no offset ever names two messages, and says from where it goes on.
+  local old = redis.call('HMGET', standing, 'offset', 'before')
+  local before = known[1] .. ' ' .. old[1] .. '\n' .. string.sub(old[2] or '', 1, 500)
+  redis.call('HSET', standing, 'epoch', fresh, 'run', run, 'before', before)
+  return fresh
 end
-redis.call(ARGV[9], ARGV[1], 'M' .. place .. '\n' .. ARGV[2])
-if ARGV[8] ~= '0' then
-  redis.call('SET', KEYS[3], ARGV[3] .. ' ' .. place, 'PX', ARGV[8])
+
+local function accept(key, arg)
+  local standing, stream = KEYS[key], KEYS[key + 1]
+  local message, size, window = ARGV[arg + 1], ARGV[arg + 3], ARGV[arg + 5]
+  if window ~= '0' then
+    local first = redis.call('GET', KEYS[key + 2])
+    if first then
+      return '1' .. first
+    end
+  end
+  local place = ''
+  if size ~= '0' then
+    local epoch = epochs[standing] or epoch_of(standing, stream)
+    local offset = redis.call('HINCRBY', standing, 'offset', 1)
+    redis.call('XADD', stream, 'MAXLEN', '~', size, offset .. '-' .. now, 'm', message)
+    if not epochs[standing] then
+      redis.call('PEXPIRE', stream, ARGV[arg + 4])
+      redis.call('PEXPIRE', standing, ARGV[arg + 4] + 120000)
+      epochs[standing] = epoch
+    end
+    place = epoch .. ' ' .. offset
+  end
+  redis.call(publish, ARGV[arg], 'M' .. place .. '\n' .. message)
+  if window ~= '0' then
+    redis.call('SET', KEYS[key + 2], ARGV[arg + 2] .. ' ' .. place, 'PX', window)
+  end
+  return '0' .. place
 end
-return {0, place}
+
+local answers = {}
+for n = 1, #KEYS / 3 do
+  -- Messages of one call belong to many: what one of them meets is no trouble of the others.
+  local done, answer = pcall(accept, 3 * n - 2, 6 * n - 1)
+  answers[n] = done and answer or '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
+end
+return answers

@@ -11,7 +11,7 @@ pub(crate) struct Script {
     digest: String,
 }
 
-/// Accepts a message.
+/// Accepts messages.
 pub(super) static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("publish.lua")));
 /// Reads a history.
 pub(super) static HISTORY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("history.lua")));
@@ -48,8 +48,8 @@ impl Script {
         Self { text, digest }
     }
 
-    /// A call with these keys, all of one slot; at least one.
-    pub fn call<const N: usize>(&'static self, keys: [String; N]) -> Call {
+    /// A call with these keys, all of one slot; at least one by the time it is made.
+    pub fn call(&'static self, keys: impl Into<Vec<String>>) -> Call {
         Call {
             script: self,
             keys: keys.into(),
@@ -64,6 +64,11 @@ impl Call {
     pub fn arg(mut self, argument: impl ToRedisArgs) -> Self {
         argument.write_redis_args(&mut self.arguments);
         self
+    }
+
+    /// Adds keys of the same slot.
+    pub fn add_keys(&mut self, keys: impl IntoIterator<Item = String>) {
+        self.keys.extend(keys);
     }
 
     /// Adds the run of whichever server it is sent to.

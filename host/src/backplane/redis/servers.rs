@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
 
 use super::link::{Address, Failure, Link, Login, Whereabouts, read_address};
 use super::names::{SLOTS, slot_of};
@@ -154,6 +155,7 @@ impl Servers {
 
     async fn follow(&self, key: &[u8], make: &(dyn Fn(&str) -> Cmd + Sync)) -> Result<Value, Failure> {
         let mut last = Failure::Unavailable("no server holds this slot".into());
+        let until = Instant::now() + self.settings.timeout;
         for _ in 0..HOPS {
             let Some(link) = self.link_of(key) else {
                 self.ask.notify_one();
@@ -163,8 +165,10 @@ impl Servers {
                 Err(Failure::Moved) => {
                     let mut changed = self.changed();
                     self.ask.notify_one();
-                    drop(tokio::time::timeout(self.settings.timeout, changed.changed()).await);
                     last = Failure::Unavailable("the slot moves".into());
+                    if timeout_at(until, changed.changed()).await.is_err() {
+                        return Err(last);
+                    }
                 }
                 Err(Failure::Ask(address)) => match self.ask_there(&address, make).await {
                     Err(failure @ (Failure::TryAgain | Failure::Moved)) => {

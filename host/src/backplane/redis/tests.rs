@@ -42,16 +42,16 @@ async fn publish_unheard(backplane: &RedisBackplane, topic: &Topic, data: String
     let place = names.place(topic);
     let call = PUBLISH
         .call([place.clone(), names.stream(topic), place])
+        .run()
+        .arg(&*inner.unique())
+        .arg("PUBLISH")
+        .arg(now_ms())
         .arg("nobody")
         .arg(codec::encode(&message))
         .arg("id")
-        .run()
-        .arg(&*inner.unique())
         .arg(10_000)
         .arg(60_000)
-        .arg(0)
-        .arg("PUBLISH")
-        .arg(now_ms());
+        .arg(0);
     inner.servers.call(&call).await.unwrap();
 }
 

@@ -1,0 +1,202 @@
+//! The way of messages into Redis. A lane has one call under way; what comes meanwhile waits, and goes together in
+//! the next. So a message cannot overtake another of its channel, whatever is said again after a script was lost or
+//! a slot moved, and many messages cost one round trip.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::sync::oneshot;
+
+use super::Inner;
+use super::names::slot_of;
+use super::script::{Call, PUBLISH};
+use crate::backplane::Unavailable;
+use crate::protocol::write::now_ms;
+
+/// Lanes to a server that has all channels; in a Cluster every slot has one of its own, for a call is of one slot.
+const TO_ONE_SERVER: u16 = 4;
+/// Messages in one call at most: Redis does nothing else meanwhile.
+const TOGETHER: usize = 64;
+/// The bytes of them at most, if it is more than one.
+const BYTES_TOGETHER: usize = 1024 * 1024;
+
+/// Messages that wait, by lane. A lane that is listed is being driven.
+#[derive(Default)]
+pub(super) struct Lanes(Mutex<HashMap<u16, VecDeque<Waiting>, RandomState>>);
+
+/// A message as the script takes it.
+pub(super) struct Message {
+    /// Its place, its stream, and its idempotency key or anything of the same slot.
+    pub keys: [String; 3],
+    pub channel: String,
+    pub encoded: Vec<u8>,
+    pub id: Arc<str>,
+    /// Of the history: messages, 0 for none, and milliseconds.
+    pub size: usize,
+    pub ttl: u128,
+    /// How many milliseconds the key is remembered, 0 without one.
+    pub window: u128,
+}
+
+struct Waiting {
+    message: Message,
+    since: Instant,
+    answer: oneshot::Sender<Result<Vec<u8>, Unavailable>>,
+}
+
+impl Inner {
+    /// Sends a message, behind all that were sent before on its lane, and gives what the script says of it.
+    pub(super) async fn send(self: &Arc<Self>, message: Message) -> Result<Vec<u8>, Unavailable> {
+        let key = message.keys[0].as_bytes();
+        // Nothing to wait for.
+        self.servers.reach(key)?;
+        let slot = slot_of(key);
+        let lane = if self.servers.are_sharded() { slot } else { slot % TO_ONE_SERVER };
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting {
+            message,
+            since: Instant::now(),
+            answer,
+        };
+        if self.lanes.add(lane, waiting) {
+            self.runtime.spawn(self.clone().drive(lane));
+        }
+        let answered = answered.await;
+        answered.unwrap_or_else(|_| Err(Unavailable("the lane was given up".into())))
+    }
+
+    /// Sends what waits in a lane, until nothing does.
+    async fn drive(self: Arc<Self>, lane: u16) {
+        let driving = Driving {
+            lanes: &self.lanes,
+            lane,
+        };
+        while let Some(batch) = self.lanes.take(lane) {
+            let (late, batch): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                // Nobody waits for it any more.
+                .filter(|waiting| !waiting.answer.is_closed())
+                .partition(|waiting| waiting.since.elapsed() >= self.timeout);
+            for waiting in late {
+                let why = "it waited too long for its turn";
+                drop(waiting.answer.send(Err(Unavailable(why.into()))));
+            }
+            if !batch.is_empty() {
+                self.call(batch).await;
+            }
+        }
+        std::mem::forget(driving);
+    }
+
+    async fn call(&self, batch: Vec<Waiting>) {
+        let mut call = PUBLISH
+            .call(Vec::with_capacity(3 * batch.len()))
+            .run()
+            .arg(&*self.unique())
+            .arg(self.servers.publish_command())
+            .arg(now_ms());
+        let mut answers = Vec::with_capacity(batch.len());
+        for Waiting { message, answer, .. } in batch {
+            call = message.add_to(call);
+            answers.push(answer);
+        }
+        let said = match self.servers.call_replicated(&call, self.replicas).await {
+            Ok(Value::Array(said)) if said.len() == answers.len() => Ok(said),
+            Ok(_) => Err(none_of_the_scripts()),
+            Err(unavailable) => Err(unavailable),
+        };
+        match said {
+            Err(unavailable) => {
+                for answer in answers {
+                    drop(answer.send(Err(unavailable.clone())));
+                }
+            }
+            Ok(said) => {
+                for (answer, said) in answers.into_iter().zip(said) {
+                    drop(answer.send(read(said)));
+                }
+            }
+        }
+    }
+}
+
+impl Message {
+    fn add_to(self, mut call: Call) -> Call {
+        call.add_keys(self.keys);
+        call.arg(self.channel)
+            .arg(self.encoded)
+            .arg(&*self.id)
+            .arg(self.size)
+            .arg(self.ttl.to_string())
+            .arg(self.window.to_string())
+    }
+
+    fn bytes(&self) -> usize {
+        self.encoded.len()
+    }
+}
+
+// === impl Lanes ===
+
+impl Lanes {
+    /// Adds a message; gives whether the lane has to be driven from now on.
+    fn add(&self, lane: u16, waiting: Waiting) -> bool {
+        let mut lanes = self.0.lock();
+        let is_new = !lanes.contains_key(&lane);
+        lanes.entry(lane).or_default().push_back(waiting);
+        is_new
+    }
+
+    /// Takes the first of those that wait. `None`: there are none, and the lane is not driven any more.
+    fn take(&self, lane: u16) -> Option<Vec<Waiting>> {
+        let mut lanes = self.0.lock();
+        let queue = lanes.get_mut(&lane)?;
+        let mut bytes = 0;
+        let count = queue
+            .iter()
+            .take(TOGETHER)
+            .take_while(|waiting| {
+                bytes += waiting.message.bytes();
+                bytes <= BYTES_TOGETHER
+            })
+            .count();
+        if queue.is_empty() {
+            lanes.remove(&lane);
+            return None;
+        }
+        Some(queue.drain(..count.max(1)).collect())
+    }
+}
+
+/// A driver that did not come to the end: dropped, what waits in its lane is given up, and the next message has it
+/// driven again.
+struct Driving<'a> {
+    lanes: &'a Lanes,
+    lane: u16,
+}
+
+impl Drop for Driving<'_> {
+    fn drop(&mut self) {
+        self.lanes.0.lock().remove(&self.lane);
+    }
+}
+
+/// What the script says of one message.
+fn read(said: Value) -> Result<Vec<u8>, Unavailable> {
+    match said {
+        Value::BulkString(said) if said.starts_with(b"!") => {
+            Err(Unavailable(String::from_utf8_lossy(&said[1..]).into_owned()))
+        }
+        Value::BulkString(said) => Ok(said),
+        _ => Err(none_of_the_scripts()),
+    }
+}
+
+/// Something else answers to the script's name.
+pub(super) fn none_of_the_scripts() -> Unavailable {
+    Unavailable("an answer that is none of the script's".into())
+}
