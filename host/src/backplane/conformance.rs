@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
-use super::{Backplane, Envelope, Interest, Manner, Presence, Published, Query};
+use super::{Answer, Backplane, Envelope, Interest, Manner, Presence, Published, Query};
 use crate::chain::{Caller, Chain, Defaults, Outcome};
 use crate::config::{ChannelSettings, History};
 use crate::protocol::Position;
@@ -48,6 +49,11 @@ pub(super) fn member(session: &str) -> Member {
 impl Bench {
     /// Publishes as the chain would let it.
     pub async fn publish(&self, topic: &Topic, data: &str, manner: Manner) -> Published {
+        self.ask(topic, data, manner).await.unwrap()
+    }
+
+    /// The same, for who waits in another way.
+    pub fn ask(&self, topic: &Topic, data: &str, manner: Manner) -> Answer<'static, Published> {
         let defaults = Defaults {
             anonymous: true,
             allow: true,
@@ -59,7 +65,7 @@ impl Bench {
         let Ok(Outcome::Pass(permit)) = chain.publish(&Arc::new(caller), &topic.channel, data, true) else {
             panic!("an open chain passes everything");
         };
-        self.backplane.publish(permit, manner).await.unwrap()
+        self.backplane.clone().publish(permit, manner)
     }
 
     /// What shard `index` was sent so far, as text: the data of messages, `join`s and `leave`s.
@@ -73,8 +79,7 @@ impl Bench {
         self.publish(&barrier, "barrier", manner(&settings)).await;
         let mut received = Vec::new();
         loop {
-            let envelope = tokio::time::timeout(Duration::from_secs(5), self.inboxes[index].recv()).await;
-            let envelope = envelope.expect("the barrier comes").expect("the inbox is open");
+            let envelope = self.next(index).await;
             if *envelope.topic() == barrier {
                 break;
             }
@@ -82,6 +87,11 @@ impl Bench {
         }
         drop(seat);
         received
+    }
+
+    async fn next(&mut self, index: usize) -> Envelope {
+        let envelope = tokio::time::timeout(Duration::from_secs(5), self.inboxes[index].recv()).await;
+        envelope.expect("something comes").expect("the inbox is open")
     }
 
     /// What lies in the inbox of shard `index` now.
@@ -124,6 +134,7 @@ pub(super) fn manner(settings: &Arc<ChannelSettings>) -> Manner {
 pub(super) async fn suite(mut bench: Bench) {
     a_shard_is_reached_between_join_and_leave(&mut bench).await;
     offsets_count_up_by_one_and_order_is_the_same_everywhere(&mut bench).await;
+    what_is_said_in_one_breath_keeps_its_order(&mut bench).await;
     tenants_do_not_meet(&mut bench).await;
     history_keeps_the_newest(&mut bench).await;
     recovery_is_whole_or_says_so(&mut bench).await;
@@ -163,6 +174,35 @@ async fn offsets_count_up_by_one_and_order_is_the_same_everywhere(bench: &mut Be
     let expected = ["1", "2", "3", "4", "5"];
     assert_eq!(bench.received(0).await, expected);
     assert_eq!(bench.received(1).await, expected);
+}
+
+pub(super) async fn what_is_said_in_one_breath_keeps_its_order(bench: &mut Bench) {
+    let (topic, settings) = (topic("breath"), with_history(500));
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let said: Vec<_> = (1..=300).map(|n| n.to_string()).collect();
+    let mut asked: Vec<_> = said.iter().map(|n| bench.ask(&topic, n, manner(&settings))).collect();
+    // Turns are decided when they are first asked for, whoever waits first.
+    let early: Vec<_> = asked.iter_mut().map(|answer| answer.as_mut().now_or_never()).collect();
+    let late = asked.into_iter().zip(early).rev().map(|(answer, early)| {
+        tokio::spawn(async move {
+            match early {
+                Some(answered) => answered,
+                None => answer.await,
+            }
+        })
+    });
+    let late: Vec<_> = late.collect();
+    let mut received = Vec::new();
+    while received.len() < said.len() {
+        received.push(text(&bench.next(0).await));
+    }
+    assert_eq!(received, said);
+    let mut last = 0;
+    for answer in late.into_iter().rev() {
+        let offset = answer.await.unwrap().unwrap().position.unwrap().offset;
+        assert!(offset > last);
+        last = offset;
+    }
 }
 
 async fn tenants_do_not_meet(bench: &mut Bench) {

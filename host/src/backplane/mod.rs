@@ -30,8 +30,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 /// Order: the publishes of a channel reach every shard in one order, that of their offsets.
 /// A shard is reached by what is published after its `join` answered, until its `leave`.
 pub trait Backplane: Send + Sync {
-    /// Accepts a message: when this answers, it has its place in the channel's order and history.
-    fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published>;
+    /// Accepts a message: when this answers, it has its place in the channel's order and history. Messages take
+    /// their places in the order in which their answers are first asked for.
+    fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published>;
 
     /// An id as the next message would get.
     fn message_id(&self) -> Arc<str>;

@@ -15,7 +15,7 @@ mod seated;
 mod subscribe;
 mod subscription;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +35,7 @@ use crate::shard::{Listing, Shard, ShardTenant};
 use crate::wire::{self, Decoder, Message, WireError};
 use clock::Clock;
 use ending::Ending;
+use publish::UnderWay;
 use rate::Rate;
 use refusal::Refusal;
 use seated::Seated;
@@ -55,6 +56,8 @@ pub struct Session {
     seat: Option<Seated>,
     /// Boxed, because the smallest table has room for four.
     subscriptions: HashMap<Channel, Box<Subscription>, RandomState>,
+    /// Publishes that are not answered yet, in their order.
+    under_way: VecDeque<UnderWay>,
     /// Tells subscriptions apart in the outbox; never reused within a connection.
     next_subscription: u32,
     _listing: Listing,
@@ -176,7 +179,10 @@ impl Session {
                 return Some(ending);
             }
             match one {
-                Incoming::Ends(ending) => return Some(ending),
+                Incoming::Ends(ending) => {
+                    self.settle().await;
+                    return Some(ending);
+                }
                 Incoming::Text(text) => {
                     // Boxed, so that a connection at rest does not hold the room of its largest request.
                     if let Some(ending) = Box::pin(self.request(text)).await {
@@ -189,6 +195,9 @@ impl Session {
             {
                 return Some(ending);
             }
+        }
+        if !self.under_way.is_empty() {
+            Box::pin(self.settle()).await;
         }
         None
     }
@@ -219,7 +228,17 @@ impl Session {
     }
 
     async fn request(&mut self, text: Bytes) -> Option<Ending> {
-        let Request { id, body } = match protocol::read(&text) {
+        let request = protocol::read(&text);
+        if !matches!(
+            &request,
+            Ok(Request {
+                body: Body::Publish(_),
+                ..
+            })
+        ) {
+            self.settle().await;
+        }
+        let Request { id, body } = match request {
             Ok(request) => request,
             Err(Refused::NotAnEnvelope(why)) => return Some(Ending::bad_protocol(why)),
             Err(Refused::Request { id, code, message }) => {
@@ -245,7 +264,10 @@ impl Session {
         };
         match done {
             Ok(()) => None,
-            Err(refusal) => self.refuse(&id, &refusal),
+            Err(refusal) => {
+                self.settle().await;
+                self.refuse(&id, &refusal)
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! From an upgrade that was answered to a session that waits for `connect`.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ impl Session {
             handshake: Arc::new(opening.handshake),
             seat: None,
             subscriptions: std::collections::HashMap::default(),
+            under_way: VecDeque::new(),
             next_subscription: 0,
             _listing: listing,
         })

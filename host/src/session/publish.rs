@@ -1,24 +1,56 @@
 //! `publish`: within the rate, through the chain, to the backplane. The message comes home by the
 //! hub, as it does to everyone.
 
+use std::future::{poll_fn, ready};
+use std::task::Poll;
 use std::time::Instant;
 
 use super::Session;
 use super::refusal::Refusal;
-use crate::backplane::Manner;
+use crate::backplane::{Answer, Manner, Published};
 use crate::chain::Outcome;
+use crate::protocol::names::Channel;
 use crate::protocol::{Publish, RequestId, codes, write};
 
+/// Publishes of one connection that are on their way at the same time at most.
+const UNDER_WAY: usize = 64;
+
+/// A publish that the backplane has not answered yet.
+pub(super) struct UnderWay {
+    id: RequestId,
+    channel: Channel,
+    answer: Answer<'static, Published>,
+}
+
 impl Session {
+    /// Sends a message on its way. What a client publishes in one breath goes together, in its order, and is
+    /// acknowledged in it, by [`Session::settle`] at the latest.
     pub(super) async fn publish(&mut self, id: &RequestId, request: Publish) -> Result<(), Refusal> {
-        let done = self.try_publish(id, request).await;
-        if done.is_err() {
+        let sent = self.send_off(id, request).await;
+        if sent.is_err() {
             self.tenant.metrics.refused.inc();
         }
-        done
+        if self.under_way.len() >= UNDER_WAY {
+            self.settle().await;
+        }
+        sent
     }
 
-    async fn try_publish(&mut self, id: &RequestId, request: Publish) -> Result<(), Refusal> {
+    /// Waits for what is on its way, and acknowledges it. Whatever is said next to the client comes after this.
+    pub(super) async fn settle(&mut self) {
+        while let Some(UnderWay { id, channel, answer }) = self.under_way.pop_front() {
+            match answer.await {
+                Ok(published) => self.acknowledge(&id, &channel, &published),
+                Err(unavailable) => {
+                    self.tenant.metrics.refused.inc();
+                    // It has no penalty.
+                    let _none = self.refuse(&id, &unavailable.into());
+                }
+            }
+        }
+    }
+
+    async fn send_off(&mut self, id: &RequestId, request: Publish) -> Result<(), Refusal> {
         // Counted before the chain runs, so denied messages cost too.
         if let Some(rate) = &mut self.rate {
             rate.take(Instant::now()).map_err(|wait| {
@@ -42,6 +74,7 @@ impl Session {
         let permit = match outcome {
             Outcome::Pass(permit) => permit,
             Outcome::Discard => {
+                self.settle().await;
                 self.tenant.metrics.discarded.inc();
                 // An id like any other: who is discarded is not told.
                 let never_sent = self.shard.common.backplane.message_id();
@@ -56,16 +89,32 @@ impl Session {
             echo: request.echo,
             settings: self.tenant.settings().channel(channel).clone(),
         };
-        let published = self.shard.common.backplane.publish(permit, manner).await?;
+        let mut answer = self.shard.common.backplane.clone().publish(permit, manner);
+        // Asked for once, it has its turn: those behind it cannot overtake.
+        match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
+            Poll::Ready(answered) if self.under_way.is_empty() => {
+                self.acknowledge(id, channel, &answered?);
+            }
+            answered => self.under_way.push_back(UnderWay {
+                id: id.clone(),
+                channel: request.channel,
+                answer: match answered {
+                    Poll::Ready(answered) => Box::pin(ready(answered)),
+                    Poll::Pending => answer,
+                },
+            }),
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&self, id: &RequestId, channel: &Channel, published: &Published) {
         self.tenant.metrics.published.inc();
-        let position = published.position.as_ref();
         self.send(&write::published(
             id,
             channel.as_str(),
             &published.id,
-            position,
+            published.position.as_ref(),
             published.duplicate,
         ));
-        Ok(())
     }
 }

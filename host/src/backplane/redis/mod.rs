@@ -163,7 +163,7 @@ impl Inner {
 }
 
 impl Backplane for RedisBackplane {
-    fn publish(&self, permit: Permit<Message>, manner: Manner) -> Answer<'_, Published> {
+    fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published> {
         Box::pin(async move { self.0.publish(permit.redeem(), &manner).await })
     }
 

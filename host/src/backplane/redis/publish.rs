@@ -19,7 +19,8 @@ impl Inner {
         let place = names.place(&topic);
         let keys = [place.clone(), names.stream(&topic), key.unwrap_or(place)];
         let channel = names.channel(&topic);
-        let mut publication = Publication::new(topic, id.clone(), message.data, None, manner.from.clone(), message.tags);
+        let mut publication =
+            Publication::new(topic, id.clone(), message.data, None, manner.from.clone(), message.tags);
         publication.ephemeral = manner.ephemeral;
         publication.echo = manner.echo;
         let said = self

@@ -113,7 +113,7 @@ impl Saying {
             tags: Vec::new(),
         };
         let permit = Permit::by_operator(message, tenant.limits.message_bytes)?;
-        Ok(api.backplane.publish(permit, manner).await?)
+        Ok(api.backplane.clone().publish(permit, manner).await?)
     }
 }
 
