@@ -55,7 +55,11 @@ impl Inner {
         // Nothing to wait for.
         self.servers.reach(key)?;
         let slot = slot_of(key);
-        let lane = if self.servers.are_sharded() { slot } else { slot % TO_ONE_SERVER };
+        let lane = if self.servers.are_sharded() {
+            slot
+        } else {
+            slot % TO_ONE_SERVER
+        };
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
             message,

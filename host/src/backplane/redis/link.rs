@@ -70,6 +70,15 @@ pub(crate) struct Server {
     pub run: Arc<str>,
 }
 
+/// What is sent in one go, to whichever server it is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Errand<'a> {
+    /// Makes the command for a run of the server.
+    pub make: &'a (dyn Fn(&str) -> Cmd + Sync),
+    /// A `WAIT` behind it: it counts for what its own connection did, and for nothing on another.
+    pub wait: Option<&'a Cmd>,
+}
+
 /// Why a command did not do what it should.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -203,11 +212,21 @@ impl Link {
         self.judge(command.query_async(&mut connection).await)
     }
 
-    /// Runs the command that is made for this run of the server, on no other.
-    pub async fn run_made(&self, make: &(dyn Fn(&str) -> Cmd + Sync)) -> Result<Value, Failure> {
+    /// Runs what is made for this run of the server, on no other. Gives its answer, and that of what waits.
+    pub async fn run_errand(&self, errand: Errand<'_>) -> Result<(Value, Value), Failure> {
         let server = self.server().ok_or_else(no_connection)?;
         let mut connection = server.connection.clone();
-        self.judge(make(&server.run).query_async(&mut connection).await)
+        let command = (errand.make)(&server.run);
+        let Some(wait) = errand.wait else {
+            let answer = self.judge(command.query_async(&mut connection).await)?;
+            return Ok((answer, Value::Nil));
+        };
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(command).add_command(wait.clone());
+        let mut answers = self.judge(connection.send_packed_commands(&pipeline, 0, 2).await)?;
+        let waited = answers.pop().unwrap_or(Value::Nil);
+        let answer = answers.pop().unwrap_or(Value::Nil);
+        Ok((self.judge(answer.extract_error())?, waited))
     }
 
     /// Runs commands in one go on a connection of its own, for a server that no link leads to yet.

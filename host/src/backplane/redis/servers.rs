@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::link::{Address, Failure, Link, Login, Whereabouts, read_address};
+use super::link::{Address, Errand, Failure, Link, Login, Whereabouts, read_address};
 use super::names::{SLOTS, slot_of};
 use super::script::Call;
 use crate::backplane::Unavailable;
@@ -124,36 +124,53 @@ impl Servers {
 
     /// Calls a script.
     pub async fn call(&self, call: &Call) -> Result<Value, Unavailable> {
-        let answer = match self.follow(call.key(), &|run| call.by_digest(run)).await {
-            Err(Failure::NoScript) => self.follow(call.key(), &|run| call.by_text(run)).await,
+        self.call_and(call, None).await.map(|(answer, _)| answer)
+    }
+
+    /// Calls a script, and answers when so many replicas have what it did.
+    pub async fn call_replicated(&self, call: &Call, replicas: u32) -> Result<Value, Unavailable> {
+        if replicas == 0 {
+            return self.call(call).await;
+        }
+        let mut wait = redis::cmd("WAIT");
+        // Less than a command may take: too few replicas is an answer, and says nothing against the server.
+        let patience = self.settings.timeout / 2;
+        wait.arg(replicas).arg(patience.as_millis().to_string());
+        match self.call_and(call, Some(&wait)).await? {
+            (answer, Value::Int(have)) if have >= i64::from(replicas) => Ok(answer),
+            _ => Err(Unavailable(format!("fewer than {replicas} replicas have it"))),
+        }
+    }
+
+    async fn call_and(&self, call: &Call, wait: Option<&Cmd>) -> Result<(Value, Value), Unavailable> {
+        let key = call.key();
+        let make = |run: &str| call.by_digest(run);
+        let answer = match self.follow(key, Errand { make: &make, wait }).await {
+            Err(Failure::NoScript) => {
+                let make = |run: &str| call.by_text(run);
+                self.follow(key, Errand { make: &make, wait }).await
+            }
             other => other,
         };
         answer.map_err(unavailable)
     }
 
-    /// Calls a script, and answers when so many replicas have what it did.
-    pub async fn call_replicated(&self, call: &Call, replicas: u32) -> Result<Value, Unavailable> {
-        let answer = self.call(call).await?;
-        if replicas > 0 {
-            let mut wait = redis::cmd("WAIT");
-            // Less than a command may take: too few replicas is an answer, and says nothing against the server.
-            let patience = self.settings.timeout / 2;
-            wait.arg(replicas).arg(patience.as_millis().to_string());
-            // On the same connection, so it counts what the script did.
-            match self.run(call.key(), &wait).await? {
-                Value::Int(have) if have >= i64::from(replicas) => {}
-                _ => return Err(Unavailable(format!("fewer than {replicas} replicas have the message"))),
-            }
-        }
-        Ok(answer)
-    }
-
     /// Runs a command where `key` lies.
     pub async fn run(&self, key: &[u8], command: &Cmd) -> Result<Value, Unavailable> {
-        self.follow(key, &|_| command.clone()).await.map_err(unavailable)
+        let make = |_: &str| command.clone();
+        let answer = self
+            .follow(
+                key,
+                Errand {
+                    make: &make,
+                    wait: None,
+                },
+            )
+            .await;
+        answer.map(|(answer, _)| answer).map_err(unavailable)
     }
 
-    async fn follow(&self, key: &[u8], make: &(dyn Fn(&str) -> Cmd + Sync)) -> Result<Value, Failure> {
+    async fn follow(&self, key: &[u8], errand: Errand<'_>) -> Result<(Value, Value), Failure> {
         let mut last = Failure::Unavailable("no server holds this slot".into());
         let until = Instant::now() + self.settings.timeout;
         for _ in 0..HOPS {
@@ -161,7 +178,7 @@ impl Servers {
                 self.ask.notify_one();
                 return Err(last);
             };
-            match link.run_made(make).await {
+            match link.run_errand(errand).await {
                 Err(Failure::Moved) => {
                     let mut changed = self.changed();
                     self.ask.notify_one();
@@ -170,7 +187,7 @@ impl Servers {
                         return Err(last);
                     }
                 }
-                Err(Failure::Ask(address)) => match self.ask_there(&address, make).await {
+                Err(Failure::Ask(address)) => match self.ask_there(&address, errand).await {
                     Err(failure @ (Failure::TryAgain | Failure::Moved)) => {
                         tokio::time::sleep(ON_ITS_WAY).await;
                         last = failure;
@@ -194,25 +211,28 @@ impl Servers {
         Err(last)
     }
 
-    async fn ask_there(&self, address: &Address, make: &(dyn Fn(&str) -> Cmd + Sync)) -> Result<Value, Failure> {
+    async fn ask_there(&self, address: &Address, errand: Errand<'_>) -> Result<(Value, Value), Failure> {
         let link = self.kept.lock().get(address).map(|(link, _)| link.clone());
         let server = link.as_ref().and_then(|link| link.server());
         let run = server.map(|server| server.run.clone()).unwrap_or_default();
         let mut pipeline = redis::pipe();
-        pipeline.cmd("ASKING").add_command(make(&run));
-        let mut answers = if let Some(link) = &link {
-            link.run_all(&pipeline, 2).await?
+        pipeline.cmd("ASKING").add_command((errand.make)(&run));
+        pipeline.add_command(errand.wait.cloned().unwrap_or_else(|| redis::cmd("PING")));
+        let answers = if let Some(link) = &link {
+            link.run_all(&pipeline, 3).await?
         } else {
             // It has no slot yet, so the map does not name it.
             let login = Login::of(&self.settings.url);
-            Link::run_all_at(&login, address, self.settings.timeout, &pipeline, 2).await?
+            Link::run_all_at(&login, address, self.settings.timeout, &pipeline, 3).await?
         };
-        match answers.pop() {
-            Some(Value::ServerError(error)) if error.code() == "NOSCRIPT" => Err(Failure::NoScript),
-            Some(Value::ServerError(error)) if error.code() == "TRYAGAIN" => Err(Failure::TryAgain),
-            Some(Value::ServerError(error)) => Err(Failure::Refused(format!("{error:?}"))),
-            Some(answer) => Ok(answer),
-            None => Err(Failure::TryAgain),
+        let Ok([_, answer, waited]) = <[Value; 3]>::try_from(answers) else {
+            return Err(Failure::TryAgain);
+        };
+        match answer {
+            Value::ServerError(error) if error.code() == "NOSCRIPT" => Err(Failure::NoScript),
+            Value::ServerError(error) if error.code() == "TRYAGAIN" => Err(Failure::TryAgain),
+            Value::ServerError(error) => Err(Failure::Refused(format!("{error:?}"))),
+            answer => Ok((answer, waited)),
         }
     }
 
