@@ -82,6 +82,18 @@ async fn paused_for_a_second_and_for_longer() {
 }
 
 #[tokio::test]
+async fn paused_for_a_minute() {
+    let redis = Redis::start().await;
+    let (_nodes, mut run) = started(&redis).await;
+    redis.pause();
+    run.fault("paused");
+    let minute = lasting(Duration::from_mins(1));
+    tokio::join!(minute, assert_refused_soon(&mut run));
+    redis.resume();
+    healed(run).await;
+}
+
+#[tokio::test]
 async fn subscribers_kicked_twice_within_half_a_second() {
     let redis = Redis::start().await;
     let (_nodes, run) = started(&redis).await;

@@ -118,3 +118,31 @@ async fn a_drained_node_leaves_nobody_behind() {
     let asked = ann.ask("presence", json!({ "channel": channel })).await;
     assert_eq!(sessions(&asked["members"]), [ann.session()]);
 }
+
+#[tokio::test]
+async fn a_node_that_stood_still_is_itself_again() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    let channel = "room:still";
+    let mut ann = nodes[0].connect("ann").await;
+    ann.subscribe(channel).await;
+    let mut bob = nodes[1].connect("bob, on a node that will stand still").await;
+    bob.subscribe(channel).await;
+    let session = bob.session().to_owned();
+    expect_move(&mut ann, "join", channel, &session).await;
+    nodes[1].pause();
+    ann.patience(DEAD_AND_GONE);
+    expect_move(&mut ann, "leave", channel, &session).await;
+    nodes[1].resume();
+    // To the others it was dead, to its clients it was slow.
+    expect_move(&mut ann, "join", channel, &session).await;
+    let asked = ann.ask("presence", json!({ "channel": channel })).await;
+    assert_eq!(sessions(&asked["members"]).len(), 2);
+    ann.to(channel).publish("you are back").await;
+    bob.expect_message("you are back").await;
+    ann.expect_message("you are back").await;
+    bob.to(channel).publish("I never was away").await;
+    ann.expect_message("I never was away").await;
+    bob.close().await;
+    expect_move(&mut ann, "leave", channel, &session).await;
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::chaos::{Run, STEADY};
-use crate::support::{Nodes, Sentinels};
+use crate::support::shared::config as shared_config;
+use crate::support::{Nodes, Sentinels, json};
 
 /// From the promotion until everybody is served again.
 const FOLLOWED: Duration = Duration::from_secs(10);
@@ -21,4 +22,29 @@ async fn the_broker_follows_a_failover() {
         run.canary(FOLLOWED).await;
     }
     run.finish().await;
+}
+
+#[tokio::test]
+async fn what_no_replica_has_is_not_acknowledged() {
+    let sentinels = Sentinels::start().await;
+    let config = format!("{}\n[backplane]\nreplicas = 1", shared_config());
+    let nodes = Nodes::start_with(2, &sentinels.url(), &config).await;
+    let channel = "room:replicated";
+    let mut ann = nodes[0].connect("ann").await;
+    let mut bob = nodes[1].connect("bob").await;
+    bob.subscribe(channel).await;
+    let publish = |n: u32| json!({ "channel": channel, "data": n, "key": n.to_string() });
+    ann.publish_with(publish(1)).await;
+    bob.expect_message(1).await;
+
+    let replica = &sentinels.servers[1 - sentinels.master().await];
+    replica.pause();
+    ann.fails("publish", publish(2), 4504).await;
+    // It was published all the same, so it is said again under its key.
+    bob.expect_message(2).await;
+    replica.resume();
+    let again = ann.publish_with(publish(2)).await;
+    assert_eq!((&again["duplicate"], &again["offset"]), (&json!(true), &json!(2)));
+    ann.publish_with(publish(3)).await;
+    bob.expect_message(3).await;
 }

@@ -1,6 +1,7 @@
 //! Redis Cluster: sharded channels, and slots that move.
 
-use crate::chaos::{HEALED, Load, Run, STEADY};
+use crate::chaos::{HEALED, Load, Run, STEADY, What};
+use crate::support::shared::config as shared_config;
 use crate::support::{Nodes, RedisCluster, json};
 
 #[tokio::test]
@@ -59,4 +60,33 @@ async fn a_master_that_comes_back_is_found_again() {
     run.fault("over");
     run.canary(HEALED).await;
     run.finish().await;
+}
+
+#[tokio::test]
+async fn a_replica_that_takes_over_has_all_that_was_acknowledged() {
+    let mut cluster = RedisCluster::with_replicas().await;
+    let config = format!("{}\n[backplane]\nreplicas = 1", shared_config());
+    let nodes = Nodes::start_with(3, &cluster.url(), &config).await;
+    let mut run = Run::start(&nodes.doors, Load { channels: 6, ..STEADY });
+    run.canary(HEALED).await;
+    for master in 0..2 {
+        run.fault(&format!("master {master} dies"));
+        cluster.fail_over(master).await;
+        run.fault("over");
+        run.canary(HEALED).await;
+    }
+    let events = run.finish().await;
+    let is_lost = |what: &What| {
+        matches!(
+            what,
+            What::Subscribed {
+                recovered: Some(false),
+                ..
+            }
+        )
+    };
+    assert!(
+        !events.iter().any(|event| is_lost(&event.what)),
+        "nobody is told of a loss"
+    );
 }

@@ -88,6 +88,16 @@ impl Broker {
         self.process.signal(Signal::INT);
     }
 
+    /// `SIGSTOP`: connections stay, nothing is answered.
+    pub fn pause(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// Goes on after [`Broker::pause`].
+    pub fn resume(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// `SIGKILL`: gone without a word. Waits until the system has taken back all that it held.
     pub async fn kill(&self) {
         self.process.signal(Signal::KILL);

@@ -29,7 +29,8 @@ impl Envelope {
         let json: Value =
             serde_json::from_str(&text).unwrap_or_else(|e| panic!("the server sent bad JSON: {e}: {text}"));
         let ts = json["ts"].as_u64().unwrap_or_else(|| panic!("no integer ts: {text}"));
-        assert!(ts.abs_diff(now_ms()) < 60_000, "ts is not the time of now: {text}");
+        // A message may lie in a Redis that stands still before it is heard of.
+        assert!(ts.abs_diff(now_ms()) < 120_000, "ts is not the time of now: {text}");
         assert!(json["type"].is_string(), "no type: {text}");
         if json["type"] == "error" {
             check_error(&json["payload"], &text);

@@ -115,11 +115,11 @@ impl Nodes {
 
     fn config(&self, node: usize) -> String {
         let mut config: Table = self.body.parse().expect("the test's config");
-        let mut backplane = Table::new();
+        let backplane = config.entry("backplane").or_insert_with(|| Value::Table(Table::new()));
+        let backplane = backplane.as_table_mut().expect("backplane is a table");
         backplane.insert("kind".into(), "redis".into());
         backplane.insert("url".into(), self.url.clone().into());
         backplane.insert("prefix".into(), "sg".into());
-        config.insert("backplane".into(), Value::Table(backplane));
         let server = config.entry("server").or_insert_with(|| Value::Table(Table::new()));
         let server = server.as_table_mut().expect("server is a table");
         server.insert("node".into(), format!("node-{node}").into());

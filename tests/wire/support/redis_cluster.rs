@@ -14,8 +14,10 @@ const GOSSIP: Duration = Duration::from_mins(1);
 
 /// Three masters that share all slots. Killed when dropped.
 pub struct RedisCluster {
-    /// The masters; `masters[i]` began with the `i`-th third of the slots.
+    /// The masters; `masters[i]` has the `i`-th third of the slots, but for those that were moved.
     pub masters: Vec<Redis>,
+    /// None, or one for each master.
+    replicas: Vec<Redis>,
 }
 
 impl RedisCluster {
@@ -23,7 +25,7 @@ impl RedisCluster {
     pub async fn start() -> Self {
         let mut masters = Vec::new();
         for _ in 0..MASTERS {
-            masters.push(start_master().await);
+            masters.push(start_server().await);
         }
         for (n, master) in (0..MASTERS).zip(&masters) {
             let bounds = [n, n + 1].map(|n| u32::from(SLOTS) * u32::from(n) / u32::from(MASTERS));
@@ -32,14 +34,50 @@ impl RedisCluster {
             let epoch = (n + 1).to_string();
             master.run(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
         }
-        let first = &masters[0];
         for other in &masters[1..] {
-            let [port, bus] = [other.port(), bus_port(other).await].map(|port| port.to_string());
-            first.run(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
+            meet(&masters[0], other).await;
         }
-        let cluster = Self { masters };
+        let cluster = Self {
+            masters,
+            replicas: Vec::new(),
+        };
         cluster.is_well().await;
         cluster
+    }
+
+    /// The same, and a replica for each master.
+    pub async fn with_replicas() -> Self {
+        let mut cluster = Self::start().await;
+        for _ in 0..MASTERS {
+            let replica = start_server().await;
+            meet(&cluster.masters[0], &replica).await;
+            cluster.replicas.push(replica);
+        }
+        cluster.is_well().await;
+        for (master, replica) in cluster.masters.iter().zip(&cluster.replicas) {
+            let master = id(master).await;
+            eventually(GOSSIP, "a replica that knows its master", async || {
+                let reply = replica.call(&["CLUSTER", "REPLICATE", &master]).await;
+                (reply.text() == Some("OK")).then_some(())
+            })
+            .await;
+        }
+        for (master, replica) in cluster.masters.iter().zip(&cluster.replicas) {
+            replica.info_is("master_link_status", "up").await;
+            master.info_is("connected_slaves", "1").await;
+        }
+        cluster
+    }
+
+    /// Kills a master, waits until its replica took over, and starts the killed one as the replica of that.
+    pub async fn fail_over(&mut self, n: usize) {
+        self.masters[n].kill().await;
+        self.replicas[n].info_is("role", "master").await;
+        std::mem::swap(&mut self.masters[n], &mut self.replicas[n]);
+        self.replicas[n].restart().await;
+        self.replicas[n].info_is("master_link_status", "up").await;
+        self.masters[n].info_is("connected_slaves", "1").await;
+        self.is_well().await;
     }
 
     /// As the broker's config names it.
@@ -54,8 +92,8 @@ impl RedisCluster {
             eventually(GOSSIP, "a cluster that is ok", async || {
                 let info = master.run(&["CLUSTER", "INFO"]).await;
                 let info = info.text()?;
-                let well = info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3");
-                well.then_some(())
+                let known = format!("cluster_known_nodes:{}\r\n", self.masters.len() + self.replicas.len());
+                (info.contains("cluster_state:ok") && info.contains(&known)).then_some(())
             })
             .await;
         }
@@ -128,7 +166,7 @@ impl RedisCluster {
     }
 }
 
-async fn start_master() -> Redis {
+async fn start_server() -> Redis {
     // The bus has a port of its own; by default it is 10,000 higher, where the system's free ports are.
     let bus = some_port().to_string();
     Redis::start_with(&[
@@ -144,6 +182,11 @@ async fn start_master() -> Redis {
     .await
 }
 
+async fn meet(one: &Redis, other: &Redis) {
+    let [port, bus] = [other.port(), bus_port(other).await].map(|port| port.to_string());
+    one.run(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
+}
+
 async fn bus_port(master: &Redis) -> u16 {
     let answer = master.run(&["CONFIG", "GET", "cluster-port"]).await;
     let port = answer.field("cluster-port").and_then(|port| port.parse().ok());
@@ -152,6 +195,21 @@ async fn bus_port(master: &Redis) -> u16 {
 
 async fn id(master: &Redis) -> String {
     master.run(&["CLUSTER", "MYID"]).await.text().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn a_replica_takes_over() {
+    let mut cluster = RedisCluster::with_replicas().await;
+    let slot = cluster.masters[0].run(&["CLUSTER", "KEYSLOT", "{k}"]).await.number();
+    let owner = cluster
+        .owner(u16::try_from(slot.expect("a number")).expect("a slot"))
+        .await;
+    let old = cluster.masters[owner].port();
+    cluster.masters[owner].run(&["SET", "{k}", "v"]).await;
+    cluster.masters[owner].run(&["WAIT", "1", "5000"]).await;
+    cluster.fail_over(owner).await;
+    assert_ne!(cluster.masters[owner].port(), old);
+    assert_eq!(cluster.masters[owner].run(&["GET", "{k}"]).await.text(), Some("v"));
 }
 
 #[tokio::test]

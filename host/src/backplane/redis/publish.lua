@@ -36,6 +36,8 @@ local function accept(key, arg)
   if window ~= '0' then
     local first = redis.call('GET', KEYS[key + 2])
     if first then
+      -- Writes what is there, so that who waits for replicas waits for the first one too.
+      redis.call('SETRANGE', KEYS[key + 2], 0, first)
       return '1' .. first
     end
   end

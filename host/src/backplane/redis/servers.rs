@@ -20,6 +20,8 @@ use crate::config::{RedisKind, RedisSettings};
 
 /// How often a Cluster is asked who holds what, if nothing says that it changed.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// The same while a server cannot be reached.
+const LOOK_EVERY_WHEN_DOWN: Duration = Duration::from_millis(500);
 /// How often a command follows a key that moves.
 const HOPS: usize = 5;
 /// Before a key that is on its way is asked for again.
@@ -250,11 +252,8 @@ impl Servers {
                 }
                 None => {}
             }
-            let soon = if self.map.load().links.is_empty() || told {
-                Duration::from_millis(500)
-            } else {
-                LOOK_EVERY
-            };
+            // Who cannot be reached may have been replaced.
+            let soon = if self.are_up() { LOOK_EVERY } else { LOOK_EVERY_WHEN_DOWN };
             let told_to = tokio::time::timeout(soon, self.ask.notified()).await;
             if told_to.is_ok() {
                 // Many commands fail at once when a slot moves: one look is for all of them.
