@@ -1,7 +1,10 @@
-//! What operators see: the broker's own metrics, and who did what by the admin API. Hooks are metered where they are called, in the sandbox.
+//! What operators see: the broker's own metrics, who did what by the admin API, and how often a log says the same.
+//! Hooks are metered where they are called, in the sandbox.
 
 mod audit;
 mod metrics;
+mod seldom;
 
 pub use audit::{AuditFile, AuditLog};
 pub use metrics::{BackplaneMetrics, Metrics, TenantMetrics};
+pub use seldom::Seldom;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Ending, Session};
 use crate::backplane::Unavailable;
 use crate::chain::{Denied, Penalty};
+use crate::observe::Seldom;
 use crate::protocol::codes::{self, ErrorCode};
 use crate::protocol::write::ErrorReply;
 use crate::registry::Turned;
@@ -80,7 +81,10 @@ impl From<Denied> for Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
-        tracing::warn!(%unavailable, "a request was refused");
+        static LOG: Seldom = Seldom::new();
+        if let Some(others) = LOG.now() {
+            tracing::warn!(%unavailable, others, "a request was refused");
+        }
         Self::new(
             codes::BACKPLANE_UNAVAILABLE,
             "the broker cannot do this now; try again in a moment",

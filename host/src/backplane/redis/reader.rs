@@ -10,6 +10,7 @@ use super::ear::{Heard, Queue};
 use super::feed::Next;
 use crate::backplane::Envelope;
 use crate::backplane::envelope::PresenceChange;
+use crate::observe::Seldom;
 
 /// Messages taken from the queue at once.
 const TURN: usize = 256;
@@ -53,7 +54,11 @@ async fn take(inner: &Arc<Inner>, heard: Heard, shards: &mut Vec<usize>) {
             Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined)))
         }
         None => {
-            tracing::warn!(%topic, "a message in Redis cannot be read: is a newer version running beside this one?");
+            static LOG: Seldom = Seldom::new();
+            if let Some(others) = LOG.now() {
+                let why = "a message in Redis cannot be read: is a newer version running beside this one?";
+                tracing::warn!(%topic, others, "{why}");
+            }
             return;
         }
     };

@@ -253,7 +253,11 @@ impl Servers {
                 None => {}
             }
             // Who cannot be reached may have been replaced.
-            let soon = if self.are_up() { LOOK_EVERY } else { LOOK_EVERY_WHEN_DOWN };
+            let soon = if self.are_up() {
+                LOOK_EVERY
+            } else {
+                LOOK_EVERY_WHEN_DOWN
+            };
             let told_to = tokio::time::timeout(soon, self.ask.notified()).await;
             if told_to.is_ok() {
                 // Many commands fail at once when a slot moves: one look is for all of them.
