@@ -42,6 +42,17 @@ async fn what_no_replica_has_is_not_acknowledged() {
     ann.fails("publish", publish(2), 4504).await;
     // It was published all the same, so it is said again under its key.
     bob.expect_message(2).await;
+    // Nobody takes a master for dead that waits for its replica.
+    let mut asked = Vec::new();
+    for n in 0..12 {
+        let payload = json!({ "channel": format!("room:waits-{n}"), "data": n });
+        asked.push(ann.send("publish", payload).await);
+    }
+    for id in &asked {
+        ann.refused(id, 4504).await;
+    }
+    assert_eq!(nodes[0].admin_get("/readyz").await.status, 200);
+    assert!(!nodes[0].log().text().contains("Redis is gone"));
     replica.resume();
     let again = ann.publish_with(publish(2)).await;
     assert_eq!((&again["duplicate"], &again["offset"]), (&json!(true), &json!(2)));

@@ -2,7 +2,8 @@
 //! the next. So a message cannot overtake another of its channel, whatever is said again after a script was lost or
 //! a slot moved, and many messages cost one round trip.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use redis::Value;
 use tokio::sync::oneshot;
 
 use super::Inner;
+use super::lane::{Lane, Message, Waiting};
 use super::names::slot_of;
 use super::script::{Call, PUBLISH};
 use crate::backplane::Unavailable;
@@ -19,34 +21,9 @@ use crate::protocol::write::now_ms;
 
 /// Lanes to a server that has all channels; in a Cluster every slot has one of its own, for a call is of one slot.
 const TO_ONE_SERVER: u16 = 4;
-/// Messages in one call at most: Redis does nothing else meanwhile.
-const TOGETHER: usize = 64;
-/// The bytes of them at most, if it is more than one.
-const BYTES_TOGETHER: usize = 1024 * 1024;
-
-/// Messages that wait, by lane. A lane that is listed is being driven.
+/// Those in which messages wait. A lane that is listed is being driven.
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<HashMap<u16, VecDeque<Waiting>, RandomState>>);
-
-/// A message as the script takes it.
-pub(super) struct Message {
-    /// Its place, its stream, and its idempotency key or anything of the same slot.
-    pub keys: [String; 3],
-    pub channel: String,
-    pub encoded: Vec<u8>,
-    pub id: Arc<str>,
-    /// Of the history: messages, 0 for none, and milliseconds.
-    pub size: usize,
-    pub ttl: u128,
-    /// How many milliseconds the key is remembered, 0 without one.
-    pub window: u128,
-}
-
-struct Waiting {
-    message: Message,
-    since: Instant,
-    answer: oneshot::Sender<Result<Vec<u8>, Unavailable>>,
-}
+pub(super) struct Lanes(Mutex<HashMap<u16, Lane, RandomState>>);
 
 impl Inner {
     /// Sends a message, behind all that were sent before on its lane, and gives what the script says of it.
@@ -138,10 +115,6 @@ impl Message {
             .arg(self.ttl.to_string())
             .arg(self.window.to_string())
     }
-
-    fn bytes(&self) -> usize {
-        self.encoded.len()
-    }
 }
 
 // === impl Lanes ===
@@ -149,30 +122,27 @@ impl Message {
 impl Lanes {
     /// Adds a message; gives whether the lane has to be driven from now on.
     fn add(&self, lane: u16, waiting: Waiting) -> bool {
-        let mut lanes = self.0.lock();
-        let is_new = !lanes.contains_key(&lane);
-        lanes.entry(lane).or_default().push_back(waiting);
-        is_new
+        match self.0.lock().entry(lane) {
+            Entry::Occupied(lane) => {
+                lane.into_mut().add(waiting);
+                false
+            }
+            Entry::Vacant(lane) => {
+                lane.insert(Lane::default()).add(waiting);
+                true
+            }
+        }
     }
 
     /// Takes the first of those that wait. `None`: there are none, and the lane is not driven any more.
     fn take(&self, lane: u16) -> Option<Vec<Waiting>> {
         let mut lanes = self.0.lock();
-        let queue = lanes.get_mut(&lane)?;
-        let mut bytes = 0;
-        let count = queue
-            .iter()
-            .take(TOGETHER)
-            .take_while(|waiting| {
-                bytes += waiting.message.bytes();
-                bytes <= BYTES_TOGETHER
-            })
-            .count();
-        if queue.is_empty() {
+        let taken = lanes.get_mut(&lane)?.take();
+        if taken.is_empty() {
             lanes.remove(&lane);
             return None;
         }
-        Some(queue.drain(..count.max(1)).collect())
+        Some(taken)
     }
 }
 

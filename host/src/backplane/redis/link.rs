@@ -11,7 +11,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo,
     PushKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, Value,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 
 use super::backoff::Backoff;
 use crate::config::RedisUrl;
@@ -59,11 +59,16 @@ pub(crate) struct Link {
     suspect: AtomicBool,
     trouble: Notify,
     up: watch::Sender<bool>,
+    /// For errands that wait: one at a time, since on its connection one is held up by the next.
+    turn: Semaphore,
 }
 
 /// A server that is connected.
 pub(crate) struct Server {
     connection: MultiplexedConnection,
+    /// For errands that wait, so that nothing else waits with them.
+    patient: OnceCell<MultiplexedConnection>,
+    closed: Arc<Notify>,
     /// Where it is.
     pub address: Address,
     /// Changes when it is started again, and when it becomes the master again.
@@ -154,6 +159,7 @@ impl Link {
             suspect: AtomicBool::new(false),
             trouble: Notify::new(),
             up: watch::channel(false).0,
+            turn: Semaphore::new(1),
         })
     }
 
@@ -181,8 +187,9 @@ impl Link {
         let mut told = false;
         loop {
             match self.connect().await {
-                Ok((server, closed)) => {
+                Ok(server) => {
                     let (host, port) = server.address.clone();
+                    let closed = server.closed.clone();
                     tracing::info!(host, port, "Redis is there");
                     self.suspect.store(false, Ordering::Relaxed);
                     self.server.store(Some(Arc::new(server)));
@@ -215,18 +222,29 @@ impl Link {
     /// Runs what is made for this run of the server, on no other. Gives its answer, and that of what waits.
     pub async fn run_errand(&self, errand: Errand<'_>) -> Result<(Value, Value), Failure> {
         let server = self.server().ok_or_else(no_connection)?;
-        let mut connection = server.connection.clone();
         let command = (errand.make)(&server.run);
         let Some(wait) = errand.wait else {
-            let answer = self.judge(command.query_async(&mut connection).await)?;
-            return Ok((answer, Value::Nil));
+            let answer = command.query_async(&mut server.connection.clone()).await;
+            return Ok((self.judge(answer)?, Value::Nil));
         };
+        let turn = tokio::time::timeout(self.timeout, self.turn.acquire()).await;
+        let _turn = turn.map_err(|_| Failure::Unavailable("the replicas are slow".into()))?;
+        let mut connection = self.judge(self.patient(&server).await)?;
         let mut pipeline = redis::pipe();
         pipeline.add_command(command).add_command(wait.clone());
         let mut answers = self.judge(connection.send_packed_commands(&pipeline, 0, 2).await)?;
         let waited = answers.pop().unwrap_or(Value::Nil);
         let answer = answers.pop().unwrap_or(Value::Nil);
         Ok((self.judge(answer.extract_error())?, waited))
+    }
+
+    /// The connection for errands that wait, opened for the first of them.
+    async fn patient(&self, server: &Server) -> RedisResult<MultiplexedConnection> {
+        let open = || {
+            self.login
+                .open(&server.address, self.timeout, tell_of_end(&server.closed))
+        };
+        server.patient.get_or_try_init(open).await.cloned()
     }
 
     /// Runs commands in one go on a connection of its own, for a server that no link leads to yet.
@@ -287,18 +305,10 @@ impl Link {
         })
     }
 
-    async fn connect(&self) -> Result<(Server, Arc<Notify>), String> {
+    async fn connect(&self) -> Result<Server, String> {
         let address = self.find().await?;
         let closed = Arc::new(Notify::new());
-        let ear = {
-            let closed = closed.clone();
-            move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection {
-                    closed.notify_one();
-                }
-            }
-        };
-        let opened = self.login.open(&address, self.timeout, ear).await;
+        let opened = self.login.open(&address, self.timeout, tell_of_end(&closed)).await;
         let mut connection = opened.map_err(|error| format!("{}:{}: {error}", address.0, address.1))?;
         must_be_master(&mut connection).await?;
         let oldest = match &self.whereabouts {
@@ -306,12 +316,13 @@ impl Link {
             _ => OLDEST,
         };
         let run = identify(&mut connection, oldest).await?;
-        let server = Server {
+        Ok(Server {
             connection,
+            patient: OnceCell::new(),
+            closed,
             address,
             run,
-        };
-        Ok((server, closed))
+        })
     }
 
     async fn find(&self) -> Result<Address, String> {
@@ -355,6 +366,16 @@ impl Link {
             {
                 return format!("the Sentinels have another master: {}:{}", address.0, address.1);
             }
+        }
+    }
+}
+
+/// Listens to a connection for its end only.
+fn tell_of_end(closed: &Arc<Notify>) -> impl Fn(PushInfo) + Send + Sync + 'static {
+    let closed = closed.clone();
+    move |push| {
+        if push.kind == PushKind::Disconnection {
+            closed.notify_one();
         }
     }
 }

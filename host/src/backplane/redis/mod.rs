@@ -12,6 +12,7 @@ mod feed;
 mod feeds;
 mod fill;
 mod history;
+mod lane;
 mod lanes;
 mod link;
 mod names;

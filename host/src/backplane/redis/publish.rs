@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::lanes::none_of_the_scripts;
-use super::{Inner, codec, lanes};
+use super::{Inner, codec, lane};
 use crate::backplane::{Manner, Publication, Published, Unavailable};
 use crate::chain::Message;
 
@@ -19,12 +19,14 @@ impl Inner {
         let place = names.place(&topic);
         let keys = [place.clone(), names.stream(&topic), key.unwrap_or(place)];
         let channel = names.channel(&topic);
+        let tenant = topic.tenant.clone();
         let mut publication =
             Publication::new(topic, id.clone(), message.data, None, manner.from.clone(), message.tags);
         publication.ephemeral = manner.ephemeral;
         publication.echo = manner.echo;
         let said = self
-            .send(lanes::Message {
+            .send(lane::Message {
+                tenant,
                 keys,
                 channel,
                 encoded: codec::encode(&publication),
