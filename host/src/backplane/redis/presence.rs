@@ -56,6 +56,11 @@ struct State {
     /// Whether leaves of sessions that are not present any more are to be told to the channel.
     told: HashMap<Place, bool, RandomState>,
     waiters: HashMap<Place, Vec<oneshot::Sender<()>>, RandomState>,
+    /// How many sessions Redis may have under this instance, by topic: those that are to be present, and those
+    /// whose leave it was not told yet.
+    counts: HashMap<Topic, usize, RandomState>,
+    /// The topics that came to none, and are still marked as the instance's.
+    left: IndexSet<Topic, RandomState>,
     busy: bool,
 }
 
@@ -85,7 +90,10 @@ impl Desk {
         };
         let (waiter, when) = oneshot::channel();
         let mut state = self.state.lock();
-        state.present.insert(place.clone(), entry);
+        let was_there = state.present.insert(place.clone(), entry).is_some() || state.told.contains_key(&place);
+        if !was_there {
+            *state.counts.entry(topic.clone()).or_default() += 1;
+        }
         state.waiters.entry(place.clone()).or_default().push(waiter);
         state.dirty.insert(place);
         drop(state);
@@ -174,11 +182,27 @@ impl Desk {
             return;
         }
         if !state.dirty.contains(place) {
-            state.told.remove(place);
+            if state.told.remove(place).is_some() && !state.present.contains_key(place) {
+                state.count_off(&place.0);
+            }
             for waiter in state.waiters.remove(place).unwrap_or_default() {
                 let _gone = waiter.send(());
             }
         }
+    }
+
+    /// Topics that have no session of this instance any more, and whose mark can go.
+    fn take_left(&self) -> Vec<Topic> {
+        let mut state = self.state.lock();
+        let left = std::mem::take(&mut state.left);
+        left.into_iter()
+            .filter(|topic| !state.counts.contains_key(topic))
+            .collect()
+    }
+
+    /// They are still marked.
+    fn give_back_left(&self, topics: Vec<Topic>) {
+        self.state.lock().left.extend(topics);
     }
 
     fn rest(&self) {
@@ -186,6 +210,17 @@ impl Desk {
         state.busy = false;
         drop(state);
         self.settled.notify_waiters();
+    }
+}
+
+impl State {
+    fn count_off(&mut self, topic: &Topic) {
+        let count = self.counts.get_mut(topic).expect("a session that left was counted");
+        *count -= 1;
+        if *count == 0 {
+            self.counts.remove(topic);
+            self.left.insert(topic.clone());
+        }
     }
 }
 
@@ -208,6 +243,8 @@ impl Inner {
             for ((place, _), told) in batch.iter().zip(&told) {
                 self.desk.done(place, told.is_ok());
             }
+            // Before the next batch, which may mark them again.
+            self.unmark(self.desk.take_left()).await;
             if told.iter().all(Result::is_ok) {
                 backoff.reset();
             } else {
@@ -222,9 +259,8 @@ impl Inner {
         let (channel, publish) = (names.channel(topic), self.servers.publish_command());
         let call = if let Some((member, tell)) = wanted {
             // First where others would look for it if this node were gone.
-            let mark = format!("{}{channel}", u8::from(*tell));
             let presences = names.presences(&self.instance);
-            let note = NOTE.call([presences]).arg(mark).arg(KEPT.as_millis().to_string());
+            let note = NOTE.call([presences]).arg(mark(*tell, &channel)).arg(KEPT.as_millis().to_string());
             self.servers.call(&note).await?;
             let push = if *tell {
                 codec::presence(member, true)
@@ -249,6 +285,25 @@ impl Inner {
                 .arg(publish)
         };
         self.servers.call(&call).await.map(drop)
+    }
+
+    /// Nobody has to look in these topics any more, should this node be gone.
+    async fn unmark(&self, topics: Vec<Topic>) {
+        if topics.is_empty() {
+            return;
+        }
+        let presences = self.feeds.names.presences(&self.instance);
+        let mut unmark = redis::cmd("SREM");
+        unmark.arg(&presences);
+        for topic in &topics {
+            let channel = self.feeds.names.channel(topic);
+            for tell in [false, true] {
+                unmark.arg(mark(tell, &channel));
+            }
+        }
+        if self.servers.run(presences.as_bytes(), &unmark).await.is_err() {
+            self.desk.give_back_left(topics);
+        }
     }
 
     /// Says that this instance lives, and cleans up after those that do not, for ever.
@@ -362,4 +417,9 @@ impl Inner {
         forget.arg(&presences);
         drop(self.servers.run(presences.as_bytes(), &forget).await);
     }
+}
+
+/// How an instance remembers a topic: whether leaves are told, and where.
+fn mark(tell: bool, channel: &str) -> String {
+    format!("{}{channel}", u8::from(tell))
 }

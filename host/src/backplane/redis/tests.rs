@@ -270,6 +270,38 @@ async fn ten_thousand_members_are_one_answer() {
 }
 
 #[tokio::test]
+async fn only_topics_with_sessions_are_marked_as_the_nodes() {
+    let server = Server::start();
+    let (redis, _inboxes) = connected(&server).await;
+    let settings = with_history(10);
+    let marked = async || {
+        let presences = redis.0.feeds.names.presences(&redis.0.instance);
+        let mut count = ::redis::cmd("SCARD");
+        let answer = redis.0.servers.run(b"", count.arg(presences)).await.unwrap();
+        ::redis::from_redis_value::<usize>(answer).unwrap()
+    };
+    let topics: Vec<_> = (0..700).map(|n| topic(&format!("room-{n}"))).collect();
+    let (ann, bob) = (member("ann"), member("bob"));
+    for topic in &topics {
+        drop(redis.0.desk.enter(topic, &settings, &ann));
+    }
+    redis.enter(&topics[0], &settings, &bob).await.unwrap();
+    assert!(redis.0.desk.settled().await);
+    assert_eq!(marked().await, topics.len());
+    for topic in &topics {
+        redis.exit(topic, &settings, &ann);
+    }
+    // Gone and back at once: it stays.
+    redis.enter(&topics[1], &settings, &ann).await.unwrap();
+    assert!(redis.0.desk.settled().await);
+    assert_eq!(marked().await, 2, "bob's and the one to which ann came back");
+    redis.exit(&topics[0], &settings, &bob);
+    redis.exit(&topics[1], &settings, &ann);
+    assert!(redis.0.desk.settled().await);
+    assert_eq!(marked().await, 0);
+}
+
+#[tokio::test]
 async fn where_nothing_was_said_nothing_is_lost_with_redis() {
     let mut server = Server::start();
     let (redis, inboxes) = connected(&server).await;
