@@ -1,15 +1,7 @@
 //! `since` on another node: the history is the cluster's.
 
-use crate::support::{Nodes, Redis, Value, json};
-
-fn since(channel: &str, epoch: &Value, offset: u64) -> Value {
-    json!({ "channel": channel, "since": { "epoch": epoch, "offset": offset } })
-}
-
-fn offsets(ack: &Value) -> Vec<u64> {
-    let messages = ack["messages"].as_array().into_iter().flatten();
-    messages.map(|m| m["offset"].as_u64().expect("an offset")).collect()
-}
+use crate::support::recovery::{offsets, recovers_amid_a_stream, since};
+use crate::support::{Nodes, Redis, json};
 
 #[tokio::test]
 async fn who_comes_back_elsewhere_misses_nothing() {
@@ -69,33 +61,10 @@ async fn what_is_gone_or_never_was_is_told_on_every_node() {
 
 #[tokio::test]
 async fn recovery_amid_a_stream_from_elsewhere_has_no_hole_and_no_double() {
-    const COUNT: u64 = 400;
     let redis = Redis::start().await;
     let nodes = Nodes::start(2, &redis.url()).await;
-    let channel = "room:amid";
-    let mut ann = nodes[0].connect("ann").await;
-    let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
-    for n in 1..=COUNT / 4 {
-        ann.to(channel).publish(n).await;
-    }
-    let streaming = async {
-        for n in COUNT / 4 + 1..=COUNT {
-            ann.send("publish", json!({ "channel": channel, "data": n })).await;
-        }
-    };
-    let recovering = async {
-        let mut seen = Vec::new();
-        let mut bob = nodes[1].connect("bob").await;
-        let ack = bob.subscribe_with(since(channel, &epoch, 0)).await;
-        assert_eq!(ack["recovered"], true, "{}", ack["offset"]);
-        seen.extend(offsets(&ack));
-        while seen.last() != Some(&COUNT) {
-            seen.push(bob.message().await["offset"].as_u64().expect("an offset"));
-        }
-        seen
-    };
-    let ((), seen) = tokio::join!(streaming, recovering);
-    assert_eq!(seen, (1..=COUNT).collect::<Vec<_>>());
+    let ann = nodes[0].connect("ann").await;
+    recovers_amid_a_stream(ann, nodes[1].connect("bob"), "room:amid").await;
 }
 
 #[tokio::test]

@@ -1,33 +1,7 @@
 //! What plugins count and keep is the cluster's: a limit is one limit, and strikes of all nodes add up.
 
+use crate::support::config::abuse_filter;
 use crate::support::{Client, Nodes, Redis, json, token};
-
-fn config(settings: &str) -> String {
-    format!(
-        r#"
-        server = {{ default_tenant = "t", shards = 2 }}
-        [plugins.authorize]
-        file = "plugins/authorize.wasm"
-        [plugins.abuse]
-        file = "plugins/abuse_filter.wasm"
-        [[tenants]]
-        name = "t"
-        default = "allow"
-        limits = {{ publish_per_second = 0 }}
-        [[tenants.chain]]
-        plugin = "authorize"
-        hooks = ["connect"]
-        deadline_ms = 1000
-        config = {{ keys = [{{ alg = "HS256", secret = "{}" }}] }}
-        [[tenants.chain]]
-        plugin = "abuse"
-        deadline_ms = 1000
-        grants = ["kv", "limiter"]
-        config = {{ {settings} }}
-        "#,
-        token::SECRET
-    )
-}
 
 async fn connect(nodes: &Nodes, node: usize, user: &str) -> Client {
     nodes[node].dial(user).token(&token::of(user)).connect().await
@@ -48,7 +22,7 @@ async fn passed(clients: &mut [Client], count: usize) -> usize {
 async fn a_users_rate_is_one_for_all_nodes() {
     let redis = Redis::start().await;
     let settings = "per_user = { rate = 0.001, burst = 10 }";
-    let nodes = Nodes::start_with(3, &redis.url(), &config(settings)).await;
+    let nodes = Nodes::start_with(3, &redis.url(), &abuse_filter(settings)).await;
     let mut clients = Vec::new();
     for node in 0..3 {
         clients.push(connect(&nodes, node, "ann").await);
@@ -60,7 +34,7 @@ async fn a_users_rate_is_one_for_all_nodes() {
 async fn strikes_of_all_nodes_add_up() {
     let redis = Redis::start().await;
     let settings = r#"blocked_words = ["darn"], strikes = { disconnect_at = 3, ban_at = 0 }"#;
-    let nodes = Nodes::start_with(3, &redis.url(), &config(settings)).await;
+    let nodes = Nodes::start_with(3, &redis.url(), &abuse_filter(settings)).await;
     let darn = json!({ "channel": "c", "data": "darn" });
     for node in 0..2 {
         let mut ann = connect(&nodes, node, "ann").await;

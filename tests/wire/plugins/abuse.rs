@@ -1,33 +1,10 @@
 //! `abuse_filter`: bursts, repeats, content, strikes and bans.
 
+use crate::support::config::abuse_filter;
 use crate::support::{Broker, Client, PATIENCE, Value, json, token};
 
 async fn broker(settings: &str) -> Broker {
-    Broker::start(&format!(
-        r#"
-        server = {{ default_tenant = "t", shards = 2 }}
-        [plugins.authorize]
-        file = "plugins/authorize.wasm"
-        [plugins.abuse]
-        file = "plugins/abuse_filter.wasm"
-        [[tenants]]
-        name = "t"
-        default = "allow"
-        limits = {{ publish_per_second = 0 }}
-        [[tenants.chain]]
-        plugin = "authorize"
-        hooks = ["connect"]
-        deadline_ms = 200
-        config = {{ keys = [{{ alg = "HS256", secret = "{}" }}] }}
-        [[tenants.chain]]
-        plugin = "abuse"
-        deadline_ms = 200
-        grants = ["kv", "limiter"]
-        config = {{ {settings} }}
-        "#,
-        token::SECRET
-    ))
-    .await
+    Broker::start(&abuse_filter(settings)).await
 }
 
 async fn connect(broker: &Broker, user: &str) -> Client {

@@ -1,5 +1,6 @@
 //! `since`: a reconnecting client misses nothing, or is told that it did.
 
+use crate::support::recovery::{offsets, recovers_amid_a_stream, since};
 use crate::support::{Broker, Frame, Value, json, shared};
 
 /// Publishes 1 to `count`, and gives the epoch.
@@ -11,20 +12,6 @@ async fn published(broker: &Broker, channel: &str, count: i64) -> Value {
         ann.publish(n).await;
     }
     epoch
-}
-
-fn since(channel: &str, epoch: &Value, offset: u64) -> Value {
-    json!({ "channel": channel, "since": { "epoch": epoch, "offset": offset } })
-}
-
-fn offsets(ack: &Value) -> Vec<u64> {
-    let messages = ack["messages"]
-        .as_array()
-        .unwrap_or_else(|| panic!("no messages: {ack}"));
-    messages
-        .iter()
-        .map(|m| m["offset"].as_u64().expect("an offset"))
-        .collect()
 }
 
 fn assert_unrecovered(ack: &Value, epoch: &Value, newest: u64) {
@@ -153,32 +140,9 @@ async fn without_the_right_to_history_nothing_old_is_shown() {
 
 #[tokio::test]
 async fn recovery_amid_a_stream_has_no_hole_and_no_double() {
-    const COUNT: u64 = 400;
     let broker = shared().await;
-    let channel = "room:amid";
-    let mut ann = broker.connect("ann").await;
-    let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
-    for n in 1..=COUNT / 4 {
-        ann.to(channel).publish(n).await;
-    }
-    let streaming = async {
-        for n in COUNT / 4 + 1..=COUNT {
-            ann.send("publish", json!({ "channel": channel, "data": n })).await;
-        }
-    };
-    let recovering = async {
-        let mut seen = Vec::new();
-        let mut bob = broker.connect("bob").await;
-        let ack = bob.subscribe_with(since(channel, &epoch, 0)).await;
-        assert_eq!(ack["recovered"], true, "{}", ack["offset"]);
-        seen.extend(offsets(&ack));
-        while seen.last() != Some(&COUNT) {
-            seen.push(bob.message().await["offset"].as_u64().expect("an offset"));
-        }
-        seen
-    };
-    let ((), seen) = tokio::join!(streaming, recovering);
-    assert_eq!(seen, (1..=COUNT).collect::<Vec<_>>());
+    let ann = broker.connect("ann").await;
+    recovers_amid_a_stream(ann, broker.connect("bob"), "room:amid").await;
 }
 
 #[tokio::test]

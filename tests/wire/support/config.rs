@@ -7,8 +7,8 @@ use std::{env, fs};
 use tempfile::TempDir;
 use toml::{Table, Value};
 
-use super::guests;
 use super::process::workspace;
+use super::{guests, token};
 
 /// A folder with a config file, `plugins/` (the first-party ones) and `guests/` (compiled `.wat`).
 pub struct Home {
@@ -85,4 +85,32 @@ pub fn complete(body: &str) -> String {
         server.entry(key).or_insert(value);
     }
     table.to_string()
+}
+
+/// A tenant whose users bring tokens, and whose messages the abuse filter reads with these settings.
+pub fn abuse_filter(settings: &str) -> String {
+    format!(
+        r#"
+        server = {{ default_tenant = "t", shards = 2 }}
+        [plugins.authorize]
+        file = "plugins/authorize.wasm"
+        [plugins.abuse]
+        file = "plugins/abuse_filter.wasm"
+        [[tenants]]
+        name = "t"
+        default = "allow"
+        limits = {{ publish_per_second = 0 }}
+        [[tenants.chain]]
+        plugin = "authorize"
+        hooks = ["connect"]
+        deadline_ms = 1000
+        config = {{ keys = [{{ alg = "HS256", secret = "{}" }}] }}
+        [[tenants.chain]]
+        plugin = "abuse"
+        deadline_ms = 1000
+        grants = ["kv", "limiter"]
+        config = {{ {settings} }}
+        "#,
+        token::SECRET
+    )
 }

@@ -13,6 +13,7 @@ pub mod link;
 pub mod metrics;
 pub mod nodes;
 pub mod process;
+pub mod recovery;
 pub mod redis;
 pub mod redis_cluster;
 pub mod resp;

@@ -260,7 +260,10 @@ impl Inner {
         let call = if let Some((member, tell)) = wanted {
             // First where others would look for it if this node were gone.
             let presences = names.presences(&self.instance);
-            let note = NOTE.call([presences]).arg(mark(*tell, &channel)).arg(KEPT.as_millis().to_string());
+            let note = NOTE
+                .call([presences])
+                .arg(mark(*tell, &channel))
+                .arg(KEPT.as_millis().to_string());
             self.servers.call(&note).await?;
             let push = if *tell {
                 codec::presence(member, true)

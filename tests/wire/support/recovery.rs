@@ -1,0 +1,46 @@
+//! Coming back to a channel: what `since` asks for, and what its ack brings.
+
+use super::{Client, Value, json};
+
+/// A subscribe that asks for what came after a position.
+pub fn since(channel: &str, epoch: &Value, offset: u64) -> Value {
+    json!({ "channel": channel, "since": { "epoch": epoch, "offset": offset } })
+}
+
+/// The offsets of the messages in an ack.
+pub fn offsets(ack: &Value) -> Vec<u64> {
+    let messages = ack["messages"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no messages: {ack}"));
+    messages
+        .iter()
+        .map(|m| m["offset"].as_u64().expect("an offset"))
+        .collect()
+}
+
+/// Has `ann` publish without a pause while a second client comes and recovers from the beginning: what it gets must
+/// have no hole and no double.
+pub async fn recovers_amid_a_stream(mut ann: Client, bob: impl Future<Output = Client>, channel: &str) {
+    const COUNT: u64 = 400;
+    let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
+    for n in 1..=COUNT / 4 {
+        ann.to(channel).publish(n).await;
+    }
+    let streaming = async {
+        for n in COUNT / 4 + 1..=COUNT {
+            ann.send("publish", json!({ "channel": channel, "data": n })).await;
+        }
+    };
+    let recovering = async {
+        let mut bob = bob.await;
+        let ack = bob.subscribe_with(since(channel, &epoch, 0)).await;
+        assert_eq!(ack["recovered"], true, "{}", ack["offset"]);
+        let mut seen = offsets(&ack);
+        while seen.last() != Some(&COUNT) {
+            seen.push(bob.message().await["offset"].as_u64().expect("an offset"));
+        }
+        seen
+    };
+    let ((), seen) = tokio::join!(streaming, recovering);
+    assert_eq!(seen, (1..=COUNT).collect::<Vec<_>>());
+}
