@@ -14,6 +14,7 @@ pub struct Metrics {
     publishes: IntCounterVec,
     disconnects: IntCounterVec,
     reloads: IntCounterVec,
+    api_calls: IntCounterVec,
     /// Messages queued for receivers.
     pub deliveries: IntCounter,
     /// Bytes that wait for clients to read them.
@@ -35,6 +36,8 @@ pub struct BackplaneMetrics {
     pub filled: IntCounter,
     /// Holes that could not be filled: subscriptions ended with 4002.
     pub lost: IntCounter,
+    /// Times that plugins waited in vain for what nodes share.
+    pub stalls: IntCounter,
 }
 
 /// A tenant's handles.
@@ -70,6 +73,10 @@ impl BackplaneMetrics {
                 "sluicegate_backplane_lost_total",
                 "Channels with a hole that could not be filled; their subscriptions ended with 4002.",
             ),
+            stalls: counter(
+                "sluicegate_backplane_stalls_total",
+                "Times that plugins began to do without shared values and limits, because Redis was slow.",
+            ),
         }
     }
 }
@@ -103,6 +110,11 @@ impl Metrics {
                 "sluicegate_reloads_total",
                 "Reloads of config and plugins.",
                 &["result"],
+            ),
+            api_calls: counters(
+                "sluicegate_api_calls_total",
+                "Calls of the admin API by what was called and the status of the answer.",
+                &["call", "status"],
             ),
             deliveries: add(
                 &registry,
@@ -149,6 +161,11 @@ impl Metrics {
     pub fn reloaded(&self, ok: bool) {
         let result = if ok { "ok" } else { "failed" };
         self.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// A call of the admin API was answered. `call`: the endpoint's name; there are no others than the endpoints'.
+    pub fn api_called(&self, call: &str, status: u16) {
+        self.api_calls.with_label_values(&[call, &status.to_string()]).inc();
     }
 
     /// All metrics in Prometheus' text format.

@@ -132,6 +132,7 @@ impl RedisBackplane {
             inner.servers.clone(),
             inner.feeds.names.clone(),
             inner.runtime.clone(),
+            inner.metrics.stalls.clone(),
         ))
     }
 

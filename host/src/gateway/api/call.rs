@@ -26,6 +26,9 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Bytes of a body at most, beside one message as large as the tenant allows.
 const BODY_BYTES: usize = 1_048_576;
 
+/// What a call of no endpoint is counted as.
+const NO_ENDPOINT: &str = "none";
+
 /// Answers a call of an endpoint.
 pub(super) async fn serve<E: Endpoint>(api: Arc<Api>, request: Request) -> Response {
     // A task of its own: a client that hangs up does not stop half way what it began.
@@ -36,10 +39,12 @@ pub(super) async fn serve<E: Endpoint>(api: Arc<Api>, request: Request) -> Respo
             Ok(_) => record.conclude(&api, StatusCode::OK.as_u16(), None),
             Err(problem) => record.conclude(&api, problem.kind.status, Some(problem.kind.code)),
         };
-        match concluded.and(outcome) {
+        let response = match concluded.and(outcome) {
             Ok(json) => answer(json),
             Err(problem) => problem.response(),
-        }
+        };
+        api.metrics.api_called(E::NAME, response.status().as_u16());
+        response
     });
     call.await
         .unwrap_or_else(|_| INTERNAL.because("the log says more").response())
@@ -48,10 +53,12 @@ pub(super) async fn serve<E: Endpoint>(api: Arc<Api>, request: Request) -> Respo
 /// Answers a call of no endpoint.
 pub(super) fn refuse(api: &Api, request: &Request, problem: Problem) -> Response {
     let record = Record::new(request, None);
-    match record.conclude(api, problem.kind.status, Some(problem.kind.code)) {
+    let response = match record.conclude(api, problem.kind.status, Some(problem.kind.code)) {
         Ok(()) => problem.response(),
         Err(unwritten) => unwritten.response(),
-    }
+    };
+    api.metrics.api_called(NO_ENDPOINT, response.status().as_u16());
+    response
 }
 
 async fn run<E: Endpoint>(api: &Arc<Api>, request: Request, record: &mut Record) -> Result<Vec<u8>, Problem> {

@@ -59,6 +59,33 @@ async fn every_call_is_written_down_with_who_and_what() {
 }
 
 #[tokio::test]
+async fn calls_are_counted_by_what_they_were_and_how_they_ended() {
+    let broker = audited().await;
+    for _ in 0..2 {
+        let data = json!({ "channel": "room:1", "data": 1 });
+        broker.order("/tenants/acme/publish", data).await;
+    }
+    let nobody = broker.call("GET", "/tenants/nobody/channels", Value::Null).await;
+    nobody.problem(404, "unknown_tenant");
+    // What a stranger makes up is no label.
+    for path in ["/made/up", "/made/up/too", "/tenants/acme/made-up"] {
+        broker
+            .call("GET", path, Value::Null)
+            .await
+            .problem(404, "unknown_route");
+    }
+    let metrics = broker.metrics().await;
+    let count = |call, status| {
+        let labels = [("call", call), ("status", status)];
+        metrics.sum("sluicegate_api_calls_total", &labels)
+    };
+    assert_eq!(count("publish", "200"), Some(2.0));
+    assert_eq!(count("listChannels", "404"), Some(1.0));
+    assert_eq!(count("none", "404"), Some(3.0));
+    assert_eq!(metrics.sum("sluicegate_api_calls_total", &[]), Some(6.0));
+}
+
+#[tokio::test]
 async fn refused_calls_are_written_down_too() {
     let broker = audited().await;
     request(broker.admin, "GET", "/tenants/acme", None, b"")

@@ -7,6 +7,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use prometheus::IntCounter;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -24,16 +25,18 @@ pub(super) struct Store {
     names: Names,
     runtime: Handle,
     under_way: Arc<Semaphore>,
+    stalls: IntCounter,
 }
 
 impl Store {
-    /// Asks on this runtime.
-    pub fn new(servers: Arc<Servers>, names: Names, runtime: Handle) -> Self {
+    /// Asks on this runtime, and counts when that took too long.
+    pub fn new(servers: Arc<Servers>, names: Names, runtime: Handle, stalls: IntCounter) -> Self {
         Self {
             servers,
             names,
             runtime,
             under_way: Arc::new(Semaphore::new(UNDER_WAY)),
+            stalls,
         }
     }
 }
@@ -61,5 +64,9 @@ impl SharedStore for Store {
             then(answer);
         });
         true
+    }
+
+    fn stalled(&self) {
+        self.stalls.inc();
     }
 }

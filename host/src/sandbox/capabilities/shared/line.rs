@@ -55,6 +55,9 @@ impl Line {
     pub(crate) fn stalled(&self, waited: Duration) {
         let nanos = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX).max(1);
         if self.blown.swap(nanos, Ordering::Relaxed) == 0 {
+            if let Some(store) = self.store.get() {
+                store.stalled();
+            }
             tracing::debug!(
                 ?waited,
                 "the shared store is slow: plugins do without until it is quick again"

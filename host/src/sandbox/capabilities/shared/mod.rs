@@ -28,6 +28,9 @@ pub trait SharedStore: Send + Sync {
     /// Asks something. The answer is given to `then`, once. False: it cannot be asked now, and `then` is dropped.
     /// Never waits.
     fn ask(&self, place: &Place, question: Question, then: Then) -> bool;
+
+    /// Somebody waited for it in vain; until it is quick again plugins do without.
+    fn stalled(&self) {}
 }
 
 /// What is done with an answer. It is called on the thread that all answers come from, so it does not wait.

@@ -9,6 +9,7 @@ use crate::backplane::redis::names::Names;
 use crate::backplane::redis::servers::Servers;
 use crate::backplane::redis::store::Store;
 use crate::backplane::redis::testing::{Server, settings};
+use crate::observe::Metrics;
 use crate::sandbox::shared::{Line, Patience, Question, SharedKv, SharedLimiter, SharedStore, Then};
 use crate::sandbox::{Clock, Place};
 
@@ -32,6 +33,10 @@ impl SharedStore for Counted {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.store.ask(place, question, then)
     }
+
+    fn stalled(&self) {
+        self.store.stalled();
+    }
 }
 
 impl Node {
@@ -49,6 +54,7 @@ impl Node {
                     Servers::connect(settings),
                     Names::new("sg"),
                     tokio::runtime::Handle::current(),
+                    Metrics::new().backplane.stalls,
                 );
                 tell.send(store).unwrap();
                 std::future::pending::<()>().await;

@@ -71,6 +71,7 @@ fn after_one_wait_in_vain_nobody_asks_until_a_probe_is_answered_in_time() {
     let mut later = fresh;
     assert_eq!(kv.get("k", &mut later), Err(KvError::Unavailable));
     assert_eq!(later.left(), fresh.left(), "the second did not wait");
+    assert_eq!(store.stalls(), 1);
     assert_eq!(store.asked(), [Question::Get("k".into()), Question::Probe]);
     std::thread::sleep(fresh.left());
     store.catch_up();

@@ -34,6 +34,7 @@ struct State {
     mood: Mood,
     buckets: HashMap<Box<str>, (f64, Instant)>,
     asked: Vec<Question>,
+    stalls: usize,
     unanswered: Vec<(Question, Then)>,
 }
 
@@ -52,6 +53,11 @@ impl StandIn {
     /// What it was asked so far.
     pub fn asked(&self) -> Vec<Question> {
         std::mem::take(&mut self.state.lock().asked)
+    }
+
+    /// How often somebody stopped waiting for it.
+    pub fn stalls(&self) -> usize {
+        self.state.lock().stalls
     }
 
     /// Answers what it owes.
@@ -108,5 +114,9 @@ impl SharedStore for StandIn {
             _ => then(Ok(self.answer(question))),
         }
         true
+    }
+
+    fn stalled(&self) {
+        self.state.lock().stalls += 1;
     }
 }
