@@ -180,7 +180,7 @@ impl Session {
             }
             match one {
                 Incoming::Ends(ending) => {
-                    self.settle().await;
+                    Box::pin(self.settle()).await;
                     return Some(ending);
                 }
                 Incoming::Text(text) => {
@@ -229,13 +229,8 @@ impl Session {
 
     async fn request(&mut self, text: Bytes) -> Option<Ending> {
         let request = protocol::read(&text);
-        if !matches!(
-            &request,
-            Ok(Request {
-                body: Body::Publish(_),
-                ..
-            })
-        ) {
+        // Only a publish does not wait for the publishes before it.
+        if !matches!(&request, Ok(request) if matches!(request.body, Body::Publish(_))) {
             self.settle().await;
         }
         let Request { id, body } = match request {

@@ -1,6 +1,7 @@
 //! `publish`: within the rate, through the chain, to the backplane. The message comes home by the
 //! hub, as it does to everyone.
 
+use std::collections::VecDeque;
 use std::future::{poll_fn, ready};
 use std::task::Poll;
 use std::time::Instant;
@@ -48,6 +49,8 @@ impl Session {
                 }
             }
         }
+        // A connection at rest keeps no room for its busiest moment.
+        self.under_way = VecDeque::new();
     }
 
     async fn send_off(&mut self, id: &RequestId, request: Publish) -> Result<(), Refusal> {
@@ -89,21 +92,24 @@ impl Session {
             echo: request.echo,
             settings: self.tenant.settings().channel(channel).clone(),
         };
-        let mut answer = self.shard.common.backplane.clone().publish(permit, manner);
-        // Asked for once, it has its turn: those behind it cannot overtake.
-        match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
-            Poll::Ready(answered) if self.under_way.is_empty() => {
-                self.acknowledge(id, channel, &answered?);
-            }
-            answered => self.under_way.push_back(UnderWay {
-                id: id.clone(),
-                channel: request.channel,
-                answer: match answered {
-                    Poll::Ready(answered) => Box::pin(ready(answered)),
-                    Poll::Pending => answer,
-                },
-            }),
+        let backplane = self.shard.common.backplane.clone();
+        let takes_turns = backplane.takes_turns();
+        let mut answer = backplane.publish(permit, manner);
+        if !takes_turns {
+            let published = answer.await?;
+            self.acknowledge(id, channel, &published);
+            return Ok(());
         }
+        // Asked for once, it has its turn: those behind it cannot pass.
+        let answered = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        self.under_way.push_back(UnderWay {
+            id: id.clone(),
+            channel: request.channel,
+            answer: match answered {
+                Poll::Ready(answered) => Box::pin(ready(answered)),
+                Poll::Pending => answer,
+            },
+        });
         Ok(())
     }
 

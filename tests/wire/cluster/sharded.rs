@@ -2,7 +2,7 @@
 
 use crate::chaos::{HEALED, Load, Run, STEADY, What};
 use crate::support::shared::config as shared_config;
-use crate::support::{Nodes, RedisCluster, json};
+use crate::support::{Nodes, PATIENCE, RedisCluster, eventually, json};
 
 #[tokio::test]
 async fn messages_and_histories_are_spread_over_the_masters() {
@@ -45,6 +45,44 @@ async fn a_moved_slot_costs_nobody_a_message() {
         run.canary(HEALED).await;
     }
     run.finish().await;
+}
+
+#[tokio::test]
+async fn in_a_slot_on_its_way_only_what_cannot_be_done_is_refused() {
+    let cluster = RedisCluster::start().await;
+    let nodes = Nodes::start(2, &cluster.url()).await;
+    let channel = "room:on-its-way";
+    let mut ann = nodes[0].connect("ann").await;
+    let mut bob = nodes[1].connect("bob").await;
+    bob.subscribe(channel).await;
+    ann.to(channel).publish(0).await;
+    bob.expect_message(0).await;
+    let slot = cluster.slots_of("on-its-way").await[0];
+    cluster.begin_to_move(slot).await;
+    // A key that nobody used is not there, and what the others need is: Redis says that they are on their way.
+    let mut asked = Vec::new();
+    for n in 1..=9 {
+        let mut payload = json!({ "channel": channel, "data": n });
+        if n % 3 == 0 {
+            payload["key"] = n.to_string().into();
+        }
+        asked.push((n, ann.send("publish", payload).await));
+    }
+    for (n, id) in asked {
+        if n % 3 == 0 {
+            ann.refused(&id, 4504).await;
+        } else {
+            ann.acked(&id).await;
+        }
+    }
+    bob.expect_messages([1, 2, 4, 5, 7, 8]).await;
+    cluster.move_slot(slot).await;
+    eventually(PATIENCE, "the slot to be served again", async || {
+        let payload = json!({ "channel": channel, "data": 10, "key": "last" });
+        let id = ann.send("publish", payload).await;
+        (ann.reply(&id).await.kind() == "ack").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -129,8 +129,9 @@ impl RedisCluster {
         self.masters.iter().position(is_it).expect("one of our masters")
     }
 
-    /// Moves a slot with its keys to the next master.
-    pub async fn move_slot(&self, slot: u16) {
+    /// Has a slot be on its way to the next master, all of its keys still where they were. Gives from where and to
+    /// where.
+    pub async fn begin_to_move(&self, slot: u16) -> (usize, usize) {
         let from = self.owner(slot).await;
         let to = (from + 1) % self.masters.len();
         let [source, target] = [&self.masters[from], &self.masters[to]];
@@ -142,6 +143,15 @@ impl RedisCluster {
         source
             .run(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &target_id])
             .await;
+        (from, to)
+    }
+
+    /// Moves a slot with its keys to the next master.
+    pub async fn move_slot(&self, slot: u16) {
+        let (from, to) = self.begin_to_move(slot).await;
+        let [source, target] = [&self.masters[from], &self.masters[to]];
+        let target_id = id(target).await;
+        let number = slot.to_string();
         let port = target.port().to_string();
         loop {
             let keys = source.run(&["CLUSTER", "GETKEYSINSLOT", &number, "100"]).await.texts();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::keys::Keys;
@@ -27,8 +26,6 @@ pub(super) struct ChannelState {
     /// Joins by shard.
     joins: Vec<u32>,
     members: IndexMap<Arc<str>, Member, foldhash::fast::RandomState>,
-    /// One permit, for the message that is next; whoever waits for it holds the semaphore too.
-    turn: Option<Arc<Semaphore>>,
 }
 
 impl ChannelState {
@@ -42,7 +39,6 @@ impl ChannelState {
             keys: Keys::default(),
             joins: vec![0; shards],
             members: IndexMap::default(),
-            turn: None,
         }
     }
 
@@ -53,17 +49,6 @@ impl ChannelState {
             || !self.members.is_empty()
             || !self.keys.is_empty()
             || self.kept_until.is_some_and(|until| now < until)
-    }
-
-    /// The line in which messages wait for their turn, each behind those that came before.
-    pub fn turn(&mut self) -> Arc<Semaphore> {
-        self.turn.get_or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
-    }
-
-    /// The same, if a message waits in it.
-    pub fn waiters(&mut self) -> Option<Arc<Semaphore>> {
-        self.turn.take_if(|turn| Arc::strong_count(turn) == 1);
-        self.turn.clone()
     }
 
     /// The first publish under `key`, if it was within the window.

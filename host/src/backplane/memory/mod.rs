@@ -14,7 +14,6 @@ use foldhash::fast::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
@@ -36,14 +35,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const STRIPES: usize = 64;
 
 type Channels = HashMap<Topic, ChannelState, RandomState>;
-
-/// What a message has to wait for.
-enum Wait {
-    /// Those of its channel that came before it.
-    Turn(Arc<Semaphore>),
-    /// Room in the inbox of this shard.
-    Room(usize),
-}
 
 /// The memory backplane.
 pub struct MemoryBackplane {
@@ -99,14 +90,11 @@ impl MemoryBackplane {
         format!("{:x}-{count:x}", self.nonce).into()
     }
 
-    /// Accepts the message if nobody is before it and every shard that wants it has room. `in_turn`: nobody is.
-    fn try_publish(&self, message: &mut Option<Message>, manner: &Manner, in_turn: bool) -> Result<Published, Wait> {
+    /// Accepts the message if every shard that wants it has room, else names one that has not.
+    fn try_publish(&self, message: &mut Option<Message>, manner: &Manner) -> Result<Published, usize> {
         let topic = &message.as_ref().expect("taken only when published").topic;
         let mut channels = self.channels(topic);
         let channel = self.channel(&mut channels, topic);
-        if !in_turn && let Some(turn) = channel.waiters() {
-            return Err(Wait::Turn(turn));
-        }
         let now = Instant::now();
         if let Some(key) = &manner.key
             && let Some(first) = channel.seen(key, now)
@@ -115,21 +103,12 @@ impl MemoryBackplane {
         }
         // Room first, then the offset: what has an offset is on its way to everyone.
         let mut permits = Vec::with_capacity(self.inboxes.len());
-        let mut full = None;
         for shard in channel.interested() {
             match self.inboxes[shard].try_reserve() {
                 Ok(permit) => permits.push(permit),
-                Err(TrySendError::Full(())) => {
-                    full = Some(shard);
-                    break;
-                }
+                Err(TrySendError::Full(())) => return Err(shard),
                 Err(TrySendError::Closed(())) => {}
             }
-        }
-        match full {
-            Some(shard) if in_turn => return Err(Wait::Room(shard)),
-            Some(_) => return Err(Wait::Turn(channel.turn())),
-            None => {}
         }
         let message = message.take().expect("checked above");
         let publication = channel.accept(self.unique(), message, manner, now);
@@ -164,23 +143,21 @@ impl Backplane for MemoryBackplane {
     fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published> {
         Box::pin(async move {
             let mut message = Some(permit.redeem());
-            if let Ok(published) = self.try_publish(&mut message, &manner, false) {
-                return Ok(published);
-            }
-            let publishing = async {
-                let mut turn = None;
-                loop {
-                    // Order is decided under the lock only: whatever was waited for, it is tried anew.
-                    match self.try_publish(&mut message, &manner, turn.is_some()) {
-                        Ok(published) => return published,
-                        Err(Wait::Turn(turns)) => turn = turns.acquire_owned().await.ok(),
-                        Err(Wait::Room(shard)) => drop(self.inboxes[shard].reserve().await),
-                    }
+            loop {
+                match self.try_publish(&mut message, &manner) {
+                    Ok(published) => return Ok(published),
+                    // Waits until there is room once, then tries anew: order is decided under the lock only.
+                    Err(full) => match tokio::time::timeout(INBOX_WAIT, self.inboxes[full].reserve()).await {
+                        Ok(_) => {}
+                        Err(_) => return Err(Unavailable(format!("shard {full} took nothing for {INBOX_WAIT:?}"))),
+                    },
                 }
-            };
-            let published = tokio::time::timeout(INBOX_WAIT, publishing).await;
-            published.map_err(|_| Unavailable(format!("a shard took nothing for {INBOX_WAIT:?}")))
+            }
         })
+    }
+
+    fn takes_turns(&self) -> bool {
+        false
     }
 
     fn message_id(&self) -> Arc<str> {

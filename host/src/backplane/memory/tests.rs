@@ -1,7 +1,5 @@
 //! The conformance suite, and what only this backplane promises: how it waits and how it forgets.
 
-use futures_util::FutureExt;
-
 use super::*;
 use crate::backplane::conformance::{Bench, manner, member, suite, topic, with_history};
 use crate::backplane::{Interest, Presence};
@@ -84,30 +82,10 @@ async fn a_message_that_has_no_room_takes_no_offset() {
         data: bytes::Bytes::from_static(text.as_bytes()),
         tags: Vec::new(),
     };
-    let refused = memory.try_publish(&mut Some(message("2")), &manner(&settings), true);
-    assert!(matches!(refused, Err(Wait::Room(0))));
+    assert_eq!(memory.try_publish(&mut Some(message("2")), &manner(&settings)), Err(0));
     // Nothing was accepted: the next one that is has the next offset.
     assert_eq!(bench.waiting(0), ["1"]);
     let third = bench.publish(&topic, "3", manner(&settings)).await;
     assert_eq!(third.position.unwrap().offset, 2);
     assert_eq!(bench.waiting(0), ["3"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn messages_that_wait_for_room_keep_their_order() {
-    let (mut bench, _) = bench(2);
-    let (topic, settings) = (topic("busy"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
-    for n in ["0", "1"] {
-        bench.publish(&topic, n, manner(&settings)).await;
-    }
-    let mut second = bench.ask(&topic, "2", manner(&settings));
-    assert!(second.as_mut().now_or_never().is_none());
-    assert_eq!(bench.waiting(0), ["0", "1"]);
-    // There is room now, and still it is not its turn.
-    let mut third = bench.ask(&topic, "3", manner(&settings));
-    assert!(third.as_mut().now_or_never().is_none());
-    assert_eq!(second.await.unwrap().position.unwrap().offset, 3);
-    assert_eq!(third.await.unwrap().position.unwrap().offset, 4);
-    assert_eq!(bench.waiting(0), ["2", "3"]);
 }

@@ -11,16 +11,20 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
 use super::Inner;
 use super::lane::{Lane, Message, Waiting};
+use super::link::Failure;
 use super::names::slot_of;
 use super::script::{Call, PUBLISH};
+use super::servers::unavailable;
 use crate::backplane::Unavailable;
 use crate::protocol::write::now_ms;
 
 /// Lanes to a server that has all channels; in a Cluster every slot has one of its own, for a call is of one slot.
 const TO_ONE_SERVER: u16 = 4;
+
 /// Those in which messages wait. A lane that is listed is being driven.
 #[derive(Default)]
 pub(super) struct Lanes(Mutex<HashMap<u16, Lane, RandomState>>);
@@ -73,43 +77,68 @@ impl Inner {
         std::mem::forget(driving);
     }
 
+    /// Sends messages together, and tells each what became of it.
     async fn call(&self, batch: Vec<Waiting>) {
+        let said = match self.try_call(&batch).await {
+            // Some of their keys are on their way to another server, and some are not. Each message by itself has
+            // all of its keys on one side, or soon will.
+            Err(Failure::TryAgain) if batch.len() > 1 => {
+                for waiting in batch {
+                    let said = self.try_call(std::slice::from_ref(&waiting)).await;
+                    waiting.tell(said.and_then(|mut said| said.pop().ok_or(Failure::TryAgain)));
+                }
+                return;
+            }
+            other => other,
+        };
+        match said {
+            Ok(said) => {
+                for (waiting, said) in batch.into_iter().zip(said) {
+                    waiting.tell(Ok(said));
+                }
+            }
+            Err(failure) => {
+                let unavailable = unavailable(failure);
+                for waiting in batch {
+                    drop(waiting.answer.send(Err(unavailable.clone())));
+                }
+            }
+        }
+    }
+
+    async fn try_call(&self, batch: &[Waiting]) -> Result<Vec<Value>, Failure> {
         let mut call = PUBLISH
             .call(Vec::with_capacity(3 * batch.len()))
             .run()
             .arg(&*self.unique())
             .arg(self.servers.publish_command())
-            .arg(now_ms());
-        let mut answers = Vec::with_capacity(batch.len());
-        for Waiting { message, answer, .. } in batch {
-            call = message.add_to(call);
-            answers.push(answer);
+            .arg(now_ms())
+            .arg(self.replicas);
+        for waiting in batch {
+            call = waiting.message.add_to(call);
         }
-        let said = match self.servers.call_replicated(&call, self.replicas).await {
-            Ok(Value::Array(said)) if said.len() == answers.len() => Ok(said),
-            Ok(_) => Err(none_of_the_scripts()),
-            Err(unavailable) => Err(unavailable),
-        };
-        match said {
-            Err(unavailable) => {
-                for answer in answers {
-                    drop(answer.send(Err(unavailable.clone())));
-                }
-            }
-            Ok(said) => {
-                for (answer, said) in answers.into_iter().zip(said) {
-                    drop(answer.send(read(said)));
-                }
-            }
+        // The first has waited longest.
+        let until = batch[0].since + 2 * self.timeout;
+        let said = timeout_at(until.into(), self.servers.call_replicated(&call, self.replicas)).await;
+        match said.map_err(|_| Failure::Unavailable("no answer in time".into()))?? {
+            Value::Array(said) if said.len() == batch.len() => Ok(said),
+            _ => Err(Failure::Refused(NOT_THE_SCRIPT.into())),
         }
     }
 }
 
+impl Waiting {
+    fn tell(self, said: Result<Value, Failure>) {
+        let said = said.map_err(unavailable).and_then(read);
+        drop(self.answer.send(said));
+    }
+}
+
 impl Message {
-    fn add_to(self, mut call: Call) -> Call {
-        call.add_keys(self.keys);
-        call.arg(self.channel)
-            .arg(self.encoded)
+    fn add_to(&self, mut call: Call) -> Call {
+        call.add_keys(self.keys.iter().cloned());
+        call.arg(&self.channel)
+            .arg(&self.encoded)
             .arg(&*self.id)
             .arg(self.size)
             .arg(self.ttl.to_string())
@@ -166,11 +195,9 @@ fn read(said: Value) -> Result<Vec<u8>, Unavailable> {
             Err(Unavailable(String::from_utf8_lossy(&said[1..]).into_owned()))
         }
         Value::BulkString(said) => Ok(said),
-        _ => Err(none_of_the_scripts()),
+        _ => Err(Unavailable(NOT_THE_SCRIPT.into())),
     }
 }
 
 /// Something else answers to the script's name.
-pub(super) fn none_of_the_scripts() -> Unavailable {
-    Unavailable("an answer that is none of the script's".into())
-}
+pub(super) const NOT_THE_SCRIPT: &str = "an answer that is none of the script's";

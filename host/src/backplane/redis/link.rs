@@ -82,6 +82,8 @@ pub(crate) struct Errand<'a> {
     pub make: &'a (dyn Fn(&str) -> Cmd + Sync),
     /// A `WAIT` behind it: it counts for what its own connection did, and for nothing on another.
     pub wait: Option<&'a Cmd>,
+    /// The server is only about to get the slot.
+    pub asking: bool,
 }
 
 /// Why a command did not do what it should.
@@ -146,6 +148,39 @@ impl Login {
         Client::open(info)?
             .get_multiplexed_async_connection_with_config(&config)
             .await
+    }
+}
+
+impl<'a> Errand<'a> {
+    /// One for the server that has the slot.
+    pub fn new(make: &'a (dyn Fn(&str) -> Cmd + Sync), wait: Option<&'a Cmd>) -> Self {
+        Self {
+            make,
+            wait,
+            asking: false,
+        }
+    }
+
+    fn pipeline(&self, command: Cmd) -> (redis::Pipeline, usize) {
+        let mut pipeline = redis::pipe();
+        if self.asking {
+            pipeline.cmd("ASKING");
+        }
+        pipeline.add_command(command);
+        if let Some(wait) = self.wait {
+            pipeline.add_command(wait.clone());
+        }
+        (
+            pipeline,
+            1 + usize::from(self.asking) + usize::from(self.wait.is_some()),
+        )
+    }
+
+    /// The answer to the command, and that of what waits.
+    fn read(&self, answers: Vec<Value>) -> Result<(Value, Value), Failure> {
+        let mut answers = answers.into_iter().skip(usize::from(self.asking));
+        let answer = answers.next().ok_or_else(no_connection)?;
+        Ok((answer, answers.next().unwrap_or(Value::Nil)))
     }
 }
 
@@ -221,87 +256,73 @@ impl Link {
 
     /// Runs what is made for this run of the server, on no other. Gives its answer, and that of what waits.
     pub async fn run_errand(&self, errand: Errand<'_>) -> Result<(Value, Value), Failure> {
-        let server = self.server().ok_or_else(no_connection)?;
-        let command = (errand.make)(&server.run);
-        let Some(wait) = errand.wait else {
-            let answer = command.query_async(&mut server.connection.clone()).await;
-            return Ok((self.judge(answer)?, Value::Nil));
+        let _turn = match errand.wait {
+            None => None,
+            Some(_) => Some(self.turn.acquire().await.expect("it is never closed")),
         };
-        let turn = tokio::time::timeout(self.timeout, self.turn.acquire()).await;
-        let _turn = turn.map_err(|_| Failure::Unavailable("the replicas are slow".into()))?;
-        let mut connection = self.judge(self.patient(&server).await)?;
-        let mut pipeline = redis::pipe();
-        pipeline.add_command(command).add_command(wait.clone());
-        let mut answers = self.judge(connection.send_packed_commands(&pipeline, 0, 2).await)?;
-        let waited = answers.pop().unwrap_or(Value::Nil);
-        let answer = answers.pop().unwrap_or(Value::Nil);
+        let server = self.server().ok_or_else(no_connection)?;
+        let mut connection = match errand.wait {
+            None => server.connection.clone(),
+            Some(_) => self.patient(&server).await?,
+        };
+        let command = (errand.make)(&server.run);
+        if errand.wait.is_none() && !errand.asking {
+            let answer = command.query_async(&mut connection).await;
+            return Ok((self.judge(answer)?, Value::Nil));
+        }
+        let (pipeline, count) = errand.pipeline(command);
+        let answers = connection.send_packed_commands(&pipeline, 0, count).await;
+        let (answer, waited) = errand.read(self.judge(answers)?)?;
         Ok((self.judge(answer.extract_error())?, waited))
     }
 
     /// The connection for errands that wait, opened for the first of them.
-    async fn patient(&self, server: &Server) -> RedisResult<MultiplexedConnection> {
-        let open = || {
-            self.login
-                .open(&server.address, self.timeout, tell_of_end(&server.closed))
+    async fn patient(&self, server: &Server) -> Result<MultiplexedConnection, Failure> {
+        let open = async || {
+            let told = tell_of_end(&server.closed);
+            let mut connection = self.judge(self.login.open(&server.address, self.timeout, told).await)?;
+            match identify(&mut connection, OLDEST).await {
+                Ok(run) if run == server.run => Ok(connection),
+                Ok(_) => Err(Failure::Unavailable("Redis was started again".into())),
+                Err(why) => Err(Failure::Unavailable(why)),
+            }
         };
         server.patient.get_or_try_init(open).await.cloned()
     }
 
-    /// Runs commands in one go on a connection of its own, for a server that no link leads to yet.
-    pub async fn run_all_at(
+    /// Runs an errand on a connection of its own, for a server that no link leads to yet.
+    pub async fn run_errand_at(
         login: &Login,
         address: &Address,
         timeout: Duration,
-        commands: &redis::Pipeline,
-        count: usize,
-    ) -> Result<Vec<Value>, Failure> {
+        errand: Errand<'_>,
+    ) -> Result<(Value, Value), Failure> {
         let failed = |error: RedisError| Failure::Unavailable(error.to_string());
         let mut connection = login.open(address, timeout, |_| {}).await.map_err(failed)?;
-        connection
-            .send_packed_commands(commands, 0, count)
-            .await
-            .map_err(failed)
-    }
-
-    /// Runs commands in one go; each gets its answer.
-    pub async fn run_all(&self, commands: &redis::Pipeline, count: usize) -> Result<Vec<Value>, Failure> {
-        let server = self.server().ok_or_else(no_connection)?;
-        let mut connection = server.connection.clone();
-        self.judge(connection.send_packed_commands(commands, 0, count).await)
+        let run = identify(&mut connection, OLDEST).await.map_err(Failure::Unavailable)?;
+        let (pipeline, count) = errand.pipeline((errand.make)(&run));
+        let answers = connection.send_packed_commands(&pipeline, 0, count).await;
+        let (answer, waited) = errand.read(answers.map_err(failed)?)?;
+        Ok((answer.extract_error().map_err(|error| classify(&error))?, waited))
     }
 
     fn judge<T>(&self, answer: RedisResult<T>) -> Result<T, Failure> {
-        let error = match answer {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        Err(match error.kind() {
-            ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
-            ErrorKind::Server(ServerErrorKind::Moved) => Failure::Moved,
-            ErrorKind::Server(ServerErrorKind::TryAgain) => Failure::TryAgain,
-            ErrorKind::Server(ServerErrorKind::Ask) => match error.redirect_node() {
-                Some((address, _)) => match read_address(address) {
-                    Some(address) => Failure::Ask(address),
-                    None => Failure::Moved,
-                },
-                None => Failure::Moved,
-            },
-            // A master no more, or not yet ready.
-            ErrorKind::Server(
-                ServerErrorKind::ReadOnly
-                | ServerErrorKind::BusyLoading
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown,
-            ) => {
-                self.trouble.notify_one();
-                Failure::Unavailable(error.to_string())
+        answer.map_err(|error| {
+            match error.kind() {
+                // A master no more, or not yet ready.
+                ErrorKind::Server(
+                    ServerErrorKind::ReadOnly
+                    | ServerErrorKind::BusyLoading
+                    | ServerErrorKind::ClusterDown
+                    | ServerErrorKind::MasterDown,
+                ) => self.trouble.notify_one(),
+                ErrorKind::Server(_) | ErrorKind::Extension => {}
+                _ => {
+                    self.suspect.store(true, Ordering::Relaxed);
+                    self.trouble.notify_one();
+                }
             }
-            ErrorKind::Server(_) | ErrorKind::Extension => Failure::Refused(error.to_string()),
-            _ => {
-                self.suspect.store(true, Ordering::Relaxed);
-                self.trouble.notify_one();
-                Failure::Unavailable(error.to_string())
-            }
+            classify(&error)
         })
     }
 
@@ -358,6 +379,14 @@ impl Link {
             if let Err(error) = must_be_master(&mut connection).await {
                 return error;
             }
+            // Nothing goes over it for long times, and one that fell asleep on the way would be used again and again.
+            // An errand under way is a sign of life by its own deadline.
+            if let Some(mut patient) = server.patient.get().cloned()
+                && let Ok(_turn) = self.turn.try_acquire()
+                && let Err(error) = redis::cmd("PING").query_async::<Value>(&mut patient).await
+            {
+                return error.to_string();
+            }
             self.suspect.store(false, Ordering::Relaxed);
             if !looked
                 && matches!(self.whereabouts, Whereabouts::Sentinels { .. })
@@ -367,6 +396,27 @@ impl Link {
                 return format!("the Sentinels have another master: {}:{}", address.0, address.1);
             }
         }
+    }
+}
+
+/// What an error says.
+fn classify(error: &RedisError) -> Failure {
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
+        ErrorKind::Server(ServerErrorKind::Moved) => Failure::Moved,
+        ErrorKind::Server(ServerErrorKind::TryAgain) => Failure::TryAgain,
+        ErrorKind::Server(ServerErrorKind::Ask) => {
+            let address = error.redirect_node().and_then(|(address, _)| read_address(address));
+            address.map_or(Failure::Moved, Failure::Ask)
+        }
+        ErrorKind::Server(
+            ServerErrorKind::ReadOnly
+            | ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::MasterDown,
+        ) => Failure::Unavailable(error.to_string()),
+        ErrorKind::Server(_) | ErrorKind::Extension => Failure::Refused(error.to_string()),
+        _ => Failure::Unavailable(error.to_string()),
     }
 }
 

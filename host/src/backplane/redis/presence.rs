@@ -127,11 +127,15 @@ impl Desk {
         *self.known.borrow()
     }
 
-    /// The topics with sessions of this node.
-    fn topics(&self) -> Vec<Topic> {
+    /// The topics with sessions of this node, and whether leaves are told there.
+    fn topics(&self) -> Vec<(Topic, bool)> {
         let state = self.state.lock();
-        let topics: IndexSet<&Topic, RandomState> = state.present.keys().map(|(topic, _)| topic).collect();
-        topics.into_iter().cloned().collect()
+        let topics: HashMap<&Topic, bool, RandomState> = state
+            .present
+            .iter()
+            .map(|((topic, _), entry)| (topic, entry.tell))
+            .collect();
+        topics.into_iter().map(|(topic, tell)| (topic.clone(), tell)).collect()
     }
 
     /// Waits until Redis knows everything, or for as long as that is worth waiting for; says which.
@@ -200,7 +204,7 @@ impl Desk {
             .collect()
     }
 
-    /// They are still marked.
+    /// They may still be marked.
     fn give_back_left(&self, topics: Vec<Topic>) {
         self.state.lock().left.extend(topics);
     }
@@ -352,22 +356,32 @@ impl Inner {
         }
     }
 
-    /// What nobody keeps any more runs out, should all nodes be gone for good.
+    /// What nobody keeps any more runs out, should all nodes be gone for good. And the topics are marked again: a mark
+    /// that was taken away on a connection that died may have gone later than it was wanted.
     async fn keep_members(&self) {
         let names = &self.feeds.names;
         let topics = self.desk.topics();
-        let members = topics.iter().map(|topic| names.members(topic));
-        let all: Vec<_> = members.chain([names.presences(&self.instance)]).collect();
-        for batch in all.chunks(BATCH) {
-            let kept = batch.iter().map(|name| async move {
-                let mut keep = redis::cmd("PEXPIRE");
-                keep.arg(name).arg(KEPT.as_millis().to_string());
-                self.servers.run(name.as_bytes(), &keep).await
-            });
-            if join_all(kept).await.iter().any(Result::is_err) {
+        let presences = names.presences(&self.instance);
+        let keep = |name: String| {
+            let mut keep = redis::cmd("PEXPIRE");
+            keep.arg(&name).arg(KEPT.as_millis().to_string());
+            (name, keep)
+        };
+        for batch in topics.chunks(BATCH) {
+            let mut again = redis::cmd("SADD");
+            again.arg(&presences);
+            for (topic, tell) in batch {
+                again.arg(mark(*tell, &names.channel(topic)));
+            }
+            let members = batch.iter().map(|(topic, _)| keep(names.members(topic)));
+            let told = members.chain([(presences.clone(), again)]);
+            let told = told.map(|(name, command)| async move { self.servers.run(name.as_bytes(), &command).await });
+            if join_all(told).await.iter().any(Result::is_err) {
                 return;
             }
         }
+        let (name, keep) = keep(presences);
+        drop(self.servers.run(name.as_bytes(), &keep).await);
     }
 
     /// Cleans up after an instance. Each topic by itself and at once, so it does not matter how many do it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lanes::none_of_the_scripts;
+use super::lanes::NOT_THE_SCRIPT;
 use super::{Inner, codec, lane};
 use crate::backplane::{Manner, Publication, Published, Unavailable};
 use crate::chain::Message;
@@ -36,7 +36,7 @@ impl Inner {
                 window,
             })
             .await?;
-        read(&said, id).ok_or_else(none_of_the_scripts)
+        read(&said, id).ok_or_else(|| Unavailable(NOT_THE_SCRIPT.into()))
     }
 }
 

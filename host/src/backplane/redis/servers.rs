@@ -126,13 +126,14 @@ impl Servers {
 
     /// Calls a script.
     pub async fn call(&self, call: &Call) -> Result<Value, Unavailable> {
-        self.call_and(call, None).await.map(|(answer, _)| answer)
+        let answer = self.call_and(call, None).await;
+        answer.map(|(answer, _)| answer).map_err(unavailable)
     }
 
     /// Calls a script, and answers when so many replicas have what it did.
-    pub async fn call_replicated(&self, call: &Call, replicas: u32) -> Result<Value, Unavailable> {
+    pub async fn call_replicated(&self, call: &Call, replicas: u32) -> Result<Value, Failure> {
         if replicas == 0 {
-            return self.call(call).await;
+            return self.call_and(call, None).await.map(|(answer, _)| answer);
         }
         let mut wait = redis::cmd("WAIT");
         // Less than a command may take: too few replicas is an answer, and says nothing against the server.
@@ -140,35 +141,24 @@ impl Servers {
         wait.arg(replicas).arg(patience.as_millis().to_string());
         match self.call_and(call, Some(&wait)).await? {
             (answer, Value::Int(have)) if have >= i64::from(replicas) => Ok(answer),
-            _ => Err(Unavailable(format!("fewer than {replicas} replicas have it"))),
+            _ => Err(Failure::Unavailable(format!("fewer than {replicas} replicas have it"))),
         }
     }
 
-    async fn call_and(&self, call: &Call, wait: Option<&Cmd>) -> Result<(Value, Value), Unavailable> {
+    async fn call_and(&self, call: &Call, wait: Option<&Cmd>) -> Result<(Value, Value), Failure> {
         let key = call.key();
-        let make = |run: &str| call.by_digest(run);
-        let answer = match self.follow(key, Errand { make: &make, wait }).await {
-            Err(Failure::NoScript) => {
-                let make = |run: &str| call.by_text(run);
-                self.follow(key, Errand { make: &make, wait }).await
-            }
+        let by_digest = |run: &str| call.by_digest(run);
+        let by_text = |run: &str| call.by_text(run);
+        match self.follow(key, Errand::new(&by_digest, wait)).await {
+            Err(Failure::NoScript) => self.follow(key, Errand::new(&by_text, wait)).await,
             other => other,
-        };
-        answer.map_err(unavailable)
+        }
     }
 
     /// Runs a command where `key` lies.
     pub async fn run(&self, key: &[u8], command: &Cmd) -> Result<Value, Unavailable> {
         let make = |_: &str| command.clone();
-        let answer = self
-            .follow(
-                key,
-                Errand {
-                    make: &make,
-                    wait: None,
-                },
-            )
-            .await;
+        let answer = self.follow(key, Errand::new(&make, None)).await;
         answer.map(|(answer, _)| answer).map_err(unavailable)
     }
 
@@ -214,28 +204,14 @@ impl Servers {
     }
 
     async fn ask_there(&self, address: &Address, errand: Errand<'_>) -> Result<(Value, Value), Failure> {
+        let errand = Errand { asking: true, ..errand };
         let link = self.kept.lock().get(address).map(|(link, _)| link.clone());
-        let server = link.as_ref().and_then(|link| link.server());
-        let run = server.map(|server| server.run.clone()).unwrap_or_default();
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("ASKING").add_command((errand.make)(&run));
-        pipeline.add_command(errand.wait.cloned().unwrap_or_else(|| redis::cmd("PING")));
-        let answers = if let Some(link) = &link {
-            link.run_all(&pipeline, 3).await?
-        } else {
-            // It has no slot yet, so the map does not name it.
-            let login = Login::of(&self.settings.url);
-            Link::run_all_at(&login, address, self.settings.timeout, &pipeline, 3).await?
-        };
-        let Ok([_, answer, waited]) = <[Value; 3]>::try_from(answers) else {
-            return Err(Failure::TryAgain);
-        };
-        match answer {
-            Value::ServerError(error) if error.code() == "NOSCRIPT" => Err(Failure::NoScript),
-            Value::ServerError(error) if error.code() == "TRYAGAIN" => Err(Failure::TryAgain),
-            Value::ServerError(error) => Err(Failure::Refused(format!("{error:?}"))),
-            answer => Ok((answer, waited)),
+        if let Some(link) = link {
+            return link.run_errand(errand).await;
         }
+        // It has no slot yet, so the map does not name it.
+        let login = Login::of(&self.settings.url);
+        Link::run_errand_at(&login, address, self.settings.timeout, errand).await
     }
 
     /// Keeps the map of a Cluster, for ever.
@@ -325,7 +301,8 @@ impl Servers {
     }
 }
 
-fn unavailable(failure: Failure) -> Unavailable {
+/// What whoever asked is told of it.
+pub(super) fn unavailable(failure: Failure) -> Unavailable {
     Unavailable(match failure {
         Failure::Unavailable(why) | Failure::Refused(why) => why,
         Failure::NoScript => "the script was lost twice".into(),

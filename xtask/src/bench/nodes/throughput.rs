@@ -112,8 +112,14 @@ fn pipelined(bed: &Bed<'_>, store: &Store, digest: &str, calls: u32) -> Result<f
         ])
         .args(["-h", "127.0.0.1", "-p", &store.address.port().to_string()])
         .args(["-n", &calls.to_string(), "EVALSHA", digest, "3", place, stream, place])
-        // The server's run, a fresh epoch, the command, the time.
-        .args(["0123456789abcdef", "0123456789abcdef-2", "PUBLISH", "1700000000000"])
+        // The server's run, a fresh epoch, the command, the time; no replicas.
+        .args([
+            "0123456789abcdef",
+            "0123456789abcdef-2",
+            "PUBLISH",
+            "1700000000000",
+            "0",
+        ])
         .args(["bench:c:{bench/load:0}", &"x".repeat(MESSAGE_BYTES)])
         // Its id; size and time of the history; no key.
         .args(["0123456789abcdef-1", "100", "300000", "0"]);
