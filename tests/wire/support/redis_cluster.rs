@@ -66,17 +66,40 @@ impl RedisCluster {
             replica.info_is("master_link_status", "up").await;
             master.info_is("connected_slaves", "1").await;
         }
+        cluster.agree().await;
         cluster
+    }
+
+    /// Waits until every server knows which ones are masters and which ones replicas. Before that, who votes for a
+    /// replica may not know that it is one.
+    async fn agree(&self) {
+        let mut wanted: Vec<(u16, bool)> = self.masters.iter().map(|master| (master.port(), true)).collect();
+        wanted.extend(self.replicas.iter().map(|replica| (replica.port(), false)));
+        wanted.sort_unstable();
+        for server in self.masters.iter().chain(&self.replicas) {
+            eventually(GOSSIP, "servers that agree", async || {
+                let nodes = server.run(&["CLUSTER", "NODES"]).await;
+                let mut known: Vec<_> = nodes.text()?.lines().filter_map(port_and_role).collect();
+                known.sort_unstable();
+                (known == wanted).then_some(())
+            })
+            .await;
+        }
     }
 
     /// Kills a master, waits until its replica took over, and starts the killed one as the replica of that.
     pub async fn fail_over(&mut self, n: usize) {
         self.masters[n].kill().await;
-        self.replicas[n].info_is("role", "master").await;
+        eventually(GOSSIP, "a replica that takes over", async || {
+            let role = self.replicas[n].run(&["ROLE"]).await;
+            (role.items()[0].text() == Some("master")).then_some(())
+        })
+        .await;
         std::mem::swap(&mut self.masters[n], &mut self.replicas[n]);
         self.replicas[n].restart().await;
         self.replicas[n].info_is("master_link_status", "up").await;
         self.masters[n].info_is("connected_slaves", "1").await;
+        self.agree().await;
         self.is_well().await;
     }
 
@@ -188,8 +211,22 @@ async fn start_server() -> Redis {
         "3000",
         "--cluster-port",
         &bus,
+        // A replica is sent all data at once, not after waiting for others that might want the same.
+        "--repl-diskless-sync-delay",
+        "0",
     ])
     .await
+}
+
+/// Of a line of `CLUSTER NODES`, and whether that node is a master. Not of one that fails or has lost its slots.
+fn port_and_role(line: &str) -> Option<(u16, bool)> {
+    let mut fields = line.split(' ');
+    let address = fields.nth(1)?;
+    let flags = fields.next()?;
+    let port = address.split('@').next()?.rsplit(':').next()?.parse().ok()?;
+    let is_master = flags.split(',').any(|flag| flag == "master");
+    let has_slots = fields.count() > 5;
+    (!flags.contains("fail") && is_master == has_slots).then_some((port, is_master))
 }
 
 async fn meet(one: &Redis, other: &Redis) {

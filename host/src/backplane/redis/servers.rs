@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::link::{Address, Errand, Failure, Link, Login, Whereabouts, read_address};
 use super::names::{SLOTS, slot_of};
@@ -18,7 +20,7 @@ use super::script::Call;
 use crate::backplane::Unavailable;
 use crate::config::{RedisKind, RedisSettings};
 
-/// How often a Cluster is asked who holds what, if nothing says that it changed.
+/// How often a Cluster is asked who holds what, if nothing says that it may have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// The same while a server cannot be reached.
 const LOOK_EVERY_WHEN_DOWN: Duration = Duration::from_millis(500);
@@ -229,16 +231,35 @@ impl Servers {
                 None => {}
             }
             // Who cannot be reached may have been replaced.
-            let soon = if self.are_up() {
-                LOOK_EVERY
+            let told_to = if self.are_up() {
+                let hears = async {
+                    tokio::select! {
+                        () = self.ask.notified() => {}
+                        () = self.one_is_gone() => {}
+                    }
+                };
+                timeout(LOOK_EVERY, hears).await.is_ok()
             } else {
-                LOOK_EVERY_WHEN_DOWN
+                // Whoever cannot be reached may have been replaced.
+                timeout(LOOK_EVERY_WHEN_DOWN, self.ask.notified()).await.is_ok()
             };
-            let told_to = tokio::time::timeout(soon, self.ask.notified()).await;
-            if told_to.is_ok() {
+            if told_to {
                 // Many commands fail at once when a slot moves: one look is for all of them.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
+        }
+    }
+
+    /// Waits until a server that could be reached cannot be any more.
+    async fn one_is_gone(&self) {
+        let mut gone: FuturesUnordered<_> = self
+            .links()
+            .into_iter()
+            .map(|link| async move { link.up().wait_for(|up| !up).await.is_ok() })
+            .collect();
+        // Without a server there is none to lose.
+        if gone.next().await.is_none() {
+            std::future::pending().await
         }
     }
 
