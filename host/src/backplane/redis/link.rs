@@ -272,6 +272,10 @@ impl Link {
         }
         let (pipeline, count) = errand.pipeline(command);
         let answers = connection.send_packed_commands(&pipeline, 0, count).await;
+        if answers.is_err() && errand.wait.is_some() {
+            // The other connection may be well, and would be found so; this one is not to be used again.
+            server.closed.notify_one();
+        }
         let (answer, waited) = errand.read(self.judge(answers)?)?;
         Ok((self.judge(answer.extract_error())?, waited))
     }
@@ -379,8 +383,7 @@ impl Link {
             if let Err(error) = must_be_master(&mut connection).await {
                 return error;
             }
-            // Nothing goes over it for long times, and one that fell asleep on the way would be used again and again.
-            // An errand under way is a sign of life by its own deadline.
+            // Nothing may go over it for long. One with an errand under way is looked after by that.
             if let Some(mut patient) = server.patient.get().cloned()
                 && let Ok(_turn) = self.turn.try_acquire()
                 && let Err(error) = redis::cmd("PING").query_async::<Value>(&mut patient).await
