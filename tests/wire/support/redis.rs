@@ -47,8 +47,13 @@ impl Redis {
 
     /// A server with these arguments beside port and folder.
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
+        Self::start_as(|| arguments.iter().map(|&word| word.to_owned()).collect()).await
+    }
+
+    /// The same with arguments that are made anew for each try, because they name ports too.
+    pub async fn start_as(make: impl Fn() -> Vec<String>) -> Self {
         for _ in 0..TRIES {
+            let arguments = make();
             let folder = TempDir::new().expect("a temporary folder");
             let port = some_port();
             let process = spawn(port, folder.path(), &arguments);

@@ -200,21 +200,24 @@ impl RedisCluster {
 }
 
 async fn start_server() -> Redis {
-    // The bus has a port of its own; by default it is 10,000 higher, where the system's free ports are.
-    let bus = some_port().to_string();
-    Redis::start_with(&[
-        "--appendonly",
-        "no",
-        "--cluster-enabled",
-        "yes",
-        "--cluster-node-timeout",
-        "3000",
-        "--cluster-port",
-        &bus,
-        // A replica is sent all data at once, not after waiting for others that might want the same.
-        "--repl-diskless-sync-delay",
-        "0",
-    ])
+    Redis::start_as(|| {
+        // The bus has a port of its own; by default it is 10,000 higher, where the system's free ports are.
+        let bus = some_port().to_string();
+        let words = [
+            "--appendonly",
+            "no",
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "3000",
+            "--cluster-port",
+            &bus,
+            // A replica is sent all data at once, not after waiting for others that might want the same.
+            "--repl-diskless-sync-delay",
+            "0",
+        ];
+        words.map(str::to_owned).into()
+    })
     .await
 }
 
