@@ -113,9 +113,21 @@ test('people write, come and go by hand', (t) =>
     await demo.at('text-ann').fill('Nobody hears this.');
     await demo.at('send-ann').click();
     await demo.sees('talk-ann', /ann is offline/);
+    assert.equal(await demo.at('text-ann').inputValue(), 'Nobody hears this.', 'what was not sent is still there');
     await demo.at('door-ann').click();
     await demo.sees('presence-bob', /ann/);
     await demo.sees('talk-bob', /ann came in/);
+  }));
+
+test('what is rewritten of what one writes by hand is shown at its gate', (t) =>
+  withDemo(t, {}, async (demo) => {
+    await demo.open();
+    await demo.at('text-ann').fill('What the heck');
+    await demo.at('send-ann').click();
+    await demo.seesIn('talk-bob', 'said', 'What the ****');
+    await demo.sees('says-transform', /rewrote it/);
+    assert.equal(await demo.gate('abuse_filter'), 'allowed');
+    assert.equal(await demo.at('text-ann').inputValue(), '');
   }));
 
 test('a refusal of what one writes by hand names its plugin', (t) =>

@@ -150,7 +150,8 @@ fn how_to_try(token: &str) -> String {
   Token for {USER}, good for an hour on every node:
   {token}
 
-  Ctrl-C stops it all. To see clients move, stop one node: kill -TERM its process.
+  Ctrl-C stops it all. Each page stays with its node; what another client knows of room:lobby it can recover on any
+  of them, with `since`.
 ",
         pages.join("\n")
     )

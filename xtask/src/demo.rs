@@ -94,7 +94,7 @@ fn how_to_try(address: &str, token: &str) -> String {
 
   Or from a terminal, as {USER} (token good for an hour):
 
-    npx wscat -c ws://{address}/ws -s sluicegate.v1.json -w 60 \\
+    npx -y wscat -c ws://{address}/ws -s sluicegate.v1.json -w 60 \\
       -x '{{\"type\":\"connect\",\"id\":1,\"payload\":{{\"version\":1,\"token\":\"{token}\",\"subscribe\":[{{\"channel\":\"room:lobby\"}}]}}}}'
 
   Token              {token}

@@ -1,6 +1,6 @@
 //! For a plugin's `build.rs`: renders the JSON Schema of its settings. Knows nothing of the plugin itself.
 //!
-//! ```ignore
+//! ```text
 //! #[path = "src/settings.rs"]
 //! mod settings;
 //! fn main() { sluicegate_plugin_build::settings_schema::<settings::Settings>(); }

@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::Inner;
+use super::errand::Failure;
 use super::lane::{Lane, Message, Waiting};
-use super::link::Failure;
 use super::names::slot_of;
 use super::script::{Call, PUBLISH};
 use super::servers::unavailable;

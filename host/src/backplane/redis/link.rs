@@ -14,19 +14,14 @@ use redis::{
 use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 
 use super::backoff::Backoff;
+use super::errand::{Errand, Failure, classify};
+use super::identity::{OLDEST, OLDEST_IN_CLUSTER, identify, must_be_master};
 use crate::config::RedisUrl;
 
 /// Commands that wait for the connection's task at most; more wait for room, within their deadline.
 const QUEUED_COMMANDS: usize = 4096;
 /// How often a connection that nobody complains about is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The oldest server that has all we use.
-const OLDEST: Version = (6, 2);
-/// The same of a Cluster: the first with pub/sub by slots.
-const OLDEST_IN_CLUSTER: Version = (7, 0);
-
-/// Major and minor.
-type Version = (u32, u32);
 
 /// Where a server is.
 pub(crate) type Address = (String, u16);
@@ -75,34 +70,6 @@ pub(crate) struct Server {
     pub run: Arc<str>,
 }
 
-/// What is sent in one go, to whichever server it is for.
-#[derive(Clone, Copy)]
-pub(crate) struct Errand<'a> {
-    /// Makes the command for a run of the server.
-    pub make: &'a (dyn Fn(&str) -> Cmd + Sync),
-    /// A `WAIT` behind it: it counts for what its own connection did, and for nothing on another.
-    pub wait: Option<&'a Cmd>,
-    /// The server is only about to get the slot.
-    pub asking: bool,
-}
-
-/// Why a command did not do what it should.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// There is no connection, or no answer in time. It may have happened.
-    Unavailable(String),
-    /// The server does not know the script.
-    NoScript,
-    /// The slot belongs to another server.
-    Moved,
-    /// The key is on its way to this server.
-    Ask(Address),
-    /// Its keys are on their way.
-    TryAgain,
-    /// The server refused it.
-    Refused(String),
-}
-
 impl Login {
     pub fn of(url: &RedisUrl) -> Self {
         Self {
@@ -148,39 +115,6 @@ impl Login {
         Client::open(info)?
             .get_multiplexed_async_connection_with_config(&config)
             .await
-    }
-}
-
-impl<'a> Errand<'a> {
-    /// One for the server that has the slot.
-    pub fn new(make: &'a (dyn Fn(&str) -> Cmd + Sync), wait: Option<&'a Cmd>) -> Self {
-        Self {
-            make,
-            wait,
-            asking: false,
-        }
-    }
-
-    fn pipeline(&self, command: Cmd) -> (redis::Pipeline, usize) {
-        let mut pipeline = redis::pipe();
-        if self.asking {
-            pipeline.cmd("ASKING");
-        }
-        pipeline.add_command(command);
-        if let Some(wait) = self.wait {
-            pipeline.add_command(wait.clone());
-        }
-        (
-            pipeline,
-            1 + usize::from(self.asking) + usize::from(self.wait.is_some()),
-        )
-    }
-
-    /// The answer to the command, and that of what waits.
-    fn read(&self, answers: Vec<Value>) -> Result<(Value, Value), Failure> {
-        let mut answers = answers.into_iter().skip(usize::from(self.asking));
-        let answer = answers.next().ok_or_else(no_connection)?;
-        Ok((answer, answers.next().unwrap_or(Value::Nil)))
     }
 }
 
@@ -402,27 +336,6 @@ impl Link {
     }
 }
 
-/// What an error says.
-fn classify(error: &RedisError) -> Failure {
-    match error.kind() {
-        ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
-        ErrorKind::Server(ServerErrorKind::Moved) => Failure::Moved,
-        ErrorKind::Server(ServerErrorKind::TryAgain) => Failure::TryAgain,
-        ErrorKind::Server(ServerErrorKind::Ask) => {
-            let address = error.redirect_node().and_then(|(address, _)| read_address(address));
-            address.map_or(Failure::Moved, Failure::Ask)
-        }
-        ErrorKind::Server(
-            ServerErrorKind::ReadOnly
-            | ServerErrorKind::BusyLoading
-            | ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown,
-        ) => Failure::Unavailable(error.to_string()),
-        ErrorKind::Server(_) | ErrorKind::Extension => Failure::Refused(error.to_string()),
-        _ => Failure::Unavailable(error.to_string()),
-    }
-}
-
 /// Listens to a connection for its end only.
 fn tell_of_end(closed: &Arc<Notify>) -> impl Fn(PushInfo) + Send + Sync + 'static {
     let closed = closed.clone();
@@ -433,44 +346,8 @@ fn tell_of_end(closed: &Arc<Notify>) -> impl Fn(PushInfo) + Send + Sync + 'stati
     }
 }
 
-fn no_connection() -> Failure {
+pub(super) fn no_connection() -> Failure {
     Failure::Unavailable("Redis is not connected".into())
-}
-
-/// A replica answers too, but takes nothing; and so does a master that still loads its data.
-async fn must_be_master(connection: &mut MultiplexedConnection) -> Result<(), String> {
-    let ping: RedisResult<Value> = redis::cmd("PING").query_async(connection).await;
-    ping.map_err(|error| error.to_string())?;
-    let role: RedisResult<Vec<Value>> = redis::cmd("ROLE").query_async(connection).await;
-    let role = role.map_err(|error| error.to_string())?;
-    match role.first() {
-        Some(Value::BulkString(role)) if role == b"master" => Ok(()),
-        _ => Err("it is no master".into()),
-    }
-}
-
-/// Which start of which server this is, and its how-many-th time as the master: with either, what others had
-/// accepted may be lost.
-async fn identify(connection: &mut MultiplexedConnection, oldest: Version) -> Result<Arc<str>, String> {
-    let mut info = String::new();
-    for section in ["server", "replication"] {
-        let part: RedisResult<String> = redis::cmd("INFO").arg(section).query_async(connection).await;
-        info += &part.map_err(|error| error.to_string())?;
-    }
-    let field = |name: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.map(str::trim).unwrap_or_default()
-    };
-    let mut version = field("redis_version").split('.').map(|part| part.parse().unwrap_or(0));
-    let version = (version.next().unwrap_or(0), version.next().unwrap_or(0));
-    if version < oldest {
-        return Err(format!(
-            "Redis {}.{} is needed, this is {}.{}",
-            oldest.0, oldest.1, version.0, version.1
-        ));
-    }
-    let short = |name| field(name).get(..12).unwrap_or("unknown").to_owned();
-    Ok(format!("{}{}", short("run_id"), short("master_replid")).into())
 }
 
 async fn ask_sentinel(host: &Address, master: &str, timeout: Duration) -> Result<Option<Address>, RedisError> {

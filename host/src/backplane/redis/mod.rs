@@ -7,11 +7,14 @@
 
 mod backoff;
 mod codec;
+mod desk;
 mod ear;
+mod errand;
 mod feed;
 mod feeds;
 mod fill;
 mod history;
+mod identity;
 mod lane;
 mod lanes;
 mod link;
@@ -46,12 +49,12 @@ use crate::observe::BackplaneMetrics;
 use crate::protocol::names::Topic;
 use crate::protocol::write::Member;
 use crate::sandbox::shared::SharedStore;
+use desk::Desk;
 use ear::Queue;
 use feeds::{Feeds, Joined};
 use lanes::Lanes;
 use names::Names;
 use notes::Notes;
-use presence::Desk;
 use probe::Probes;
 pub(crate) use script::{Call, Script};
 pub(crate) use servers::Servers;

@@ -14,7 +14,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::link::{Address, Errand, Failure, Link, Login, Whereabouts, read_address};
+use super::errand::{Errand, Failure};
+use super::link::{Address, Link, Login, Whereabouts, read_address};
 use super::names::{SLOTS, slot_of};
 use super::script::Call;
 use crate::backplane::Unavailable;
