@@ -76,7 +76,7 @@ fn reads_the_whole_example() {
     assert_eq!(entry.grants, [Capability::Kv, Capability::Limiter]);
     assert_eq!(
         entry.settings,
-        json!({"keys": [{"alg": "HS256", "secret": "not-so-secret"}]})
+        json!({"keys": [{"alg": "HS256", "secret": "not-so-secret-but-long-enough-here"}]})
     );
 
     let room = tenant.channel(&Channel::parse("room:42").unwrap());
