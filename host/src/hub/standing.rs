@@ -58,30 +58,23 @@ pub(super) fn drop_earlier_epochs(held: &mut Vec<Envelope>, after: Option<&Posit
 mod tests {
     use super::*;
 
-    fn at(epoch: &str, offset: u64) -> Position {
-        Position {
-            epoch: epoch.into(),
-            offset,
-        }
-    }
-
     fn of(position: &Position, after: &Position) -> Standing {
         standing(Some(position), Some(after))
     }
 
     #[test]
     fn offsets_tell_within_an_epoch() {
-        assert_eq!(of(&at("e", 3), &at("e", 2)), Standing::After);
-        assert_eq!(of(&at("e", 2), &at("e", 2)), Standing::Had);
-        assert_eq!(standing(None, Some(&at("e", 2))), Standing::After);
-        assert_eq!(standing(Some(&at("e", 2)), None), Standing::After);
+        assert_eq!(of(&Position::at("e", 3), &Position::at("e", 2)), Standing::After);
+        assert_eq!(of(&Position::at("e", 2), &Position::at("e", 2)), Standing::Had);
+        assert_eq!(standing(None, Some(&Position::at("e", 2))), Standing::After);
+        assert_eq!(standing(Some(&Position::at("e", 2)), None), Standing::After);
     }
 
     #[test]
     fn a_new_epoch_begins_or_goes_on_and_anything_else_is_unclear() {
-        assert_eq!(of(&at("f", 1), &at("e", 57)), Standing::After);
-        assert_eq!(of(&at("f", 58), &at("e", 57)), Standing::After);
-        assert_eq!(of(&at("f", 362), &at("e", 1)), Standing::Unclear);
-        assert_eq!(of(&at("f", 57), &at("e", 57)), Standing::Unclear);
+        assert_eq!(of(&Position::at("f", 1), &Position::at("e", 57)), Standing::After);
+        assert_eq!(of(&Position::at("f", 58), &Position::at("e", 57)), Standing::After);
+        assert_eq!(of(&Position::at("f", 362), &Position::at("e", 1)), Standing::Unclear);
+        assert_eq!(of(&Position::at("f", 57), &Position::at("e", 57)), Standing::Unclear);
     }
 }

@@ -107,3 +107,14 @@ pub struct Position {
     /// The number of a message in it; 0 is before the first.
     pub offset: u64,
 }
+
+#[cfg(test)]
+impl Position {
+    /// One for a test.
+    pub fn at(epoch: &str, offset: u64) -> Self {
+        Self {
+            epoch: epoch.into(),
+            offset,
+        }
+    }
+}

@@ -2,9 +2,10 @@
 //! hub, as it does to everyone.
 
 use std::collections::VecDeque;
-use std::future::{poll_fn, ready};
-use std::task::Poll;
+use std::future::ready;
 use std::time::Instant;
+
+use futures_util::FutureExt;
 
 use super::Session;
 use super::refusal::Refusal;
@@ -101,14 +102,13 @@ impl Session {
             return Ok(());
         }
         // Asked for once, it has its turn: those behind it cannot pass.
-        let answered = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        if let Some(answered) = answer.as_mut().now_or_never() {
+            answer = Box::pin(ready(answered));
+        }
         self.under_way.push_back(UnderWay {
             id: id.clone(),
             channel: request.channel,
-            answer: match answered {
-                Poll::Ready(answered) => Box::pin(ready(answered)),
-                Poll::Pending => answer,
-            },
+            answer,
         });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 
-use super::link::{Address, no_connection, read_address};
+use super::link::{Address, read_address};
 
 /// What is sent in one go, to whichever server it is for.
 #[derive(Clone, Copy)]
@@ -61,8 +61,15 @@ impl<'a> Errand<'a> {
     /// The answer to the command, and that of what waits.
     pub fn read(&self, answers: Vec<Value>) -> Result<(Value, Value), Failure> {
         let mut answers = answers.into_iter().skip(usize::from(self.asking));
-        let answer = answers.next().ok_or_else(no_connection)?;
+        let answer = answers.next().ok_or_else(Failure::not_connected)?;
         Ok((answer, answers.next().unwrap_or(Value::Nil)))
+    }
+}
+
+impl Failure {
+    /// There is no server to ask.
+    pub fn not_connected() -> Self {
+        Self::Unavailable("Redis is not connected".into())
     }
 }
 
@@ -76,13 +83,20 @@ pub(super) fn classify(error: &RedisError) -> Failure {
             let address = error.redirect_node().and_then(|(address, _)| read_address(address));
             address.map_or(Failure::Moved, Failure::Ask)
         }
-        ErrorKind::Server(
-            ServerErrorKind::ReadOnly
-            | ServerErrorKind::BusyLoading
-            | ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown,
-        ) => Failure::Unavailable(error.to_string()),
-        ErrorKind::Server(_) | ErrorKind::Extension => Failure::Refused(error.to_string()),
+        ErrorKind::Server(_) | ErrorKind::Extension if !is_no_master(error) => Failure::Refused(error.to_string()),
         _ => Failure::Unavailable(error.to_string()),
     }
+}
+
+/// Whether it is of a server that is a master no more, or not yet ready.
+pub(super) fn is_no_master(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(
+            ServerErrorKind::ReadOnly
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+        )
+    )
 }

@@ -257,15 +257,8 @@ mod tests {
     use super::*;
     use crate::backplane::conformance::{topic, with_history};
 
-    fn at(epoch: &str, offset: u64) -> Position {
-        Position {
-            epoch: epoch.into(),
-            offset,
-        }
-    }
-
     fn message(epoch: &str, offset: u64) -> Arc<Publication> {
-        let position = Some(at(epoch, offset));
+        let position = Some(Position::at(epoch, offset));
         let id = offset.to_string().into();
         Arc::new(Publication::new(topic("a"), id, "1".into(), position, None, Vec::new()))
     }
@@ -283,7 +276,7 @@ mod tests {
     #[test]
     fn what_comes_in_order_passes_and_what_came_does_not() {
         let mut feed = feed();
-        feed.learn(&at("e", 5));
+        feed.learn(&Position::at("e", 5));
         for offset in 6..9 {
             assert_eq!(take(&mut feed, "e", offset), Next::Deliver);
         }
@@ -293,9 +286,9 @@ mod tests {
     #[test]
     fn what_someone_here_still_waits_for_passes() {
         let mut feed = feed();
-        feed.learn(&at("e", 5));
-        feed.learn(&at("e", 4));
-        feed.learn(&at("e", 6));
+        feed.learn(&Position::at("e", 5));
+        feed.learn(&Position::at("e", 4));
+        feed.learn(&Position::at("e", 6));
         assert_eq!(
             take(&mut feed, "e", 4),
             Next::Deliver,
@@ -308,68 +301,75 @@ mod tests {
     #[test]
     fn a_hole_is_filled_before_what_comes_after_it() {
         let mut feed = feed();
-        feed.learn(&at("e", 1));
+        feed.learn(&Position::at("e", 1));
         assert_eq!(take(&mut feed, "e", 4), Next::Fill);
         assert_eq!(take(&mut feed, "e", 5), Next::Nothing, "it is held");
-        assert_eq!(feed.fill_from(), Some(at("e", 1)));
-        let next = feed.filled(&at("e", 3)).unwrap();
+        assert_eq!(feed.fill_from(), Some(Position::at("e", 1)));
+        let next = feed.filled(&Position::at("e", 3)).unwrap();
         assert_eq!(next.iter().map(|p| &*p.id).collect::<Vec<_>>(), ["4", "5"]);
-        assert!(feed.filled(&at("e", 5)).is_none());
+        assert!(feed.filled(&Position::at("e", 5)).is_none());
         assert_eq!(take(&mut feed, "e", 6), Next::Deliver);
     }
 
     #[test]
     fn a_hole_behind_the_hole_is_read_again() {
         let mut feed = feed();
-        feed.learn(&at("e", 1));
+        feed.learn(&Position::at("e", 1));
         take(&mut feed, "e", 3);
         take(&mut feed, "e", 6);
-        assert_eq!(feed.filled(&at("e", 3)).unwrap().len(), 0);
-        assert_eq!(feed.fill_from(), Some(at("e", 3)));
-        assert_eq!(feed.filled(&at("e", 6)).map(|next| next.len()), None);
+        assert_eq!(feed.filled(&Position::at("e", 3)).unwrap().len(), 0);
+        assert_eq!(feed.fill_from(), Some(Position::at("e", 3)));
+        assert_eq!(feed.filled(&Position::at("e", 6)).map(|next| next.len()), None);
     }
 
     #[test]
     fn what_was_held_of_an_epoch_that_is_over_is_not_waited_for() {
         let mut feed = feed();
-        feed.learn(&at("e", 30));
+        feed.learn(&Position::at("e", 30));
         take(&mut feed, "e", 33);
         feed.fill_from();
         take(&mut feed, "f", 35);
         take(&mut feed, "f", 36);
-        let next = feed.filled(&at("f", 34)).unwrap();
+        let next = feed.filled(&Position::at("f", 34)).unwrap();
         assert_eq!(next.len(), 2, "what goes on from it is passed on");
-        assert!(feed.filled(&at("f", 36)).is_none(), "and the old one is forgotten");
+        assert!(
+            feed.filled(&Position::at("f", 36)).is_none(),
+            "and the old one is forgotten"
+        );
         take(&mut feed, "f", 40);
         feed.fill_from();
         take(&mut feed, "g", 1);
-        assert_eq!(feed.filled(&at("f", 40)).unwrap().len(), 0, "a later one is read");
+        assert_eq!(
+            feed.filled(&Position::at("f", 40)).unwrap().len(),
+            0,
+            "a later one is read"
+        );
         feed.fill_from();
-        assert!(feed.filled(&at("g", 1)).is_none());
+        assert!(feed.filled(&Position::at("g", 1)).is_none());
     }
 
     #[test]
     fn more_than_is_held_is_read_again() {
         let mut feed = feed();
-        feed.learn(&at("e", 0));
+        feed.learn(&Position::at("e", 0));
         take(&mut feed, "e", 2);
         for offset in 3..HELD as u64 + 10 {
             take(&mut feed, "e", offset);
         }
-        let next = feed.filled(&at("e", 1)).unwrap();
+        let next = feed.filled(&Position::at("e", 1)).unwrap();
         assert_eq!(next.len(), HELD);
-        let read_to = at("e", HELD as u64 + 9);
+        let read_to = Position::at("e", HELD as u64 + 9);
         assert!(feed.filled(&read_to).is_none() || feed.filled(&read_to).is_none());
     }
 
     #[test]
     fn a_new_epoch_passes_only_if_nothing_of_the_old_can_be_missing() {
         let mut feed = feed();
-        feed.learn(&at("e", 7));
+        feed.learn(&Position::at("e", 7));
         assert_eq!(take(&mut feed, "f", 1), Next::Deliver);
         assert_eq!(take(&mut feed, "g", 2), Next::Fill, "its first was not heard");
         let mut feed = self::feed();
-        feed.learn(&at("e", 7));
+        feed.learn(&Position::at("e", 7));
         feed.lose();
         assert!(feed.confirm(2), "what was said meanwhile may be missing");
         assert_eq!(take(&mut feed, "f", 1), Next::Fill);

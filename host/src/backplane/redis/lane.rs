@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
+use redis::Value;
 use tokio::sync::oneshot;
 
 use crate::backplane::Unavailable;
@@ -34,7 +35,7 @@ pub(super) struct Message {
 pub(super) struct Waiting {
     pub message: Message,
     pub since: Instant,
-    pub answer: oneshot::Sender<Result<Vec<u8>, Unavailable>>,
+    pub answer: oneshot::Sender<Result<Value, Unavailable>>,
 }
 
 /// All that wait.

@@ -17,7 +17,7 @@ use super::Inner;
 use super::errand::Failure;
 use super::lane::{Lane, Message, Waiting};
 use super::names::slot_of;
-use super::script::{Call, PUBLISH};
+use super::script::{Call, NOT_THE_SCRIPT, PUBLISH};
 use super::servers::unavailable;
 use crate::backplane::Unavailable;
 use crate::protocol::write::now_ms;
@@ -31,7 +31,7 @@ pub(super) struct Lanes(Mutex<HashMap<u16, Lane, RandomState>>);
 
 impl Inner {
     /// Sends a message, behind all that were sent before on its lane, and gives what the script says of it.
-    pub(super) async fn send(self: &Arc<Self>, message: Message) -> Result<Vec<u8>, Unavailable> {
+    pub(super) async fn send(self: &Arc<Self>, message: Message) -> Result<Value, Unavailable> {
         let key = message.keys[0].as_bytes();
         // Nothing to wait for.
         self.servers.reach(key)?;
@@ -129,8 +129,7 @@ impl Inner {
 
 impl Waiting {
     fn tell(self, said: Result<Value, Failure>) {
-        let said = said.map_err(unavailable).and_then(read);
-        drop(self.answer.send(said));
+        drop(self.answer.send(said.map_err(unavailable)));
     }
 }
 
@@ -187,17 +186,3 @@ impl Drop for Driving<'_> {
         self.lanes.0.lock().remove(&self.lane);
     }
 }
-
-/// What the script says of one message.
-fn read(said: Value) -> Result<Vec<u8>, Unavailable> {
-    match said {
-        Value::BulkString(said) if said.starts_with(b"!") => {
-            Err(Unavailable(String::from_utf8_lossy(&said[1..]).into_owned()))
-        }
-        Value::BulkString(said) => Ok(said),
-        _ => Err(Unavailable(NOT_THE_SCRIPT.into())),
-    }
-}
-
-/// Something else answers to the script's name.
-pub(super) const NOT_THE_SCRIPT: &str = "an answer that is none of the script's";

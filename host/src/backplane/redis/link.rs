@@ -9,12 +9,12 @@ use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    PushKind, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, Value,
+    PushKind, RedisConnectionInfo, RedisError, RedisResult, Value,
 };
 use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 
 use super::backoff::Backoff;
-use super::errand::{Errand, Failure, classify};
+use super::errand::{Errand, Failure, classify, is_no_master};
 use super::identity::{OLDEST, OLDEST_IN_CLUSTER, identify, must_be_master};
 use crate::config::RedisUrl;
 
@@ -183,7 +183,7 @@ impl Link {
 
     /// Runs one command.
     pub async fn run(&self, command: &Cmd) -> Result<Value, Failure> {
-        let server = self.server().ok_or_else(no_connection)?;
+        let server = self.server().ok_or_else(Failure::not_connected)?;
         let mut connection = server.connection.clone();
         self.judge(command.query_async(&mut connection).await)
     }
@@ -194,7 +194,7 @@ impl Link {
             None => None,
             Some(_) => Some(self.turn.acquire().await.expect("it is never closed")),
         };
-        let server = self.server().ok_or_else(no_connection)?;
+        let server = self.server().ok_or_else(Failure::not_connected)?;
         let mut connection = match errand.wait {
             None => server.connection.clone(),
             Some(_) => self.patient(&server).await?,
@@ -246,19 +246,12 @@ impl Link {
 
     fn judge<T>(&self, answer: RedisResult<T>) -> Result<T, Failure> {
         answer.map_err(|error| {
-            match error.kind() {
-                // A master no more, or not yet ready.
-                ErrorKind::Server(
-                    ServerErrorKind::ReadOnly
-                    | ServerErrorKind::BusyLoading
-                    | ServerErrorKind::ClusterDown
-                    | ServerErrorKind::MasterDown,
-                ) => self.trouble.notify_one(),
-                ErrorKind::Server(_) | ErrorKind::Extension => {}
-                _ => {
-                    self.suspect.store(true, Ordering::Relaxed);
-                    self.trouble.notify_one();
-                }
+            let is_answer = matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension);
+            if !is_answer {
+                self.suspect.store(true, Ordering::Relaxed);
+            }
+            if !is_answer || is_no_master(&error) {
+                self.trouble.notify_one();
             }
             classify(&error)
         })
@@ -344,10 +337,6 @@ fn tell_of_end(closed: &Arc<Notify>) -> impl Fn(PushInfo) + Send + Sync + 'stati
             closed.notify_one();
         }
     }
-}
-
-pub(super) fn no_connection() -> Failure {
-    Failure::Unavailable("Redis is not connected".into())
 }
 
 async fn ask_sentinel(host: &Address, master: &str, timeout: Duration) -> Result<Option<Address>, RedisError> {

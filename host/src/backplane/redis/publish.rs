@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::lanes::NOT_THE_SCRIPT;
+use redis::Value;
+
+use super::script::NOT_THE_SCRIPT;
 use super::{Inner, codec, lane};
 use crate::backplane::{Manner, Publication, Published, Unavailable};
 use crate::chain::Message;
@@ -36,21 +38,28 @@ impl Inner {
                 window,
             })
             .await?;
-        read(&said, id).ok_or_else(|| Unavailable(NOT_THE_SCRIPT.into()))
+        read(&said, id)
     }
 }
 
-fn read(said: &[u8], id: Arc<str>) -> Option<Published> {
-    let text = std::str::from_utf8(said).ok()?;
+fn read(said: &Value, id: Arc<str>) -> Result<Published, Unavailable> {
+    let text = match said {
+        Value::BulkString(said) => String::from_utf8_lossy(said),
+        _ => return Err(Unavailable(NOT_THE_SCRIPT.into())),
+    };
+    if let Some(why) = text.strip_prefix('!') {
+        return Err(Unavailable(why.into()));
+    }
     if let Some(place) = text.strip_prefix('0') {
-        return Some(Published {
+        return Ok(Published {
             id,
             position: codec::read_position(place),
             duplicate: false,
         });
     }
-    let (first, place) = text.strip_prefix('1')?.split_once(' ')?;
-    Some(Published {
+    let first = text.strip_prefix('1').and_then(|first| first.split_once(' '));
+    let (first, place) = first.ok_or_else(|| Unavailable(NOT_THE_SCRIPT.into()))?;
+    Ok(Published {
         id: first.into(),
         position: codec::read_position(place),
         duplicate: true,

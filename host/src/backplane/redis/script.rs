@@ -30,6 +30,9 @@ pub(super) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 /// Lists the instances that live.
 pub(super) static LIVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("live.lua")));
 
+/// Something else answers to a script's name.
+pub(super) const NOT_THE_SCRIPT: &str = "an answer that is none of the script's";
+
 /// A script with what it is called with.
 pub(crate) struct Call {
     script: &'static Script,

@@ -122,9 +122,7 @@ impl Servers {
     /// Whether the server that holds `key` can be reached.
     pub fn reach(&self, key: &[u8]) -> Result<(), Unavailable> {
         let server = self.link_of(key).and_then(|link| link.server());
-        server
-            .map(drop)
-            .ok_or_else(|| Unavailable("Redis is not connected".into()))
+        server.map(drop).ok_or_else(|| unavailable(Failure::not_connected()))
     }
 
     /// Calls a script.
@@ -231,20 +229,16 @@ impl Servers {
                 }
                 None => {}
             }
-            // Who cannot be reached may have been replaced.
-            let told_to = if self.are_up() {
-                let hears = async {
-                    tokio::select! {
-                        () = self.ask.notified() => {}
-                        () = self.one_is_gone() => {}
-                    }
-                };
-                timeout(LOOK_EVERY, hears).await.is_ok()
-            } else {
-                // Whoever cannot be reached may have been replaced.
-                timeout(LOOK_EVERY_WHEN_DOWN, self.ask.notified()).await.is_ok()
+            let are_up = self.are_up();
+            // Whoever cannot be reached may have been replaced.
+            let look_every = if are_up { LOOK_EVERY } else { LOOK_EVERY_WHEN_DOWN };
+            let news = async {
+                tokio::select! {
+                    () = self.ask.notified() => {}
+                    () = self.one_is_gone(), if are_up => {}
+                }
             };
-            if told_to {
+            if timeout(look_every, news).await.is_ok() {
                 // Many commands fail at once when a slot moves: one look is for all of them.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -18,8 +18,14 @@ use crate::protocol::write::now_ms;
 
 /// A node of two shards.
 async fn node(server: &Server) -> Bench {
-    let (backplane, inboxes) = connected(server).await;
-    Bench { backplane, inboxes }
+    benched(server).await.1
+}
+
+/// A node, and what is seen of it.
+async fn benched(server: &Server) -> (Arc<RedisBackplane>, Bench) {
+    let (redis, inboxes) = connected(server).await;
+    let backplane = redis.clone();
+    (redis, Bench { backplane, inboxes })
 }
 
 async fn connected(server: &Server) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
@@ -61,12 +67,8 @@ async fn publish_unheard(backplane: &RedisBackplane, topic: &Topic, data: String
 #[tokio::test]
 async fn a_long_hole_is_filled_in_parts_and_in_order() {
     let server = Server::start();
-    let (redis, inboxes) = connected(&server).await;
+    let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("hole"), with_history(10_000));
-    let mut bench = Bench {
-        backplane: redis.clone(),
-        inboxes,
-    };
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     redis.history(&topic, &settings, Query::default()).await.unwrap();
     let expected: Vec<_> = (1..=700).map(|n| n.to_string()).collect();
@@ -84,12 +86,8 @@ async fn a_long_hole_is_filled_in_parts_and_in_order() {
 #[tokio::test]
 async fn a_hole_that_the_history_no_longer_has_is_told() {
     let server = Server::start();
-    let (redis, inboxes) = connected(&server).await;
+    let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("gone"), with_history(3));
-    let mut bench = Bench {
-        backplane: redis.clone(),
-        inboxes,
-    };
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     redis.history(&topic, &settings, Query::default()).await.unwrap();
     for n in 1..=9 {
@@ -280,12 +278,8 @@ async fn only_topics_with_sessions_are_marked_as_the_nodes() {
 #[tokio::test]
 async fn where_nothing_was_said_nothing_is_lost_with_redis() {
     let mut server = Server::start();
-    let (redis, inboxes) = connected(&server).await;
+    let (redis, mut bench) = benched(&server).await;
     let (silent, spoken, settings) = (topic("silent"), topic("spoken"), with_history(10));
-    let mut bench = Bench {
-        backplane: redis.clone(),
-        inboxes,
-    };
     let mut seats = Vec::new();
     for topic in [&silent, &spoken] {
         seats.push(Interest::join(&bench.backplane, topic, &settings, 0).await.unwrap());
