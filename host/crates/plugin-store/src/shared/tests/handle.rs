@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::test_store::{TestStore, TestStoreState};
 use crate::shared::*;
 use crate::{Clock, KvError};
-use crate::{Kv, Limiter, WaitBudget};
+use crate::{Kv, WaitBudget};
 
 /// Of a hook with the default deadline.
 fn budget() -> WaitBudget {

@@ -5,7 +5,7 @@ use super::test_store::{TestStore, TestStoreState};
 use crate::Clock;
 use crate::limiter::{BUCKETS, LOCKS, TakeError};
 use crate::shared::*;
-use crate::{Kv, Limiter, WaitBudget};
+use crate::{Limiter, WaitBudget};
 
 fn budget() -> WaitBudget {
     WaitBudget::within(Duration::from_millis(5))
