@@ -1,6 +1,7 @@
 //! The conformance suite against a real `redis-server`.
 
 mod lanes;
+mod numbers;
 
 use std::sync::Arc;
 use std::time::Duration;
