@@ -110,18 +110,21 @@ pub struct PresenceChange {
     pub topic: Topic,
     /// Who.
     pub member: Member,
+    /// Where it stands among the changes of its topic: above all before it.
+    pub version: u64,
     /// The WebSocket frame.
     pub frame: Bytes,
 }
 
 impl PresenceChange {
     /// A `join` (or else `leave`) of `member`.
-    pub fn new(topic: Topic, member: Member, joined: bool) -> Self {
+    pub fn new(topic: Topic, member: Member, joined: bool, version: u64) -> Self {
         let json = write::presence_change(joined, topic.channel.as_str(), &member);
         Self {
             frame: wire::text_frame(&json),
             topic,
             member,
+            version,
         }
     }
 }

@@ -68,6 +68,11 @@ impl Bench {
 
     /// What shard `index` was sent so far, as text: the data of messages, `join`s and `leave`s.
     pub async fn received(&mut self, index: usize) -> Vec<String> {
+        self.envelopes(index).await.iter().map(text).collect()
+    }
+
+    /// What shard `index` was sent so far.
+    pub async fn envelopes(&mut self, index: usize) -> Vec<Envelope> {
         // What comes after everything else that was sent before.
         let barrier = topic("barrier");
         let settings = Arc::default();
@@ -81,7 +86,7 @@ impl Bench {
             if *envelope.topic() == barrier {
                 break;
             }
-            received.push(text(&envelope));
+            received.push(envelope);
         }
         drop(seat);
         received

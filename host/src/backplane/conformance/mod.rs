@@ -22,4 +22,5 @@ pub(super) async fn suite(mut bench: Bench) {
     delivery::a_key_is_published_once(&mut bench).await;
     delivery::ephemeral_takes_no_history(&mut bench).await;
     presence::presence_is_told_once(&mut bench).await;
+    presence::a_snapshot_says_which_changes_came_before_it(&mut bench).await;
 }

@@ -6,11 +6,11 @@ use redis::Value;
 
 use super::script::HISTORY;
 use super::{Inner, codec};
-use crate::backplane::{HistoryPage, HistoryRange, Publication, Unavailable};
+use crate::backplane::{HistoryPage, HistoryRange, PresenceSnapshot, Publication, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::{Member, now_ms};
+use crate::protocol::write::now_ms;
 
 /// The largest number that Lua counts to one by one. No history gets there, so an offset beyond it is as good as this
 /// one: not reached yet.
@@ -99,7 +99,7 @@ impl Inner {
         })
     }
 
-    pub(super) async fn members(&self, topic: &Topic) -> Result<Vec<Member>, Unavailable> {
+    pub(super) async fn members(&self, topic: &Topic) -> Result<PresenceSnapshot, Unavailable> {
         let members = self.feeds.names.members(topic);
         let mut command = redis::cmd("HGETALL");
         command.arg(&members);
@@ -107,13 +107,21 @@ impl Inner {
             Value::Map(pairs) => pairs,
             _ => Vec::new(),
         };
-        let member = |(session, value)| {
-            let (Value::BulkString(session), Value::BulkString(value)) = (session, value) else {
-                return None;
-            };
-            codec::read_member(std::str::from_utf8(&session).ok()?, std::str::from_utf8(&value).ok()?)
+        let mut snapshot = PresenceSnapshot {
+            members: Vec::with_capacity(pairs.len()),
+            version: 0,
         };
-        Ok(pairs.into_iter().filter_map(member).collect())
+        for pair in pairs {
+            let (Value::BulkString(session), Value::BulkString(value)) = pair else {
+                continue;
+            };
+            match (std::str::from_utf8(&session), std::str::from_utf8(&value)) {
+                (Ok(""), Ok(version)) => snapshot.version = version.parse().unwrap_or(0),
+                (Ok(session), Ok(value)) => snapshot.members.extend(codec::read_member(session, value)),
+                _ => {}
+            }
+        }
+        Ok(snapshot)
     }
 }
 
