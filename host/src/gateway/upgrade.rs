@@ -12,6 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Body as _;
 use tokio::net::TcpStream;
 use wire::handshake::{self, UpgradeRequest};
 
@@ -70,6 +71,13 @@ pub(super) fn answer(gateway: &Gateway, named: Option<&str>, request: Request) -
 
 fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Admissible, HttpRefusal> {
     let accept = accept(request)?;
+    if !request.body().is_end_stream() {
+        // RFC 9110 7.8: no protocol is switched before the whole request is there, and nobody here reads it.
+        return Err(HttpRefusal::new(
+            StatusCode::BAD_REQUEST,
+            "the request of an upgrade has no body",
+        ));
+    }
     let host = target::host(request)?;
     let directory = gateway.directory.load();
     let tenant = directory

@@ -114,6 +114,22 @@ async fn what_is_no_list_comes_once() {
 }
 
 #[tokio::test]
+async fn an_upgrade_has_no_body() {
+    let broker = Broker::start(CONFIG).await;
+    answers(
+        &broker,
+        "/ws",
+        &[
+            (&[b"Content-Length: 0"], 101),
+            (&[b"Content-Length: 5"], 400),
+            (&[b"Transfer-Encoding: chunked"], 400),
+            (&[b"Content-Length: 5", b"Expect: 100-continue"], 400),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused_and_not_overlooked() {
     let broker = Broker::start(CONFIG).await;
     answers(
