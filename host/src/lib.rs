@@ -28,5 +28,6 @@ pub mod shard;
 
 pub mod control;
 
+pub mod clock;
 pub mod observe;
 pub mod token;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Backplane, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 
 /// The messages of a topic come to a shard while this is alive.
 pub struct Interest {

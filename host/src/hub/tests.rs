@@ -9,7 +9,7 @@ use super::*;
 use crate::config::History;
 use crate::protocol::Position;
 use crate::protocol::names::Channel;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 
 struct Client {
     line: Rc<Line>,

@@ -4,6 +4,7 @@ use super::Session;
 use super::refusal::Refusal;
 use super::subscribe::check_presence;
 use crate::chain::Grant;
+use crate::clock::now_ms;
 use crate::protocol::names::Channel;
 use crate::protocol::{RequestId, write};
 
@@ -13,7 +14,7 @@ impl Session {
         check_presence(self.tenant.settings().channel(channel), grant)?;
         let topic = self.topic(channel);
         let members = self.shard.common.backplane.members(&topic).await?;
-        self.send(&write::presence(id, channel.as_str(), &members));
+        self.send(&write::presence(id, now_ms(), channel.as_str(), &members));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use super::Session;
 use super::refusal::Refusal;
 use crate::backplane::{Answer, Manner, Published};
 use crate::chain::Outcome;
+use crate::clock::now_ms;
 use crate::protocol::names::Channel;
 use crate::protocol::{Publish, RequestId, codes, write};
 
@@ -82,7 +83,7 @@ impl Session {
                 self.tenant.metrics.discarded.inc();
                 // An id like any other: who is discarded is not told.
                 let never_sent = self.shard.common.backplane.message_id();
-                self.send(&write::published(id, channel.as_str(), &never_sent, None, false));
+                self.send(&write::published(id, now_ms(), channel.as_str(), &never_sent, None, false));
                 return Ok(());
             }
         };
@@ -117,6 +118,7 @@ impl Session {
         self.tenant.metrics.published.inc();
         self.send(&write::published(
             id,
+            now_ms(),
             channel.as_str(),
             &published.id,
             published.position.as_ref(),

@@ -6,6 +6,7 @@ use super::Session;
 use super::connect::check_expiry;
 use super::refusal::Refusal;
 use crate::chain::Handshake;
+use crate::clock::now_ms;
 use crate::protocol::{RequestId, codes, write};
 
 impl Session {
@@ -22,7 +23,7 @@ impl Session {
             ));
         }
         self.clock.expire_at(identity.expires_ms);
-        self.send(&write::refreshed(id, identity.expires_ms));
+        self.send(&write::refreshed(id, now_ms(), identity.expires_ms));
         self.caller.identify(identity);
         self.set_alarm();
         Ok(())

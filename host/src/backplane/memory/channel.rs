@@ -12,7 +12,7 @@ use crate::backplane::{Manner, Page, Publication, Published, Query};
 use crate::chain::Message;
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 
 /// A channel's state.
 pub(super) struct ChannelState {

@@ -22,7 +22,7 @@ use super::{Answer, Backplane, Envelope, Manner, Page, Published, Query, Unavail
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 use channel::ChannelState;
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.

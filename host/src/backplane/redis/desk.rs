@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::config::ChannelSettings;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 
 /// Changes told to Redis at once.
 pub(super) const BATCH: usize = 512;

@@ -10,7 +10,8 @@ use crate::backplane::{Page, Publication, Query, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::{Member, now_ms};
+use crate::clock::now_ms;
+use crate::protocol::Member;
 
 /// The largest number that Lua counts to one by one.
 const COUNTABLE: u64 = 1 << 53;

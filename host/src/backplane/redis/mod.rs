@@ -47,7 +47,7 @@ use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
 use crate::observe::BackplaneMetrics;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 use crate::sandbox::shared::SharedStore;
 use desk::Desk;
 use ear::Queue;

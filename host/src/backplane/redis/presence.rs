@@ -14,7 +14,7 @@ use super::script::{BEAT, ENTER, EXIT, NOTE, REAP};
 use super::{Inner, codec};
 use crate::backplane::Unavailable;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 
 /// How often an instance says that it lives, and looks for those that do not.
 const BEAT_EVERY: Duration = Duration::from_secs(3);
