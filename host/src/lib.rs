@@ -5,19 +5,20 @@
 
 pub mod broker;
 pub mod cli;
-pub mod config;
+pub use ::config;
 
 pub mod gateway;
 
-pub mod wire;
+pub use ::wall_clock;
+pub use ::wire;
 
 pub mod session;
 
-pub mod protocol;
+pub use ::protocol;
 
-pub mod chain;
+pub use ::chain;
 
-pub mod sandbox;
+pub use ::sandbox;
 
 pub mod backplane;
 
@@ -28,6 +29,5 @@ pub mod shard;
 
 pub mod control;
 
-pub mod clock;
 pub mod observe;
 pub mod token;

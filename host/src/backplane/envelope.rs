@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::clock::now_ms;
 use crate::protocol::names::Topic;
 use crate::protocol::{Codec, Member, Position};
+use crate::wall_clock::now_ms;
 
 /// A message that was published.
 #[derive(Debug)]

@@ -18,9 +18,9 @@ pub use interest::{Interest, Presence};
 
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::Member;
 
 /// An answer that may need the network.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;

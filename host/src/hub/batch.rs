@@ -40,7 +40,9 @@ impl Batch {
     /// Joins a part of a turn; none if there is nothing to gain, or it is too much for one piece.
     pub(super) fn join(part: &[Envelope]) -> Option<Self> {
         let publications = || part.iter().filter_map(for_everyone);
-        let bytes = publications().map(|publication| message_frame(publication, Codec::Json).len()).sum();
+        let bytes = publications()
+            .map(|publication| message_frame(publication, Codec::Json).len())
+            .sum();
         if part.len() < 2 || bytes > BATCH_BYTES {
             return None;
         }

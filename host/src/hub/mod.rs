@@ -275,7 +275,10 @@ impl Listener {
             ephemeral: publication.ephemeral,
             news: false,
         };
-        match self.line.push_message(message_frame(publication, Codec::Json).clone(), policy) {
+        match self
+            .line
+            .push_message(message_frame(publication, Codec::Json).clone(), policy)
+        {
             Pushed::Queued => {
                 mark_dirty(&self.line, dirty);
                 return true;

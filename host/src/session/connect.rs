@@ -7,10 +7,10 @@ use super::seated::Seated;
 use super::subscribe::Joined;
 use super::{Ending, Session};
 use crate::chain::{Handshake, Identity};
-use crate::clock::now_ms;
 use crate::protocol::write::{self, Welcome};
 use crate::protocol::{Connect, RequestId, codes};
 use crate::registry::Guest;
+use crate::wall_clock::now_ms;
 
 impl Session {
     pub(super) async fn connect(&mut self, id: &RequestId, request: Connect) -> Option<Ending> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::Session;
-use crate::clock::now_ms;
 use crate::hub::Line;
 use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::write;
+use crate::wall_clock::now_ms;
 use crate::wire::{self, WireError};
 
 /// How long the last words may take to be written.

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::Session;
 use super::refusal::Refusal;
 use crate::backplane::{Publication, Query};
-use crate::clock::now_ms;
 use crate::hub::message_json;
 use crate::protocol::{HistoryRequest, RequestId, codes, write};
+use crate::wall_clock::now_ms;
 
 /// Messages of one answer, where the client names no limit.
 const DEFAULT_LIMIT: usize = 100;
@@ -61,10 +61,13 @@ impl Session {
 /// As many messages, as JSON, as one answer holds.
 pub fn fitting(messages: &[Arc<Publication>]) -> impl Iterator<Item = Bytes> {
     let mut room = ANSWER_BYTES;
-    messages.iter().map(|message| message_json(message)).take_while(move |json| {
-        // The first one always fits, so that whoever pages gets on.
-        let fits = json.len() <= room || room == ANSWER_BYTES;
-        room = room.saturating_sub(json.len());
-        fits
-    })
+    messages
+        .iter()
+        .map(|message| message_json(message))
+        .take_while(move |json| {
+            // The first one always fits, so that whoever pages gets on.
+            let fits = json.len() <= room || room == ANSWER_BYTES;
+            room = room.saturating_sub(json.len());
+            fits
+        })
 }

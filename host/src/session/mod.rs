@@ -28,11 +28,11 @@ pub use history::fitting;
 pub use opening::Opening;
 
 use crate::chain::{Caller, Handshake};
-use crate::clock::now_ms;
 use crate::hub::Line;
 use crate::protocol::names::Channel;
 use crate::protocol::{self, Body, Refused, Request, RequestId, codes, write};
 use crate::shard::{Listing, Shard, ShardTenant};
+use crate::wall_clock::now_ms;
 use crate::wire::{self, Decoder, Message, WireError};
 use clock::Clock;
 use ending::Ending;

@@ -4,9 +4,9 @@ use super::Session;
 use super::refusal::Refusal;
 use super::subscribe::check_presence;
 use crate::chain::Grant;
-use crate::clock::now_ms;
 use crate::protocol::names::Channel;
 use crate::protocol::{RequestId, write};
+use crate::wall_clock::now_ms;
 
 impl Session {
     pub(super) async fn presence(&mut self, id: &RequestId, channel: &Channel) -> Result<(), Refusal> {

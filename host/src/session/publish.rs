@@ -11,9 +11,9 @@ use super::Session;
 use super::refusal::Refusal;
 use crate::backplane::{Answer, Manner, Published};
 use crate::chain::Outcome;
-use crate::clock::now_ms;
 use crate::protocol::names::Channel;
 use crate::protocol::{Publish, RequestId, codes, write};
+use crate::wall_clock::now_ms;
 
 /// Publishes of one connection that are on their way at the same time at most.
 const UNDER_WAY: usize = 64;
@@ -83,7 +83,14 @@ impl Session {
                 self.tenant.metrics.discarded.inc();
                 // An id like any other: who is discarded is not told.
                 let never_sent = self.shard.common.backplane.message_id();
-                self.send(&write::published(id, now_ms(), channel.as_str(), &never_sent, None, false));
+                self.send(&write::published(
+                    id,
+                    now_ms(),
+                    channel.as_str(),
+                    &never_sent,
+                    None,
+                    false,
+                ));
                 return Ok(());
             }
         };

@@ -6,8 +6,8 @@ use super::Session;
 use super::connect::check_expiry;
 use super::refusal::Refusal;
 use crate::chain::Handshake;
-use crate::clock::now_ms;
 use crate::protocol::{RequestId, codes, write};
+use crate::wall_clock::now_ms;
 
 impl Session {
     pub(super) fn refresh(&mut self, id: &RequestId, token: String) -> Result<(), Refusal> {

@@ -11,12 +11,12 @@ use super::refusal::Refusal;
 use super::subscription::{Listening, Subscription};
 use crate::backplane::{Interest, Page, Presence, Query};
 use crate::chain::Grant;
-use crate::clock::now_ms;
 use crate::config::ChannelSettings;
 use crate::hub::message_json;
 use crate::protocol::names::{Channel, Topic};
 use crate::protocol::write::{self, Subscribed};
 use crate::protocol::{Member, Position, RequestId, Subscribe, codes};
+use crate::wall_clock::now_ms;
 
 /// A subscription that is held until its ack is queued.
 pub(super) struct Joined {

@@ -11,8 +11,8 @@ use super::keys::Keys;
 use crate::backplane::{Manner, Page, Publication, Published, Query};
 use crate::chain::Message;
 use crate::config::ChannelSettings;
-use crate::protocol::Position;
 use crate::protocol::Member;
+use crate::protocol::Position;
 
 /// A channel's state.
 pub(super) struct ChannelState {

@@ -21,8 +21,8 @@ use super::envelope::PresenceChange;
 use super::{Answer, Backplane, Envelope, Manner, Page, Published, Query, Unavailable};
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
-use crate::protocol::names::Topic;
 use crate::protocol::Member;
+use crate::protocol::names::Topic;
 use channel::ChannelState;
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.

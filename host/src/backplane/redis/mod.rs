@@ -46,15 +46,15 @@ use super::{Answer, Backplane, Envelope, Manner, Page, Published, Query, Unavail
 use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
 use crate::observe::BackplaneMetrics;
-use crate::protocol::names::Topic;
 use crate::protocol::Member;
-use crate::sandbox::shared::SharedStore;
+use crate::protocol::names::Topic;
 use desk::Desk;
 use ear::Queue;
 use feeds::{Feeds, Joined};
 use lanes::Lanes;
 use names::Names;
 use notes::Notes;
+use plugin_store::shared::SharedStore;
 use probe::Probes;
 pub(crate) use script::{Call, Script};
 pub(crate) use servers::Servers;

@@ -1,0 +1,325 @@
+//! Replies and pushes to JSON text. Each function gives a whole envelope, to be framed and sent as it is; `ts`
+//! is the time that it carries, in milliseconds since the Unix epoch.
+
+use super::codes::{CloseCode, ErrorCode};
+use super::member::Member;
+use super::object::Object;
+use super::request::{Position, RequestId};
+use super::{FEATURES, VERSION};
+
+/// A message as receivers see it.
+#[derive(Clone, Copy, Debug)]
+pub struct MessagePush<'a> {
+    /// The same for every receiver.
+    pub id: &'a str,
+    /// When it was published.
+    pub ts: u64,
+    /// Its channel.
+    pub channel: &'a str,
+    /// JSON text.
+    pub data: &'a [u8],
+    /// Where it stands in the channel's history, if there is one.
+    pub position: Option<&'a Position>,
+    /// Who said it.
+    pub from: Option<&'a Member>,
+    /// What plugins added.
+    pub tags: &'a [(String, String)],
+}
+
+/// What an `error` reply says.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorReply<'a> {
+    /// The code.
+    pub code: u16,
+    /// A `snake_case_word`.
+    pub reason: &'a str,
+    /// For a person.
+    pub message: &'a str,
+    /// Whether to try again.
+    pub retry: bool,
+    /// When.
+    pub retry_after_ms: Option<u64>,
+    /// Which plugin refused.
+    pub plugin: Option<&'a str>,
+}
+
+impl<'a> ErrorReply<'a> {
+    /// An error of the protocol's own table.
+    pub fn new(code: ErrorCode, message: &'a str) -> Self {
+        Self {
+            code: code.number,
+            reason: code.reason,
+            message,
+            retry: code.retry,
+            retry_after_ms: None,
+            plugin: None,
+        }
+    }
+
+    fn write(&self, object: &mut Object<'_>) {
+        object.number("code", self.code.into());
+        object.text("reason", self.reason);
+        object.text("message", self.message);
+        object.flag("retry", self.retry);
+        object.number_if("retry_after_ms", self.retry_after_ms);
+        object.text_if("plugin", self.plugin);
+    }
+}
+
+/// The ack of `connect`.
+#[derive(Clone, Debug)]
+pub struct Welcome<'a> {
+    /// The session's id.
+    pub session: &'a str,
+    /// The node's name.
+    pub node: &'a str,
+    /// Who the client is.
+    pub user: Option<&'a str>,
+    /// Between two heartbeats.
+    pub ping_ms: u64,
+    /// When the session ends unless it is refreshed.
+    pub expires_at: Option<u64>,
+    /// Bytes of an envelope at most.
+    pub message_bytes: u64,
+    /// Channels of this connection at most.
+    pub channels: u64,
+    /// Publishes a second, if limited.
+    pub publish_per_second: Option<u64>,
+    /// One for each channel that `connect` named; absent when it named none.
+    pub subscriptions: Option<&'a [Subscription]>,
+}
+
+/// What became of one channel of `connect.subscribe`: the JSON text of an ack payload, or an error.
+#[derive(Clone, Debug)]
+pub struct Subscription(pub Vec<u8>);
+
+/// `ack` with the payload of `connect`.
+pub fn welcome(id: &RequestId, ts: u64, welcome: &Welcome<'_>) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
+        payload.text("session", welcome.session);
+        payload.text("node", welcome.node);
+        payload.text_if("user", welcome.user);
+        payload.number("version", VERSION.into());
+        payload.number("ping_ms", welcome.ping_ms);
+        payload.number_if("expires_at", welcome.expires_at);
+        payload.object("limits", |limits| {
+            limits.number("message_bytes", welcome.message_bytes);
+            limits.number("channels", welcome.channels);
+            limits.number_if("publish_per_second", welcome.publish_per_second);
+        });
+        payload.list("features", FEATURES, |buffer, feature| {
+            super::object::text(buffer, feature)
+        });
+        if let Some(subscriptions) = welcome.subscriptions {
+            payload.list("subscriptions", subscriptions, |buffer, one| {
+                buffer.extend_from_slice(&one.0)
+            });
+        }
+    })
+}
+
+/// The ack of `subscribe`.
+#[derive(Clone, Debug, Default)]
+pub struct Subscribed<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// Where its history stands, if it has one.
+    pub position: Option<&'a Position>,
+    /// Whether the client now has everything since the position it named; absent when it named none.
+    pub recovered: Option<bool>,
+    /// What it missed: message pushes, oldest first, as JSON.
+    pub messages: Option<&'a [bytes::Bytes]>,
+    /// Who is there, if asked.
+    pub presence: Option<&'a [Member]>,
+}
+
+/// The payload of a `subscribe` ack, which also stands in the ack of `connect`.
+pub fn subscribed_payload(subscribed: &Subscribed<'_>) -> Subscription {
+    let mut buffer = Vec::with_capacity(128);
+    let mut payload = Object::open(&mut buffer);
+    payload.text("channel", subscribed.channel);
+    position(&mut payload, subscribed.position);
+    if let Some(recovered) = subscribed.recovered {
+        payload.flag("recovered", recovered);
+    }
+    if let Some(messages) = subscribed.messages {
+        payload.list("messages", messages, |buffer, message| {
+            buffer.extend_from_slice(message)
+        });
+    }
+    if let Some(members) = subscribed.presence {
+        payload.list("presence", members, member);
+    }
+    payload.close();
+    Subscription(buffer)
+}
+
+/// The place of a refused channel in the ack of `connect`.
+pub fn refused_subscription(channel: &str, error: &ErrorReply<'_>) -> Subscription {
+    let mut buffer = Vec::with_capacity(128);
+    let mut payload = Object::open(&mut buffer);
+    payload.text("channel", channel);
+    payload.object("error", |object| error.write(object));
+    payload.close();
+    Subscription(buffer)
+}
+
+/// `ack` with the payload of `subscribe`.
+pub fn subscribed(id: &RequestId, ts: u64, subscription: &Subscription) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(64 + subscription.0.len());
+    let mut envelope = Object::open(&mut buffer);
+    envelope.text("type", "ack");
+    envelope.json("id", id.as_json());
+    envelope.number("ts", ts);
+    envelope.json("payload", &subscription.0);
+    envelope.close();
+    buffer
+}
+
+/// `ack` of `unsubscribe`.
+pub fn unsubscribed_ack(id: &RequestId, ts: u64, channel: &str) -> Vec<u8> {
+    reply("ack", id, ts, |payload| payload.text("channel", channel))
+}
+
+/// `ack` of `publish`.
+pub fn published(
+    id: &RequestId,
+    ts: u64,
+    channel: &str,
+    message: &str,
+    at: Option<&Position>,
+    duplicate: bool,
+) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
+        payload.text("channel", channel);
+        payload.text("message", message);
+        position(payload, at);
+        if duplicate {
+            payload.flag("duplicate", true);
+        }
+    })
+}
+
+/// `ack` of `presence`.
+pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
+        payload.text("channel", channel);
+        payload.list("members", members, member);
+        payload.number("count", members.len() as u64);
+    })
+}
+
+/// `ack` of `history`; `messages` are message pushes as JSON.
+pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: &[bytes::Bytes]) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
+        payload.text("channel", channel);
+        position(payload, Some(newest));
+        payload.list("messages", messages, |buffer, message| {
+            buffer.extend_from_slice(message)
+        });
+    })
+}
+
+/// `ack` of `refresh`.
+pub fn refreshed(id: &RequestId, ts: u64, expires_at: Option<u64>) -> Vec<u8> {
+    reply("ack", id, ts, |payload| payload.number_if("expires_at", expires_at))
+}
+
+/// `ack` of `ping`.
+pub fn pong(id: &RequestId, ts: u64) -> Vec<u8> {
+    reply("ack", id, ts, |_| {})
+}
+
+/// `error`
+pub fn error(id: &RequestId, ts: u64, error: &ErrorReply<'_>) -> Vec<u8> {
+    reply("error", id, ts, |payload| error.write(payload))
+}
+
+/// `message`
+pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(192 + push.data.len());
+    let mut envelope = Object::open(&mut buffer);
+    envelope.text("type", "message");
+    envelope.text("id", push.id);
+    envelope.number("ts", push.ts);
+    envelope.text("channel", push.channel);
+    envelope.json("payload", push.data);
+    position(&mut envelope, push.position);
+    if let Some(from) = push.from {
+        envelope.object("from", |object| member_fields(object, from));
+    }
+    if !push.tags.is_empty() {
+        envelope.object("tags", |tags| {
+            for (key, value) in push.tags {
+                tags.text(key, value);
+            }
+        });
+    }
+    envelope.close();
+    buffer
+}
+
+/// `join` or `leave`
+pub fn presence_change(ts: u64, joined: bool, channel: &str, who: &Member) -> Vec<u8> {
+    push(if joined { "join" } else { "leave" }, ts, Some(channel), |payload| {
+        member_fields(payload, who)
+    })
+}
+
+/// `unsubscribed`
+pub fn unsubscribed(ts: u64, channel: &str, code: CloseCode) -> Vec<u8> {
+    push("unsubscribed", ts, Some(channel), |payload| {
+        payload.number("code", code.number.into());
+        payload.text("reason", code.reason);
+    })
+}
+
+/// `disconnect`
+pub fn disconnect(ts: u64, code: CloseCode, retry_after_ms: Option<u64>) -> Vec<u8> {
+    push("disconnect", ts, None, |payload| {
+        payload.number("code", code.number.into());
+        payload.text("reason", code.reason);
+        payload.flag("reconnect", code.reconnect);
+        payload.number_if("retry_after_ms", retry_after_ms);
+    })
+}
+
+fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(160);
+    let mut envelope = Object::open(&mut buffer);
+    envelope.text("type", kind);
+    envelope.json("id", id.as_json());
+    envelope.number("ts", ts);
+    envelope.object("payload", write);
+    envelope.close();
+    buffer
+}
+
+fn push(kind: &str, ts: u64, channel: Option<&str>, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(160);
+    let mut envelope = Object::open(&mut buffer);
+    envelope.text("type", kind);
+    envelope.number("ts", ts);
+    envelope.text_if("channel", channel);
+    envelope.object("payload", write);
+    envelope.close();
+    buffer
+}
+
+fn position(object: &mut Object<'_>, position: Option<&Position>) {
+    if let Some(position) = position {
+        object.text("epoch", &position.epoch);
+        object.number("offset", position.offset);
+    }
+}
+
+fn member(buffer: &mut Vec<u8>, who: &Member) {
+    let mut object = Object::open(buffer);
+    member_fields(&mut object, who);
+    object.close();
+}
+
+fn member_fields(object: &mut Object<'_>, who: &Member) {
+    object.text_if("user", who.user.as_deref());
+    object.text("session", &who.session);
+}
