@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use crate::backplane::{Backplane, Envelope, HistoryRange, Interest, PublishOptions, Published, Reply};
 use crate::chain::{Caller, Chain, Defaults, Outcome};
 use crate::config::{ChannelSettings, History};
+use crate::protocol::Member;
 use crate::protocol::names::{Channel, Topic};
-use crate::protocol::write::Member;
 
 /// A backplane for two shards, and what each of them is sent.
 pub(in crate::backplane) struct Bench {
@@ -121,8 +121,8 @@ pub(super) fn text(envelope: &Envelope) -> String {
     match envelope {
         Envelope::Message(publication) => String::from_utf8(publication.data.to_vec()).unwrap(),
         Envelope::Presence(change) => {
-            let joined = change.frame.windows(6).any(|word| word == b"\"join\"");
-            format!("{} {}", if joined { "join" } else { "leave" }, change.member.session)
+            let kind = if change.joined { "join" } else { "leave" };
+            format!("{kind} {}", change.member.session)
         }
         Envelope::Lost(topic) => format!("lost {topic}"),
     }

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 use channel::ChannelState;
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.

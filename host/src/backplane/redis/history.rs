@@ -10,7 +10,7 @@ use crate::backplane::{HistoryPage, HistoryRange, PresenceSnapshot, Publication,
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// The largest number that Lua counts to one by one. No history gets there, so an offset beyond it is as good as this
 /// one: not reached yet.
