@@ -30,13 +30,10 @@ pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Se
 /// Order: the publishes of a channel reach every shard in one order, that of their offsets.
 /// A shard is reached by what is published after its `join` answered, until its `leave`.
 pub trait Backplane: Send + Sync {
-    /// Accepts a message: when this answers, it has its place in the channel's order and history.
+    /// Accepts a message: when this answers, it has its place in the channel's order and history. Many may be pending at
+    /// the same time: those of one channel take their places in the order in which their replies were first polled, and
+    /// need no further poll for it. One that is dropped before it was answered may or may not happen.
     fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published>;
-
-    /// Whether a message has its turn once its answer was asked for, behind all those of its channel that were
-    /// asked for before, and takes it by itself. Else a publisher waits for each answer, or its messages may pass
-    /// each other.
-    fn takes_turns(&self) -> bool;
 
     /// An id as the next message would get.
     fn message_id(&self) -> Arc<str>;

@@ -12,9 +12,7 @@ pub(super) use delivery::what_is_said_in_one_breath_keeps_its_order;
 pub(super) async fn suite(mut bench: Bench) {
     delivery::a_shard_is_reached_between_join_and_leave(&mut bench).await;
     delivery::offsets_count_up_by_one_and_order_is_the_same_everywhere(&mut bench).await;
-    if bench.backplane.takes_turns() {
-        what_is_said_in_one_breath_keeps_its_order(&mut bench).await;
-    }
+    what_is_said_in_one_breath_keeps_its_order(&mut bench).await;
     delivery::tenants_do_not_meet(&mut bench).await;
     history::history_keeps_the_newest(&mut bench).await;
     history::recovery_is_whole_or_says_so(&mut bench).await;

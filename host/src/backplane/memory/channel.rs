@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 
 use super::keys::Keys;
+use super::pending::Pending;
 use crate::backplane::{HistoryPage, HistoryRange, Publication, PublishOptions, Published};
 use crate::chain::Message;
 use crate::config::ChannelSettings;
@@ -26,6 +27,8 @@ pub(super) struct ChannelState {
     /// Joins by shard.
     joins: Vec<u32>,
     members: IndexMap<Arc<str>, Member, foldhash::fast::RandomState>,
+    /// What waits for room, in the channel's order.
+    pub pending: VecDeque<Pending>,
 }
 
 impl ChannelState {
@@ -39,6 +42,7 @@ impl ChannelState {
             keys: Keys::default(),
             joins: vec![0; shards],
             members: IndexMap::default(),
+            pending: VecDeque::new(),
         }
     }
 
@@ -47,6 +51,7 @@ impl ChannelState {
         self.keys.expire(now);
         self.joins.iter().any(|joins| *joins > 0)
             || !self.members.is_empty()
+            || !self.pending.is_empty()
             || !self.keys.is_empty()
             || self.kept_until.is_some_and(|until| now < until)
     }
@@ -145,6 +150,11 @@ impl ChannelState {
     pub fn interested(&self) -> impl Iterator<Item = usize> {
         let joined = self.joins.iter().enumerate().filter(|(_, joins)| **joins > 0);
         joined.map(|(shard, _)| shard)
+    }
+
+    /// Whether `member` is there.
+    pub fn has(&self, member: &Member) -> bool {
+        self.members.contains_key(&member.session)
     }
 
     /// Whether `member` was not there yet.

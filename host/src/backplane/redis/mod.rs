@@ -174,10 +174,6 @@ impl Backplane for RedisBackplane {
         Box::pin(async move { self.0.publish(permit.redeem(), &options).await })
     }
 
-    fn takes_turns(&self) -> bool {
-        true
-    }
-
     fn message_id(&self) -> Arc<str> {
         self.0.unique()
     }
