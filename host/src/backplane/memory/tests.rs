@@ -2,8 +2,14 @@
 
 use futures_util::FutureExt;
 
-use super::*;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::MemoryBackplane;
+use super::state::{PENDING_BYTES, SWEEP_EVERY};
 use crate::backplane::conformance::{Bench, member, options, suite, topic, with_history};
+use crate::backplane::{Backplane, HistoryRange, PublishOptions};
 use crate::backplane::{Interest, Presence};
 
 fn bench(inbox: usize) -> (Bench, Arc<MemoryBackplane>) {
