@@ -47,7 +47,9 @@ impl Hook for Scripted {
     }
     fn judged(&mut self, hook: HookKind, outcome: Result<(), &Fault>) {
         let outcome = outcome.map_or_else(ToString::to_string, |()| "good".to_owned());
-        self.seen.borrow_mut().push(format!("judged {}: {outcome}", hook.name()));
+        self.seen
+            .borrow_mut()
+            .push(format!("judged {}: {outcome}", hook.name()));
     }
     fn evict_idle(&mut self, _: Instant) {}
 }

@@ -170,11 +170,19 @@ impl Slot {
 
 impl Hook for Slot {
     fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
-        self.call(HookKind::Connect, |instance| instance.connect(handshake, caller), |_| false)
+        self.call(
+            HookKind::Connect,
+            |instance| instance.connect(handshake, caller),
+            |_| false,
+        )
     }
 
     fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
-        self.call(HookKind::Subscribe, |instance| instance.subscribe(caller, channel), |_| false)
+        self.call(
+            HookKind::Subscribe,
+            |instance| instance.subscribe(caller, channel),
+            |_| false,
+        )
     }
 
     fn publish(&mut self, caller: &Arc<Caller>, channel: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
@@ -186,7 +194,11 @@ impl Hook for Slot {
     }
 
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault> {
-        self.call(HookKind::Disconnect, |instance| instance.disconnect(caller, code), |_| false)?;
+        self.call(
+            HookKind::Disconnect,
+            |instance| instance.disconnect(caller, code),
+            |_| false,
+        )?;
         Ok(())
     }
 
