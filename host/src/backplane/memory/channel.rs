@@ -24,7 +24,7 @@ pub(super) struct ChannelState {
     /// A channel that had a history keeps its epoch this long after it was last used.
     kept_until: Option<Instant>,
     keys: Keys,
-    /// Joins by shard.
+    /// Subscribers on each shard.
     joins: Vec<u32>,
     members: IndexMap<Arc<str>, Member, foldhash::fast::RandomState>,
     /// What waits for room, in the channel's order.
@@ -131,12 +131,12 @@ impl ChannelState {
         }
     }
 
-    /// One more subscriber on `shard`.
+    /// Counts a subscriber on `shard`.
     pub fn join(&mut self, shard: usize) {
         self.joins[shard] += 1;
     }
 
-    /// One less.
+    /// Takes a subscriber on `shard` back.
     pub fn leave(&mut self, shard: usize) {
         self.joins[shard] = self.joins[shard].saturating_sub(1);
     }
@@ -167,7 +167,7 @@ impl ChannelState {
         self.members.swap_remove(&member.session).is_some()
     }
 
-    /// Who is there.
+    /// Everybody who is present.
     pub fn members(&self) -> Vec<Member> {
         self.members.values().cloned().collect()
     }

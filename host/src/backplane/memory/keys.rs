@@ -10,7 +10,6 @@ use crate::backplane::Published;
 /// Keys a channel remembers at most; beyond it the oldest is forgotten before its window ends.
 const KEYS: usize = 65_536;
 
-/// Keys with their windows.
 #[derive(Default)]
 pub(super) struct Keys {
     published: HashMap<Box<str>, Published, RandomState>,
@@ -39,7 +38,6 @@ impl Keys {
         self.published.insert(key, published);
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
