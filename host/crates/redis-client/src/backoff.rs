@@ -7,9 +7,16 @@ const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_millis(800);
 
 /// Waits between tries.
-pub(super) struct Backoff(Duration);
+pub struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Backoff {
+    /// Waits that begin short.
     pub fn new() -> Self {
         Self(FIRST)
     }
@@ -28,7 +35,7 @@ impl Backoff {
 }
 
 /// Something from half to all of `time`.
-pub(super) fn jittered(time: Duration) -> Duration {
+pub fn jittered(time: Duration) -> Duration {
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(2);
     let random = getrandom::u64().unwrap_or_default();
     Duration::from_millis(millis / 2 + random % (millis / 2 + 1))

@@ -1,40 +1,16 @@
 //! The Lua scripts: each a step that happens whole or not at all, sent by its digest.
 
-use std::sync::LazyLock;
-
 use redis::{Cmd, ToRedisArgs};
 use sha1::{Digest, Sha1};
 
 /// A script and its digest.
-pub(crate) struct Script {
+pub struct Script {
     text: &'static str,
     digest: String,
 }
 
-/// Accepts messages.
-pub(super) static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("publish.lua")));
-/// Reads a history.
-pub(super) static HISTORY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("history.lua")));
-/// Remembers where an instance has sessions.
-pub(super) static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("note.lua")));
-/// Makes a session present.
-pub(super) static ENTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("enter.lua")));
-/// Ends its presence.
-pub(super) static EXIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("exit.lua")));
-/// Ends the presences of an instance that is gone.
-pub(super) static REAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("reap.lua")));
-
-/// Says that an instance lives.
-pub(super) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));
-
-/// Lists the instances that live.
-pub(super) static LIVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("live.lua")));
-
-/// Something else answers to a script's name.
-pub(super) const NOT_THE_SCRIPT: &str = "an answer that is none of the script's";
-
 /// A script with what it is called with.
-pub(crate) struct Call {
+pub struct Call {
     script: &'static Script,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
@@ -43,6 +19,7 @@ pub(crate) struct Call {
 }
 
 impl Script {
+    /// The script with this text.
     pub fn new(text: &'static str) -> Self {
         let digest = Sha1::digest(text.as_bytes());
         let digest = digest
@@ -87,12 +64,12 @@ impl Call {
     }
 
     /// The command for a server of this run that has the script.
-    pub fn by_digest(&self, run: &str) -> Cmd {
+    pub(crate) fn by_digest(&self, run: &str) -> Cmd {
         self.command("EVALSHA", &self.script.digest, run)
     }
 
     /// The command for a server that lost it, and has it from then on.
-    pub fn by_text(&self, run: &str) -> Cmd {
+    pub(crate) fn by_text(&self, run: &str) -> Cmd {
         self.command("EVAL", self.script.text, run)
     }
 
