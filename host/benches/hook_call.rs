@@ -6,10 +6,11 @@ mod bare;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plugin_store::{Clock, PluginStores};
 use serde_json::{Value, json};
 use sluicegate::chain::{Caller, Hook};
 use sluicegate::observe::Metrics;
-use sluicegate::sandbox::{Capabilities, Clock, Grants, Link, Meter, Sandbox, SandboxOptions, Slot};
+use sluicegate::sandbox::{BindingOptions, Grants, Meter, Sandbox, SandboxOptions, Slot};
 
 use bare::{Bare, CHANNEL, GUEST, payload, race};
 
@@ -19,7 +20,7 @@ const ROUNDS: u32 = 15;
 fn slot() -> Slot {
     let sandbox = Sandbox::new(SandboxOptions::default()).expect("the engine starts");
     let plugin = sandbox.load("allow", GUEST.as_bytes()).expect("the guest loads");
-    let link = Link {
+    let options = BindingOptions {
         tenant: "bench".into(),
         hooks: None,
         deadline: Duration::from_millis(5),
@@ -29,7 +30,7 @@ fn slot() -> Slot {
     };
     let meter = Meter::new(&Metrics::new().registry).expect("a fresh registry");
     let binding = plugin
-        .bind(link, &Capabilities::new(Clock::System), &meter)
+        .bind(options, &PluginStores::in_memory(Clock::System), &meter)
         .expect("the guest starts");
     binding.slot()
 }

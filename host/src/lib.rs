@@ -5,19 +5,19 @@
 
 pub mod broker;
 pub mod cli;
-pub mod config;
+pub use ::config;
 
 pub mod gateway;
 
-pub mod wire;
+pub use ::wire;
 
 pub mod session;
 
-pub mod protocol;
+pub use ::protocol;
 
-pub mod chain;
+pub use ::chain;
 
-pub mod sandbox;
+pub use ::sandbox;
 
 pub mod backplane;
 

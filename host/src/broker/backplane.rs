@@ -15,8 +15,8 @@ use crate::control::{Bus, ClusterBus, Local, LocalBus, NodeReport, Order};
 use crate::observe::{BackplaneMetrics, Metrics};
 use crate::registry::Registry;
 use crate::registry::redis::RedisCluster;
-use crate::sandbox::shared::SharedStore;
 use crate::shard::Banned;
+use plugin_store::shared::SharedStore;
 
 /// What joins this node to others.
 pub(super) struct Joint {

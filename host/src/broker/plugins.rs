@@ -4,18 +4,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use plugin_store::shared::SharedStore;
+use plugin_store::{Clock, PluginStores};
+
 use super::BrokerError;
 use crate::chain::{Chain, Defaults, FaultRules, Link};
 use crate::config::{BackplaneKind, Capability, ChainEntry, Config, Problem, Problems, Tenant};
 use crate::observe::Metrics;
-use crate::sandbox::shared::SharedStore;
-use crate::sandbox::{self, Binding, Capabilities, Clock, Grants, Meter, Plugin, Sandbox, SandboxOptions};
+use crate::sandbox::{Binding, BindingOptions, Grants, Meter, Plugin, Sandbox, SandboxOptions};
 use crate::shard::NewTenant;
 
 /// Where plugins run. Lives as long as the broker, so what plugins keep survives a reload.
 pub struct Plugins {
     sandbox: Arc<Sandbox>,
-    capabilities: Arc<Capabilities>,
+    stores: Arc<PluginStores>,
     meter: Arc<Meter>,
 }
 
@@ -58,20 +60,20 @@ impl Plugins {
             cache_dir: config.server.plugin_cache.clone(),
             ..SandboxOptions::default()
         })?;
-        let capabilities = match config.backplane {
-            BackplaneKind::Memory => Capabilities::new(Clock::System),
-            BackplaneKind::Redis(_) => Capabilities::shared(Clock::System)?,
+        let stores = match config.backplane {
+            BackplaneKind::Memory => PluginStores::in_memory(Clock::System),
+            BackplaneKind::Redis(_) => PluginStores::shared(Clock::System)?,
         };
         Ok(Self {
             sandbox,
-            capabilities,
+            stores,
             meter: Meter::new(&metrics.registry).expect("the sandbox's metric names are its own"),
         })
     }
 
     /// Where plugins keep what all nodes share. Until then such a store does not answer them.
     pub fn connect(&self, store: Arc<dyn SharedStore>) {
-        self.capabilities.connect(store);
+        self.stores.connect(store);
     }
 
     /// Loads the config's plugins and binds them to its tenants: all of them, or every problem.
@@ -97,7 +99,7 @@ impl Plugins {
                 let Some(plugin) = loaded.get(&entry.plugin) else {
                     continue;
                 };
-                match plugin.bind(sandbox_link(tenant, entry), &self.capabilities, &self.meter) {
+                match plugin.bind(binding_options(tenant, entry), &self.stores, &self.meter) {
                     Ok(binding) => links.push(BoundLink {
                         binding,
                         on_fault: entry.on_fault,
@@ -156,8 +158,8 @@ impl BoundLink {
     }
 }
 
-fn sandbox_link(tenant: &Tenant, entry: &ChainEntry) -> sandbox::Link {
-    sandbox::Link {
+fn binding_options(tenant: &Tenant, entry: &ChainEntry) -> BindingOptions {
+    BindingOptions {
         tenant: tenant.name.clone(),
         hooks: entry.hooks,
         deadline: entry.deadline,

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::Bus;
 use super::local::{Local, ORDER_WAIT};
 use super::order::{NodeReport, Order, Report};
-use crate::backplane::{Answer, Nodes};
+use crate::backplane::{Nodes, Reply};
 
 /// How long reports may take: as long as a node takes at most, and the way there and back.
 const REPORT_WAIT: Duration = ORDER_WAIT.saturating_add(Duration::from_secs(1));
@@ -115,7 +115,7 @@ impl ClusterBus {
 }
 
 impl Bus for ClusterBus {
-    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>> {
+    fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>> {
         Box::pin(async move {
             let live = self.nodes.live().await?;
             let number = self.orders.fetch_add(1, Ordering::Relaxed);

@@ -18,7 +18,7 @@ pub use local::{Local, ORDER_WAIT};
 pub use merge::{Page, channels, connections, counts, done, unreached};
 pub use order::{ChannelEntry, Connection, NodeCount, NodeReport, Order, Report};
 
-use crate::backplane::Answer;
+use crate::backplane::Reply;
 
 /// Longest page of a list.
 pub const PAGE_ENTRIES: usize = 1000;
@@ -28,7 +28,7 @@ pub trait Bus: Send + Sync {
     /// Has every node carry out `order`: one report for each node that is known, of those that did not
     /// answer in time as well. No node is told twice. The error is for a bus that reaches nobody, this node
     /// included.
-    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>>;
+    fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>>;
 }
 
 /// The bus of a single node.
@@ -42,7 +42,7 @@ impl LocalBus {
 }
 
 impl Bus for LocalBus {
-    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>> {
+    fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>> {
         Box::pin(async move { Ok(vec![self.0.report(&order).await]) })
     }
 }

@@ -47,7 +47,7 @@ struct Confined {
 const CONFINED: [Confined; 4] = [
     Confined {
         name: "wasmtime",
-        places: &["host/src/sandbox/", "host/src/sandbox.rs", "host/benches/"],
+        places: &["host/crates/sandbox/", "host/benches/"],
         why: "the engine can be changed only while a single room knows it",
     },
     Confined {
@@ -74,7 +74,7 @@ const CONFINED: [Confined; 4] = [
 ];
 
 /// Rooms that turn values into values.
-const PURE: [&str; 3] = ["host/src/wire", "host/src/protocol", "host/src/chain"];
+const PURE: [&str; 3] = ["host/crates/wire", "host/crates/protocol", "host/crates/chain"];
 /// What does I/O, and what of it is harmless.
 const IO: [&str; 7] = [
     "tokio::net",

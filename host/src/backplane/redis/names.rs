@@ -5,7 +5,7 @@
 //! channel or key makes two names one.
 
 use crate::protocol::names::{Channel, Topic};
-use crate::sandbox::Place;
+use plugin_store::StoreId;
 
 /// The names under one prefix.
 #[derive(Clone, Debug)]
@@ -68,22 +68,22 @@ impl Names {
     }
 
     /// A value of a plugin in a tenant.
-    pub fn value(&self, place: &Place, key: &str) -> String {
+    pub fn value(&self, place: &StoreId, key: &str) -> String {
         format!("{}:{key}", self.kept("v", place))
     }
 
     /// When each of a plugin's values ends.
-    pub fn value_ends(&self, place: &Place) -> String {
+    pub fn value_ends(&self, place: &StoreId) -> String {
         self.kept("ve", place)
     }
 
     /// How large each of a plugin's values is.
-    pub fn value_sizes(&self, place: &Place) -> String {
+    pub fn value_sizes(&self, place: &StoreId) -> String {
         self.kept("vs", place)
     }
 
     /// A bucket of a plugin in a tenant. Its tag is all of it, so that buckets are spread over servers.
-    pub fn bucket(&self, place: &Place, key: &str) -> String {
+    pub fn bucket(&self, place: &StoreId, key: &str) -> String {
         format!("{}:l:{}/{}/{key}", self.prefix, place.0, place.1)
     }
 
@@ -102,7 +102,7 @@ impl Names {
     }
 
     // Neither tenants nor plugins have a slash or a brace in their names.
-    fn kept(&self, kind: &str, (tenant, plugin): &Place) -> String {
+    fn kept(&self, kind: &str, (tenant, plugin): &StoreId) -> String {
         format!("{}:{kind}:{{{tenant}/{plugin}}}", self.prefix)
     }
 

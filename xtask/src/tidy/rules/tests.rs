@@ -34,9 +34,9 @@ fn crates_stay_in_their_rooms() {
         "host/src/session/mod.rs",
         "fn f() -> wasmtime::Result<()> {}",
         1,
-        "host/src/sandbox/",
+        "host/crates/sandbox/src/",
     );
-    is_fine("host/src/sandbox/engine.rs", "use wasmtime::Engine;");
+    is_fine("host/crates/sandbox/src/engine.rs", "use wasmtime::Engine;");
     breaks("host/src/hub/mod.rs", "use redis::AsyncCommands;", 1, "redis");
     is_fine("host/src/backplane/redis/publish.rs", "use redis::AsyncCommands;");
     is_fine("host/src/registry/redis.rs", "use redis::AsyncCommands;");
@@ -72,20 +72,20 @@ fn a_room_of_ours_may_be_named_like_a_crate() {
 #[test]
 fn pure_rooms_do_no_io() {
     breaks(
-        "host/src/wire/frame.rs",
+        "host/crates/wire/src/frame.rs",
         "use tokio::{net::TcpStream, time};",
         1,
         "tokio::net::TcpStream",
     );
     breaks(
-        "host/src/protocol/mod.rs",
+        "host/crates/protocol/src/lib.rs",
         "fn f() {\n    std::fs::read(\"x\");\n}",
         2,
         "std::fs",
     );
-    breaks("host/src/chain/mod.rs", "use std::net;", 1, "std::net");
-    breaks("host/src/chain/mod.rs", "use tokio::fs;", 1, "tokio::fs");
-    is_fine("host/src/protocol/mod.rs", "use std::net::{IpAddr, SocketAddr};");
+    breaks("host/crates/chain/src/lib.rs", "use std::net;", 1, "std::net");
+    breaks("host/crates/chain/src/lib.rs", "use tokio::fs;", 1, "tokio::fs");
+    is_fine("host/crates/protocol/src/lib.rs", "use std::net::{IpAddr, SocketAddr};");
     is_fine("host/src/gateway/accept.rs", "use tokio::net::TcpListener;");
 }
 

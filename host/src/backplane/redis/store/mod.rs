@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use super::names::Names;
 use super::servers::Servers;
-use crate::sandbox::Place;
-use crate::sandbox::shared::{NoAnswer, Question, SharedStore, Then};
+use plugin_store::StoreId;
+use plugin_store::shared::{NoReply, OnReply, SharedStore, StoreRequest};
 
 /// Questions under way at once; one more is refused, because it would wait behind all of them.
 const UNDER_WAY: usize = 1024;
@@ -42,8 +42,8 @@ impl Store {
 }
 
 impl SharedStore for Store {
-    fn ask(&self, place: &Place, question: Question, then: Then) -> bool {
-        let asked = questions::ask(&self.names, place, question);
+    fn send(&self, id: &StoreId, request: StoreRequest, on_reply: OnReply) -> bool {
+        let asked = questions::ask(&self.names, id, request);
         let link = self.servers.link_of(asked.key());
         if link.is_none_or(|link| link.server().is_none()) {
             return false;
@@ -54,14 +54,14 @@ impl SharedStore for Store {
         let servers = self.servers.clone();
         self.runtime.spawn(async move {
             let answer = match asked.run(&servers).await {
-                Ok(answer) => questions::read(answer).ok_or(NoAnswer),
+                Ok(answer) => questions::read(answer).ok_or(NoReply),
                 Err(error) => {
                     tracing::debug!(%error, "a plugin's question has no answer");
-                    Err(NoAnswer)
+                    Err(NoReply)
                 }
             };
             drop(permit);
-            then(answer);
+            on_reply(answer);
         });
         true
     }

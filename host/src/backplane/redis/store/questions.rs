@@ -9,8 +9,9 @@ use crate::backplane::Unavailable;
 use crate::backplane::redis::names::Names;
 use crate::backplane::redis::script::{Call, Script};
 use crate::backplane::redis::servers::Servers;
-use crate::sandbox::Place;
-use crate::sandbox::shared::{Answer, BYTES, KEYS, Question, Terms};
+use plugin_store::StoreId;
+use plugin_store::shared::{LeaseTerms, StoreReply, StoreRequest};
+use plugin_store::{BYTES, KEYS};
 
 static SET: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("share.lua"), include_str!("set.lua"))));
@@ -48,7 +49,7 @@ impl Asked {
 }
 
 /// What asks this.
-pub(super) fn ask(names: &Names, place: &Place, question: Question) -> Asked {
+pub(super) fn ask(names: &Names, place: &StoreId, question: StoreRequest) -> Asked {
     let keys = |key: &str| {
         [
             names.value(place, key),
@@ -57,16 +58,16 @@ pub(super) fn ask(names: &Names, place: &Place, question: Question) -> Asked {
         ]
     };
     match question {
-        Question::Probe => get(names.value_ends(place), "EXISTS"),
-        Question::Get(key) => get(names.value(place, &key), "GET"),
+        StoreRequest::Probe => get(names.value_ends(place), "EXISTS"),
+        StoreRequest::Get(key) => get(names.value(place, &key), "GET"),
         // It would be over before it began.
-        Question::Delete(key)
-        | Question::Set {
+        StoreRequest::Delete(key)
+        | StoreRequest::Set {
             key,
             ttl: Some(Duration::ZERO),
             ..
         } => Asked::Call(DELETE.call(keys(&key)).arg(key)),
-        Question::Set { key, value, ttl } => {
+        StoreRequest::Set { key, value, ttl } => {
             let mut marked = Vec::with_capacity(value.len() + 1);
             marked.push(VALUE);
             marked.extend_from_slice(&value);
@@ -74,12 +75,12 @@ pub(super) fn ask(names: &Names, place: &Place, question: Question) -> Asked {
             let call = SET.call(keys(&key)).arg(key).arg(marked);
             Asked::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
         }
-        Question::Increment { key, by, ttl } => {
+        StoreRequest::Increment { key, by, ttl } => {
             let size = key.len() + size_of::<i64>();
             let call = INCREMENT.call(keys(&key)).arg(key).arg(by);
             Asked::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
         }
-        Question::Lease { key, terms } => lease(names.bucket(place, &key), &terms),
+        StoreRequest::Lease { key, terms } => lease(names.bucket(place, &key), &terms),
     }
 }
 
@@ -89,7 +90,7 @@ fn get(key: String, command: &str) -> Asked {
     Asked::Command(key, command)
 }
 
-fn lease(bucket: String, terms: &Terms) -> Asked {
+fn lease(bucket: String, terms: &LeaseTerms) -> Asked {
     let call = LEASE.call([bucket]).arg(terms.per_second).arg(terms.burst);
     Asked::Call(call.arg(terms.settle).arg(terms.need).arg(terms.want))
 }
@@ -102,25 +103,25 @@ fn millis(ttl: Option<Duration>) -> String {
 }
 
 /// What was answered; none, if it is nothing that is asked for here.
-pub(super) fn read(answer: Value) -> Option<Answer> {
+pub(super) fn read(answer: Value) -> Option<StoreReply> {
     match answer {
-        Value::Nil => Some(Answer::Value(None)),
+        Value::Nil => Some(StoreReply::Value(None)),
         // A number is the answer to the probe.
-        Value::Okay | Value::Int(_) => Some(Answer::Done),
+        Value::Okay | Value::Int(_) => Some(StoreReply::Done),
         Value::SimpleString(word) => match word.as_str() {
-            "FULL" => Some(Answer::Full),
-            "NAN" => Some(Answer::NotANumber),
+            "FULL" => Some(StoreReply::Full),
+            "NAN" => Some(StoreReply::NotANumber),
             _ => None,
         },
         Value::BulkString(mut value) => {
             if value.first() == Some(&VALUE) {
                 value.remove(0);
             }
-            Some(Answer::Value(Some(value)))
+            Some(StoreReply::Value(Some(value)))
         }
         Value::Array(answer) => match answer.as_slice() {
-            [number] => Some(Answer::Number(read_number(number)?)),
-            [given, rest] => Some(Answer::Lease {
+            [number] => Some(StoreReply::Number(read_number(number)?)),
+            [given, rest] => Some(StoreReply::Lease {
                 given: read_number(given)?,
                 rest: read_number(rest)?,
             }),

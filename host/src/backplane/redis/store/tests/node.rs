@@ -10,8 +10,8 @@ use crate::backplane::redis::servers::Servers;
 use crate::backplane::redis::store::Store;
 use crate::backplane::redis::testing::{Server, settings};
 use crate::observe::Metrics;
-use crate::sandbox::shared::{Line, Patience, Question, SharedKv, SharedLimiter, SharedStore, Then};
-use crate::sandbox::{Clock, Place};
+use plugin_store::shared::{OnReply, SharedKv, SharedLimiter, SharedStore, StoreHandle, StoreRequest};
+use plugin_store::{Clock, Kv, Limiter, StoreId, WaitBudget};
 
 /// How long it takes at most until something that heals by itself has healed.
 const HEALED: Duration = Duration::from_secs(10);
@@ -29,9 +29,9 @@ struct Counted {
 }
 
 impl SharedStore for Counted {
-    fn ask(&self, place: &Place, question: Question, then: Then) -> bool {
+    fn send(&self, id: &StoreId, request: StoreRequest, on_reply: OnReply) -> bool {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.store.ask(place, question, then)
+        self.store.send(id, request, on_reply)
     }
 
     fn stalled(&self) {
@@ -65,9 +65,9 @@ impl Node {
             store: told.recv().unwrap(),
             asked: asked.clone(),
         };
-        let line = Arc::new(Line::default());
+        let line = Arc::new(StoreHandle::default());
         line.connect(Arc::new(store));
-        let place: Place = ("acme".into(), "p".into());
+        let place: StoreId = ("acme".into(), "p".into());
         let node = Self {
             kv: SharedKv::new(line.clone(), place.clone()),
             limiter: SharedLimiter::new(line, place, Clock::System),
@@ -87,17 +87,17 @@ impl Node {
     }
 
     /// Takes a token.
-    pub fn take(&self, key: &str, per_second: f64, burst: u32, patience: &mut Patience) -> Result<(), u64> {
+    pub fn take(&self, key: &str, per_second: f64, burst: u32, patience: &mut WaitBudget) -> Result<(), u64> {
         self.limiter.take(key, per_second, burst, 1, patience).unwrap()
     }
 }
 
 /// That of a hook with the default deadline.
-pub fn usual() -> Patience {
-    Patience::within(Duration::from_millis(5))
+pub fn usual() -> WaitBudget {
+    WaitBudget::within(Duration::from_millis(5))
 }
 
 /// For tests of what is answered, not of how soon.
-pub fn patient() -> Patience {
-    Patience::of_a_test()
+pub fn patient() -> WaitBudget {
+    WaitBudget::of(Duration::from_secs(5))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::node::{Node, patient, usual};
 use crate::backplane::redis::testing::Server;
-use crate::sandbox::KvError;
+use plugin_store::{Kv, KvError};
 
 /// Far below any wait that a store that does not answer could cause, far over what a busy machine adds.
 const AT_ONCE: Duration = Duration::from_millis(250);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
 use crate::backplane::redis::testing::Server;
-use crate::sandbox::KvError;
-use crate::sandbox::shared::{BYTES, KEYS};
+use plugin_store::{BYTES, KEYS};
+use plugin_store::{Kv, KvError};
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(30));
 

@@ -1,0 +1,161 @@
+//! `[[tenants]]`: whose channels, whose rules, whose limits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use protocol::names::Channel;
+
+use super::chain::{self, ChainEntry};
+use super::channels::{self, ChannelRule, ChannelSettings};
+use super::limits::{self, Limits};
+use super::name::{NAME_RULE, is_name};
+use super::origins::{Origins, is_host};
+use super::plugins::PluginFile;
+use super::problem::Place;
+use super::section::{Section, Value};
+
+/// Bytes of a cookie's name at most.
+const COOKIE_BYTES: usize = 256;
+
+/// One tenant, checked.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// `[a-zA-Z0-9_-]{1,64}`, unique in the config.
+    pub name: Arc<str>,
+    /// The `Host` names that mean this tenant and no other: lower case, without port.
+    pub hosts: Vec<String>,
+    /// Whether a connection that no plugin accepted may be, without a name.
+    pub anonymous: bool,
+    /// Whether subscribe and publish need no plugin's allow.
+    pub default_allow: bool,
+    /// Which web pages may connect.
+    pub allowed_origins: Origins,
+    /// The cookie that may hold a token.
+    pub token_cookie: Option<String>,
+    /// The plugins, in the order they are asked.
+    pub chain: Vec<ChainEntry>,
+    /// The channels' settings; the first that fits counts.
+    pub channels: Vec<ChannelRule>,
+    /// How much the tenant may take.
+    pub limits: Limits,
+    /// Of channels that no rule fits.
+    plain: Arc<ChannelSettings>,
+}
+
+impl Tenant {
+    /// The settings of the first rule that fits `channel`, else the defaults.
+    pub fn channel(&self, channel: &Channel) -> &Arc<ChannelSettings> {
+        let fits = |rule: &&ChannelRule| rule.pattern.matches(channel.as_str());
+        self.channels
+            .iter()
+            .find(fits)
+            .map_or(&self.plain, |rule| &rule.settings)
+    }
+}
+
+pub(super) fn read(items: &[Value<'_>], plugins: &[PluginFile]) -> Vec<Arc<Tenant>> {
+    let mut taken = Taken::default();
+    items
+        .iter()
+        .map(|item| Arc::new(tenant(item.section(), plugins, &mut taken)))
+        .collect()
+}
+
+/// What earlier tenants hold, and where.
+#[derive(Default)]
+struct Taken {
+    names: HashMap<String, Place>,
+    hosts: HashMap<String, Place>,
+}
+
+fn tenant(mut section: Section<'_>, plugins: &[PluginFile], taken: &mut Taken) -> Tenant {
+    let name = section.need("name").and_then(|value| name(&value));
+    if let Some((name, value)) = &name {
+        claim(&mut taken.names, value, name, "tenant");
+    }
+    let hosts = section.list("hosts");
+    let hosts = hosts.iter().filter_map(|value| {
+        let host = host(value)?;
+        claim(&mut taken.hosts, value, &host, "host");
+        Some(host)
+    });
+    let hosts = hosts.collect();
+    let tenant = Tenant {
+        name: name.map_or_else(Arc::default, |(name, _)| name.into()),
+        hosts,
+        anonymous: section.flag("anonymous", false),
+        default_allow: section
+            .value("default")
+            .and_then(|value| value.word(&[("deny", false), ("allow", true)]))
+            .unwrap_or(false),
+        allowed_origins: origins(&section.list("allowed_origins")),
+        token_cookie: section.value("token_cookie").and_then(|value| cookie(&value)),
+        chain: chain::read(&section.list("chain"), plugins),
+        channels: channels::read(&section.list("channels")),
+        limits: limits::read(section.section("limits")),
+        plain: Arc::default(),
+    };
+    section.finish();
+    tenant
+}
+
+fn name<'a>(value: &Value<'a>) -> Option<(&'a str, Value<'a>)> {
+    let name = value.text()?;
+    if !is_name(name) {
+        value.problem(format!("{name:?} is not a tenant name"), NAME_RULE);
+        return None;
+    }
+    Some((name, value.clone()))
+}
+
+/// Notes that `text` is this tenant's; that it already was someone's is a problem.
+fn claim(taken: &mut HashMap<String, Place>, value: &Value<'_>, text: &str, what: &str) {
+    if let Some(first) = taken.get(text) {
+        let line = first.line().unwrap_or(1);
+        value.problem(
+            format!("the {what} {text:?} is there twice"),
+            format!("the first one is {} in line {line}", first.key()),
+        );
+    } else {
+        taken.insert(text.to_owned(), value.place.clone());
+    }
+}
+
+fn host(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    if !is_host(text) {
+        value.problem(
+            format!("{text:?} is not a host name"),
+            "write it without scheme and port, in ASCII, like \"acme.example\"",
+        );
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+fn origins(items: &[Value<'_>]) -> Origins {
+    let mut origins = Origins::default();
+    for item in items {
+        let Some(text) = item.text() else { continue };
+        if !origins.add(text) {
+            item.problem(
+                format!("{text:?} is not an origin"),
+                "write scheme and host, and a port if there is one, like \"https://acme.example\", or \"*\" for all",
+            );
+        }
+    }
+    origins
+}
+
+fn cookie(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    // RFC 6265: a cookie's name is an HTTP token.
+    let good = (1..=COOKIE_BYTES).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    if !good {
+        value.problem(format!("{text:?} is not a cookie name"), "use letters, digits, - and _");
+    }
+    good.then(|| text.to_owned())
+}

@@ -1,0 +1,236 @@
+//! The small store of one plugin in one tenant, in memory.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::kv::{BYTES, KEYS, Kv, KvError, check_key, check_value};
+use crate::wait_budget::WaitBudget;
+
+/// Locks, so that host shards seldom wait for each other.
+const LOCKS: usize = 16;
+/// A full store looks for expired entries at most this often, so that a plugin that goes on writing to it
+/// does not have all of it searched each time.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// Keys to values that may expire.
+pub struct MemoryKv {
+    clock: Clock,
+    hasher: RandomState,
+    shards: [Mutex<Shard>; LOCKS],
+    keys: AtomicUsize,
+    bytes: AtomicUsize,
+    swept: Mutex<Option<Instant>>,
+}
+
+type Shard = HashMap<Box<str>, Entry, RandomState>;
+
+struct Entry {
+    value: Value,
+    expires: Option<Instant>,
+}
+
+enum Value {
+    Bytes(Box<[u8]>),
+    /// Written by `increment`; read as decimal text.
+    Number(i64),
+}
+
+// === impl MemoryKv ===
+
+impl MemoryKv {
+    /// An empty store whose entries expire by `clock`.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            hasher: RandomState::default(),
+            shards: Default::default(),
+            keys: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            swept: Mutex::new(None),
+        }
+    }
+
+    fn get_now(&self, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        check_key(key)?;
+        let mut shard = self.shard(key).lock();
+        let entry = self.live(&mut shard, key);
+        Ok(entry.map(|entry| entry.value.to_bytes()))
+    }
+
+    fn set_now(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), KvError> {
+        check_key(key)?;
+        check_value(value)?;
+        let entry = Entry {
+            value: Value::Bytes(value.into()),
+            expires: self.expiry(ttl),
+        };
+        self.put(key, entry)
+    }
+
+    fn delete_now(&self, key: &str) -> Result<(), KvError> {
+        check_key(key)?;
+        self.remove(&mut self.shard(key).lock(), key);
+        Ok(())
+    }
+
+    fn increment_now(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64, KvError> {
+        check_key(key)?;
+        {
+            let mut shard = self.shard(key).lock();
+            if let Some(entry) = self.live(&mut shard, key) {
+                let Value::Number(number) = &mut entry.value else {
+                    return Err(KvError::NotANumber);
+                };
+                *number = number.saturating_add(by);
+                return Ok(*number);
+            }
+            let entry = || Entry {
+                value: Value::Number(by),
+                expires: self.expiry(ttl),
+            };
+            if self.reserve(1, size(key, &Value::Number(by))) {
+                shard.insert(key.into(), entry());
+                return Ok(by);
+            }
+        }
+        // Full: room is made without the lock, because that takes all the locks in turn. Another shard
+        // may have begun the same counter meanwhile; then this is asked again, with room or without.
+        if self.sweep() {
+            self.increment_now(key, by, ttl)
+        } else {
+            Err(KvError::Full)
+        }
+    }
+
+    fn put(&self, key: &str, entry: Entry) -> Result<(), KvError> {
+        let new = size(key, &entry.value);
+        {
+            let mut shard = self.shard(key).lock();
+            let old = shard.get(key).map(|old| size(key, &old.value));
+            let keys = usize::from(old.is_none());
+            // What it replaces is given back first, so that a full store still takes updates.
+            self.bytes.fetch_sub(old.unwrap_or(0), Ordering::Relaxed);
+            if self.reserve(keys, new) {
+                shard.insert(key.into(), entry);
+                return Ok(());
+            }
+            self.bytes.fetch_add(old.unwrap_or(0), Ordering::Relaxed);
+        }
+        if self.sweep() {
+            self.put(key, entry)
+        } else {
+            Err(KvError::Full)
+        }
+    }
+
+    /// The entry under `key`, unless it expired: then it goes.
+    fn live<'a>(&self, shard: &'a mut Shard, key: &str) -> Option<&'a mut Entry> {
+        let expires = shard.get(key)?.expires;
+        if expires.is_some_and(|expires| expires <= self.clock.now()) {
+            self.remove(shard, key);
+            return None;
+        }
+        shard.get_mut(key)
+    }
+
+    fn remove(&self, shard: &mut Shard, key: &str) {
+        if let Some(entry) = shard.remove(key) {
+            self.keys.fetch_sub(1, Ordering::Relaxed);
+            self.bytes.fetch_sub(size(key, &entry.value), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts what is about to be put in, if there is room for it.
+    fn reserve(&self, keys: usize, bytes: usize) -> bool {
+        if self.keys.fetch_add(keys, Ordering::Relaxed) + keys > KEYS {
+            self.keys.fetch_sub(keys, Ordering::Relaxed);
+            return false;
+        }
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > BYTES {
+            self.keys.fetch_sub(keys, Ordering::Relaxed);
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+
+    /// Takes all expired entries away, unless that was done just now. True if it found any.
+    fn sweep(&self) -> bool {
+        let now = self.clock.now();
+        {
+            let mut swept = self.swept.lock();
+            if swept.is_some_and(|at| now.saturating_duration_since(at) < SWEEP_EVERY) {
+                return false;
+            }
+            *swept = Some(now);
+        }
+        let mut found = false;
+        for shard in &self.shards {
+            shard.lock().retain(|key, entry| {
+                let keep = entry.expires.is_none_or(|expires| expires > now);
+                if !keep {
+                    found = true;
+                    self.keys.fetch_sub(1, Ordering::Relaxed);
+                    self.bytes.fetch_sub(size(key, &entry.value), Ordering::Relaxed);
+                }
+                keep
+            });
+        }
+        found
+    }
+
+    fn expiry(&self, ttl: Option<Duration>) -> Option<Instant> {
+        // One past the end of the clock is as good as none.
+        ttl.and_then(|ttl| self.clock.now().checked_add(ttl))
+    }
+
+    fn shard(&self, key: &str) -> &Mutex<Shard> {
+        #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
+        let shard = self.hasher.hash_one(key) as usize % LOCKS;
+        &self.shards[shard]
+    }
+}
+
+impl Kv for MemoryKv {
+    fn get(&self, key: &str, _: &mut WaitBudget) -> Result<Option<Vec<u8>>, KvError> {
+        self.get_now(key)
+    }
+
+    fn set(&self, key: &str, value: &[u8], ttl: Option<Duration>, _: &mut WaitBudget) -> Result<(), KvError> {
+        self.set_now(key, value, ttl)
+    }
+
+    fn delete(&self, key: &str, _: &mut WaitBudget) -> Result<(), KvError> {
+        self.delete_now(key)
+    }
+
+    fn increment(&self, key: &str, by: i64, ttl: Option<Duration>, _: &mut WaitBudget) -> Result<i64, KvError> {
+        self.increment_now(key, by, ttl)
+    }
+}
+
+impl Value {
+    fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes.to_vec(),
+            Self::Number(number) => number.to_string().into_bytes(),
+        }
+    }
+}
+
+fn size(key: &str, value: &Value) -> usize {
+    key.len()
+        + match value {
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Number(_) => size_of::<i64>(),
+        }
+}
+
+#[cfg(test)]
+mod tests;

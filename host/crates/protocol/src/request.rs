@@ -1,0 +1,119 @@
+//! What a client can ask, as values that hold what the protocol's rules promise.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::names::Channel;
+
+/// A request with its id.
+#[derive(Debug)]
+pub struct Request {
+    /// Comes back in the reply.
+    pub id: RequestId,
+    /// What is asked.
+    pub body: Body,
+}
+
+/// A request's id as the client wrote it: the JSON text of a number or a string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(pub(super) Bytes);
+
+impl RequestId {
+    /// JSON text.
+    pub fn as_json(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A request without its id.
+#[derive(Debug)]
+pub enum Body {
+    /// `connect`
+    Connect(Box<Connect>),
+    /// `subscribe`
+    Subscribe(Subscribe),
+    /// `unsubscribe`
+    Unsubscribe(Channel),
+    /// `publish`
+    Publish(Publish),
+    /// `presence`
+    Presence(Channel),
+    /// `history`
+    History(HistoryRequest),
+    /// `refresh`, with the new token
+    Refresh(String),
+    /// `ping`
+    Ping,
+}
+
+/// `connect`: who the client says it is.
+#[derive(Debug)]
+pub struct Connect {
+    /// The token, when it comes in the payload.
+    pub token: Option<String>,
+    /// `client.name`
+    pub client_name: Option<String>,
+    /// Channels to join in the same breath.
+    pub subscribe: Vec<Subscribe>,
+    /// Anything, for the connect hooks: JSON text.
+    pub data: Option<String>,
+}
+
+/// `subscribe`
+#[derive(Debug)]
+pub struct Subscribe {
+    /// Where to listen.
+    pub channel: Channel,
+    /// What the client has seen last.
+    pub since: Option<Position>,
+    /// Whether the ack should tell who is there.
+    pub presence: bool,
+}
+
+/// `publish`
+#[derive(Debug)]
+pub struct Publish {
+    /// Where it goes.
+    pub channel: Channel,
+    /// JSON text: a slice of the message it came in.
+    pub data: Bytes,
+    /// What makes two publishes the same.
+    pub key: Option<Box<str>>,
+    /// Takes no history, and is the first to be dropped.
+    pub ephemeral: bool,
+    /// Whether the publisher receives it too, if it is subscribed.
+    pub echo: bool,
+}
+
+/// `history`
+#[derive(Debug)]
+pub struct HistoryRequest {
+    /// Whose history.
+    pub channel: Channel,
+    /// Messages at most.
+    pub limit: Option<usize>,
+    /// After this position (before it, if reversed).
+    pub since: Option<Position>,
+    /// Newest first.
+    pub reverse: bool,
+}
+
+/// A place in a channel's history. Offsets count up by one within an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Names one life of the channel's history.
+    pub epoch: Arc<str>,
+    /// The number of a message in it; 0 is before the first.
+    pub offset: u64,
+}
+
+impl Position {
+    /// The position `offset` within `epoch`.
+    pub fn at(epoch: &str, offset: u64) -> Self {
+        Self {
+            epoch: epoch.into(),
+            offset,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A plugin in one tenant's chain: what the slots of all shards share.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::breaker::Breaker;
+use super::capabilities::{Grants, Scope};
+use super::error::LoadError;
+use super::instance::{Instance, MakeError};
+use super::meter::{Meter, Meters};
+use super::plugin::Plugin;
+use super::rebuild::Rebuilder;
+use super::slot::Slot;
+use super::{imports, settings};
+use chain::{HookKind, Hooks};
+use plugin_store::{Clock, PluginStores};
+
+/// What `init` may take on trial.
+const INIT_DEADLINE: Duration = Duration::from_secs(2);
+/// Later it gets this many times what it took on trial, so that a plugin whose `init` hangs now and then
+/// does not hold up the rebuilding of others' instances …
+const INIT_SLACK: u32 = 20;
+/// … but at least this.
+const INIT_DEADLINE_LEAST: Duration = Duration::from_millis(100);
+
+/// A chain entry of the config.
+#[derive(Clone)]
+pub struct BindingOptions {
+    /// The tenant's name.
+    pub tenant: Arc<str>,
+    /// The hooks to ask; none asks all that the plugin exports.
+    pub hooks: Option<Hooks>,
+    /// Of one call. A call may go on for up to 3 ms after it, see [`Slot`].
+    pub deadline: Duration,
+    /// Of one instance, over all its memories and tables.
+    pub memory_bytes: usize,
+    /// The capabilities it may use.
+    pub grants: Grants,
+    /// The plugin's own settings: an object, or null for none.
+    pub settings: Value,
+}
+
+/// A plugin in a tenant's chain.
+pub struct Binding {
+    plugin: Arc<Plugin>,
+    hooks: Hooks,
+    deadline: Duration,
+    memory_bytes: usize,
+    settings: String,
+    scope: Arc<Scope>,
+    breakers: [Breaker; HookKind::ALL.len()],
+    meters: Meters,
+    init_deadline: Duration,
+    /// The instance that was made on trial, for the first slot.
+    spare: Mutex<Option<Box<Instance>>>,
+}
+
+pub(super) fn bind(
+    plugin: &Arc<Plugin>,
+    options: BindingOptions,
+    stores: &PluginStores,
+    meter: &Arc<Meter>,
+) -> Result<Arc<Binding>, LoadError> {
+    let hooks = hooks(plugin.hooks(), options.hooks)?;
+    imports::check_granted(plugin.needs(), options.grants)?;
+    let settings = match options.settings {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        settings => settings,
+    };
+    settings::check(plugin.settings_schema(), &settings)?;
+    let scope = Scope::new(stores, &options.tenant, plugin.name(), options.grants, meter);
+    let mut binding = Binding {
+        hooks,
+        deadline: options.deadline,
+        memory_bytes: options.memory_bytes,
+        settings: settings.to_string(),
+        scope: Arc::new(scope),
+        breakers: Default::default(),
+        meters: Meters::new(meter, &options.tenant, plugin.name(), hooks),
+        init_deadline: INIT_DEADLINE,
+        plugin: Arc::clone(plugin),
+        spare: Mutex::new(None),
+    };
+    let start = Instant::now();
+    let trial = Instance::make(&binding, INIT_DEADLINE)?;
+    binding.init_deadline = (start.elapsed() * INIT_SLACK).clamp(INIT_DEADLINE_LEAST, INIT_DEADLINE);
+    *binding.spare.get_mut() = Some(trial);
+    Ok(Arc::new(binding))
+}
+
+fn hooks(exported: Hooks, asked: Option<Hooks>) -> Result<Hooks, LoadError> {
+    let Some(asked) = asked else {
+        return Ok(exported);
+    };
+    match asked.iter().find(|hook| !exported.has(*hook)) {
+        Some(hook) => Err(LoadError::LacksHook {
+            hook: hook.name(),
+            exported,
+        }),
+        None => Ok(asked),
+    }
+}
+
+impl From<MakeError> for LoadError {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Types(what) => Self::WrongType(what),
+            MakeError::Refused(reason) => Self::InitRefused(reason),
+            MakeError::Init(fault) => Self::InitFaulted(fault),
+            other => Self::DoesNotStart(other.to_string()),
+        }
+    }
+}
+
+// === impl Binding ===
+
+impl Binding {
+    /// The hooks to ask.
+    pub fn hooks(&self) -> Hooks {
+        self.hooks
+    }
+
+    /// The plugin's name in the config.
+    pub fn name(&self) -> &Arc<str> {
+        self.plugin.name()
+    }
+
+    /// A place for one instance: each shard has one.
+    pub fn slot(self: &Arc<Self>) -> Slot {
+        Slot::new(Arc::clone(self), self.spare.lock().take())
+    }
+
+    pub(super) fn make(&self) -> Result<Box<Instance>, MakeError> {
+        Instance::make(self, self.init_deadline)
+    }
+
+    pub(super) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    pub(super) fn settings(&self) -> &str {
+        &self.settings
+    }
+
+    pub(super) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    pub(super) fn breaker(&self, hook: HookKind) -> &Breaker {
+        &self.breakers[hook as usize]
+    }
+
+    pub(super) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.plugin.sandbox().clock
+    }
+
+    pub(super) fn rebuilder(&self) -> &Rebuilder {
+        &self.plugin.sandbox().rebuilder
+    }
+}

@@ -1,0 +1,54 @@
+//! What a plugin may use besides the session: its log, its stores and its counters. Knows no WebAssembly.
+
+mod counters;
+mod log;
+
+use std::sync::Arc;
+
+use plugin_store::{Kv, Limiter, PluginStores};
+
+pub(crate) use counters::Counters;
+pub(crate) use log::{LINE_BYTES, Level, Log};
+
+use crate::meter::Meter;
+
+/// The capabilities that an operator grants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// A small store.
+    pub kv: bool,
+    /// Token buckets.
+    pub limiter: bool,
+    /// Counters on `/metrics`.
+    pub metrics: bool,
+}
+
+/// What the instances of one plugin in one tenant may reach.
+pub(crate) struct Scope {
+    pub(crate) tenant: Arc<str>,
+    pub(crate) log: Log,
+    pub(crate) kv: Option<Arc<dyn Kv>>,
+    pub(crate) limiter: Option<Arc<dyn Limiter>>,
+    pub(crate) counters: Option<Counters>,
+}
+
+// === impl Scope ===
+
+impl Scope {
+    pub(crate) fn new(
+        stores: &PluginStores,
+        tenant: &Arc<str>,
+        plugin: &Arc<str>,
+        grants: Grants,
+        meter: &Arc<Meter>,
+    ) -> Self {
+        let own = stores.of(tenant, plugin);
+        Self {
+            tenant: Arc::clone(tenant),
+            log: Log::new(tenant, plugin, stores.clock().clone()),
+            kv: grants.kv.then_some(own.kv),
+            limiter: grants.limiter.then_some(own.limiter),
+            counters: grants.metrics.then(|| Counters::new(meter, tenant, plugin)),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The interface `effects`: what a hook adds to its verdict.
+
+use std::time::Duration;
+
+use super::bindings::sluicegate::plugin::effects::Host;
+use crate::fault::Misuse;
+use crate::state::{Phase, State};
+use chain::HookKind;
+
+/// Limits of `effects.wit`, in bytes and tags a message.
+const TAG_KEY_BYTES: usize = 32;
+const TAG_VALUE_BYTES: usize = 256;
+const TAGS: usize = 8;
+
+impl Host for State {
+    fn tag(&mut self, key: String, value: String) -> wasmtime::Result<()> {
+        if self.call.phase != Phase::Hook(HookKind::Publish) {
+            return Err(Misuse::new("effects.tag outside on-publish").into());
+        }
+        if key.is_empty() || key.len() > TAG_KEY_BYTES {
+            let found = key.len();
+            return Err(Misuse::new(format!("a tag's key has 1 to {TAG_KEY_BYTES} bytes, not {found}")).into());
+        }
+        if value.len() > TAG_VALUE_BYTES {
+            let found = value.len();
+            return Err(Misuse::new(format!(
+                "a tag's value has at most {TAG_VALUE_BYTES} bytes, not {found}"
+            ))
+            .into());
+        }
+        let tags = &mut self.call.tags;
+        if let Some((_, old)) = tags.iter_mut().find(|(k, _)| *k == key) {
+            *old = value;
+            return Ok(());
+        }
+        if tags.len() == TAGS {
+            return Err(Misuse::new(format!("a message has at most {TAGS} tags")).into());
+        }
+        tags.push((key, value));
+        Ok(())
+    }
+
+    fn cache(&mut self, ttl_ms: u32) -> wasmtime::Result<()> {
+        match self.call.phase {
+            Phase::Hook(HookKind::Subscribe | HookKind::Publish) => {
+                self.call.cache = Some(Duration::from_millis(ttl_ms.into()));
+                Ok(())
+            }
+            _ => Err(Misuse::new("effects.cache outside on-subscribe and on-publish").into()),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The engine all plugins share, and the ticker that makes their deadlines pass.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+use wasmtime::component::Linker;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use super::cache::Cache;
+use super::contract;
+use super::rebuild::Rebuilder;
+use super::state::State;
+use plugin_store::Clock;
+
+/// How often the engine's epoch advances: the grain of every deadline.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// Stack a guest may use. Shards have 4 MiB; what is left is the host's.
+const GUEST_STACK_BYTES: usize = 512 * 1024;
+
+/// Core instances, memories and tables a component has at most. A Rust plugin has 3, 1 and 2; composed
+/// ones and those with an interpreter inside have more.
+pub(super) const CORE_INSTANCES: u32 = 32;
+pub(super) const MEMORIES: u32 = 4;
+pub(super) const TABLES: u32 = 16;
+/// Elements of a table: functions whose address is taken.
+const TABLE_ELEMENTS: usize = 20_000;
+
+/// Each memory reserves 4 GiB of addresses, so that no access needs a bounds check. 2,048 instances with
+/// [`MEMORIES`] each reserve 32 TiB of the 128 that a process has.
+const INSTANCES_MAX: u32 = 2_048;
+
+/// What a sandbox may take from the machine.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Where compiled plugins are kept between runs; none compiles them anew on each start. The directory
+    /// is made if it is missing and must be open to this user alone.
+    pub cache_dir: Option<PathBuf>,
+    /// Instances alive at once, over all shards, tenants and plugins; at most 2,048.
+    pub max_instances: u32,
+    /// Tells circuit breakers the time.
+    pub clock: Clock,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            cache_dir: None,
+            max_instances: 1_024,
+            clock: Clock::System,
+        }
+    }
+}
+
+/// The engine could not be made.
+#[derive(Debug, Error)]
+#[error(
+    "the WebAssembly engine does not start with room for {instances} instances: {cause}. \
+     It reserves 16 GiB of address space for each; is the process's virtual memory limited (ulimit -v)?"
+)]
+pub struct EngineError {
+    instances: u32,
+    cause: String,
+}
+
+/// The engine, what it offers to plugins, and the threads that serve it.
+pub struct Sandbox {
+    pub(super) engine: Engine,
+    /// The contract's imports; WASI is added for each plugin, under the versions it asks for.
+    pub(super) contract: Linker<State>,
+    pub(super) cache: Option<Cache>,
+    pub(super) rebuilder: Rebuilder,
+    pub(super) clock: Clock,
+}
+
+// === impl Sandbox ===
+
+impl Sandbox {
+    /// Starts the engine, its ticker and the thread that rebuilds instances. The threads end when the
+    /// last plugin and the sandbox itself are gone.
+    pub fn new(options: SandboxOptions) -> Result<Arc<Self>, EngineError> {
+        let instances = options.max_instances.clamp(1, INSTANCES_MAX);
+        let failed = |cause: String| EngineError { instances, cause };
+        let engine = Engine::new(&config(instances)).map_err(|e| failed(format!("{e:#}")))?;
+        let contract = contract::linker(&engine).map_err(|e| failed(format!("{e:#}")))?;
+        start_ticker(&engine).map_err(|e| failed(e.to_string()))?;
+        let rebuilder = Rebuilder::start().map_err(|e| failed(e.to_string()))?;
+        let cache = options.cache_dir.and_then(|dir| Cache::open(dir, &engine));
+        Ok(Arc::new(Self {
+            engine,
+            contract,
+            cache,
+            rebuilder,
+            clock: options.clock,
+        }))
+    }
+}
+
+fn config(instances: u32) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
+        .total_memories(instances * MEMORIES)
+        .total_tables(instances * TABLES)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_memories_per_module(MEMORIES)
+        .max_tables_per_module(TABLES)
+        .table_elements(TABLE_ELEMENTS);
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        // Hooks are plain calls; without the bookkeeping of tasks they cost half.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(GUEST_STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_init_cow(true)
+        // A fault says what happened and where it was asked; the frames of a stripped plugin add nothing.
+        .wasm_backtrace_max_frames(None)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// Advances the epoch until the engine is gone.
+fn start_ticker(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let ticker = move || {
+        loop {
+            thread::sleep(TICK);
+            match engine.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => return,
+            }
+        }
+    };
+    thread::Builder::new().name("epoch".into()).spawn(ticker)?;
+    Ok(())
+}

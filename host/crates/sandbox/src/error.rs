@@ -1,0 +1,103 @@
+//! Why a plugin cannot be used. Each text says what was found, what the host offers and what to do.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use chain::Hooks;
+
+/// A plugin that cannot be used, and why.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the texts say it")]
+pub enum LoadError {
+    #[error("cannot read {path}: {cause}", path = path.display())]
+    Unreadable { path: PathBuf, cause: std::io::Error },
+    #[error(
+        "{path} has the SHA-256 {found}, not the configured one; if you trust this file, change `sha256` to that",
+        path = path.display()
+    )]
+    WrongDigest { path: PathBuf, found: String },
+    #[error(
+        "not WebAssembly: it begins with {found:?}. A plugin is a component (.wasm), as `cargo build --target \
+         wasm32-wasip2` makes it"
+    )]
+    NotWasm { found: String },
+    #[error(
+        "a core WebAssembly module, not a component. Build it with `--target wasm32-wasip2`, or wrap it with \
+         `wasm-tools component new`"
+    )]
+    CoreModule,
+    #[error("the file is cut off: {0}. Copy or build it again")]
+    Truncated(String),
+    #[error("the component is not valid: {0}")]
+    Invalid(String),
+    #[error(
+        "exports no lifecycle; every plugin exports sluicegate:plugin/lifecycle@{version} with `init`. It exports: \
+         {exports}",
+        version = super::contract::VERSION
+    )]
+    NoLifecycle { exports: Names },
+    #[error(
+        "exports no hook. A plugin exports at least one of {offered}, version {version}. It exports: {exports}",
+        version = super::contract::VERSION
+    )]
+    NoHook { offered: Names, exports: Names },
+    #[error("the config asks for its {hook} hook, which it does not export. It exports: {exported}", exported = list(*exported))]
+    LacksHook { hook: &'static str, exported: Hooks },
+    #[error(
+        "built for another contract: it {what} {found}, and this broker speaks sluicegate:plugin@{version}. \
+         Build it with the SDK of that version",
+        version = super::contract::VERSION
+    )]
+    OtherContract { what: &'static str, found: String },
+    #[error("imports {import}, which plugins do not get. The host offers: {offered}")]
+    UnknownImport { import: String, offered: Names },
+    #[error(
+        "imports {capability}, which is not granted here. Add \"{capability}\" to this chain entry's `grants`, \
+         or use a build without it"
+    )]
+    NotGranted { capability: &'static str },
+    #[error("a function has another type than in contract {version}: {0}", version = super::contract::VERSION)]
+    WrongType(String),
+    #[error("its settings schema is no JSON Schema: {0}")]
+    BadSchema(String),
+    #[error("{}", settings(errors))]
+    Settings { errors: Vec<SettingError> },
+    #[error("its init refused the settings: {0}")]
+    InitRefused(String),
+    #[error("its init {0}")]
+    InitFaulted(chain::Fault),
+    #[error("it does not start: {0}")]
+    DoesNotStart(String),
+}
+
+/// A setting that the plugin's schema does not allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingError {
+    /// Where, in the words of the config: `config.rules[0].channels`.
+    pub key: String,
+    /// What is wrong with it. The value itself is not shown: it may be a secret.
+    pub reason: String,
+}
+
+/// Names to choose from, or the word that there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+impl std::fmt::Display for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_slice() {
+            [] => f.write_str("nothing"),
+            names => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+fn list(hooks: Hooks) -> Names {
+    Names(hooks.iter().map(|hook| hook.name().to_owned()).collect())
+}
+
+fn settings(errors: &[SettingError]) -> String {
+    let errors: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.key, e.reason)).collect();
+    format!("its settings do not fit its schema: {}", errors.join("; "))
+}

@@ -1,0 +1,233 @@
+//! One instance: a store with a guest in it. A call consumes it and gives it back only when all went well,
+//! so a poisoned store cannot be called again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::IntGauge;
+use thiserror::Error;
+use wasmtime::component::Instance as Component;
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+
+use super::binding::Binding;
+use super::contract::v0_1::Guest;
+use super::engine::TICK;
+use super::fault;
+use super::limits::Limits;
+use super::state::{Call, Phase, State};
+use super::wasi::Wasi;
+use chain::{Answer, Caller, ConnectVerdict, Fault, Handshake, HookKind, PublishVerdict, SubscribeVerdict};
+use plugin_store::WaitBudget;
+
+/// Bytes that one host call or one verdict may carry from the guest to the host, at most: the longest message
+/// that a config allows, and its envelope. Never more than the guest's own memory, though a call could name
+/// the same bytes many times.
+const TRANSFER_BYTES: usize = 16 * 1024 * 1024 + 64 * 1024;
+/// Handles to resources that are alive in one instance, at most.
+const HANDLES: usize = 10_000;
+/// Ticks that a late guest gets on top. A thread that the kernel took off the processor in the middle of a
+/// hook is late without having run; it is back within the grace, while one that loops is not.
+const GRACE_TICKS: u64 = 2;
+
+/// A guest ready for the next call.
+pub(super) struct Instance {
+    store: Store<State>,
+    guest: Guest,
+    deadline: Duration,
+    ticks: u64,
+    /// How long each call may wait for stores that nodes share.
+    wait_budget: WaitBudget,
+    _alive: Alive,
+}
+
+/// An instance could not be made.
+#[derive(Debug, Error)]
+pub(super) enum MakeError {
+    #[error("{0}")]
+    Types(String),
+    #[error("init refused the settings: {0}")]
+    Refused(String),
+    #[error("init {0}")]
+    Init(Fault),
+    #[error("instantiation {0}")]
+    Start(Fault),
+    #[error("no room for another instance; raise the limit of instances or use fewer plugins")]
+    Full,
+    #[error("{0}")]
+    Host(String),
+}
+
+impl From<MakeError> for Fault {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Init(fault) | MakeError::Start(fault) => fault,
+            other => Self::Host(fault::cut(other.to_string())),
+        }
+    }
+}
+
+/// Counted in `sluicegate_plugin_instances`.
+struct Alive(IntGauge);
+
+impl Alive {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    /// A new instance, with `init` behind it. `deadline` is that of its start and of its `init`.
+    pub(super) fn make(binding: &Binding, deadline: Duration) -> Result<Box<Self>, MakeError> {
+        let plugin = binding.plugin();
+        let state = State {
+            limits: Limits::new(binding.memory_bytes()),
+            call: Call::default(),
+            scope: Arc::clone(binding.scope()),
+            wasi: Wasi::default(),
+        };
+        let mut store = Store::new(plugin.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(TRANSFER_BYTES.min(binding.memory_bytes()));
+        store.set_max_component_handles(HANDLES);
+        store.epoch_deadline_callback(|mut store| {
+            let late = std::mem::replace(&mut store.data_mut().call.late, true);
+            Ok(if late {
+                UpdateDeadline::Interrupt
+            } else {
+                UpdateDeadline::Continue(GRACE_TICKS)
+            })
+        });
+        store.set_epoch_deadline(ticks(deadline));
+        let instance = plugin
+            .instantiate(&mut store)
+            .map_err(|e| not_started(&e, &store, deadline))?;
+        let guest = load(binding, &mut store, &instance)?;
+
+        let call = &mut store.data_mut().call;
+        call.phase = Phase::Init;
+        call.wait_budget = WaitBudget::within(deadline);
+        call.late = false;
+        store.set_epoch_deadline(ticks(deadline));
+        match guest.init(&mut store, binding.settings()) {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => return Err(MakeError::Refused(fault::cut(refusal))),
+            Err(error) => {
+                let fault = fault::classify(&error, &store.data().limits, deadline);
+                return Err(MakeError::Init(fault));
+            }
+        }
+        Ok(Box::new(Self {
+            store,
+            guest,
+            deadline: binding.deadline(),
+            ticks: ticks(binding.deadline()),
+            wait_budget: WaitBudget::within(binding.deadline()),
+            _alive: Alive::new(binding.meters().instances()),
+        }))
+    }
+
+    /// May this connection be, and who is it?
+    pub(super) fn connect(
+        mut self: Box<Self>,
+        handshake: &Arc<Handshake>,
+        caller: &Arc<Caller>,
+    ) -> Result<(Answer<ConnectVerdict>, Box<Self>), Fault> {
+        self.enter(HookKind::Connect, caller);
+        self.store.data_mut().call.handshake = Some(Arc::clone(handshake));
+        let verdict = self.guest.connect((&mut self.store).into());
+        self.leave(verdict)
+    }
+
+    /// May the caller listen to `channel`?
+    pub(super) fn subscribe(
+        mut self: Box<Self>,
+        caller: &Arc<Caller>,
+        channel: &str,
+    ) -> Result<(Answer<SubscribeVerdict>, Box<Self>), Fault> {
+        self.enter(HookKind::Subscribe, caller);
+        let verdict = self.guest.subscribe((&mut self.store).into(), channel);
+        self.leave(verdict)
+    }
+
+    /// May the caller say `data` in `channel`?
+    pub(super) fn publish(
+        mut self: Box<Self>,
+        caller: &Arc<Caller>,
+        channel: &str,
+        data: &[u8],
+    ) -> Result<(Answer<PublishVerdict>, Box<Self>), Fault> {
+        self.enter(HookKind::Publish, caller);
+        let verdict = self.guest.publish((&mut self.store).into(), channel, data);
+        self.leave(verdict)
+    }
+
+    /// The caller's connection ended.
+    pub(super) fn disconnect(
+        mut self: Box<Self>,
+        caller: &Arc<Caller>,
+        code: u16,
+    ) -> Result<(Answer<()>, Box<Self>), Fault> {
+        self.enter(HookKind::Disconnect, caller);
+        let done = self.guest.disconnect((&mut self.store).into(), code);
+        self.leave(done)
+    }
+
+    fn enter(&mut self, hook: HookKind, caller: &Arc<Caller>) {
+        let state = self.store.data_mut();
+        state.limits.refused = false;
+        state.call.phase = Phase::Hook(hook);
+        state.call.caller = Some(Arc::clone(caller));
+        state.call.late = false;
+        state.call.wait_budget = self.wait_budget;
+        self.store.set_epoch_deadline(self.ticks);
+    }
+
+    fn leave<V>(mut self: Box<Self>, verdict: wasmtime::Result<V>) -> Result<(Answer<V>, Box<Self>), Fault> {
+        let state = self.store.data_mut();
+        match verdict {
+            Ok(verdict) => {
+                let call = &mut state.call;
+                call.caller = None;
+                call.handshake = None;
+                let answer = Answer {
+                    verdict,
+                    tags: std::mem::take(&mut call.tags),
+                    cache: call.cache.take(),
+                };
+                Ok((answer, self))
+            }
+            Err(error) => Err(fault::classify(&error, &state.limits, self.deadline)),
+        }
+    }
+}
+
+fn not_started(error: &wasmtime::Error, store: &Store<State>, deadline: Duration) -> MakeError {
+    let limits = &store.data().limits;
+    if error.is::<PoolConcurrencyLimitError>() {
+        MakeError::Full
+    } else if error.is::<Trap>() || limits.refused {
+        MakeError::Start(fault::classify(error, limits, deadline))
+    } else {
+        MakeError::Host(fault::cut(format!("{error:#}")))
+    }
+}
+
+fn load(binding: &Binding, store: &mut Store<State>, instance: &Component) -> Result<Guest, MakeError> {
+    let guest = binding.plugin().exports().load(store, instance);
+    guest.map_err(|error| MakeError::Types(fault::cut(format!("{error:#}"))))
+}
+
+/// Ticks that are at least `time`: the tick under way when a call begins may end at once.
+fn ticks(time: Duration) -> u64 {
+    let whole = time.as_nanos().div_ceil(TICK.as_nanos());
+    u64::try_from(whole).unwrap_or(u64::MAX / 2).saturating_add(1)
+}

@@ -1,0 +1,144 @@
+//! A plugin: a component that was checked and compiled, ready to be bound to tenants.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, Instance, InstancePre};
+use wasmtime::{Engine, Store};
+
+use super::binding::{self, Binding, BindingOptions};
+use super::capabilities::Grants;
+use super::contract::v0_1::Exports;
+use super::engine::Sandbox;
+use super::error::LoadError;
+use super::meter::Meter;
+use super::state::State;
+use super::{cache, exports, imports, inspect, wasi};
+use chain::Hooks;
+use plugin_store::PluginStores;
+
+/// A compiled component and what it has and wants.
+pub struct Plugin {
+    name: Arc<str>,
+    sandbox: Arc<Sandbox>,
+    pre: InstancePre<State>,
+    exports: Exports,
+    hooks: Hooks,
+    needs: Grants,
+    schema: Option<Value>,
+}
+
+// === impl Sandbox ===
+
+impl Sandbox {
+    /// Reads a plugin from a file; with `sha256`, only from these bytes.
+    pub fn load_file(
+        self: &Arc<Self>,
+        name: &str,
+        path: &Path,
+        sha256: Option<[u8; 32]>,
+    ) -> Result<Arc<Plugin>, LoadError> {
+        let bytes = fs::read(path).map_err(|cause| LoadError::Unreadable {
+            path: path.into(),
+            cause,
+        })?;
+        let found: [u8; 32] = Sha256::digest(&bytes).into();
+        if sha256.is_some_and(|wanted| wanted != found) {
+            return Err(LoadError::WrongDigest {
+                path: path.into(),
+                found: cache::hex(&found),
+            });
+        }
+        self.load(name, &bytes)
+    }
+
+    /// Checks and compiles a component (binary, or in the text format). `name` is the plugin's in the config.
+    /// Takes up to seconds for a component with an interpreter inside, unless the cache has it.
+    pub fn load(self: &Arc<Self>, name: &str, bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
+        let bytes = inspect::binary(bytes)?;
+        let inspected = inspect::inspect(&bytes)?;
+        let component = self.compile(&bytes)?;
+        let needs = imports::check(&self.engine, &component)?;
+        let hooks = exports::check(&self.engine, &component)?;
+        let wrong_type = |error: wasmtime::Error| LoadError::WrongType(format!("{error:#}"));
+        let mut linker = self.contract.clone();
+        wasi::add_to_linker(&mut linker, &component).map_err(wrong_type)?;
+        let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
+        let exports = Exports::find(&pre, hooks).map_err(wrong_type)?;
+        Ok(Arc::new(Plugin {
+            name: name.into(),
+            sandbox: Arc::clone(self),
+            pre,
+            exports,
+            hooks,
+            needs,
+            schema: inspected.schema,
+        }))
+    }
+
+    fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, bytes)) {
+            return Ok(component);
+        }
+        let component =
+            Component::from_binary(&self.engine, bytes).map_err(|e| LoadError::Invalid(format!("{e:#}")))?;
+        if let Some(cache) = &self.cache {
+            cache.put(bytes, &component);
+        }
+        Ok(component)
+    }
+}
+
+// === impl Plugin ===
+
+impl Plugin {
+    /// Its name in the config.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The hooks it exports.
+    pub fn hooks(&self) -> Hooks {
+        self.hooks
+    }
+
+    /// The capabilities it imports, which must be granted.
+    pub fn needs(&self) -> Grants {
+        self.needs
+    }
+
+    /// The JSON Schema of its settings, if it carries one.
+    pub fn settings_schema(&self) -> Option<&Value> {
+        self.schema.as_ref()
+    }
+
+    /// Puts the plugin in a tenant's chain: checks what the tenant asks of it and makes one instance on trial,
+    /// which may take up to 2 s.
+    pub fn bind(
+        self: &Arc<Self>,
+        options: BindingOptions,
+        stores: &Arc<PluginStores>,
+        meter: &Arc<Meter>,
+    ) -> Result<Arc<Binding>, LoadError> {
+        binding::bind(self, options, stores, meter)
+    }
+
+    pub(super) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.sandbox.engine
+    }
+
+    pub(super) fn exports(&self) -> &Exports {
+        &self.exports
+    }
+
+    pub(super) fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+        self.pre.instantiate(store)
+    }
+}

@@ -1,0 +1,51 @@
+//! What an instance's store holds: its limits, the call under way, and what the plugin may reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::capabilities::Scope;
+use super::limits::Limits;
+use super::wasi::Wasi;
+use chain::{Caller, Handshake, HookKind};
+use plugin_store::WaitBudget;
+
+/// Data of a store.
+pub(super) struct State {
+    pub(super) limits: Limits,
+    pub(super) call: Call,
+    pub(super) scope: Arc<Scope>,
+    pub(super) wasi: Wasi,
+}
+
+impl Drop for State {
+    /// A guest that ends in the middle of a line, most likely of a panic, has said the most important.
+    fn drop(&mut self) {
+        self.wasi.flush(&self.scope.log);
+    }
+}
+
+/// The call under way.
+#[derive(Default)]
+pub(super) struct Call {
+    pub(super) phase: Phase,
+    pub(super) caller: Option<Arc<Caller>>,
+    pub(super) handshake: Option<Arc<Handshake>>,
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) cache: Option<Duration>,
+    /// How long it may still wait for stores that nodes share.
+    pub(super) wait_budget: WaitBudget,
+    /// The deadline has passed once, and the grace runs.
+    pub(super) late: bool,
+}
+
+/// Why the guest runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It is being made.
+    #[default]
+    Start,
+    /// `lifecycle.init`
+    Init,
+    /// A hook.
+    Hook(HookKind),
+}

@@ -1,0 +1,136 @@
+//! The sandbox with the guests of `tests/guests/`, each of which says on top what must happen.
+
+mod cache;
+mod calls;
+mod circuit;
+mod faults;
+mod load;
+mod reach;
+mod rebuilding;
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus::Registry;
+use serde_json::json;
+
+use super::*;
+use chain::{Answer, Caller, Fault, Handshake, Hook, PublishVerdict};
+use plugin_store::{Clock, PluginStores};
+
+/// Longest wait for what another thread does.
+const PATIENCE: Duration = Duration::from_secs(20);
+const MIB: usize = 1024 * 1024;
+
+/// Everything a broker would have.
+struct Stage {
+    sandbox: Arc<Sandbox>,
+    stores: Arc<PluginStores>,
+    meter: Arc<Meter>,
+    registry: Registry,
+    clock: Clock,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self::with_cache(None)
+    }
+
+    fn with_cache(cache_dir: Option<PathBuf>) -> Self {
+        let clock = Clock::held();
+        let registry = Registry::new();
+        let options = SandboxOptions {
+            cache_dir,
+            max_instances: 16,
+            clock: clock.clone(),
+        };
+        Self {
+            sandbox: Sandbox::new(options).unwrap(),
+            stores: PluginStores::in_memory(clock.clone()),
+            meter: Meter::new(&registry).unwrap(),
+            registry,
+            clock,
+        }
+    }
+
+    fn load(&self, guest: &str) -> Result<Arc<Plugin>, LoadError> {
+        self.sandbox.load(guest, text(guest).as_bytes())
+    }
+
+    fn bind(&self, guest: &str, options: BindingOptions) -> Result<Arc<Binding>, LoadError> {
+        self.load(guest)?.bind(options, &self.stores, &self.meter)
+    }
+
+    /// The guest in the tenant `acme`, with the usual limits and every grant.
+    fn bound(&self, guest: &str) -> Arc<Binding> {
+        self.bind(guest, options())
+            .unwrap_or_else(|error| panic!("{guest}: {error}"))
+    }
+
+    fn slot(&self, guest: &str) -> Slot {
+        self.bound(guest).slot()
+    }
+
+    /// The value of counters and gauges that have all of `labels`.
+    fn counted(&self, name: &str, labels: &[&str]) -> u64 {
+        let mut sum = 0.0;
+        for family in self.registry.gather().iter().filter(|family| family.name() == name) {
+            for metric in family.get_metric() {
+                let has = |label: &&str| metric.get_label().iter().any(|pair| pair.value() == *label);
+                if labels.iter().all(has) {
+                    sum += metric.get_counter().get_value() + metric.get_gauge().get_value();
+                }
+            }
+        }
+        format!("{sum}").parse().expect("a whole number")
+    }
+}
+
+fn options() -> BindingOptions {
+    BindingOptions {
+        tenant: "acme".into(),
+        hooks: None,
+        // Long, so that a busy machine does not end a call that would have been well.
+        deadline: Duration::from_millis(200),
+        memory_bytes: 16 * MIB,
+        grants: Grants {
+            kv: true,
+            limiter: true,
+            metrics: true,
+        },
+        settings: json!({}),
+    }
+}
+
+/// The text of a guest.
+fn text(guest: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../../../tests/guests/{guest}.wat"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn caller() -> Arc<Caller> {
+    Arc::new(Caller::new(
+        "s1".into(),
+        "acme".into(),
+        Ipv4Addr::LOCALHOST.into(),
+        "websocket",
+    ))
+}
+
+fn publish(slot: &mut Slot, data: &str) -> Result<Answer<PublishVerdict>, Fault> {
+    slot.publish(&caller(), "room:1", data.as_bytes())
+}
+
+/// Calls until the answer is another one than that no instance is ready.
+fn publish_when_ready(slot: &mut Slot, data: &str) -> Result<Answer<PublishVerdict>, Fault> {
+    let begin = Instant::now();
+    loop {
+        match publish(slot, data) {
+            Err(Fault::Unavailable(_)) if begin.elapsed() < PATIENCE => std::thread::yield_now(),
+            answer => return answer,
+        }
+    }
+}

@@ -1,6 +1,0 @@
-//! Leases by a clock that the test holds, and the way to a store that does what the test says.
-
-mod lease;
-mod limiter;
-mod line;
-mod stand_in;
