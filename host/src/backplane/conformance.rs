@@ -134,9 +134,7 @@ pub(super) fn options(settings: &Arc<ChannelSettings>) -> PublishOptions {
 pub(super) async fn suite(mut bench: Bench) {
     a_shard_is_reached_between_join_and_leave(&mut bench).await;
     offsets_count_up_by_one_and_order_is_the_same_everywhere(&mut bench).await;
-    if bench.backplane.takes_turns() {
-        what_is_said_in_one_breath_keeps_its_order(&mut bench).await;
-    }
+    what_is_said_in_one_breath_keeps_its_order(&mut bench).await;
     tenants_do_not_meet(&mut bench).await;
     history_keeps_the_newest(&mut bench).await;
     recovery_is_whole_or_says_so(&mut bench).await;
@@ -182,18 +180,9 @@ pub(super) async fn what_is_said_in_one_breath_keeps_its_order(bench: &mut Bench
     let (topic, settings) = (topic("breath"), with_history(500));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     let said: Vec<_> = (1..=300).map(|n| n.to_string()).collect();
-    let mut asked: Vec<_> = said.iter().map(|n| bench.ask(&topic, n, options(&settings))).collect();
-    // Turns are decided when they are first asked for, whoever waits first.
-    let early: Vec<_> = asked.iter_mut().map(|answer| answer.as_mut().now_or_never()).collect();
-    let late = asked.into_iter().zip(early).rev().map(|(answer, early)| {
-        tokio::spawn(async move {
-            match early {
-                Some(answered) => answered,
-                None => answer.await,
-            }
-        })
-    });
-    let late: Vec<_> = late.collect();
+    let asked: Vec<_> = said.iter().map(|n| bench.ask(&topic, n, options(&settings))).collect();
+    // Turns are decided when it is published, whoever waits first.
+    let late: Vec<_> = asked.into_iter().rev().map(tokio::spawn).collect();
     let mut received = Vec::new();
     while received.len() < said.len() {
         received.push(text(&bench.next(0).await));

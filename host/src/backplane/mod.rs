@@ -30,13 +30,10 @@ pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Se
 /// Order: the publishes of a channel reach every shard in one order, that of their offsets.
 /// A shard is reached by what is published after its `join` answered, until its `leave`.
 pub trait Backplane: Send + Sync {
-    /// Accepts a message: when this answers, it has its place in the channel's order and history.
+    /// Accepts a message: when this answers, it has its place in the channel's order and history. Messages of one
+    /// channel are accepted in the order in which this was called for them, whenever their answers are asked for. One
+    /// whose answer nobody wants any more may not be published.
     fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published>;
-
-    /// Whether a message has its turn once its answer was asked for, behind all those of its channel that were
-    /// asked for before, and takes it by itself. Else a publisher waits for each answer, or its messages may pass
-    /// each other.
-    fn takes_turns(&self) -> bool;
 
     /// An id as the next message would get.
     fn message_id(&self) -> Arc<str>;
@@ -68,8 +65,13 @@ pub trait Backplane: Send + Sync {
     /// The topics that have subscribers on this node, and how many each.
     fn topics(&self) -> Vec<(Topic, u64)>;
 
+    /// Why messages do not get through now, if so.
+    fn hindrance(&self) -> Option<String>;
+
     /// Whether messages get through now.
-    fn is_up(&self) -> bool;
+    fn is_up(&self) -> bool {
+        self.hindrance().is_none()
+    }
 
     /// The node ends: answers when others know all that it said.
     fn close(&self) -> Reply<'_, ()>;
@@ -83,9 +85,9 @@ pub trait Nodes: Send + Sync {
     /// Those that live now, this one included.
     fn live(&self) -> Reply<'_, Vec<String>>;
 
-    /// Sends a note to one of them, or to all, this one included. At most once: who waits for an answer has to
-    /// know for how long.
-    fn send<'a>(&'a self, to: Option<&'a str>, note: Vec<u8>) -> Reply<'a, ()>;
+    /// Sends a control message to one of them, or to all, this one included. At most once: who waits for an answer has
+    /// to know for how long.
+    fn send<'a>(&'a self, to: Option<&'a str>, message: Vec<u8>) -> Reply<'a, ()>;
 }
 
 /// How a message is to be published.

@@ -36,13 +36,11 @@ impl Readiness {
     }
 
     /// Why it should not, if so.
-    fn hindrance(&self) -> Option<&'static str> {
+    fn hindrance(&self) -> Option<String> {
         if !self.serves.load(Ordering::Relaxed) {
-            Some("starting or draining")
-        } else if !self.backplane.is_up() {
-            Some("the backplane is not connected")
+            Some("starting or draining".to_owned())
         } else {
-            None
+            self.backplane.hindrance()
         }
     }
 }

@@ -52,8 +52,8 @@ const CONFINED: [Confined; 4] = [
     },
     Confined {
         name: "redis",
-        places: &["host/src/backplane/redis", "host/src/registry/redis"],
-        why: "everyone else speaks to a trait, so that memory and Redis stay alike",
+        places: &["host/crates/redis-client/"],
+        why: "everyone else speaks to Redis through `redis-client`",
     },
     Confined {
         name: "axum",

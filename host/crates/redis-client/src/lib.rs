@@ -21,6 +21,8 @@ mod settings;
 mod side_connection;
 mod slots;
 mod subscription;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod topology;
 
 pub use address::Address;

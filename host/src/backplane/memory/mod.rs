@@ -5,6 +5,7 @@ mod channel;
 mod keys;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::envelope::PresenceChange;
@@ -24,6 +26,7 @@ use crate::config::ChannelSettings;
 use crate::protocol::names::Topic;
 use crate::protocol::write::Member;
 use channel::ChannelState;
+use waiting::{Added, Waiting, WaitingPublishes};
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.
 pub const INBOX_ENVELOPES: usize = 1024;
@@ -41,6 +44,7 @@ pub struct MemoryBackplane {
     stripes: Vec<Mutex<Channels>>,
     hasher: RandomState,
     inboxes: Vec<mpsc::Sender<Envelope>>,
+    waiting: WaitingPublishes,
     /// Begins every id and epoch of this process, so that none repeats after a restart.
     nonce: u64,
     counter: AtomicU64,
@@ -54,6 +58,7 @@ impl MemoryBackplane {
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             hasher: RandomState::default(),
             inboxes,
+            waiting: WaitingPublishes::default(),
             nonce,
             counter: AtomicU64::new(1),
         })
@@ -123,6 +128,31 @@ impl MemoryBackplane {
         Ok(published)
     }
 
+    /// Publishes what waits in a channel, in its order, until nothing does.
+    async fn publish_waiting(self: Arc<Self>, topic: Topic) {
+        while let Some(waiting) = self.waiting.next(&topic) {
+            // Nobody waits for it any more.
+            if waiting.answer.is_closed() {
+                continue;
+            }
+            let until = waiting.since + INBOX_WAIT;
+            let mut message = Some(waiting.message);
+            let published = loop {
+                match self.try_publish(&mut message, &waiting.options) {
+                    Ok(published) => break Ok(published),
+                    // Waits until there is room once, then tries anew: order is decided under the lock only.
+                    Err(full) => match tokio::time::timeout_at(until, self.inboxes[full].reserve()).await {
+                        Ok(_) => {}
+                        Err(_) => {
+                            break Err(Unavailable(format!("shard {full} took nothing for {INBOX_WAIT:?}")));
+                        }
+                    },
+                }
+            };
+            drop(waiting.answer.send(published));
+        }
+    }
+
     /// Tells the channel's shards who came or went.
     fn announce(&self, topic: &Topic, channel: &ChannelState, member: &Member, joined: bool) {
         let change = Arc::new(PresenceChange::new(topic.clone(), member.clone(), joined));
@@ -141,23 +171,32 @@ impl MemoryBackplane {
 
 impl Backplane for MemoryBackplane {
     fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published> {
-        Box::pin(async move {
-            let mut message = Some(permit.redeem());
-            loop {
-                match self.try_publish(&mut message, &options) {
-                    Ok(published) => return Ok(published),
-                    // Waits until there is room once, then tries anew: order is decided under the lock only.
-                    Err(full) => match tokio::time::timeout(INBOX_WAIT, self.inboxes[full].reserve()).await {
-                        Ok(_) => {}
-                        Err(_) => return Err(Unavailable(format!("shard {full} took nothing for {INBOX_WAIT:?}"))),
-                    },
-                }
+        let mut message = Some(permit.redeem());
+        let topic = message.as_ref().expect("just redeemed").topic.clone();
+        if !self.waiting.has(&topic)
+            && let Ok(published) = self.try_publish(&mut message, &options)
+        {
+            return Box::pin(std::future::ready(Ok(published)));
+        }
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting {
+            message: message.expect("it was not published"),
+            options,
+            since: Instant::now(),
+            answer,
+        };
+        match self.waiting.add(waiting) {
+            Added::First => drop(tokio::spawn(self.clone().publish_waiting(topic))),
+            Added::Behind => {}
+            Added::Refused => {
+                let why = format!("too many publishes to {topic} wait for a shard");
+                return Box::pin(std::future::ready(Err(Unavailable(why))));
             }
+        }
+        Box::pin(async move {
+            let answered = answered.await;
+            answered.unwrap_or_else(|_| Err(Unavailable("the node ends".into())))
         })
-    }
-
-    fn takes_turns(&self) -> bool {
-        false
     }
 
     fn message_id(&self) -> Arc<str> {
@@ -231,8 +270,8 @@ impl Backplane for MemoryBackplane {
         topics
     }
 
-    fn is_up(&self) -> bool {
-        true
+    fn hindrance(&self) -> Option<String> {
+        None
     }
 
     fn close(&self) -> Reply<'_, ()> {

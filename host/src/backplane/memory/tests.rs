@@ -89,3 +89,40 @@ async fn a_message_that_has_no_room_takes_no_offset() {
     assert_eq!(third.position.unwrap().offset, 2);
     assert_eq!(bench.waiting(0), ["3"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_whose_answer_nobody_asks_for_keeps_its_turn_and_holds_no_room() {
+    let (mut bench, _memory) = bench(1);
+    let (topic, other, settings) = (topic("full"), super::super::conformance::topic("other"), with_history(10));
+    let _seats = [
+        Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap(),
+        Interest::join(&bench.backplane, &other, &settings, 0).await.unwrap(),
+    ];
+    let unasked = [1, 2, 3].map(|n| bench.ask(&topic, &n.to_string(), options(&settings)));
+    let mut seen = Vec::new();
+    while seen.len() < 3 {
+        seen.extend(bench.waiting(0));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(seen, ["1", "2", "3"], "each took its turn by itself");
+    bench.publish(&other, "4", options(&settings)).await;
+    assert_eq!(bench.waiting(0), ["4"], "there is room for others");
+    for (n, answer) in unasked.into_iter().enumerate() {
+        assert_eq!(answer.await.unwrap().position.unwrap().offset, n as u64 + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_too_long_or_for_nobody_is_not_published() {
+    let (mut bench, _memory) = bench(1);
+    let (topic, settings) = (topic("stuck"), with_history(10));
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    bench.publish(&topic, "1", options(&settings)).await;
+    let late = bench.ask(&topic, "late", options(&settings));
+    drop(bench.ask(&topic, "gone", options(&settings)));
+    assert!(late.await.is_err());
+    assert_eq!(bench.waiting(0), ["1"]);
+    let next = bench.publish(&topic, "2", options(&settings)).await;
+    assert_eq!(next.position.unwrap().offset, 2);
+    assert_eq!(bench.waiting(0), ["2"]);
+}

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use redis::Value;
+use redis_client::Value;
 
-use super::script::HISTORY;
-use super::{Inner, codec};
+use super::codec;
+use super::node::Node;
+use super::scripts::{HISTORY, NOT_THE_SCRIPT};
 use crate::backplane::{HistoryPage, HistoryRange, Publication, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
@@ -28,14 +29,14 @@ struct Stand {
     oldest: Option<u64>,
 }
 
-impl Inner {
+impl Node {
     pub(super) async fn read_history(
         &self,
         topic: &Topic,
         settings: &ChannelSettings,
         range: &HistoryRange,
     ) -> Result<HistoryPage, Unavailable> {
-        let names = &self.feeds.names;
+        let names = &self.table.names;
         let place = names.place(topic);
         let (size, ttl) = settings
             .history
@@ -63,9 +64,9 @@ impl Inner {
             .arg(u8::from(range.reverse))
             .arg(now_ms())
             .arg(READ_BYTES);
-        let answer = self.servers.call(&call).await?;
+        let answer = self.topology.read(&call).await?;
         let (stand, entries, cut) =
-            read(answer).ok_or_else(|| Unavailable("an answer that is none of the script's".into()))?;
+            read(answer).ok_or_else(|| Unavailable(NOT_THE_SCRIPT.into()))?;
         let follows = range.since.as_ref().is_none_or(|since| stand.follows(since));
         let whole = range
             .since
@@ -87,10 +88,10 @@ impl Inner {
     }
 
     pub(super) async fn members(&self, topic: &Topic) -> Result<Vec<Member>, Unavailable> {
-        let members = self.feeds.names.members(topic);
-        let mut command = redis::cmd("HGETALL");
+        let members = self.table.names.members(topic);
+        let mut command = redis_client::cmd("HGETALL");
         command.arg(&members);
-        let pairs: Vec<(Value, Value)> = match self.servers.run(members.as_bytes(), &command).await? {
+        let pairs: Vec<(Value, Value)> = match self.topology.run_large(members.as_bytes(), &command).await? {
             Value::Map(pairs) => pairs,
             _ => Vec::new(),
         };

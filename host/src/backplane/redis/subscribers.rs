@@ -1,65 +1,46 @@
-//! The connections that are subscribed now, one a server, each kept by a task of its own.
+//! Keeps a subscribed connection beside every server, each in a task of its own.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use redis_client::{PushQueue, ServerConnection};
 use tokio::task::AbortHandle;
 
-use super::ear::Queue;
-use super::link::Link;
-use super::{Inner, subscriber};
+use super::node::Node;
+use super::subscribed::identity;
+use super::subscriber;
 
-/// By the link that each goes beside.
-#[derive(Default)]
-pub(super) struct Subscribers {
-    connected: Mutex<HashMap<usize, u64>>,
-}
-
-fn identity(link: &Arc<Link>) -> usize {
-    Arc::as_ptr(link).addr()
-}
-
-impl Subscribers {
-    pub fn insert(&self, link: &Arc<Link>, connection: u64) {
-        self.connected.lock().insert(identity(link), connection);
-    }
-
-    pub fn remove(&self, link: &Arc<Link>) {
-        self.connected.lock().remove(&identity(link));
-    }
-
-    /// The connection beside a link, if it is subscribed.
-    pub fn of(&self, link: &Arc<Link>) -> Option<u64> {
-        self.connected.lock().get(&identity(link)).copied()
-    }
-}
-
-/// Keeps a subscriber beside every link, for ever.
-pub(super) async fn keep_all(inner: Arc<Inner>, queue: Queue) {
-    let mut kept: HashMap<usize, (Arc<Link>, AbortHandle)> = HashMap::new();
-    let mut changed = inner.servers.changed();
+/// Keeps them, for ever.
+pub(super) async fn keep_all(node: Arc<Node>, queue: PushQueue) {
+    let mut kept: HashMap<usize, (Arc<ServerConnection>, AbortHandle)> = HashMap::new();
+    let mut changed = node.topology.changed();
     loop {
-        let links = inner.servers.links();
-        for link in &links {
-            kept.entry(identity(link)).or_insert_with(|| {
-                let task = subscriber::keep(link.clone(), inner.clone(), queue.clone());
-                (link.clone(), tokio::spawn(task).abort_handle())
+        let connections = node.topology.connections();
+        for connection in &connections {
+            kept.entry(identity(connection)).or_insert_with(|| {
+                let task = subscriber::keep(connection.clone(), node.clone(), queue.clone());
+                (connection.clone(), tokio::spawn(task).abort_handle())
             });
         }
-        kept.retain(|_, (link, keeper)| {
-            let stays = links.iter().any(|there| Arc::ptr_eq(there, link));
+        kept.retain(|_, (connection, keeper)| {
+            let stays = connections.iter().any(|there| Arc::ptr_eq(there, connection));
             if !stays {
                 keeper.abort();
-                inner.subscribers.remove(link);
+                node.subscribed.remove(connection);
             }
             stays
         });
-        // A channel whose server changed is subscribed there.
-        inner.feeds.touch_all(|name, on| {
-            let owner = inner.servers.link_of(name.as_bytes());
-            owner.is_none_or(|owner| inner.subscribers.of(&owner) != Some(on))
-        });
+        // The channels of a partition whose server changed are subscribed there.
+        let partitions = node.table.names.partitions();
+        let owners: Vec<Option<u64>> = partitions
+            .all()
+            .map(|partition| {
+                let owner = node.topology.connection_of_slot(partitions.slot(partition))?;
+                node.subscribed.of(&owner)
+            })
+            .collect();
+        node.table
+            .look_again(|partition, on| owners[usize::from(partition)] != Some(on));
         if changed.changed().await.is_err() {
             return;
         }

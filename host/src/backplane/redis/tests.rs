@@ -1,20 +1,53 @@
 //! The conformance suite against a real `redis-server`.
 
-mod lanes;
+mod publish_queues;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::testing::{Deaf, Server, settings};
-use super::*;
+use redis_client::testing::{Deaf, Server, Stalling};
+use redis_client::{Settings, Topology};
+
+use super::codec;
+use super::redis_backplane::RedisBackplane;
+use super::scripts::PUBLISH;
 use crate::backplane::conformance::{Bench, member, options, suite, topic, with_history};
-use crate::backplane::redis::script::PUBLISH;
-use crate::backplane::{Interest, Nodes, Publication};
+use crate::backplane::{Backplane, Envelope, HistoryRange, Interest, Nodes, PublishOptions, Publication};
+use crate::config::{ChannelSettings, RedisSettings, RedisUrl};
 use crate::observe::Metrics;
+use crate::protocol::names::Topic;
 use crate::protocol::Position;
 use crate::protocol::write::now_ms;
+
+/// Settings of a node; where Redis is stands in those of its client.
+fn settings() -> RedisSettings {
+    RedisSettings {
+        url: RedisUrl::parse("redis://localhost").unwrap(),
+        prefix: "sg".into(),
+        timeout: Duration::from_secs(1),
+        position_check: Duration::from_secs(30),
+        replicas: 0,
+        partitions: 256,
+    }
+}
+
+fn start(
+    client: Settings,
+    settings: &RedisSettings,
+    name: &str,
+    inboxes: Vec<mpsc::Sender<Envelope>>,
+) -> (RedisBackplane, mpsc::Receiver<Bytes>) {
+    RedisBackplane::start(
+        Topology::connect(client),
+        settings,
+        name,
+        inboxes,
+        Metrics::new().backplane,
+    )
+}
 
 /// A node of two shards.
 async fn node(server: &Server) -> Bench {
@@ -29,12 +62,15 @@ async fn benched(server: &Server) -> (Arc<RedisBackplane>, Bench) {
 }
 
 async fn connected(server: &Server) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
-    connected_with(settings(server)).await
+    connected_with(server.settings(), settings()).await
 }
 
-async fn connected_with(settings: RedisSettings) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
+async fn connected_with(
+    client: Settings,
+    settings: RedisSettings,
+) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
     let (senders, inboxes): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(4096)).unzip();
-    let (backplane, _) = RedisBackplane::start(settings, "n", senders, Metrics::new().backplane);
+    let (backplane, _) = start(client, &settings, "n", senders);
     let backplane = Arc::new(backplane);
     while !backplane.is_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -45,7 +81,7 @@ async fn connected_with(settings: RedisSettings) -> (Arc<RedisBackplane>, Vec<mp
 /// Accepts a message that no node hears of: what a lost connection looks like afterwards.
 async fn publish_unheard(backplane: &RedisBackplane, topic: &Topic, data: String) {
     let inner = &backplane.0;
-    let names = &inner.feeds.names;
+    let names = &inner.table.names;
     let message = Publication::new(topic.clone(), inner.unique(), data.into(), None, None, Vec::new());
     let place = names.place(topic);
     let call = PUBLISH
@@ -61,7 +97,7 @@ async fn publish_unheard(backplane: &RedisBackplane, topic: &Topic, data: String
         .arg(10_000)
         .arg(60_000)
         .arg(0);
-    inner.servers.call(&call).await.unwrap();
+    inner.topology.call(&call).await.unwrap();
 }
 
 #[tokio::test]
@@ -154,7 +190,7 @@ async fn keeps_the_contract() {
 #[tokio::test]
 async fn notes_reach_one_or_all() {
     let server = Server::start();
-    let start = |name| RedisBackplane::start(settings(&server), name, Vec::new(), Metrics::new().backplane);
+    let start = |name| start(server.settings(), &settings(), name, Vec::new());
     let ((one, mut to_one), (two, mut to_two)) = (start("one"), start("two"));
     while !(one.is_up() && two.is_up() && one.live().await.is_ok_and(|live| live.len() == 2)) {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -177,9 +213,9 @@ async fn a_loss_in_a_quiet_channel_is_found() {
     let server = Server::start();
     let quick = RedisSettings {
         position_check: Duration::from_secs(1),
-        ..settings(&server)
+        ..settings()
     };
-    let (redis, mut inboxes) = connected_with(quick).await;
+    let (redis, mut inboxes) = connected_with(server.settings(), quick).await;
     let (topic, settings) = (topic("quiet"), with_history(10));
     let backplane: Arc<dyn Backplane> = redis.clone();
     let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
@@ -197,8 +233,12 @@ async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
     let server = Server::start();
     let mut way = Deaf::before(&server).await;
     // Only the probe can find it: quiet channels are looked into much later.
-    let quick = way.settings(Duration::from_millis(200), Duration::from_hours(1));
-    let (redis, mut inboxes) = connected_with(quick).await;
+    let quick = RedisSettings {
+        timeout: Duration::from_millis(200),
+        position_check: Duration::from_hours(1),
+        ..settings()
+    };
+    let (redis, mut inboxes) = connected_with(way.settings(quick.timeout), quick).await;
     let (topic, settings) = (topic("deaf"), with_history(10));
     let backplane: Arc<dyn Backplane> = redis.clone();
     let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
@@ -225,14 +265,14 @@ async fn ten_thousand_members_are_one_answer() {
     let sessions: Vec<_> = (0..10_000).map(|n| member(&format!("s{n}"))).collect();
     let entered = sessions
         .iter()
-        .map(|member| redis.0.desk.enter(&topic, &settings, member));
+        .map(|member| redis.0.presence.enter(&topic, &settings, member));
     for entered in entered.collect::<Vec<_>>() {
         entered.await.unwrap();
     }
     let commands = async || {
-        let mut info = redis::cmd("INFO");
-        let answer = redis.0.servers.run(b"x", info.arg("commandstats")).await.unwrap();
-        let answer: String = redis::from_redis_value(answer).unwrap();
+        let mut info = redis_client::cmd("INFO");
+        let answer = redis.0.topology.run(b"x", info.arg("commandstats")).await.unwrap();
+        let answer: String = redis_client::from_redis_value(answer).unwrap();
         let line = answer
             .lines()
             .find(|line| line.starts_with("cmdstat_hgetall:"))
@@ -253,29 +293,29 @@ async fn only_topics_with_sessions_are_marked_as_the_nodes() {
     let (redis, _inboxes) = connected(&server).await;
     let settings = with_history(10);
     let marked = async || {
-        let presences = redis.0.feeds.names.presences(&redis.0.instance);
-        let mut count = ::redis::cmd("SCARD");
-        let answer = redis.0.servers.run(b"", count.arg(presences)).await.unwrap();
-        ::redis::from_redis_value::<usize>(answer).unwrap()
+        let presences = redis.0.table.names.presences(&redis.0.instance);
+        let mut count = redis_client::cmd("SCARD");
+        let answer = redis.0.topology.run(b"", count.arg(presences)).await.unwrap();
+        redis_client::from_redis_value::<usize>(answer).unwrap()
     };
     let topics: Vec<_> = (0..700).map(|n| topic(&format!("room-{n}"))).collect();
     let (ann, bob) = (member("ann"), member("bob"));
     for topic in &topics {
-        drop(redis.0.desk.enter(topic, &settings, &ann));
+        drop(redis.0.presence.enter(topic, &settings, &ann));
     }
     redis.enter(&topics[0], &settings, &bob).await.unwrap();
-    assert!(redis.0.desk.settled().await);
+    assert!(redis.0.presence.settled().await);
     assert_eq!(marked().await, topics.len());
     for topic in &topics {
         redis.exit(topic, &settings, &ann);
     }
     // Gone and back at once: it stays.
     redis.enter(&topics[1], &settings, &ann).await.unwrap();
-    assert!(redis.0.desk.settled().await);
+    assert!(redis.0.presence.settled().await);
     assert_eq!(marked().await, 2, "bob's and the one to which ann came back");
     redis.exit(&topics[0], &settings, &bob);
     redis.exit(&topics[1], &settings, &ann);
-    assert!(redis.0.desk.settled().await);
+    assert!(redis.0.presence.settled().await);
     assert_eq!(marked().await, 0);
 }
 
@@ -297,4 +337,80 @@ async fn where_nothing_was_said_nothing_is_lost_with_redis() {
     assert!(matches!(told, Ok(Some(Envelope::Lost(topic))) if topic == spoken));
     bench.publish(&silent, "first", options(&settings)).await;
     assert_eq!(bench.received(0).await, ["first"]);
+}
+
+#[tokio::test]
+async fn a_history_that_is_slow_to_come_holds_up_no_publish() {
+    let server = Server::start();
+    let way = Stalling::before(&server, 1_000_000).await;
+    let quick = RedisSettings {
+        timeout: Duration::from_millis(200),
+        ..settings()
+    };
+    let (redis, _inboxes) = connected_with(way.settings(quick.timeout), quick).await;
+    let (large, small, settings) = (topic("large"), topic("small"), with_history(10_000));
+    let text = format!("\"{}\"", "x".repeat(65_000));
+    for _ in 0..50 {
+        publish_unheard(&redis, &large, text.clone()).await;
+    }
+    let bench = Bench {
+        backplane: redis.clone(),
+        inboxes: Vec::new(),
+    };
+    let mut reading = std::pin::pin!(redis.history(&large, &settings, HistoryRange::default()));
+    let read = loop {
+        tokio::select! {
+            biased;
+            read = &mut reading => break read,
+            published = bench.ask(&small, "x", options(&settings)) => assert!(published.is_ok(), "{published:?}"),
+        }
+        assert!(redis.is_up());
+    };
+    assert!(read.is_err(), "it never came whole");
+    let page = redis.history(&small, &settings, HistoryRange::default()).await;
+    assert!(page.is_ok(), "the next reading has a connection that works: {page:?}");
+}
+
+#[tokio::test]
+async fn another_number_of_partitions_is_said_and_never_mixed() {
+    let server = Server::start();
+    let (right, _inboxes) = connected(&server).await;
+    let (other, _control) = start(
+        server.settings(),
+        &RedisSettings {
+            partitions: 64,
+            ..settings()
+        },
+        "other",
+        Vec::new(),
+    );
+    let bench = |backplane: RedisBackplane| Bench {
+        backplane: Arc::new(backplane),
+        inboxes: Vec::new(),
+    };
+    let other = bench(other);
+    let said = async |words: &str| {
+        while !other.backplane.hindrance().is_some_and(|why| why.contains(words)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    said("the prefix has 256 partitions in Redis, this node 64").await;
+    let (topic, settings) = (topic("mixed"), with_history(10));
+    assert!(other.ask(&topic, "x", options(&settings)).await.is_err());
+    assert!(other.backplane.history(&topic, &settings, HistoryRange::default()).await.is_err());
+    assert!(right.is_up());
+    // Forgotten by Redis: whoever has the right number says it again, before the other says its own.
+    right.0.topology.run(b"", &redis_client::cmd("FLUSHALL")).await.unwrap();
+    let mut count = redis_client::cmd("GET");
+    count.arg(right.0.table.names.partition_count());
+    loop {
+        let set = right.0.topology.run(b"", &count).await.unwrap();
+        let set: Option<String> = redis_client::from_redis_value(set).unwrap();
+        if let Some(set) = set {
+            assert_eq!(set, "256");
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(other.ask(&topic, "x", options(&settings)).await.is_err());
 }

@@ -1,11 +1,11 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
 use super::*;
-use crate::backplane::redis::testing::{Server, settings};
+use redis_client::testing::Server;
 
 async fn node(server: &Server, name: &str) -> Arc<RedisCluster> {
-    let servers = Servers::connect(settings(server));
-    while !servers.are_up() {
+    let servers = Topology::connect(server.settings());
+    while !servers.is_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     RedisCluster::start(servers, "sg", &name.into(), &Handle::current())

@@ -38,8 +38,7 @@ fn crates_stay_in_their_rooms() {
     );
     is_fine("host/crates/sandbox/src/engine.rs", "use wasmtime::Engine;");
     breaks("host/src/hub/mod.rs", "use redis::AsyncCommands;", 1, "redis");
-    is_fine("host/src/backplane/redis/publish.rs", "use redis::AsyncCommands;");
-    is_fine("host/src/registry/redis.rs", "use redis::AsyncCommands;");
+    is_fine("host/crates/redis-client/src/login.rs", "use redis::AsyncCommands;");
     breaks(
         "host/src/session/mod.rs",
         "use axum::{Router, routing::get};",

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::backplane::redis::names::Names;
-use crate::backplane::redis::servers::Servers;
-use crate::backplane::redis::store::Store;
-use crate::backplane::redis::testing::{Server, settings};
-use crate::observe::Metrics;
-use plugin_store::shared::{OnReply, SharedKv, SharedLimiter, SharedStore, StoreHandle, StoreRequest};
-use plugin_store::{Clock, Kv, Limiter, StoreId, WaitBudget};
+use redis_client::Topology;
+use redis_client::testing::Server;
+
+use crate::redis::RedisStore;
+use crate::shared::{OnReply, SharedKv, SharedLimiter, SharedStore, StoreHandle, StoreRequest};
+use crate::{Clock, Kv, Limiter, StoreId, WaitBudget};
 
 /// How long it takes at most until something that heals by itself has healed.
 const HEALED: Duration = Duration::from_secs(10);
@@ -24,7 +23,7 @@ pub struct Node {
 }
 
 struct Counted {
-    store: Store,
+    store: RedisStore,
     asked: Arc<AtomicUsize>,
 }
 
@@ -42,7 +41,7 @@ impl SharedStore for Counted {
 impl Node {
     /// A node that is connected. Its thread ends with the test.
     pub fn start(server: &Server) -> Self {
-        let settings = settings(server);
+        let settings = server.settings();
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -50,12 +49,8 @@ impl Node {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let store = Store::new(
-                    Servers::connect(settings),
-                    Names::new("sg"),
-                    tokio::runtime::Handle::current(),
-                    Metrics::new().backplane.stalls,
-                );
+                let topology = Topology::connect(settings);
+                let store = RedisStore::new(topology, "sg", tokio::runtime::Handle::current(), || {});
                 tell.send(store).unwrap();
                 std::future::pending::<()>().await;
             });

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient, usual};
-use crate::backplane::redis::testing::Server;
-use plugin_store::{Kv, KvError};
+use redis_client::testing::Server;
+use crate::{Kv, KvError};
 
 /// Far below any wait that a store that does not answer could cause, far over what a busy machine adds.
 const AT_ONCE: Duration = Duration::from_millis(250);

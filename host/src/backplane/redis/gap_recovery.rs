@@ -1,52 +1,54 @@
-//! Holes: what was published and not heard is read from the history and passed on before anything after it.
-//! What cannot be read any more is told.
+//! Gaps: what was published and did not arrive is read from the history and passed on before anything after it. If it
+//! cannot be read any more, the subscribers are told.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Inner;
-use super::backoff::Backoff;
+use redis_client::Backoff;
+
+use super::channel_cursor::ChannelCursor;
+use super::node::Node;
 use crate::backplane::{Envelope, HistoryPage, HistoryRange, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
 
-/// Holes that are filled at the same time at most.
+/// Gaps that are recovered at the same time at most.
 pub(super) const AT_ONCE: usize = 64;
 /// Messages that are read at once.
 const AT_A_TIME: usize = 256;
 /// How often quiet channels are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-impl Inner {
-    /// Fills the hole in a channel whose feed holds what came after it.
-    pub(super) fn fill(self: &Arc<Self>, name: Arc<str>) {
-        let Some(generation) = self.feeds.with(&name, |feed| feed.generation) else {
+impl Node {
+    /// Recovers the gap in a channel whose cursor holds what came after it.
+    pub(super) fn recover(self: &Arc<Self>, name: Arc<str>) {
+        let Some(generation) = self.table.with(&name, |cursor| cursor.generation) else {
             return;
         };
-        let inner = self.clone();
+        let node = self.clone();
         self.runtime.spawn(async move {
-            let _turn = inner.fills.acquire().await;
-            inner.fill_now(&name, generation).await;
+            let _turn = node.recoveries.acquire().await;
+            node.recover_now(&name, generation).await;
         });
     }
 
-    /// Looks whether there is a hole in each of these.
+    /// Looks whether something is missing in each of these.
     pub(super) fn check_all(self: &Arc<Self>, names: Vec<Arc<str>>) {
         for name in names {
-            if self.feeds.with(&name, super::feed::Feed::begin_fill) == Some(true) {
-                self.fill(name);
+            if self.table.with(&name, ChannelCursor::begin_recovery) == Some(true) {
+                self.recover(name);
             }
         }
     }
 
-    async fn fill_now(self: &Arc<Self>, name: &str, generation: u64) {
+    async fn recover_now(self: &Arc<Self>, name: &str, generation: u64) {
         let mut backoff = Backoff::new();
         let mut shards = Vec::new();
         loop {
-            let from = self.feeds.with(name, |feed| {
-                let same = feed.generation == generation;
-                same.then(|| Some((feed.topic.clone(), feed.settings.clone(), feed.fill_from()?)))
+            let from = self.table.with(name, |cursor| {
+                let same = cursor.generation == generation;
+                same.then(|| Some((cursor.topic.clone(), cursor.settings.clone(), cursor.recover_from()?)))
             });
             let Some(Some(Some((topic, settings, since)))) = from else {
                 return;
@@ -64,26 +66,26 @@ impl Inner {
             self.metrics.filled.inc();
             if !page.whole {
                 self.metrics.lost.inc();
-                tracing::info!(%topic, "messages were missed that the history no longer has; telling who listens");
+                tracing::info!(%topic, "messages were missed that the history no longer has; telling the subscribers");
                 // Whoever listens from now on reads the history for itself; for them it goes on from here.
                 publications.clear();
-                self.feeds.shards(name, &mut shards);
+                self.table.shards(name, &mut shards);
                 self.deliver(&Envelope::Lost(topic), &shards).await;
             } else if let Some(last) = publications.last().and_then(|last| last.position.clone())
                 && last.offset < newest.offset
             {
-                // Of a long hole only the first part was read.
+                // Of a long gap only the first part was read.
                 newest = last;
-                self.feeds.with(name, super::feed::Feed::begin_fill);
+                self.table.with(name, ChannelCursor::begin_recovery);
             }
             let empty = publications.is_empty();
             loop {
-                self.feeds.shards(name, &mut shards);
+                self.table.shards(name, &mut shards);
                 for publication in publications {
                     newest = publication.position.clone().unwrap_or(newest);
                     self.deliver(&Envelope::Message(publication), &shards).await;
                 }
-                match self.feeds.with(name, |feed| feed.filled(&newest)).flatten() {
+                match self.table.with(name, |cursor| cursor.recovered(&newest)).flatten() {
                     None => return,
                     Some(more) if more.is_empty() => break,
                     Some(more) => publications = more,
@@ -125,8 +127,8 @@ impl Inner {
         let mut tick = tokio::time::interval(LOOK_EVERY);
         loop {
             tick.tick().await;
-            self.check_all(self.feeds.due(Instant::now()));
-            self.metrics.up.set(self.is_up().into());
+            self.check_all(self.table.due(Instant::now()));
+            self.metrics.up.set(self.hindrance().is_none().into());
         }
     }
 }

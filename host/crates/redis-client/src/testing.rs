@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::config::{RedisSettings, RedisUrl};
+use crate::login::Login;
+use crate::settings::{Settings, TopologyKind};
 
 /// A server.
 pub struct Server {
@@ -43,9 +44,14 @@ impl Server {
         assert!(sent.unwrap().success());
     }
 
-    /// Where it is.
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+    /// Settings for it.
+    pub fn settings(&self) -> Settings {
+        settings(self.port, Duration::from_secs(1))
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 }
 
@@ -65,14 +71,13 @@ impl Drop for Server {
     }
 }
 
-/// Settings for it.
-pub fn settings(server: &Server) -> RedisSettings {
-    RedisSettings {
-        url: RedisUrl::parse(&server.url()).unwrap(),
-        prefix: "sg".into(),
-        timeout: Duration::from_secs(1),
-        position_check: Duration::from_secs(30),
-        replicas: 0,
+/// Settings for a single server at this port.
+fn settings(port: u16, timeout: Duration) -> Settings {
+    Settings {
+        kind: TopologyKind::Single,
+        hosts: vec![("127.0.0.1".into(), port)],
+        login: Login::default(),
+        timeout,
     }
 }
 
@@ -115,15 +120,9 @@ impl Deaf {
         self.switch.send_replace(false);
     }
 
-    /// Settings for it: commands may take so long, quiet channels are checked so often.
-    pub fn settings(&self, timeout: Duration, position_check: Duration) -> RedisSettings {
-        RedisSettings {
-            url: RedisUrl::parse(&format!("redis://127.0.0.1:{}/0", self.port)).unwrap(),
-            prefix: "sg".into(),
-            timeout,
-            position_check,
-            replicas: 0,
-        }
+    /// Settings for it, with commands that may take so long.
+    pub fn settings(&self, timeout: Duration) -> Settings {
+        settings(self.port, timeout)
     }
 }
 
@@ -162,6 +161,57 @@ async fn pass(
     };
     tokio::select! {
         () = there => {}
+        () = back => {}
+    }
+}
+
+/// A way to a server on which a connection that has brought so many bytes back brings no more.
+pub struct Stalling {
+    port: u16,
+}
+
+impl Stalling {
+    /// A way to this server.
+    pub async fn before(server: &Server, after_bytes: usize) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = server.port;
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(stall(client, target, after_bytes));
+            }
+        });
+        Self { port }
+    }
+
+    /// Settings for it, with commands that may take so long.
+    pub fn settings(&self, timeout: Duration) -> Settings {
+        settings(self.port, timeout)
+    }
+}
+
+async fn stall(client: tokio::net::TcpStream, port: u16, after_bytes: usize) {
+    let server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let there = tokio::io::copy(&mut from_client, &mut to_server);
+    let back = async {
+        let mut bytes = vec![0; 65_536];
+        let mut brought = 0;
+        while brought <= after_bytes
+            && let Ok(count @ 1..) = from_server.read(&mut bytes).await
+        {
+            brought += count;
+            if to_client.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+        if brought > after_bytes {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        _ = there => {}
         () = back => {}
     }
 }

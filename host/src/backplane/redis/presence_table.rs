@@ -1,5 +1,5 @@
-//! Who of this node is to be present where, and what Redis was not told of it yet. Pure: it says what there is to
-//! do, and is told what was done.
+//! Which sessions of this node are to be present where, and which of it Redis does not know yet. Pure: it says what
+//! there is to do, and is told what was done.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::protocol::write::Member;
 
 /// Changes told to Redis at once.
 pub(super) const BATCH: usize = 512;
-/// How long [`Desk::settled`] may take.
+/// How long [`PresenceTable::settled`] may take.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// A session in a topic.
-pub(super) type Place = (Topic, Arc<str>);
+pub(super) type MemberKey = (Topic, Arc<str>);
 
 /// What is wanted, and what Redis was not told yet.
-pub(super) struct Desk {
+pub(super) struct PresenceTable {
     state: Mutex<State>,
     called: Notify,
     settled: Notify,
@@ -35,12 +35,12 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct State {
     /// Who is to be present.
-    present: HashMap<Place, Entry, RandomState>,
+    present: HashMap<MemberKey, Entry, RandomState>,
     /// A set: whoever comes and goes a thousand times stands in it once.
-    dirty: IndexSet<Place, RandomState>,
+    dirty: IndexSet<MemberKey, RandomState>,
     /// Whether leaves of sessions that are not present any more are to be told to the channel.
-    told: HashMap<Place, bool, RandomState>,
-    waiters: HashMap<Place, Vec<oneshot::Sender<()>>, RandomState>,
+    told: HashMap<MemberKey, bool, RandomState>,
+    waiters: HashMap<MemberKey, Vec<oneshot::Sender<()>>, RandomState>,
     /// How many sessions Redis may have under this instance, by topic: those that are to be present, and those
     /// whose leave it was not told yet.
     counts: HashMap<Topic, usize, RandomState>,
@@ -54,7 +54,7 @@ struct Entry {
     tell: bool,
 }
 
-impl Default for Desk {
+impl Default for PresenceTable {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
@@ -65,41 +65,41 @@ impl Default for Desk {
     }
 }
 
-impl Desk {
+impl PresenceTable {
     /// `member` is to be present. Resolves when Redis knows.
-    pub fn enter(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) -> oneshot::Receiver<()> {
-        let place = (topic.clone(), member.session.clone());
+    pub(super) fn enter(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) -> oneshot::Receiver<()> {
+        let key = (topic.clone(), member.session.clone());
         let entry = Entry {
             member: member.clone(),
             tell: settings.join_leave,
         };
         let (waiter, when) = oneshot::channel();
         let mut state = self.state.lock();
-        let was_there = state.present.insert(place.clone(), entry).is_some() || state.told.contains_key(&place);
+        let was_there = state.present.insert(key.clone(), entry).is_some() || state.told.contains_key(&key);
         if !was_there {
             *state.counts.entry(topic.clone()).or_default() += 1;
         }
-        state.waiters.entry(place.clone()).or_default().push(waiter);
-        state.dirty.insert(place);
+        state.waiters.entry(key.clone()).or_default().push(waiter);
+        state.dirty.insert(key);
         drop(state);
         self.called.notify_one();
         when
     }
 
     /// `member` is to be present no longer.
-    pub fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) {
-        let place = (topic.clone(), member.session.clone());
+    pub(super) fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) {
+        let key = (topic.clone(), member.session.clone());
         let mut state = self.state.lock();
-        if state.present.remove(&place).is_some() {
-            state.told.insert(place.clone(), settings.join_leave);
-            state.dirty.insert(place);
+        if state.present.remove(&key).is_some() {
+            state.told.insert(key.clone(), settings.join_leave);
+            state.dirty.insert(key);
             drop(state);
             self.called.notify_one();
         }
     }
 
     /// Redis may have forgotten all of it.
-    pub fn repeat(&self) {
+    pub(super) fn repeat(&self) {
         let mut state = self.state.lock();
         let all: Vec<_> = state.present.keys().cloned().collect();
         state.dirty.extend(all);
@@ -108,27 +108,27 @@ impl Desk {
     }
 
     /// Waits until there is something to be told.
-    pub async fn called(&self) {
+    pub(super) async fn called(&self) {
         self.called.notified().await;
     }
 
     /// Whether the others know of this instance, and when that changes.
-    pub fn known(&self) -> watch::Receiver<bool> {
+    pub(super) fn known(&self) -> watch::Receiver<bool> {
         self.known.subscribe()
     }
 
     /// They know of it now. Gives whether they did before.
-    pub fn become_known(&self) -> bool {
+    pub(super) fn become_known(&self) -> bool {
         self.known.send_replace(true)
     }
 
     /// Whether the others know of this instance.
-    pub fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         *self.known.borrow()
     }
 
     /// The topics with sessions of this node, and whether leaves are told there.
-    pub fn topics(&self) -> Vec<(Topic, bool)> {
+    pub(super) fn topics(&self) -> Vec<(Topic, bool)> {
         let state = self.state.lock();
         let topics: HashMap<&Topic, bool, RandomState> = state
             .present
@@ -139,7 +139,7 @@ impl Desk {
     }
 
     /// Waits until Redis knows everything, or for as long as that is worth waiting for; says which.
-    pub async fn settled(&self) -> bool {
+    pub(super) async fn settled(&self) -> bool {
         let settled = async {
             loop {
                 let more = self.settled.notified();
@@ -158,47 +158,47 @@ impl Desk {
     }
 
     /// What Redis is to be told next, and whether someone is to be present there: nothing, if it was told all.
-    pub fn next(&self) -> Vec<(Place, Option<(Member, bool)>)> {
+    pub(super) fn next(&self) -> Vec<(MemberKey, Option<(Member, bool)>)> {
         let mut state = self.state.lock();
-        let places: Vec<_> = state.dirty.iter().take(BATCH).cloned().collect();
-        for place in &places {
-            state.dirty.swap_remove(place);
+        let keys: Vec<_> = state.dirty.iter().take(BATCH).cloned().collect();
+        for key in &keys {
+            state.dirty.swap_remove(key);
         }
-        state.busy = !places.is_empty();
-        let wanted = |place: Place| {
+        state.busy = !keys.is_empty();
+        let wanted = |key: MemberKey| {
             let entry = state
                 .present
-                .get(&place)
+                .get(&key)
                 .map(|entry| (entry.member.clone(), entry.tell));
-            (place, entry)
+            (key, entry)
         };
-        places.into_iter().map(wanted).collect()
+        keys.into_iter().map(wanted).collect()
     }
 
     /// Whether the leave of a session that left is to be told.
-    pub fn tells(&self, place: &Place) -> bool {
-        self.state.lock().told.get(place).copied().unwrap_or(false)
+    pub(super) fn tells(&self, key: &MemberKey) -> bool {
+        self.state.lock().told.get(key).copied().unwrap_or(false)
     }
 
     /// Redis was told, or could not be.
-    pub fn done(&self, place: &Place, succeeded: bool) {
+    pub(super) fn done(&self, key: &MemberKey, succeeded: bool) {
         let mut state = self.state.lock();
         if !succeeded {
-            state.dirty.insert(place.clone());
+            state.dirty.insert(key.clone());
             return;
         }
-        if !state.dirty.contains(place) {
-            if state.told.remove(place).is_some() && !state.present.contains_key(place) {
-                state.count_off(&place.0);
+        if !state.dirty.contains(key) {
+            if state.told.remove(key).is_some() && !state.present.contains_key(key) {
+                state.count_off(&key.0);
             }
-            for waiter in state.waiters.remove(place).unwrap_or_default() {
+            for waiter in state.waiters.remove(key).unwrap_or_default() {
                 let _gone = waiter.send(());
             }
         }
     }
 
     /// Topics that have no session of this instance any more, and whose mark can go.
-    pub fn take_left(&self) -> Vec<Topic> {
+    pub(super) fn take_left(&self) -> Vec<Topic> {
         let mut state = self.state.lock();
         let left = std::mem::take(&mut state.left);
         left.into_iter()
@@ -207,12 +207,12 @@ impl Desk {
     }
 
     /// They may still be marked.
-    pub fn give_back_left(&self, topics: Vec<Topic>) {
+    pub(super) fn give_back_left(&self, topics: Vec<Topic>) {
         self.state.lock().left.extend(topics);
     }
 
     /// Nothing is left to be told.
-    pub fn rest(&self) {
+    pub(super) fn rest(&self) {
         let mut state = self.state.lock();
         state.busy = false;
         drop(state);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
-use redis::Value;
+use redis_client::Value;
 use tokio::sync::oneshot;
 
 use crate::backplane::Unavailable;
@@ -40,15 +40,15 @@ pub(super) struct Waiting {
 
 /// All that wait.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct PublishQueue {
     of_tenants: HashMap<Arc<str>, VecDeque<Waiting>, RandomState>,
     /// The tenants with a message that waits, the next one first.
     turns: VecDeque<Arc<str>>,
 }
 
-impl Lane {
+impl PublishQueue {
     /// Adds a message behind those of its tenant.
-    pub fn add(&mut self, waiting: Waiting) {
+    pub(super) fn add(&mut self, waiting: Waiting) {
         let tenant = &waiting.message.tenant;
         if let Some(queue) = self.of_tenants.get_mut(tenant) {
             queue.push_back(waiting);
@@ -59,7 +59,7 @@ impl Lane {
     }
 
     /// Takes what goes together in one call; nothing if nothing waits.
-    pub fn take(&mut self) -> Vec<Waiting> {
+    pub(super) fn take(&mut self) -> Vec<Waiting> {
         let mut taken = Vec::new();
         let mut bytes = 0;
         while taken.len() < TOGETHER
@@ -112,34 +112,34 @@ mod tests {
 
     #[test]
     fn tenants_take_turns_and_keep_their_own_order() {
-        let mut lane = Lane::default();
+        let mut queue = PublishQueue::default();
         for n in 1..=100 {
-            lane.add(waiting("a", n, 1));
+            queue.add(waiting("a", n, 1));
         }
         for n in 1..=2 {
-            lane.add(waiting("b", n, 1));
+            queue.add(waiting("b", n, 1));
         }
-        lane.add(waiting("c", 1, 1));
-        let first = lane.take();
+        queue.add(waiting("c", 1, 1));
+        let first = queue.take();
         assert_eq!(names(&first[..6]), ["a1", "b1", "c1", "a2", "b2", "a3"]);
         assert_eq!(first.len(), TOGETHER);
-        let second = lane.take();
+        let second = queue.take();
         assert_eq!(
             (first.len() + second.len(), names(&second).pop().unwrap()),
             (103, "a100".into())
         );
-        assert!(lane.take().is_empty());
-        assert!(lane.of_tenants.is_empty() && lane.turns.is_empty(), "nothing is kept");
+        assert!(queue.take().is_empty());
+        assert!(queue.of_tenants.is_empty() && queue.turns.is_empty(), "nothing is kept");
     }
 
     #[test]
     fn bytes_are_bounded_and_a_large_message_goes_alone() {
-        let mut lane = Lane::default();
+        let mut queue = PublishQueue::default();
         let half = BYTES_TOGETHER / 2;
         for bytes in [half, half, 1, 3 * half, 1] {
-            lane.add(waiting("a", bytes, bytes));
+            queue.add(waiting("a", bytes, bytes));
         }
-        let taken = std::iter::from_fn(|| Some(lane.take()).filter(|taken| !taken.is_empty()));
+        let taken = std::iter::from_fn(|| Some(queue.take()).filter(|taken| !taken.is_empty()));
         let lengths: Vec<_> = taken.map(|taken| taken.len()).collect();
         assert_eq!(lengths, [2, 1, 1, 1]);
     }

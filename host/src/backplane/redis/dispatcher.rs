@@ -1,13 +1,13 @@
-//! Takes what arrived from Redis, in its order, and brings it to the shards that want it.
+//! The dispatcher takes what arrived from Redis, in its order, and brings it to the shards that want it.
 
 use std::sync::Arc;
 
+use redis_client::{PushQueue, PushedMessage};
 use tokio::sync::mpsc;
 
-use super::Inner;
+use super::channel_cursor::Next;
 use super::codec::{self, Pushed};
-use super::ear::{Heard, Queue};
-use super::feed::Next;
+use super::node::Node;
 use crate::backplane::Envelope;
 use crate::backplane::envelope::PresenceChange;
 use crate::observe::Seldom;
@@ -15,42 +15,40 @@ use crate::observe::Seldom;
 /// Messages taken from the queue at once.
 const TURN: usize = 256;
 
-/// Reads for ever. A shard whose inbox is full holds everything up: that is how a node says that it has too much
+/// Dispatches for ever. A shard whose inbox is full holds everything up: that is how a node says that it has too much
 /// to do, and what then no longer fits the queue is made up for from the history.
-pub(super) async fn read(inner: Arc<Inner>, queue: Queue, mut heard: mpsc::Receiver<Heard>) {
+pub(super) async fn dispatch(node: Arc<Node>, queue: PushQueue, mut arrived: mpsc::Receiver<PushedMessage>) {
     let mut turn = Vec::with_capacity(TURN);
     let mut shards = Vec::new();
-    while heard.recv_many(&mut turn, TURN).await > 0 {
+    while arrived.recv_many(&mut turn, TURN).await > 0 {
         for one in turn.drain(..) {
             queue.took(&one);
-            take(&inner, one, &mut shards).await;
+            take(&node, one, &mut shards).await;
         }
     }
 }
 
-async fn take(inner: &Arc<Inner>, heard: Heard, shards: &mut Vec<usize>) {
-    let channel = heard.channel;
-    let Some(topic) = inner.feeds.topic(&channel) else {
-        // A note of another node, our own probe, or what nobody wants any more.
-        if !inner.notes.take(&channel, &heard.payload) {
-            inner.probes.hear_ours(&channel, &heard.payload);
-        }
+async fn take(node: &Arc<Node>, message: PushedMessage, shards: &mut Vec<usize>) {
+    let PushedMessage { channel, payload } = message;
+    let Some(topic) = node.table.topic(&channel) else {
+        // A control message, or what nobody wants any more.
+        node.control.take(&channel, &payload);
         return;
     };
-    let envelope = match codec::read_pushed(&topic, heard.payload) {
+    let envelope = match codec::read_pushed(&topic, payload) {
         Some(Pushed::Message(publication)) => {
             let publication = Arc::new(publication);
-            match inner.feeds.take(&channel, &publication, shards) {
+            match node.table.take(&channel, &publication, shards) {
                 Next::Deliver => Envelope::Message(publication),
                 Next::Nothing => return,
-                Next::Fill => {
-                    inner.fill(channel.into());
+                Next::Recover => {
+                    node.recover(channel.into());
                     return;
                 }
             }
         }
         Some(Pushed::Presence { member, joined }) => {
-            inner.feeds.shards(&channel, shards);
+            node.table.shards(&channel, shards);
             Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined)))
         }
         None => {
@@ -62,5 +60,5 @@ async fn take(inner: &Arc<Inner>, heard: Heard, shards: &mut Vec<usize>) {
             return;
         }
     };
-    inner.deliver(&envelope, shards).await;
+    node.deliver(&envelope, shards).await;
 }

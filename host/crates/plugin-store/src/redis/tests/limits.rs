@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
-use crate::backplane::redis::testing::Server;
+use redis_client::testing::Server;
 
 /// Checks offered to a node in a second.
 const PER_NODE: u32 = 334;

@@ -4,9 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
-use crate::backplane::redis::testing::Server;
-use plugin_store::{BYTES, KEYS};
-use plugin_store::{Kv, KvError};
+use redis_client::testing::Server;
+use crate::{BYTES, KEYS};
+use crate::{Kv, KvError};
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(30));
 

@@ -1,17 +1,13 @@
-//! From questions to commands, and from answers back.
+//! From requests to commands, and from answers to replies.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, Value};
+use redis_client::{Call, Cmd, Failure, Script, Topology, Value};
 
-use crate::backplane::Unavailable;
-use crate::backplane::redis::names::Names;
-use crate::backplane::redis::script::{Call, Script};
-use crate::backplane::redis::servers::Servers;
-use plugin_store::StoreId;
-use plugin_store::shared::{LeaseTerms, StoreReply, StoreRequest};
-use plugin_store::{BYTES, KEYS};
+use super::names::Names;
+use crate::shared::{LeaseTerms, StoreReply, StoreRequest};
+use crate::{BYTES, KEYS, StoreId};
 
 static SET: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("share.lua"), include_str!("set.lua"))));
@@ -26,73 +22,73 @@ const VALUE: u8 = b'=';
 const FOR_EVER: u128 = 1_000_000_000_000_000;
 
 /// What is sent.
-pub(super) enum Asked {
-    Command(String, Cmd),
+pub(super) enum Command {
+    Plain(String, Cmd),
     Call(Call),
 }
 
-impl Asked {
+impl Command {
     /// What decides where it runs.
     pub fn key(&self) -> &[u8] {
         match self {
-            Self::Command(key, _) => key.as_bytes(),
+            Self::Plain(key, _) => key.as_bytes(),
             Self::Call(call) => call.key(),
         }
     }
 
-    pub async fn run(&self, servers: &Servers) -> Result<Value, Unavailable> {
+    pub async fn run(&self, topology: &Topology) -> Result<Value, Failure> {
         match self {
-            Self::Command(key, command) => servers.run(key.as_bytes(), command).await,
-            Self::Call(call) => servers.call(call).await,
+            Self::Plain(key, command) => topology.run(key.as_bytes(), command).await,
+            Self::Call(call) => topology.call(call).await,
         }
     }
 }
 
-/// What asks this.
-pub(super) fn ask(names: &Names, place: &StoreId, question: StoreRequest) -> Asked {
+/// What asks for this.
+pub(super) fn command(names: &Names, id: &StoreId, request: StoreRequest) -> Command {
     let keys = |key: &str| {
         [
-            names.value(place, key),
-            names.value_ends(place),
-            names.value_sizes(place),
+            names.value(id, key),
+            names.value_ends(id),
+            names.value_sizes(id),
         ]
     };
-    match question {
-        StoreRequest::Probe => get(names.value_ends(place), "EXISTS"),
-        StoreRequest::Get(key) => get(names.value(place, &key), "GET"),
+    match request {
+        StoreRequest::Probe => get(names.value_ends(id), "EXISTS"),
+        StoreRequest::Get(key) => get(names.value(id, &key), "GET"),
         // It would be over before it began.
         StoreRequest::Delete(key)
         | StoreRequest::Set {
             key,
             ttl: Some(Duration::ZERO),
             ..
-        } => Asked::Call(DELETE.call(keys(&key)).arg(key)),
+        } => Command::Call(DELETE.call(keys(&key)).arg(key)),
         StoreRequest::Set { key, value, ttl } => {
             let mut marked = Vec::with_capacity(value.len() + 1);
             marked.push(VALUE);
             marked.extend_from_slice(&value);
             let size = key.len() + value.len();
             let call = SET.call(keys(&key)).arg(key).arg(marked);
-            Asked::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
+            Command::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
         }
         StoreRequest::Increment { key, by, ttl } => {
             let size = key.len() + size_of::<i64>();
             let call = INCREMENT.call(keys(&key)).arg(key).arg(by);
-            Asked::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
+            Command::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
         }
-        StoreRequest::Lease { key, terms } => lease(names.bucket(place, &key), &terms),
+        StoreRequest::Lease { key, terms } => lease(names.bucket(id, &key), &terms),
     }
 }
 
-fn get(key: String, command: &str) -> Asked {
-    let mut command = redis::cmd(command);
+fn get(key: String, command: &str) -> Command {
+    let mut command = redis_client::cmd(command);
     command.arg(&key);
-    Asked::Command(key, command)
+    Command::Plain(key, command)
 }
 
-fn lease(bucket: String, terms: &LeaseTerms) -> Asked {
+fn lease(bucket: String, terms: &LeaseTerms) -> Command {
     let call = LEASE.call([bucket]).arg(terms.per_second).arg(terms.burst);
-    Asked::Call(call.arg(terms.settle).arg(terms.need).arg(terms.want))
+    Command::Call(call.arg(terms.settle).arg(terms.need).arg(terms.want))
 }
 
 /// For scripts: '' is for ever.

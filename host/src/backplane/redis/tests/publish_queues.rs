@@ -11,13 +11,13 @@ async fn a_script_that_comes_and_goes_changes_no_order() {
     let server = Server::start();
     let (redis, mut bench) = benched(&server).await;
     let meddling = tokio::spawn(async move {
-        let mut load = ::redis::cmd("SCRIPT");
+        let mut load = redis_client::cmd("SCRIPT");
         load.arg("LOAD").arg(include_str!("../publish.lua"));
-        let mut flush = ::redis::cmd("SCRIPT");
+        let mut flush = redis_client::cmd("SCRIPT");
         flush.arg("FLUSH");
         loop {
             for command in [&flush, &load] {
-                redis.servers().run(b"", command).await.unwrap();
+                redis.0.topology.run(b"", command).await.unwrap();
             }
         }
     });
@@ -32,9 +32,9 @@ async fn a_full_server_takes_no_message_and_still_knows_its_keys() {
     let server = Server::start();
     let (redis, mut bench) = benched(&server).await;
     let memory = async |bytes: u32| {
-        let mut set = ::redis::cmd("CONFIG");
+        let mut set = redis_client::cmd("CONFIG");
         set.arg("SET").arg("maxmemory").arg(bytes);
-        redis.0.servers.run(b"", &set).await.unwrap();
+        redis.0.topology.run(b"", &set).await.unwrap();
     };
     let (topic, settings, plain) = (topic("full"), with_history(10), Arc::default());
     let keyed = |key: &str, settings: &Arc<ChannelSettings>| PublishOptions {
@@ -71,17 +71,17 @@ async fn what_one_message_meets_is_answered_to_it_alone() {
     let server = Server::start();
     let (redis, bench) = benched(&server).await;
     let (broken, settings) = (topic("broken"), with_history(10));
-    let stream = redis.0.feeds.names.stream(&broken);
-    let mut spoil = ::redis::cmd("SET");
+    let stream = redis.0.table.names.stream(&broken);
+    let mut spoil = redis_client::cmd("SET");
     spoil.arg(&stream).arg("no stream");
-    redis.0.servers.run(stream.as_bytes(), &spoil).await.unwrap();
+    redis.0.topology.run(stream.as_bytes(), &spoil).await.unwrap();
     let channels: Vec<_> = (0..40).map(|n| topic(&format!("whole-{n}"))).collect();
     // The place is there, so that what is no stream is not put right.
-    let mut place = ::redis::cmd("HSET");
-    let run = redis.0.servers.links()[0].server().unwrap().run.clone();
-    place.arg(redis.0.feeds.names.place(&broken));
+    let mut place = redis_client::cmd("HSET");
+    let run = redis.0.topology.connections()[0].server().unwrap().run.clone();
+    place.arg(redis.0.table.names.place(&broken));
     place.arg("epoch").arg("e").arg("run").arg(&*run).arg("offset").arg(0);
-    redis.0.servers.run(b"", &place).await.unwrap();
+    redis.0.topology.run(b"", &place).await.unwrap();
     let mut asked = Vec::new();
     for channel in &channels {
         asked.push(bench.ask(channel, "x", options(&settings)));
