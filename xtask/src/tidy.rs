@@ -29,7 +29,7 @@ const NOT_OURS: [&str; 3] = ["target", "node_modules", "dist"];
 /// What the median file length is meant to be near, in lines.
 const MEDIAN_AIM: usize = 120;
 
-pub fn run(workspace: &Workspace) -> Result<()> {
+pub fn run(workspace: &Workspace, _words: &[&str]) -> Result<()> {
     let sources = read_all(&workspace.root)?;
     let lengths = lengths_of_rust_files(&sources);
     // A walk that finds nothing would call anything tidy.

@@ -122,6 +122,7 @@ impl Broker {
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
         }
+        warn_of(&config);
         let metrics = Metrics::new();
         let audit = AuditLog::default();
         audit.use_file(open_audit(config.admin.audit_log.as_deref())?);
@@ -240,6 +241,7 @@ impl Broker {
                 self.metrics.reloaded(false);
             }
             Ok((config, bound, audit)) => {
+                warn_of(&config);
                 self.api.audit().use_file(audit);
                 self.api.reload(&config);
                 self.audit_log.clone_from(&config.admin.audit_log);
@@ -281,6 +283,12 @@ impl Broker {
             () = drained => tracing::info!("drained"),
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
+    }
+}
+
+fn warn_of(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
     }
 }
 

@@ -1,18 +1,17 @@
-//! Who of this node is present where, told to Redis: what is wanted stands in the presence table, and a single task makes it
-//! so. So nothing is forgotten while Redis is away, and a session that leaves and comes back is never taken for one
+//! Makes Redis know which sessions of this node are present where: what is wanted stands in the presence table, and a
+//! single task makes it so. So nothing is forgotten while Redis is away, and a session that leaves and comes back is never taken for one
 //! that left. Instances that are no more are cleaned up after by the others.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use redis_client::{Backoff, Value};
+use redis_client::{Backoff, Failure, Value};
 
 use super::codec;
 use super::node::Node;
 use super::presence_table::{BATCH, MemberKey};
 use super::scripts::{ENTER, EXIT, HEARTBEAT, NOTE, REAP};
-use crate::backplane::Unavailable;
 use crate::protocol::names::Topic;
 use crate::protocol::write::Member;
 
@@ -34,6 +33,11 @@ impl Node {
             if known.wait_for(|known| *known).await.is_err() {
                 return;
             }
+            if self.partitions.mismatch().is_some() {
+                // Others look elsewhere.
+                tokio::time::sleep(backoff.next()).await;
+                continue;
+            }
             let batch = self.presence.next();
             if batch.is_empty() {
                 self.presence.rest();
@@ -54,7 +58,7 @@ impl Node {
         }
     }
 
-    async fn tell(&self, key: &MemberKey, wanted: Option<&(Member, bool)>) -> Result<(), Unavailable> {
+    async fn tell(&self, key: &MemberKey, wanted: Option<&(Member, bool)>) -> Result<(), Failure> {
         let (topic, session) = key;
         let names = &self.table.names;
         let (channel, publish) = (names.channel(topic), self.topology.publish_command());
@@ -213,7 +217,7 @@ impl Node {
     }
 
     /// Cleans up after an instance. Each topic by itself and at once, so it does not matter how many do it.
-    async fn reap(&self, instance: &str) -> Result<(), Unavailable> {
+    async fn reap(&self, instance: &str) -> Result<(), Failure> {
         let names = &self.table.names;
         let presences = names.presences(instance);
         let mut list = redis_client::cmd("SMEMBERS");
