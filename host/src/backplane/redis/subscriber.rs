@@ -175,28 +175,20 @@ impl Subscriber {
 
     async fn say(&self, round: Round) -> Result<(), String> {
         let Round { subscribe, unsubscribe } = round;
-        let mut leaving = stream::iter(&unsubscribe)
-            .map(|names| self.subscription.unsubscribe(names))
+        let mut leaving = stream::iter(unsubscribe)
+            .map(|names| async move { self.subscription.unsubscribe(&names).await })
             .buffer_unordered(IN_FLIGHT);
         while let Some(confirmed) = leaving.next().await {
             confirmed?;
         }
-        let mut coming = stream::iter(&subscribe)
-            .map(|wanted| self.subscribe(wanted))
+        let mut coming = stream::iter(subscribe)
+            .map(|wanted| async move { self.subscribe(&wanted).await })
             .buffer_unordered(IN_FLIGHT);
-        let mut result = Ok(());
         while let Some(confirmed) = coming.next().await {
-            if confirmed.is_err() {
-                result = confirmed;
-                break;
-            }
+            // Those that are not confirmed are still wanted; the next connection looks at all.
+            confirmed?;
         }
-        drop(coming);
-        if result.is_err() {
-            // They are still wanted; the next connection says them. What was confirmed is not said again.
-            self.node.table.give_back(subscribe.into_iter().flatten());
-        }
-        result
+        Ok(())
     }
 
     async fn subscribe(&self, wanted: &[Wanted]) -> Result<(), String> {

@@ -113,19 +113,6 @@ impl SubscriptionTable {
         self.notify();
     }
 
-    /// Has the subscriptions of channels looked at that were not confirmed.
-    pub(super) fn give_back(&self, unconfirmed: impl IntoIterator<Item = Wanted>) {
-        let cursors = self.cursors.lock();
-        let mut dirty = self.dirty.lock();
-        for (name, _) in unconfirmed {
-            if let Some(cursor) = cursors.get(&name) {
-                dirty.entry(cursor.partition).or_default().insert(name);
-            }
-        }
-        drop((cursors, dirty));
-        self.notify();
-    }
-
     /// Changes when there may be something to do.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
