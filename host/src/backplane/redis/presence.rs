@@ -13,7 +13,7 @@ use super::node::Node;
 use super::presence_table::{BATCH, MemberKey};
 use super::scripts::{ENTER, EXIT, HEARTBEAT, NOTE, REAP};
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 
 /// How often an instance says that it lives, and looks for those that do not.
 const BEAT_EVERY: Duration = Duration::from_secs(3);

@@ -15,7 +15,7 @@ use super::publish_queues::{PublishQueues, QueueId, queue_of};
 use super::scripts::{NOT_THE_SCRIPT, PUBLISH};
 use crate::backplane::{Publication, PublishOptions, Published, Reply, Unavailable};
 use crate::chain::Message;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 impl Node {
     /// Publishes a message, behind all of its channel that were published before; its place is taken when this returns,

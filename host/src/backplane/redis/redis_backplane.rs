@@ -26,7 +26,7 @@ use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
 use crate::observe::BackplaneMetrics;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
+use crate::protocol::Member;
 
 /// How long a join or an entry waits for its confirmation before it fails with 4504.
 const CONFIRM_WAIT: Duration = Duration::from_secs(3);

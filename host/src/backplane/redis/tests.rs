@@ -20,7 +20,7 @@ use crate::config::{ChannelSettings, RedisSettings, RedisUrl};
 use crate::observe::Metrics;
 use crate::protocol::names::Topic;
 use crate::protocol::Position;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// Settings of a node; where Redis is stands in those of its client.
 fn settings() -> RedisSettings {
