@@ -118,9 +118,9 @@ fn redis(
 }
 
 /// How the config says where Redis is, in the words of the client.
-fn client_settings(settings: &RedisSettings) -> redis_client::Settings {
+fn client_settings(settings: &RedisSettings) -> redis_client::ClientSettings {
     let url = &settings.url;
-    redis_client::Settings {
+    redis_client::ClientSettings {
         kind: match &url.kind {
             RedisKind::Single => TopologyKind::Single,
             RedisKind::Sentinel { master } => TopologyKind::Sentinel { master: master.clone() },

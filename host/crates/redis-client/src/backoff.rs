@@ -7,15 +7,15 @@ const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_millis(800);
 
 /// Waits between tries.
-pub struct Backoff(Duration);
+pub struct ReconnectBackoff(Duration);
 
-impl Default for Backoff {
+impl Default for ReconnectBackoff {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Backoff {
+impl ReconnectBackoff {
     /// Waits that begin short.
     pub fn new() -> Self {
         Self(FIRST)
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound_and_begin_anew() {
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         for _ in 0..20 {
             assert!(backoff.next() <= LONGEST);
         }

@@ -11,13 +11,13 @@ use redis::{Cmd, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::address::Address;
-use crate::backoff::Backoff;
+use crate::backoff::ReconnectBackoff;
 use crate::failure::{self, Failure, classify, is_answer, is_no_master};
 use crate::login::Login;
 use crate::request::{RedisRequest, Way};
 use crate::sentinel;
 use crate::server_run::{OLDEST, OLDEST_IN_CLUSTER, identify, must_be_master};
-use crate::side_connection::{Opened, Opening, SideConnection};
+use crate::side_connection::{Opened, SideOptions, SideConnection};
 
 /// How often a connection that nobody complains about is checked.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ pub struct ServerConnection {
     whereabouts: Whereabouts,
     login: Login,
     timeout: Duration,
-    server: ArcSwapOption<Server>,
+    server: ArcSwapOption<ConnectedServer>,
     /// A short command went unanswered: until the server answers again, nothing more is sent to it.
     suspect: AtomicBool,
     trouble: Notify,
@@ -54,7 +54,7 @@ pub struct ServerConnection {
 }
 
 /// A server that is connected.
-pub struct Server {
+pub struct ConnectedServer {
     short: MultiplexedConnection,
     replicated: SideConnection,
     large: [SideConnection; LARGE],
@@ -98,7 +98,7 @@ impl ServerConnection {
     }
 
     /// The server, if commands get through to it.
-    pub fn server(&self) -> Option<Arc<Server>> {
+    pub fn server(&self) -> Option<Arc<ConnectedServer>> {
         if self.suspect.load(Ordering::Relaxed) {
             return None;
         }
@@ -107,7 +107,7 @@ impl ServerConnection {
 
     /// Keeps the connection, for ever.
     pub(crate) async fn keep(self: Arc<Self>) {
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         let mut logged = false;
         loop {
             match self.connect().await {
@@ -205,8 +205,8 @@ impl ServerConnection {
         Ok((self.judge(answer.extract_error())?, rest))
     }
 
-    fn opening<'a>(&'a self, server: &'a Server, patience: u32) -> Opening<'a> {
-        Opening {
+    fn opening<'a>(&'a self, server: &'a ConnectedServer, patience: u32) -> SideOptions<'a> {
+        SideOptions {
             login: &self.login,
             address: &server.address,
             run: &server.run,
@@ -243,7 +243,7 @@ impl ServerConnection {
         })
     }
 
-    async fn connect(&self) -> Result<Server, String> {
+    async fn connect(&self) -> Result<ConnectedServer, String> {
         let address = self.find().await?;
         let closed = Arc::new(Notify::new());
         let opened = self
@@ -257,7 +257,7 @@ impl ServerConnection {
             _ => OLDEST,
         };
         let run = identify(&mut short, oldest).await?;
-        Ok(Server {
+        Ok(ConnectedServer {
             short,
             replicated: SideConnection::default(),
             large: Default::default(),

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::push_queue::{PushQueue, PushedMessage};
-use crate::resp::Reply;
+use crate::resp::RespReply;
 use crate::slots::slot_of;
 
 /// What became of a command that subscribes or unsubscribes.
@@ -26,7 +26,7 @@ pub enum Confirmed {
 pub(crate) type Confirm = oneshot::Sender<Result<Confirmed, String>>;
 
 /// A command that was sent and not answered. The server answers in the order of the commands.
-pub(crate) enum Pending {
+pub(crate) enum PendingCommand {
     /// Answered by one confirmation a channel, or by one error.
     Subscribe { left: usize, confirm: Confirm },
     /// Answered by the `PING` behind it: its confirmations look like those of a slot that moves away, and a slot that
@@ -37,7 +37,7 @@ pub(crate) enum Pending {
 /// One connection's state.
 pub(crate) struct Handler {
     queue: PushQueue,
-    pending: Mutex<VecDeque<Pending>>,
+    pending: Mutex<VecDeque<PendingCommand>>,
     lost_slots: Mutex<HashSet<u16>>,
     /// Where this node sends what it wants to receive itself, and what it received there last.
     liveness: Mutex<(Option<Box<str>>, Bytes)>,
@@ -59,21 +59,21 @@ impl Handler {
     }
 
     /// Adds a command behind those that were sent, and has `send` put it on its way before another is added.
-    pub(crate) fn add(&self, command: Pending, send: impl FnOnce()) {
+    pub(crate) fn add(&self, command: PendingCommand, send: impl FnOnce()) {
         let mut pending = self.pending.lock();
         pending.push_back(command);
         send();
     }
 
     /// Takes what came.
-    pub(crate) fn handle(&self, reply: Reply) {
+    pub(crate) fn handle(&self, reply: RespReply) {
         match reply {
-            Reply::Push(parts) => self.push(parts),
-            Reply::Error(error) => self.refused(error),
-            Reply::Answer(_) => {
+            RespReply::Push(parts) => self.push(parts),
+            RespReply::Error(error) => self.refused(error),
+            RespReply::Answer(_) => {
                 let mut pending = self.pending.lock();
-                if let Some(Pending::Unsubscribe { .. }) = pending.front()
-                    && let Some(Pending::Unsubscribe { confirm, .. }) = pending.pop_front()
+                if let Some(PendingCommand::Unsubscribe { .. }) = pending.front()
+                    && let Some(PendingCommand::Unsubscribe { confirm, .. }) = pending.pop_front()
                 {
                     let _gone = confirm.send(Ok(Confirmed::Done));
                 }
@@ -120,19 +120,19 @@ impl Handler {
     fn subscribed(&self) {
         let mut pending = self.pending.lock();
         let is_done = match pending.front_mut() {
-            Some(Pending::Subscribe { left, .. }) => {
+            Some(PendingCommand::Subscribe { left, .. }) => {
                 *left = left.saturating_sub(1);
                 *left == 0
             }
             _ => false,
         };
-        if is_done && let Some(Pending::Subscribe { confirm, .. }) = pending.pop_front() {
+        if is_done && let Some(PendingCommand::Subscribe { confirm, .. }) = pending.pop_front() {
             let _gone = confirm.send(Ok(Confirmed::Done));
         }
     }
 
     fn unsubscribed(&self, channel: &Bytes) {
-        if let Some(Pending::Unsubscribe { leaving, .. }) = self.pending.lock().front()
+        if let Some(PendingCommand::Unsubscribe { leaving, .. }) = self.pending.lock().front()
             && leaving.contains(channel)
         {
             return;
@@ -144,8 +144,8 @@ impl Handler {
 
     fn refused(&self, error: String) {
         let mut pending = self.pending.lock();
-        if let Some(Pending::Subscribe { .. }) = pending.front()
-            && let Some(Pending::Subscribe { confirm, .. }) = pending.pop_front()
+        if let Some(PendingCommand::Subscribe { .. }) = pending.front()
+            && let Some(PendingCommand::Subscribe { confirm, .. }) = pending.pop_front()
         {
             let moved = ["MOVED ", "ASK ", "TRYAGAIN", "CLUSTERDOWN"];
             let is_moved = moved.iter().any(|kind| error.starts_with(kind));
@@ -185,9 +185,9 @@ impl Handler {
 mod tests {
     use super::*;
 
-    fn push(kind: &str, channel: &str) -> Reply {
+    fn push(kind: &str, channel: &str) -> RespReply {
         let part = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-        Reply::Push(vec![part(kind), part(channel), Bytes::new()])
+        RespReply::Push(vec![part(kind), part(channel), Bytes::new()])
     }
 
     fn handler() -> Arc<Handler> {
@@ -196,14 +196,14 @@ mod tests {
 
     fn subscribe(handler: &Handler, count: usize) -> oneshot::Receiver<Result<Confirmed, String>> {
         let (confirm, confirmed) = oneshot::channel();
-        handler.add(Pending::Subscribe { left: count, confirm }, || {});
+        handler.add(PendingCommand::Subscribe { left: count, confirm }, || {});
         confirmed
     }
 
     fn unsubscribe(handler: &Handler, channel: &str) -> oneshot::Receiver<Result<Confirmed, String>> {
         let (confirm, confirmed) = oneshot::channel();
         let leaving = HashSet::from([Bytes::copy_from_slice(channel.as_bytes())]);
-        handler.add(Pending::Unsubscribe { leaving, confirm }, || {});
+        handler.add(PendingCommand::Unsubscribe { leaving, confirm }, || {});
         confirmed
     }
 
@@ -219,7 +219,7 @@ mod tests {
         assert!(one.try_recv().is_err(), "one of two channels");
         handler.handle(push("ssubscribe", "b"));
         assert_eq!(one.try_recv().unwrap(), Ok(Confirmed::Done));
-        handler.handle(Reply::Error("MOVED 7 127.0.0.1:7000".into()));
+        handler.handle(RespReply::Error("MOVED 7 127.0.0.1:7000".into()));
         assert_eq!(moved.try_recv().unwrap(), Ok(Confirmed::Moved));
         handler.handle(push("ssubscribe", "f"));
         assert_eq!(two.try_recv().unwrap(), Ok(Confirmed::Done));
@@ -232,7 +232,7 @@ mod tests {
         let mut comes = subscribe(&handler, 1);
         handler.handle(push("sunsubscribe", "{y}unasked"));
         handler.handle(push("sunsubscribe", "{x}asked"));
-        handler.handle(Reply::Answer("PONG".into()));
+        handler.handle(RespReply::Answer("PONG".into()));
         handler.handle(push("ssubscribe", "{z}new"));
         assert_eq!(leaves.try_recv().unwrap(), Ok(Confirmed::Done));
         assert_eq!(comes.try_recv().unwrap(), Ok(Confirmed::Done));
@@ -247,9 +247,9 @@ mod tests {
         let mut comes = subscribe(&handler, 1);
         // The slot went away first; then the command is refused, and the `PING` behind it answered.
         handler.handle(push("sunsubscribe", "{x}asked"));
-        handler.handle(Reply::Error("MOVED 7 127.0.0.1:7000".into()));
+        handler.handle(RespReply::Error("MOVED 7 127.0.0.1:7000".into()));
         assert!(leaves.try_recv().is_err() && comes.try_recv().is_err());
-        handler.handle(Reply::Answer("PONG".into()));
+        handler.handle(RespReply::Answer("PONG".into()));
         assert_eq!(leaves.try_recv().unwrap(), Ok(Confirmed::Done));
         handler.handle(push("ssubscribe", "c"));
         assert_eq!(comes.try_recv().unwrap(), Ok(Confirmed::Done));

@@ -26,15 +26,15 @@ pub mod testing;
 mod topology;
 
 pub use address::Address;
-pub use backoff::{Backoff, jittered};
-pub use connection::{Server, ServerConnection};
+pub use backoff::{ReconnectBackoff, jittered};
+pub use connection::{ConnectedServer, ServerConnection};
 pub use failure::Failure;
 pub use login::Login;
 pub use push_queue::{PushQueue, PushedMessage};
-pub use script::{Call, Script};
-pub use settings::{Settings, TopologyKind};
+pub use script::{ScriptCall, Script};
+pub use settings::{ClientSettings, TopologyKind};
 pub use slots::{SLOTS, slot_of, slot_of_tag};
-pub use subscription::{Confirmed, Subscription};
+pub use subscription::{Confirmed, SubscribedConnection};
 pub use topology::Topology;
 
 pub use redis::{Cmd, Value, cmd, from_redis_value};

@@ -13,7 +13,7 @@ const REPLY_BYTES: usize = 64 * 1_048_576;
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub(crate) enum RespReply {
     /// Unasked, or a confirmation: its parts, of which those that are no text are empty.
     Push(Vec<Bytes>),
     /// The server refused a command.
@@ -27,7 +27,7 @@ pub(crate) enum Reply {
 pub(crate) struct NotResp;
 
 /// Takes the next reply from the front of `input`; none, if not all of it is there yet.
-pub(crate) fn read(input: &mut BytesMut) -> Result<Option<Reply>, NotResp> {
+pub(crate) fn read(input: &mut BytesMut) -> Result<Option<RespReply>, NotResp> {
     let Some(end) = end_of(input, 0, DEPTH)? else {
         return if input.len() > REPLY_BYTES { Err(NotResp) } else { Ok(None) };
     };
@@ -36,12 +36,12 @@ pub(crate) fn read(input: &mut BytesMut) -> Result<Option<Reply>, NotResp> {
     Ok(Some(match kind {
         b'>' => {
             let count = line_number(&mut reply)?;
-            Reply::Push((0..count).map(|_| part(&mut reply)).collect::<Result<_, _>>()?)
+            RespReply::Push((0..count).map(|_| part(&mut reply)).collect::<Result<_, _>>()?)
         }
-        b'-' => Reply::Error(String::from_utf8_lossy(&reply[1..reply.len() - 2]).into_owned()),
-        b'+' => Reply::Answer(reply.slice(1..reply.len() - 2)),
-        b'$' => Reply::Answer(part(&mut reply)?),
-        _ => Reply::Answer(Bytes::new()),
+        b'-' => RespReply::Error(String::from_utf8_lossy(&reply[1..reply.len() - 2]).into_owned()),
+        b'+' => RespReply::Answer(reply.slice(1..reply.len() - 2)),
+        b'$' => RespReply::Answer(part(&mut reply)?),
+        _ => RespReply::Answer(Bytes::new()),
     }))
 }
 
@@ -124,7 +124,7 @@ fn number(digits: &[u8]) -> Result<Option<usize>, NotResp> {
 mod tests {
     use super::*;
 
-    fn all(text: &str) -> (Vec<Reply>, usize) {
+    fn all(text: &str) -> (Vec<RespReply>, usize) {
         let mut input = BytesMut::from(text);
         let replies = std::iter::from_fn(|| read(&mut input).unwrap()).collect();
         (replies, input.len())
@@ -143,11 +143,11 @@ mod tests {
         assert_eq!(
             replies,
             [
-                Reply::Push(bytes(["smessage", "c", "a\r\nbc"])),
-                Reply::Push(bytes(["ssubscribe", "c", ""])),
-                Reply::Error("MOVED 7 127.0.0.1:7000".into()),
-                Reply::Answer(Bytes::new()),
-                Reply::Answer("PONG".into()),
+                RespReply::Push(bytes(["smessage", "c", "a\r\nbc"])),
+                RespReply::Push(bytes(["ssubscribe", "c", ""])),
+                RespReply::Error("MOVED 7 127.0.0.1:7000".into()),
+                RespReply::Answer(Bytes::new()),
+                RespReply::Answer("PONG".into()),
             ]
         );
         assert_eq!(rest, 0);

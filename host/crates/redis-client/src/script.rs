@@ -10,7 +10,7 @@ pub struct Script {
 }
 
 /// A script with what it is called with.
-pub struct Call {
+pub struct ScriptCall {
     script: &'static Script,
     keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
@@ -29,8 +29,8 @@ impl Script {
     }
 
     /// A call with these keys, all of one slot; at least one by the time it is made.
-    pub fn call(&'static self, keys: impl Into<Vec<String>>) -> Call {
-        Call {
+    pub fn call(&'static self, keys: impl Into<Vec<String>>) -> ScriptCall {
+        ScriptCall {
             script: self,
             keys: keys.into(),
             arguments: Vec::with_capacity(10),
@@ -39,7 +39,7 @@ impl Script {
     }
 }
 
-impl Call {
+impl ScriptCall {
     /// Adds an argument.
     pub fn arg(mut self, argument: impl ToRedisArgs) -> Self {
         argument.write_redis_args(&mut self.arguments);

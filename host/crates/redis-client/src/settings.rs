@@ -7,7 +7,7 @@ use crate::login::Login;
 
 /// Where Redis is, and how to get in.
 #[derive(Clone)]
-pub struct Settings {
+pub struct ClientSettings {
     /// What the hosts are.
     pub kind: TopologyKind,
     /// The server, the Sentinels, or some servers of the Cluster; at least one.

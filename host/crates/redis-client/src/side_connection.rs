@@ -22,7 +22,7 @@ pub(crate) struct SideConnection {
 }
 
 /// How a side connection is opened.
-pub(crate) struct Opening<'a> {
+pub(crate) struct SideOptions<'a> {
     pub login: &'a Login,
     pub address: &'a Address,
     /// The run that it has to be of.
@@ -39,7 +39,7 @@ pub(crate) struct Opened {
 
 impl SideConnection {
     /// The connection, opened if there is none.
-    pub(crate) async fn get<F>(&self, opening: Opening<'_>, on_push: F) -> Result<Opened, Failure>
+    pub(crate) async fn get<F>(&self, opening: SideOptions<'_>, on_push: F) -> Result<Opened, Failure>
     where
         F: Fn(PushInfo) + Send + Sync + 'static,
     {
@@ -50,7 +50,7 @@ impl SideConnection {
                 connection: connection.clone(),
             });
         }
-        let Opening {
+        let SideOptions {
             login,
             address,
             run,

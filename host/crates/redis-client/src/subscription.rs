@@ -13,12 +13,12 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::address::Address;
-use crate::connection::{Server, ServerConnection};
-use crate::handler::{Handler, Pending};
+use crate::connection::{ConnectedServer, ServerConnection};
+use crate::handler::{Handler, PendingCommand};
 use crate::liveness::Liveness;
 use crate::login::Login;
 use crate::push_queue::PushQueue;
-use crate::resp::{self, NotResp, Reply};
+use crate::resp::{self, NotResp, RespReply};
 
 pub use crate::handler::Confirmed;
 
@@ -33,7 +33,7 @@ const READ_BYTES: usize = 16 * 1024;
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
 /// One subscribed connection. Dropped, it is closed.
-pub struct Subscription {
+pub struct SubscribedConnection {
     /// Tells it from every other.
     pub id: u64,
     sharded: bool,
@@ -43,11 +43,11 @@ pub struct Subscription {
     task: AbortHandle,
 }
 
-impl Subscription {
+impl SubscribedConnection {
     /// Opens a connection beside `connection`, to the same server. What it receives goes into `queue`.
     pub async fn open(
         connection: &ServerConnection,
-        server: &Server,
+        server: &ConnectedServer,
         sharded: bool,
         queue: PushQueue,
     ) -> Result<Self, String> {
@@ -71,7 +71,7 @@ impl Subscription {
     pub async fn subscribe(&self, channels: &[Arc<str>]) -> Result<Confirmed, String> {
         let verb = if self.sharded { "SSUBSCRIBE" } else { "SUBSCRIBE" };
         let (confirm, confirmed) = oneshot::channel();
-        let pending = Pending::Subscribe {
+        let pending = PendingCommand::Subscribe {
             left: channels.len(),
             confirm,
         };
@@ -82,7 +82,7 @@ impl Subscription {
     pub async fn unsubscribe(&self, channels: &[Arc<str>]) -> Result<Confirmed, String> {
         let verb = if self.sharded { "SUNSUBSCRIBE" } else { "UNSUBSCRIBE" };
         let (confirm, confirmed) = oneshot::channel();
-        let pending = Pending::Unsubscribe {
+        let pending = PendingCommand::Unsubscribe {
             leaving: channels.iter().map(|name| Bytes::copy_from_slice(name.as_bytes())).collect(),
             confirm,
         };
@@ -93,7 +93,7 @@ impl Subscription {
 
     async fn send(
         &self,
-        pending: Pending,
+        pending: PendingCommand,
         bytes: Vec<u8>,
         confirmed: oneshot::Receiver<Result<Confirmed, String>>,
     ) -> Result<Confirmed, String> {
@@ -110,7 +110,7 @@ impl Subscription {
         answer.unwrap_or_else(|_| Err(format!("no confirmation within {CONFIRM_WAIT:?}")))
     }
 
-    /// Subscribes to `channel` to see by it whether the connection lives: see [`Subscription::check`].
+    /// Subscribes to `channel` to see by it whether the connection lives: see [`SubscribedConnection::check`].
     pub async fn watch_by(&mut self, channel: Arc<str>) -> Result<Confirmed, String> {
         self.handler.listen_for_liveness(&channel);
         let confirmed = self.subscribe(std::slice::from_ref(&channel)).await?;
@@ -123,7 +123,7 @@ impl Subscription {
         self.liveness.channel.is_some()
     }
 
-    /// How often to [`Subscription::check`].
+    /// How often to [`SubscribedConnection::check`].
     pub fn check_every(&self) -> Duration {
         self.liveness.every
     }
@@ -153,7 +153,7 @@ impl Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl Drop for SubscribedConnection {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -183,7 +183,7 @@ async fn open(address: &Address, login: &Login) -> Result<(TcpStream, BytesMut),
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     loop {
         match resp::read(&mut buffer) {
-            Ok(Some(Reply::Error(error))) => return Err(error),
+            Ok(Some(RespReply::Error(error))) => return Err(error),
             Ok(Some(_)) => return Ok((stream, buffer)),
             Ok(None) => {}
             Err(NotResp) => return Err("what answers there is no Redis".into()),

@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::login::Login;
-use crate::settings::{Settings, TopologyKind};
+use crate::settings::{ClientSettings, TopologyKind};
 
 /// A server.
-pub struct Server {
+pub struct TestServer {
     child: Child,
     port: u16,
 }
 
-impl Server {
+impl TestServer {
     /// Starts one that keeps nothing on disk.
     pub fn start() -> Self {
         // Free a moment ago; should another process take it, the server ends and the test says so.
@@ -44,8 +44,8 @@ impl Server {
         assert!(sent.unwrap().success());
     }
 
-    /// Settings for it.
-    pub fn settings(&self) -> Settings {
+    /// ClientSettings for it.
+    pub fn settings(&self) -> ClientSettings {
         settings(self.port, Duration::from_secs(1))
     }
 
@@ -64,16 +64,16 @@ fn spawn(port: u16) -> Child {
         .expect("redis-server is installed: Debian has it in the package redis-server")
 }
 
-impl Drop for Server {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// Settings for a single server at this port.
-fn settings(port: u16, timeout: Duration) -> Settings {
-    Settings {
+/// ClientSettings for a single server at this port.
+fn settings(port: u16, timeout: Duration) -> ClientSettings {
+    ClientSettings {
         kind: TopologyKind::Single,
         hosts: vec![("127.0.0.1".into(), port)],
         login: Login::default(),
@@ -91,7 +91,7 @@ pub struct Deaf {
 
 impl Deaf {
     /// A way to this server.
-    pub async fn before(server: &Server) -> Self {
+    pub async fn before(server: &TestServer) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let switch = tokio::sync::watch::channel(false).0;
@@ -120,8 +120,8 @@ impl Deaf {
         self.switch.send_replace(false);
     }
 
-    /// Settings for it, with commands that may take so long.
-    pub fn settings(&self, timeout: Duration) -> Settings {
+    /// ClientSettings for it, with commands that may take so long.
+    pub fn settings(&self, timeout: Duration) -> ClientSettings {
         settings(self.port, timeout)
     }
 }
@@ -172,7 +172,7 @@ pub struct Stalling {
 
 impl Stalling {
     /// A way to this server.
-    pub async fn before(server: &Server, after_bytes: usize) -> Self {
+    pub async fn before(server: &TestServer, after_bytes: usize) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let target = server.port;
@@ -184,8 +184,8 @@ impl Stalling {
         Self { port }
     }
 
-    /// Settings for it, with commands that may take so long.
-    pub fn settings(&self, timeout: Duration) -> Settings {
+    /// ClientSettings for it, with commands that may take so long.
+    pub fn settings(&self, timeout: Duration) -> ClientSettings {
         settings(self.port, timeout)
     }
 }

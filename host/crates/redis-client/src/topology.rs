@@ -18,8 +18,8 @@ use crate::address::{self, Address};
 use crate::connection::{ServerConnection, Whereabouts};
 use crate::failure::Failure;
 use crate::request::{RedisRequest, Way};
-use crate::script::Call;
-use crate::settings::{Settings, TopologyKind};
+use crate::script::ScriptCall;
+use crate::settings::{ClientSettings, TopologyKind};
 use crate::slots::{SLOTS, slot_of};
 
 /// How often a Cluster is asked who holds what, if nothing says that it may have changed.
@@ -33,8 +33,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(20);
 
 /// The servers, and which of them holds what.
 pub struct Topology {
-    settings: Settings,
-    map: ArcSwap<Map>,
+    settings: ClientSettings,
+    map: ArcSwap<SlotMap>,
     /// The tasks that keep the connections, to be ended with them.
     kept: Mutex<HashMap<Address, (Arc<ServerConnection>, AbortHandle)>>,
     ask: Notify,
@@ -42,13 +42,13 @@ pub struct Topology {
 }
 
 #[derive(Default)]
-struct Map {
+struct SlotMap {
     connections: Vec<Arc<ServerConnection>>,
     /// The place in `connections` of each slot's server; empty for a single server.
     slots: Vec<Option<u16>>,
 }
 
-impl Map {
+impl SlotMap {
     fn of_slot(&self, slot: u16) -> Option<Arc<ServerConnection>> {
         if self.slots.is_empty() {
             return self.connections.first().cloned();
@@ -60,7 +60,7 @@ impl Map {
 
 impl Topology {
     /// Begins to connect, on the runtime it is called in.
-    pub fn connect(settings: Settings) -> Arc<Self> {
+    pub fn connect(settings: ClientSettings) -> Arc<Self> {
         let topology = Arc::new(Self {
             map: ArcSwap::default(),
             kept: Mutex::default(),
@@ -82,7 +82,7 @@ impl Topology {
     fn keep_one(&self, whereabouts: Whereabouts) {
         let connection = ServerConnection::new(whereabouts, self.settings.login.clone(), self.settings.timeout);
         tokio::spawn(connection.clone().keep());
-        self.map.store(Arc::new(Map {
+        self.map.store(Arc::new(SlotMap {
             connections: vec![connection],
             slots: Vec::new(),
         }));
@@ -137,17 +137,17 @@ impl Topology {
     }
 
     /// Calls a script.
-    pub async fn call(&self, call: &Call) -> Result<Value, Failure> {
+    pub async fn call(&self, call: &ScriptCall) -> Result<Value, Failure> {
         self.call_by(call, Way::Short).await.map(|(answer, _)| answer)
     }
 
     /// Calls a script whose answer may be large: no short command waits behind it.
-    pub async fn read(&self, call: &Call) -> Result<Value, Failure> {
+    pub async fn read(&self, call: &ScriptCall) -> Result<Value, Failure> {
         self.call_by(call, Way::Large).await.map(|(answer, _)| answer)
     }
 
     /// Calls a script, and answers when so many replicas have what it wrote.
-    pub async fn call_replicated(&self, call: &Call, replicas: u32) -> Result<Value, Failure> {
+    pub async fn call_replicated(&self, call: &ScriptCall, replicas: u32) -> Result<Value, Failure> {
         if replicas == 0 {
             return self.call(call).await;
         }
@@ -161,7 +161,7 @@ impl Topology {
         }
     }
 
-    async fn call_by(&self, call: &Call, way: Way<'_>) -> Result<(Value, Value), Failure> {
+    async fn call_by(&self, call: &ScriptCall, way: Way<'_>) -> Result<(Value, Value), Failure> {
         let key = call.key();
         let by_digest = |run: &str| call.by_digest(run);
         let by_text = |run: &str| call.by_text(run);
@@ -239,7 +239,7 @@ impl Topology {
             return connection.send(request).await;
         }
         // It has no slot yet, so the map does not name it.
-        let Settings { login, timeout, .. } = &self.settings;
+        let ClientSettings { login, timeout, .. } = &self.settings;
         ServerConnection::send_once(login, address, *timeout, request).await
     }
 
@@ -295,7 +295,7 @@ impl Topology {
                 return Some(read_slots(&answer, ""));
             }
         }
-        let Settings { login, timeout, .. } = &self.settings;
+        let ClientSettings { login, timeout, .. } = &self.settings;
         for host in &self.settings.hosts {
             let opened = login.open(host, *timeout, *timeout, |_| {}).await;
             let Ok(mut connection) = opened else { continue };
@@ -338,7 +338,7 @@ impl Topology {
             && old.connections.len() == connections.len()
             && old.connections.iter().zip(&connections).all(|(old, new)| Arc::ptr_eq(old, new));
         if !same {
-            self.map.store(Arc::new(Map { connections, slots }));
+            self.map.store(Arc::new(SlotMap { connections, slots }));
         }
         // Counted also when nothing changed: whoever followed a key looks again.
         self.changed.send_modify(|version| *version += 1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use tokio::time::Instant;
 
-use super::keys::Keys;
+use super::keys::IdempotencyKeys;
 use crate::backplane::{HistoryPage, HistoryRange, Publication, PublishOptions, Published};
 use crate::chain::Message;
 use crate::config::ChannelSettings;
@@ -22,7 +22,7 @@ pub(super) struct ChannelState {
     ring: VecDeque<(Instant, Arc<Publication>)>,
     /// A channel that had a history keeps its epoch this long after it was last used.
     kept_until: Option<Instant>,
-    keys: Keys,
+    keys: IdempotencyKeys,
     /// Joins by shard.
     joins: Vec<u32>,
     members: IndexMap<Arc<str>, Member, foldhash::fast::RandomState>,
@@ -36,7 +36,7 @@ impl ChannelState {
             offset: 0,
             ring: VecDeque::new(),
             kept_until: None,
-            keys: Keys::default(),
+            keys: IdempotencyKeys::default(),
             joins: vec![0; shards],
             members: IndexMap::default(),
         }

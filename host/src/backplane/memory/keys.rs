@@ -7,18 +7,18 @@ use tokio::time::Instant;
 
 use crate::backplane::Published;
 
-/// Keys a channel remembers at most; beyond it the oldest is forgotten before its window ends.
+/// IdempotencyKeys a channel remembers at most; beyond it the oldest is forgotten before its window ends.
 const KEYS: usize = 65_536;
 
-/// Keys with their windows.
+/// IdempotencyKeys with their windows.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(super) struct IdempotencyKeys {
     published: HashMap<Box<str>, Published, RandomState>,
     /// In the order of their coming, which is the order of their ending unless a reload changed the window.
     ends: VecDeque<(Instant, Box<str>)>,
 }
 
-impl Keys {
+impl IdempotencyKeys {
     /// Forgets keys whose window is over.
     pub fn expire(&mut self, now: Instant) {
         while self.ends.front().is_some_and(|(end, _)| *end <= now) || self.ends.len() > KEYS {

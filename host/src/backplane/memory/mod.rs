@@ -26,7 +26,7 @@ use crate::config::ChannelSettings;
 use crate::protocol::Member;
 use crate::protocol::names::Topic;
 use channel::ChannelState;
-use waiting::{Added, Waiting, WaitingPublishes};
+use waiting::{Added, WaitingPublish, WaitingPublishes};
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.
 pub const INBOX_ENVELOPES: usize = 1024;
@@ -37,11 +37,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Locks over all channels: enough that shards seldom meet.
 const STRIPES: usize = 64;
 
-type Channels = HashMap<Topic, ChannelState, RandomState>;
+type ChannelMap = HashMap<Topic, ChannelState, RandomState>;
 
 /// The memory backplane.
 pub struct MemoryBackplane {
-    stripes: Vec<Mutex<Channels>>,
+    stripes: Vec<Mutex<ChannelMap>>,
     hasher: RandomState,
     inboxes: Vec<mpsc::Sender<Envelope>>,
     waiting: WaitingPublishes,
@@ -76,12 +76,12 @@ impl MemoryBackplane {
         }
     }
 
-    fn channels(&self, topic: &Topic) -> MutexGuard<'_, Channels> {
+    fn channels(&self, topic: &Topic) -> MutexGuard<'_, ChannelMap> {
         let stripe = usize::try_from(self.hasher.hash_one(topic) % STRIPES as u64).expect("below STRIPES");
         self.stripes[stripe].lock()
     }
 
-    fn channel<'a>(&self, channels: &'a mut Channels, topic: &Topic) -> &'a mut ChannelState {
+    fn channel<'a>(&self, channels: &'a mut ChannelMap, topic: &Topic) -> &'a mut ChannelState {
         if !channels.contains_key(topic) {
             let epoch = self.unique();
             channels.insert(topic.clone(), ChannelState::new(epoch, self.inboxes.len()));
@@ -179,7 +179,7 @@ impl Backplane for MemoryBackplane {
             return Box::pin(std::future::ready(Ok(published)));
         }
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting {
+        let waiting = WaitingPublish {
             message: message.expect("it was not published"),
             options,
             since: Instant::now(),

@@ -17,7 +17,7 @@ use crate::protocol::names::Topic;
 const WAITING: usize = 1024;
 
 /// A publish that waits.
-pub(super) struct Waiting {
+pub(super) struct WaitingPublish {
     pub message: Message,
     pub options: PublishOptions,
     pub since: Instant,
@@ -27,7 +27,7 @@ pub(super) struct Waiting {
 /// All that wait. A channel that is listed is being seen to.
 #[derive(Default)]
 pub(super) struct WaitingPublishes {
-    channels: Mutex<HashMap<Topic, VecDeque<Waiting>, RandomState>>,
+    channels: Mutex<HashMap<Topic, VecDeque<WaitingPublish>, RandomState>>,
     /// So that nobody takes the lock while nothing waits.
     count: AtomicUsize,
 }
@@ -50,7 +50,7 @@ impl WaitingPublishes {
     }
 
     /// Adds one behind those of its channel.
-    pub(super) fn add(&self, waiting: Waiting) -> Added {
+    pub(super) fn add(&self, waiting: WaitingPublish) -> Added {
         let mut channels = self.channels.lock();
         let topic = &waiting.message.topic;
         if let Some(queue) = channels.get_mut(topic) {
@@ -66,7 +66,7 @@ impl WaitingPublishes {
     }
 
     /// The next of a channel, which stays listed until there is none.
-    pub(super) fn next(&self, topic: &Topic) -> Option<Waiting> {
+    pub(super) fn next(&self, topic: &Topic) -> Option<WaitingPublish> {
         let mut channels = self.channels.lock();
         let next = channels.get_mut(topic)?.pop_front();
         if next.is_none() {

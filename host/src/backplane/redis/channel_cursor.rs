@@ -32,7 +32,7 @@ pub(super) struct ChannelCursor {
     received_to: ReceivedTo,
     /// The connection was not lost since: what was published after `received_to` was also received.
     unbroken: bool,
-    recovering: Option<Held>,
+    recovering: Option<HeldMessages>,
     received_at: Instant,
     check_at: Instant,
 }
@@ -51,7 +51,7 @@ enum ReceivedTo {
 
 /// What arrives while a gap is recovered.
 #[derive(Default)]
-struct Held {
+struct HeldMessages {
     publications: Vec<Arc<Publication>>,
     /// Some were not held: they have to be read as well.
     spilled: bool,
@@ -173,7 +173,7 @@ impl ChannelCursor {
         };
         match next {
             Next::Recover => {
-                let mut held = Held::default();
+                let mut held = HeldMessages::default();
                 held.push(publication);
                 self.recovering = Some(held);
             }
@@ -188,7 +188,7 @@ impl ChannelCursor {
             held.spilled = true;
             return false;
         }
-        self.recovering = Some(Held::default());
+        self.recovering = Some(HeldMessages::default());
         true
     }
 
@@ -252,7 +252,7 @@ impl ChannelCursor {
     }
 }
 
-impl Held {
+impl HeldMessages {
     fn push(&mut self, publication: &Arc<Publication>) {
         if self.publications.len() < HELD {
             self.publications.push(publication.clone());

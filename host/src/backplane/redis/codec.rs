@@ -17,7 +17,7 @@ const NO_ECHO: u8 = 2;
 
 /// What was published in a channel's Redis channel.
 #[derive(Debug)]
-pub(super) enum Pushed {
+pub(super) enum ParsedPush {
     /// A message.
     Message(Publication),
     /// A session came, or else left.
@@ -110,7 +110,7 @@ fn user_part(member: &Member) -> String {
 }
 
 /// Reads what arrived: `M` with a position and a message behind a line's end, or who came or left.
-pub(super) fn read_pushed(topic: &Topic, mut payload: Bytes) -> Option<Pushed> {
+pub(super) fn read_pushed(topic: &Topic, mut payload: Bytes) -> Option<ParsedPush> {
     let kind = payload.try_get_u8().ok()?;
     let line_end = payload.iter().position(|byte| *byte == b'\n')?;
     let head = payload.split_to(line_end);
@@ -122,7 +122,7 @@ pub(super) fn read_pushed(topic: &Topic, mut payload: Bytes) -> Option<Pushed> {
                 "" => None,
                 head => Some(read_position(head)?),
             };
-            decode(topic, position, payload).map(Pushed::Message)
+            decode(topic, position, payload).map(ParsedPush::Message)
         }
         b'J' | b'L' => {
             let user = std::str::from_utf8(&payload).ok()?;
@@ -130,7 +130,7 @@ pub(super) fn read_pushed(topic: &Topic, mut payload: Bytes) -> Option<Pushed> {
                 session: head.into(),
                 user: user.strip_prefix('u').map(Arc::from),
             };
-            Some(Pushed::Presence {
+            Some(ParsedPush::Presence {
                 member,
                 joined: kind == b'J',
             })
@@ -198,7 +198,7 @@ mod tests {
             session: "s2".into(),
         };
         for (member, joined) in [(member("s1"), true), (anonymous, false)] {
-            let Some(Pushed::Presence {
+            let Some(ParsedPush::Presence {
                 member: read,
                 joined: did,
             }) = read_pushed(&topic("a"), presence(&member, joined).into())

@@ -6,7 +6,7 @@ use redis_client::{PushQueue, PushedMessage};
 use tokio::sync::mpsc;
 
 use super::channel_cursor::Next;
-use super::codec::{self, Pushed};
+use super::codec::{self, ParsedPush};
 use super::node::Node;
 use crate::backplane::Envelope;
 use crate::backplane::envelope::PresenceChange;
@@ -36,7 +36,7 @@ async fn take(node: &Arc<Node>, message: PushedMessage, shards: &mut Vec<usize>)
         return;
     };
     let envelope = match codec::read_pushed(&topic, payload) {
-        Some(Pushed::Message(publication)) => {
+        Some(ParsedPush::Message(publication)) => {
             let publication = Arc::new(publication);
             match node.table.take(&channel, &publication, shards) {
                 Next::Deliver => Envelope::Message(publication),
@@ -47,7 +47,7 @@ async fn take(node: &Arc<Node>, message: PushedMessage, shards: &mut Vec<usize>)
                 }
             }
         }
-        Some(Pushed::Presence { member, joined }) => {
+        Some(ParsedPush::Presence { member, joined }) => {
             node.table.shards(&channel, shards);
             Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined)))
         }

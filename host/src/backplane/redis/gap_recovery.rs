@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis_client::Backoff;
+use redis_client::ReconnectBackoff;
 
 use super::channel_cursor::ChannelCursor;
 use super::node::Node;
@@ -43,7 +43,7 @@ impl Node {
     }
 
     async fn recover_now(self: &Arc<Self>, name: &str, generation: u64) {
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         let mut shards = Vec::new();
         loop {
             let from = self.table.with(name, |cursor| {

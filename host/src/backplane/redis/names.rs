@@ -17,13 +17,13 @@ const NODES: &str = "{nodes}";
 
 /// The names under one prefix.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct KeyNames {
     /// With the layout.
     prefix: Box<str>,
     partitions: Arc<Partitions>,
 }
 
-impl Names {
+impl KeyNames {
     pub(super) fn new(prefix: &str, partitions: u16) -> Self {
         Self {
             prefix: with_layout(prefix).into(),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_topics_names_share_a_slot_and_nothing_else() {
-        let names = Names::new("sg", 256);
+        let names = KeyNames::new("sg", 256);
         for channel in ["room:lobby", "a}b", "{", "}", "{}", "räume"] {
             let topic = topic("acme", channel);
             let all = [
@@ -161,7 +161,7 @@ mod tests {
             assert_eq!(names.topic(&all[0]), Some(topic));
         }
         assert_eq!(
-            Names::new("sg", 1).place(&topic("acme", "room")),
+            KeyNames::new("sg", 1).place(&topic("acme", "room")),
             "sg:2:p:{0}:acme/room"
         );
         assert_ne!(

@@ -12,7 +12,7 @@ use super::control_messages::ControlMessages;
 use super::partition_check::PartitionCheck;
 use super::presence_table::PresenceTable;
 use super::publish_queues::PublishQueues;
-use super::subscribed::Subscribed;
+use super::subscribed::SubscribedConnections;
 use super::subscription_table::SubscriptionTable;
 use crate::backplane::{Envelope, Unavailable};
 use crate::observe::BackplaneMetrics;
@@ -22,7 +22,7 @@ use crate::protocol::names::Topic;
 pub(super) struct Node {
     pub topology: Arc<Topology>,
     pub table: SubscriptionTable,
-    pub subscribed: Subscribed,
+    pub subscribed: SubscribedConnections,
     pub control: ControlMessages,
     pub presence: PresenceTable,
     pub queues: PublishQueues,

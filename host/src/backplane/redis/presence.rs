@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use redis_client::{Backoff, Failure, Value};
+use redis_client::{ReconnectBackoff, Failure, Value};
 
 use super::codec;
 use super::node::Node;
@@ -27,7 +27,7 @@ const KEPT: Duration = Duration::from_hours(1);
 impl Node {
     /// Makes presence in Redis what it is to be, for ever.
     pub(super) async fn keep_presence(self: Arc<Self>) {
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         let mut known = self.presence.known();
         loop {
             if known.wait_for(|known| *known).await.is_err() {
@@ -118,7 +118,7 @@ impl Node {
     /// ever.
     pub(super) async fn beat(self: Arc<Self>) {
         let mut tick = tokio::time::interval(BEAT_EVERY);
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         let mut renewed = Instant::now();
         let mut answered_since = Instant::now();
         loop {

@@ -24,7 +24,7 @@ pub(super) type MemberKey = (Topic, Arc<str>);
 
 /// What is wanted, and what Redis was not told yet.
 pub(super) struct PresenceTable {
-    state: Mutex<State>,
+    state: Mutex<TableState>,
     called: Notify,
     settled: Notify,
     /// The others know of this instance: until then it must not be present anywhere, because nobody would clean
@@ -33,9 +33,9 @@ pub(super) struct PresenceTable {
 }
 
 #[derive(Default)]
-struct State {
+struct TableState {
     /// Who is to be present.
-    present: HashMap<MemberKey, Entry, RandomState>,
+    present: HashMap<MemberKey, PresentSession, RandomState>,
     /// A set: whoever comes and goes a thousand times stands in it once.
     dirty: IndexSet<MemberKey, RandomState>,
     /// Whether leaves of sessions that are not present any more are to be told to the channel.
@@ -49,7 +49,7 @@ struct State {
     busy: bool,
 }
 
-struct Entry {
+struct PresentSession {
     member: Member,
     tell: bool,
 }
@@ -69,7 +69,7 @@ impl PresenceTable {
     /// `member` is to be present. Resolves when Redis knows.
     pub(super) fn enter(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) -> oneshot::Receiver<()> {
         let key = (topic.clone(), member.session.clone());
-        let entry = Entry {
+        let entry = PresentSession {
             member: member.clone(),
             tell: settings.join_leave,
         };
@@ -220,7 +220,7 @@ impl PresenceTable {
     }
 }
 
-impl State {
+impl TableState {
     fn count_off(&mut self, topic: &Topic) {
         let count = self.counts.get_mut(topic).expect("a session that left was counted");
         *count -= 1;

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use redis_client::{Call, Failure, Value};
+use redis_client::{ScriptCall, Failure, Value};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::codec;
 use super::node::Node;
-use super::publish_queue::{self, Waiting};
+use super::publish_queue::{self, QueuedPublish};
 use super::publish_queues::{PublishQueues, QueueId, queue_of};
 use super::scripts::{NOT_THE_SCRIPT, PUBLISH};
 use crate::backplane::{Publication, PublishOptions, Published, Reply, Unavailable};
@@ -29,7 +29,7 @@ impl Node {
         let message = self.message(message, options);
         let id = message.id.clone();
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting {
+        let waiting = QueuedPublish {
             message,
             since: Instant::now(),
             answer,
@@ -44,7 +44,7 @@ impl Node {
         })
     }
 
-    fn message(&self, message: Message, options: &PublishOptions) -> publish_queue::Message {
+    fn message(&self, message: Message, options: &PublishOptions) -> publish_queue::QueuedMessage {
         let names = &self.table.names;
         let topic = message.topic;
         let id = self.unique();
@@ -66,7 +66,7 @@ impl Node {
         );
         publication.ephemeral = options.ephemeral;
         publication.echo = options.echo;
-        publish_queue::Message {
+        publish_queue::QueuedMessage {
             tenant,
             keys,
             channel,
@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// Sends messages together, and tells each what became of it.
-    async fn send(&self, batch: Vec<Waiting>) {
+    async fn send(&self, batch: Vec<QueuedPublish>) {
         let answers = match self.try_send(&batch).await {
             // Some of their keys are on their way to another server, and some are not. Each message by itself has
             // all of its keys on one side, or soon will.
@@ -131,7 +131,7 @@ impl Node {
         }
     }
 
-    async fn try_send(&self, batch: &[Waiting]) -> Result<Vec<Value>, Failure> {
+    async fn try_send(&self, batch: &[QueuedPublish]) -> Result<Vec<Value>, Failure> {
         let mut call = PUBLISH
             .call(Vec::with_capacity(3 * batch.len()))
             .run()
@@ -152,7 +152,7 @@ impl Node {
     }
 }
 
-fn add(mut call: Call, message: &publish_queue::Message) -> Call {
+fn add(mut call: ScriptCall, message: &publish_queue::QueuedMessage) -> ScriptCall {
     call.add_keys(message.keys.iter().cloned());
     call.arg(&message.channel)
         .arg(&message.encoded)

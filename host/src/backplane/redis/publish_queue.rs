@@ -17,7 +17,7 @@ const TOGETHER: usize = 64;
 const BYTES_TOGETHER: usize = 1024 * 1024;
 
 /// A message as the script takes it.
-pub(super) struct Message {
+pub(super) struct QueuedMessage {
     pub tenant: Arc<str>,
     /// Its place, its stream, and its idempotency key or anything of the same slot.
     pub keys: [String; 3],
@@ -32,8 +32,8 @@ pub(super) struct Message {
 }
 
 /// A message, since when it waits, and who waits for what the script says of it.
-pub(super) struct Waiting {
-    pub message: Message,
+pub(super) struct QueuedPublish {
+    pub message: QueuedMessage,
     pub since: Instant,
     pub answer: oneshot::Sender<Result<Value, Unavailable>>,
 }
@@ -41,14 +41,14 @@ pub(super) struct Waiting {
 /// All that wait.
 #[derive(Default)]
 pub(super) struct PublishQueue {
-    of_tenants: HashMap<Arc<str>, VecDeque<Waiting>, RandomState>,
+    of_tenants: HashMap<Arc<str>, VecDeque<QueuedPublish>, RandomState>,
     /// The tenants with a message that waits, the next one first.
     turns: VecDeque<Arc<str>>,
 }
 
 impl PublishQueue {
     /// Adds a message behind those of its tenant.
-    pub(super) fn add(&mut self, waiting: Waiting) {
+    pub(super) fn add(&mut self, waiting: QueuedPublish) {
         let tenant = &waiting.message.tenant;
         if let Some(queue) = self.of_tenants.get_mut(tenant) {
             queue.push_back(waiting);
@@ -59,7 +59,7 @@ impl PublishQueue {
     }
 
     /// Takes what goes together in one call; nothing if nothing waits.
-    pub(super) fn take(&mut self) -> Vec<Waiting> {
+    pub(super) fn take(&mut self) -> Vec<QueuedPublish> {
         let mut taken = Vec::new();
         let mut bytes = 0;
         while taken.len() < TOGETHER
@@ -88,9 +88,9 @@ impl PublishQueue {
 mod tests {
     use super::*;
 
-    fn waiting(tenant: &str, channel: usize, bytes: usize) -> Waiting {
-        Waiting {
-            message: Message {
+    fn waiting(tenant: &str, channel: usize, bytes: usize) -> QueuedPublish {
+        QueuedPublish {
+            message: QueuedMessage {
                 tenant: tenant.into(),
                 keys: Default::default(),
                 channel: channel.to_string(),
@@ -105,8 +105,8 @@ mod tests {
         }
     }
 
-    fn names(taken: &[Waiting]) -> Vec<String> {
-        let name = |waiting: &Waiting| format!("{}{}", waiting.message.tenant, waiting.message.channel);
+    fn names(taken: &[QueuedPublish]) -> Vec<String> {
+        let name = |waiting: &QueuedPublish| format!("{}{}", waiting.message.tenant, waiting.message.channel);
         taken.iter().map(name).collect()
     }
 

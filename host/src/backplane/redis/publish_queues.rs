@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::partitions::Partition;
-use super::publish_queue::{PublishQueue, Waiting};
+use super::publish_queue::{PublishQueue, QueuedPublish};
 
 /// Queues to a server that has all partitions: messages that wait together go together. In a Cluster every partition
 /// has one of its own, for a call is of one slot.
@@ -29,7 +29,7 @@ pub(super) fn queue_of(partition: Partition, is_cluster: bool) -> QueueId {
 
 impl PublishQueues {
     /// Adds a message; gives whether the queue has to be sent from now on.
-    pub(super) fn add(&self, queue: QueueId, waiting: Waiting) -> bool {
+    pub(super) fn add(&self, queue: QueueId, waiting: QueuedPublish) -> bool {
         match self.0.lock().entry(queue) {
             Entry::Occupied(queue) => {
                 queue.into_mut().add(waiting);
@@ -43,7 +43,7 @@ impl PublishQueues {
     }
 
     /// Takes the first of those that wait. `None`: there are none, and the queue is not sent any more.
-    pub(super) fn take(&self, queue: QueueId) -> Option<Vec<Waiting>> {
+    pub(super) fn take(&self, queue: QueueId) -> Option<Vec<QueuedPublish>> {
         let mut queues = self.0.lock();
         let taken = queues.get_mut(&queue)?.take();
         if taken.is_empty() {

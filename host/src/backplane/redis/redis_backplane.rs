@@ -10,14 +10,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::control_messages::ControlMessages;
-use super::names::Names;
+use super::names::KeyNames;
 use super::node::Node;
 use super::partition_check::PartitionCheck;
 use super::presence_table::PresenceTable;
 use super::publish_queues::PublishQueues;
 use super::scripts::LIVE;
-use super::subscribed::Subscribed;
-use super::subscription_table::{Joined, SubscriptionTable};
+use super::subscribed::SubscribedConnections;
+use super::subscription_table::{JoinWait, SubscriptionTable};
 use super::{dispatcher, gap_recovery, subscribers};
 use crate::backplane::{
     Backplane, Envelope, HistoryPage, HistoryRange, Nodes, PublishOptions, Published, Reply, Unavailable,
@@ -46,13 +46,13 @@ impl RedisBackplane {
     ) -> (Self, mpsc::Receiver<Bytes>) {
         let nonce = getrandom::u64().expect("the system gives random bytes");
         let (queue, arrived) = PushQueue::new();
-        let names = Names::new(&settings.prefix, settings.partitions);
+        let names = KeyNames::new(&settings.prefix, settings.partitions);
         let instance = format!("{node}~{nonce:x}");
         let (control, received) = ControlMessages::new([names.control(None), names.control(Some(&instance))]);
         let node = Arc::new(Node {
             topology,
             table: SubscriptionTable::new(names, inboxes.len(), settings.position_check),
-            subscribed: Subscribed::default(),
+            subscribed: SubscribedConnections::default(),
             control,
             presence: PresenceTable::default(),
             queues: PublishQueues::default(),
@@ -93,7 +93,7 @@ impl Backplane for RedisBackplane {
                 topic,
                 shard,
             };
-            if let Joined::When(confirmed) = self.0.table.join(topic, settings, shard) {
+            if let JoinWait::When(confirmed) = self.0.table.join(topic, settings, shard) {
                 // Nothing to wait for.
                 self.0.reach(topic)?;
                 let confirmed = tokio::time::timeout(CONFIRM_WAIT, confirmed).await;

@@ -8,14 +8,14 @@ use redis_client::ServerConnection;
 
 /// The subscribed connections by the connection that each stands beside.
 #[derive(Default)]
-pub(super) struct Subscribed(Mutex<HashMap<usize, u64>>);
+pub(super) struct SubscribedConnections(Mutex<HashMap<usize, u64>>);
 
 /// Tells connections apart.
 pub(super) fn identity(connection: &Arc<ServerConnection>) -> usize {
     Arc::as_ptr(connection).addr()
 }
 
-impl Subscribed {
+impl SubscribedConnections {
     pub(super) fn insert(&self, connection: &Arc<ServerConnection>, subscription: u64) {
         self.0.lock().insert(identity(connection), subscription);
     }

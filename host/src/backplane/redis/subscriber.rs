@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::stream::{self, StreamExt};
-use redis_client::{Backoff, Confirmed, PushQueue, Server, ServerConnection, Subscription, slot_of};
+use redis_client::{ReconnectBackoff, Confirmed, PushQueue, ConnectedServer, ServerConnection, SubscribedConnection, slot_of};
 
 use super::node::Node;
 use super::partitions::Partition;
@@ -18,7 +18,7 @@ const OF_USE: u32 = 3;
 
 /// Keeps a subscribed connection beside `connection`, for ever.
 pub(super) async fn keep(connection: Arc<ServerConnection>, node: Arc<Node>, queue: PushQueue) {
-    let mut backoff = Backoff::new();
+    let mut backoff = ReconnectBackoff::new();
     let mut up = connection.up();
     loop {
         if up.wait_for(|up| *up).await.is_err() {
@@ -30,7 +30,7 @@ pub(super) async fn keep(connection: Arc<ServerConnection>, node: Arc<Node>, que
         };
         node.partitions.connected.notify_one();
         let sharded = node.topology.is_cluster();
-        match Subscription::open(&connection, &server, sharded, queue.clone()).await {
+        match SubscribedConnection::open(&connection, &server, sharded, queue.clone()).await {
             Ok(subscription) => {
                 let began = Instant::now();
                 let mut subscriber = Subscriber {
@@ -56,8 +56,8 @@ pub(super) async fn keep(connection: Arc<ServerConnection>, node: Arc<Node>, que
 }
 
 struct Subscriber {
-    subscription: Subscription,
-    server: Arc<Server>,
+    subscription: SubscribedConnection,
+    server: Arc<ConnectedServer>,
     connection: Arc<ServerConnection>,
     node: Arc<Node>,
     /// The channels for control messages that this connection is subscribed to.

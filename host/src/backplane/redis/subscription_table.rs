@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use super::channel_cursor::{ChannelCursor, Next};
-use super::names::Names;
+use super::names::KeyNames;
 use super::partitions::Partition;
 use crate::backplane::Publication;
 use crate::config::ChannelSettings;
@@ -23,7 +23,7 @@ pub(super) const BATCH: usize = 512;
 
 /// All topics, by their Redis channels.
 pub(super) struct SubscriptionTable {
-    pub names: Names,
+    pub names: KeyNames,
     shards: usize,
     check: Duration,
     cursors: Mutex<HashMap<Arc<str>, ChannelCursor, RandomState>>,
@@ -46,7 +46,7 @@ pub(super) struct Round {
 }
 
 /// What a join has to wait for.
-pub(super) enum Joined {
+pub(super) enum JoinWait {
     /// Nothing.
     Now,
     /// The confirmation.
@@ -60,7 +60,7 @@ impl Round {
 }
 
 impl SubscriptionTable {
-    pub(super) fn new(names: Names, shards: usize, check: Duration) -> Self {
+    pub(super) fn new(names: KeyNames, shards: usize, check: Duration) -> Self {
         Self {
             names,
             shards,
@@ -73,7 +73,7 @@ impl SubscriptionTable {
     }
 
     /// One more subscriber on `shard`.
-    pub(super) fn join(&self, topic: &Topic, settings: &Arc<ChannelSettings>, shard: usize) -> Joined {
+    pub(super) fn join(&self, topic: &Topic, settings: &Arc<ChannelSettings>, shard: usize) -> JoinWait {
         let name: Arc<str> = self.names.channel(topic).into();
         let partition = self.names.partition(topic);
         let mut cursors = self.cursors.lock();
@@ -85,13 +85,13 @@ impl SubscriptionTable {
         cursor.settings = settings.clone();
         cursor.join(shard);
         if cursor.on.is_some() {
-            return Joined::Now;
+            return JoinWait::Now;
         }
         let (waiter, when) = oneshot::channel();
         cursor.waiters.push(waiter);
         drop(cursors);
         self.touch(partition, [name]);
-        Joined::When(when)
+        JoinWait::When(when)
     }
 
     /// One less.
@@ -283,7 +283,7 @@ mod tests {
     use crate::backplane::conformance::topic;
 
     fn table() -> SubscriptionTable {
-        SubscriptionTable::new(Names::new("sg", 256), 2, Duration::from_secs(30))
+        SubscriptionTable::new(KeyNames::new("sg", 256), 2, Duration::from_secs(30))
     }
 
     fn names(round: &Round) -> (usize, usize) {
@@ -298,7 +298,7 @@ mod tests {
     fn the_first_in_subscribes_and_the_last_out_unsubscribes() {
         let table = table();
         let (topic, settings) = (topic("a"), Arc::default());
-        let Joined::When(mut first) = table.join(&topic, &settings, 0) else {
+        let JoinWait::When(mut first) = table.join(&topic, &settings, 0) else {
             panic!("not confirmed yet")
         };
         let round = table.next_round(1, false, |_| true);
@@ -306,7 +306,7 @@ mod tests {
         assert!(first.try_recv().is_err());
         table.confirm(1, &round.subscribe[0]);
         assert!(first.try_recv().is_ok());
-        assert!(matches!(table.join(&topic, &settings, 1), Joined::Now));
+        assert!(matches!(table.join(&topic, &settings, 1), JoinWait::Now));
         table.leave(&topic, 0);
         assert_eq!(names(&table.next_round(1, false, |_| true)), (0, 0), "one is left");
         table.leave(&topic, 1);
@@ -322,7 +322,7 @@ mod tests {
         let round = table.next_round(1, false, |_| true);
         table.confirm(1, &round.subscribe[0]);
         table.leave(&topic, 0);
-        assert!(matches!(table.join(&topic, &settings, 0), Joined::Now));
+        assert!(matches!(table.join(&topic, &settings, 0), JoinWait::Now));
         assert_eq!(names(&table.next_round(1, false, |_| true)), (0, 0));
     }
 
@@ -334,7 +334,7 @@ mod tests {
         let late = table.next_round(1, false, |_| true);
         table.leave(&topic, 0);
         table.next_round(1, false, |_| true);
-        let Joined::When(mut when) = table.join(&topic, &settings, 0) else {
+        let JoinWait::When(mut when) = table.join(&topic, &settings, 0) else {
             panic!("subscribed to what was forgotten")
         };
         table.confirm(1, &late.subscribe[0]);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use redis_client::testing::{Deaf, Server, Stalling};
-use redis_client::{Settings, Topology};
+use redis_client::testing::{Deaf, TestServer, Stalling};
+use redis_client::{ClientSettings, Topology};
 
 use super::codec;
 use super::redis_backplane::RedisBackplane;
@@ -35,7 +35,7 @@ fn settings() -> RedisSettings {
 }
 
 fn start(
-    client: Settings,
+    client: ClientSettings,
     settings: &RedisSettings,
     name: &str,
     inboxes: Vec<mpsc::Sender<Envelope>>,
@@ -50,23 +50,23 @@ fn start(
 }
 
 /// A node of two shards.
-async fn node(server: &Server) -> Bench {
+async fn node(server: &TestServer) -> Bench {
     benched(server).await.1
 }
 
 /// A node, and what is seen of it.
-async fn benched(server: &Server) -> (Arc<RedisBackplane>, Bench) {
+async fn benched(server: &TestServer) -> (Arc<RedisBackplane>, Bench) {
     let (redis, inboxes) = connected(server).await;
     let backplane = redis.clone();
     (redis, Bench { backplane, inboxes })
 }
 
-async fn connected(server: &Server) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
+async fn connected(server: &TestServer) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
     connected_with(server.settings(), settings()).await
 }
 
 async fn connected_with(
-    client: Settings,
+    client: ClientSettings,
     settings: RedisSettings,
 ) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
     let (senders, inboxes): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(4096)).unzip();
@@ -102,7 +102,7 @@ async fn publish_unheard(backplane: &RedisBackplane, topic: &Topic, data: String
 
 #[tokio::test]
 async fn a_long_hole_is_filled_in_parts_and_in_order() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("hole"), with_history(10_000));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_long_hole_is_filled_in_parts_and_in_order() {
 
 #[tokio::test]
 async fn a_hole_that_the_history_no_longer_has_is_told() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("gone"), with_history(3));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_hole_that_the_history_no_longer_has_is_told() {
 
 #[tokio::test]
 async fn a_recovery_of_too_many_bytes_is_none_and_a_page_is_cut() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, _inboxes) = connected(&server).await;
     let (topic, settings) = (topic("large"), with_history(10_000));
     let text = format!("\"{}\"", "x".repeat(65_000));
@@ -168,7 +168,7 @@ async fn a_recovery_of_too_many_bytes_is_none_and_a_page_is_cut() {
 
 #[tokio::test]
 async fn without_redis_nothing_waits() {
-    let mut server = Server::start();
+    let mut server = TestServer::start();
     let (redis, _inboxes) = connected(&server).await;
     server.kill();
     while redis.is_up() {
@@ -183,13 +183,13 @@ async fn without_redis_nothing_waits() {
 
 #[tokio::test]
 async fn keeps_the_contract() {
-    let server = Server::start();
+    let server = TestServer::start();
     suite(node(&server).await).await;
 }
 
 #[tokio::test]
 async fn notes_reach_one_or_all() {
-    let server = Server::start();
+    let server = TestServer::start();
     let start = |name| start(server.settings(), &settings(), name, Vec::new());
     let ((one, mut to_one), (two, mut to_two)) = (start("one"), start("two"));
     while !(one.is_up() && two.is_up() && one.live().await.is_ok_and(|live| live.len() == 2)) {
@@ -210,7 +210,7 @@ async fn notes_reach_one_or_all() {
 
 #[tokio::test]
 async fn a_loss_in_a_quiet_channel_is_found() {
-    let server = Server::start();
+    let server = TestServer::start();
     let quick = RedisSettings {
         position_check: Duration::from_secs(1),
         ..settings()
@@ -230,7 +230,7 @@ async fn a_loss_in_a_quiet_channel_is_found() {
 
 #[tokio::test]
 async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
-    let server = Server::start();
+    let server = TestServer::start();
     let mut way = Deaf::before(&server).await;
     // Only the probe can find it: quiet channels are looked into much later.
     let quick = RedisSettings {
@@ -259,7 +259,7 @@ async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
 
 #[tokio::test]
 async fn ten_thousand_members_are_one_answer() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, _inboxes) = connected(&server).await;
     let (topic, settings) = (topic("crowd"), with_history(10));
     let sessions: Vec<_> = (0..10_000).map(|n| member(&format!("s{n}"))).collect();
@@ -289,7 +289,7 @@ async fn ten_thousand_members_are_one_answer() {
 
 #[tokio::test]
 async fn only_topics_with_sessions_are_marked_as_the_nodes() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, _inboxes) = connected(&server).await;
     let settings = with_history(10);
     let marked = async || {
@@ -321,7 +321,7 @@ async fn only_topics_with_sessions_are_marked_as_the_nodes() {
 
 #[tokio::test]
 async fn where_nothing_was_said_nothing_is_lost_with_redis() {
-    let mut server = Server::start();
+    let mut server = TestServer::start();
     let (redis, mut bench) = benched(&server).await;
     let (silent, spoken, settings) = (topic("silent"), topic("spoken"), with_history(10));
     let mut seats = Vec::new();
@@ -341,7 +341,7 @@ async fn where_nothing_was_said_nothing_is_lost_with_redis() {
 
 #[tokio::test]
 async fn a_history_that_is_slow_to_come_holds_up_no_publish() {
-    let server = Server::start();
+    let server = TestServer::start();
     let way = Stalling::before(&server, 1_000_000).await;
     let quick = RedisSettings {
         timeout: Duration::from_millis(200),
@@ -373,7 +373,7 @@ async fn a_history_that_is_slow_to_come_holds_up_no_publish() {
 
 #[tokio::test]
 async fn another_number_of_partitions_is_said_and_never_mixed() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (right, _inboxes) = connected(&server).await;
     let (other, _control) = start(
         server.settings(),

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use redis_client::{Call, Cmd, Script, Topology, Value};
+use redis_client::{ScriptCall, Cmd, Script, Topology, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 
@@ -115,7 +115,7 @@ impl RedisCluster {
     }
 
     /// What is listed of a connection.
-    fn fields(&self, call: Call, listed: &Listed) -> Call {
+    fn fields(&self, call: ScriptCall, listed: &Listed) -> ScriptCall {
         let guest = &listed.guest;
         call.arg("node")
             .arg(&*self.node)
@@ -168,7 +168,7 @@ impl RedisCluster {
             let listed: Vec<Listed> = self.seated.lock().guests.values().cloned().collect();
             self.tell_node(listed.len()).await;
             for batch in listed.chunks(BATCH) {
-                let calls: Vec<Call> = batch.iter().map(|listed| self.renewal(listed)).collect();
+                let calls: Vec<ScriptCall> = batch.iter().map(|listed| self.renewal(listed)).collect();
                 let told = join_all(calls.iter().map(|call| self.servers.call(call))).await;
                 if told.iter().any(Result::is_err) {
                     break;
@@ -178,7 +178,7 @@ impl RedisCluster {
         }
     }
 
-    fn renewal(&self, listed: &Listed) -> Call {
+    fn renewal(&self, listed: &Listed) -> ScriptCall {
         let guest = &listed.guest;
         let [tenant, user] = self.places(guest);
         let call = RENEW
@@ -253,7 +253,7 @@ impl RedisCluster {
                 self.called.notified().await;
                 continue;
             }
-            let calls: Vec<Call> = batch
+            let calls: Vec<ScriptCall> = batch
                 .iter()
                 .map(|guest| {
                     let [tenant, user] = self.places(guest);

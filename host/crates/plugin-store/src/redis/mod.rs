@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::StoreId;
 use crate::shared::{NoReply, OnReply, SharedStore, StoreRequest};
-use names::Names;
+use names::StoreNames;
 
 /// Requests under way at once; one more is refused, because it would wait behind all of them.
 const PENDING: usize = 1024;
@@ -22,7 +22,7 @@ const PENDING: usize = 1024;
 /// The store of one prefix.
 pub struct RedisStore {
     topology: Arc<Topology>,
-    names: Names,
+    names: StoreNames,
     runtime: Handle,
     pending: Arc<Semaphore>,
     on_stall: Box<dyn Fn() + Send + Sync>,
@@ -38,7 +38,7 @@ impl RedisStore {
     ) -> Self {
         Self {
             topology,
-            names: Names::new(prefix),
+            names: StoreNames::new(prefix),
             runtime,
             pending: Arc::new(Semaphore::new(PENDING)),
             on_stall: Box::new(on_stall),

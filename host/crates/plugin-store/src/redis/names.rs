@@ -5,11 +5,11 @@ use crate::StoreId;
 
 /// The names under one prefix.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct StoreNames {
     prefix: Box<str>,
 }
 
-impl Names {
+impl StoreNames {
     pub(super) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.into() }
     }
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn what_a_plugin_keeps_has_names_of_its_own() {
-        let names = Names::new("sg");
+        let names = StoreNames::new("sg");
         let (ours, theirs) = (("acme".into(), "p".into()), ("acme".into(), "q".into()));
         for key in ["a", "", "}", "{b}", "p}:a"] {
             let value = names.value(&ours, key);

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis_client::{Call, Cmd, Failure, Script, Topology, Value};
+use redis_client::{ScriptCall, Cmd, Failure, Script, Topology, Value};
 
-use super::names::Names;
+use super::names::StoreNames;
 use crate::shared::{LeaseTerms, StoreReply, StoreRequest};
 use crate::{BYTES, KEYS, StoreId};
 
@@ -22,12 +22,12 @@ const VALUE: u8 = b'=';
 const FOR_EVER: u128 = 1_000_000_000_000_000;
 
 /// What is sent.
-pub(super) enum Command {
+pub(super) enum StoreCommand {
     Plain(String, Cmd),
-    Call(Call),
+    Call(ScriptCall),
 }
 
-impl Command {
+impl StoreCommand {
     /// What decides where it runs.
     pub fn key(&self) -> &[u8] {
         match self {
@@ -45,7 +45,7 @@ impl Command {
 }
 
 /// What asks for this.
-pub(super) fn command(names: &Names, id: &StoreId, request: StoreRequest) -> Command {
+pub(super) fn command(names: &StoreNames, id: &StoreId, request: StoreRequest) -> StoreCommand {
     let keys = |key: &str| {
         [
             names.value(id, key),
@@ -62,33 +62,33 @@ pub(super) fn command(names: &Names, id: &StoreId, request: StoreRequest) -> Com
             key,
             ttl: Some(Duration::ZERO),
             ..
-        } => Command::Call(DELETE.call(keys(&key)).arg(key)),
+        } => StoreCommand::Call(DELETE.call(keys(&key)).arg(key)),
         StoreRequest::Set { key, value, ttl } => {
             let mut marked = Vec::with_capacity(value.len() + 1);
             marked.push(VALUE);
             marked.extend_from_slice(&value);
             let size = key.len() + value.len();
             let call = SET.call(keys(&key)).arg(key).arg(marked);
-            Command::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
+            StoreCommand::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
         }
         StoreRequest::Increment { key, by, ttl } => {
             let size = key.len() + size_of::<i64>();
             let call = INCREMENT.call(keys(&key)).arg(key).arg(by);
-            Command::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
+            StoreCommand::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
         }
         StoreRequest::Lease { key, terms } => lease(names.bucket(id, &key), &terms),
     }
 }
 
-fn get(key: String, command: &str) -> Command {
+fn get(key: String, command: &str) -> StoreCommand {
     let mut command = redis_client::cmd(command);
     command.arg(&key);
-    Command::Plain(key, command)
+    StoreCommand::Plain(key, command)
 }
 
-fn lease(bucket: String, terms: &LeaseTerms) -> Command {
+fn lease(bucket: String, terms: &LeaseTerms) -> StoreCommand {
     let call = LEASE.call([bucket]).arg(terms.per_second).arg(terms.burst);
-    Command::Call(call.arg(terms.settle).arg(terms.need).arg(terms.want))
+    StoreCommand::Call(call.arg(terms.settle).arg(terms.need).arg(terms.want))
 }
 
 /// For scripts: '' is for ever.

@@ -8,7 +8,7 @@ use crate::backplane::conformance::what_is_said_in_one_breath_keeps_its_order;
 
 #[tokio::test]
 async fn a_script_that_comes_and_goes_changes_no_order() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, mut bench) = benched(&server).await;
     let meddling = tokio::spawn(async move {
         let mut load = redis_client::cmd("SCRIPT");
@@ -29,7 +29,7 @@ async fn a_script_that_comes_and_goes_changes_no_order() {
 
 #[tokio::test]
 async fn a_full_server_takes_no_message_and_still_knows_its_keys() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, mut bench) = benched(&server).await;
     let memory = async |bytes: u32| {
         let mut set = redis_client::cmd("CONFIG");
@@ -68,7 +68,7 @@ async fn a_full_server_takes_no_message_and_still_knows_its_keys() {
 
 #[tokio::test]
 async fn what_one_message_meets_is_answered_to_it_alone() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (redis, bench) = benched(&server).await;
     let (broken, settings) = (topic("broken"), with_history(10));
     let stream = redis.0.table.names.stream(&broken);

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
-use redis_client::testing::Server;
+use redis_client::testing::TestServer;
 
 /// Checks offered to a node in a second.
 const PER_NODE: u32 = 334;
@@ -47,14 +47,14 @@ fn hammer(nodes: &[Node], key: &str, time: Duration, rate: f64, burst: u32) -> H
     }
 }
 
-fn three(server: &Server) -> Vec<Node> {
+fn three(server: &TestServer) -> Vec<Node> {
     (0..3).map(|_| Node::start(server)).collect()
 }
 
 /// Over three nodes at a thousand checks a second. Never too many are allowed; when the machine had no time for its
 /// tests, buckets ran over and too few were, so that is tried again.
 fn is_exact(rate: f64, burst: u32) {
-    let server = Server::start();
+    let server = TestServer::start();
     let mut off = 0.0;
     for run in 0..TRIES {
         let nodes = three(&server);

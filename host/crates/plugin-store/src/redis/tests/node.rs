@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis_client::Topology;
-use redis_client::testing::Server;
+use redis_client::testing::TestServer;
 
 use crate::redis::RedisStore;
 use crate::shared::{OnReply, SharedKv, SharedLimiter, SharedStore, StoreHandle, StoreRequest};
@@ -40,7 +40,7 @@ impl SharedStore for Counted {
 
 impl Node {
     /// A node that is connected. Its thread ends with the test.
-    pub fn start(server: &Server) -> Self {
+    pub fn start(server: &TestServer) -> Self {
         let settings = server.settings();
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         thread::spawn(move || {

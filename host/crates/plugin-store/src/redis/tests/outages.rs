@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient, usual};
-use redis_client::testing::Server;
+use redis_client::testing::TestServer;
 use crate::{Kv, KvError};
 
 /// Far below any wait that a store that does not answer could cause, far over what a busy machine adds.
@@ -12,7 +12,7 @@ const AT_ONCE: Duration = Duration::from_millis(250);
 
 #[test]
 fn without_redis_values_are_unavailable_and_limits_are_the_nodes_own() {
-    let mut server = Server::start();
+    let mut server = TestServer::start();
     let nodes = [Node::start(&server), Node::start(&server)];
     assert_eq!(nodes[0].take("ann", 0.001, 10, &mut patient()), Ok(()));
     server.kill();
@@ -68,7 +68,7 @@ fn without_redis_values_are_unavailable_and_limits_are_the_nodes_own() {
 
 #[test]
 fn who_waits_in_vain_waits_once() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = Node::start(&server);
     node.take("ann", 1.0, 10, &mut patient()).unwrap();
     server.signal("STOP");
@@ -88,7 +88,7 @@ fn who_waits_in_vain_waits_once() {
 
 #[test]
 fn a_bucket_that_is_asked_in_vain_is_the_nodes_own_for_the_moment() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = Node::start(&server);
     for _ in 0..4 {
         node.take("ann", 0.001, 10, &mut patient()).unwrap();

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
-use redis_client::testing::Server;
+use redis_client::testing::TestServer;
 use crate::{BYTES, KEYS};
 use crate::{Kv, KvError};
 
@@ -32,7 +32,7 @@ fn gone_soon(node: &Node, key: &str) {
 
 #[test]
 fn what_one_node_writes_the_others_read() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (a, b) = (Node::start(&server), Node::start(&server));
     for value in [&b"1"[..], b"", b"=", b"\0\xff"] {
         set(&a, "k", value, None).unwrap();
@@ -45,7 +45,7 @@ fn what_one_node_writes_the_others_read() {
 
 #[test]
 fn values_end() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (a, b) = (Node::start(&server), Node::start(&server));
     set(&a, "k", b"1", SHORT).unwrap();
     gone_soon(&b, "k");
@@ -57,7 +57,7 @@ fn values_end() {
 
 #[test]
 fn counters_of_three_nodes_are_exact() {
-    let server = Server::start();
+    let server = TestServer::start();
     let nodes = [(); 3].map(|()| Node::start(&server));
     thread::scope(|scope| {
         for node in &nodes {
@@ -74,7 +74,7 @@ fn counters_of_three_nodes_are_exact() {
 
 #[test]
 fn a_counter_is_as_it_would_be_in_memory() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = Node::start(&server);
     assert_eq!(increment(&node, "n", 2, SHORT), Ok(2));
     gone_soon(&node, "n");
@@ -95,7 +95,7 @@ fn a_counter_is_as_it_would_be_in_memory() {
 
 #[test]
 fn a_full_store_refuses_keys_and_takes_updates() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (a, b) = (Node::start(&server), Node::start(&server));
     for n in 0..KEYS - 10 {
         increment(&a, &format!("{n}"), 1, None).unwrap();
@@ -115,7 +115,7 @@ fn a_full_store_refuses_keys_and_takes_updates() {
 
 #[test]
 fn a_store_is_full_by_its_bytes_too() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = Node::start(&server);
     let value = vec![0; 64 * 1024];
     let mut kept = 0;
