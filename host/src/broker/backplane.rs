@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 
 use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::redis::{RedisBackplane, with_layout};
-use crate::backplane::{Backplane, Envelope, Nodes};
+use crate::backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
 use crate::config::{BackplaneKind, Config, RedisKind, RedisSettings};
 use crate::control::{Bus, ClusterBus, Local, LocalBus, NodeReport, Order};
-use crate::observe::{BackplaneMetrics, Metrics};
+use crate::observe::Metrics;
 use crate::registry::Registry;
 use crate::registry::redis::RedisCluster;
 use crate::shard::Banned;
@@ -97,7 +97,9 @@ fn redis(
         runtime.block_on(async {
             let topology = Topology::connect(client_settings(&settings));
             let stalls = metrics.stalls.clone();
-            let store = RedisStore::new(topology.clone(), &settings.prefix, Handle::current(), move || stalls.inc());
+            let store = RedisStore::new(topology.clone(), &settings.prefix, Handle::current(), move || {
+                stalls.inc()
+            });
             let prefix = with_layout(&settings.prefix);
             let cluster = RedisCluster::start(topology.clone(), &prefix, &node, &Handle::current());
             let (backplane, notes) = RedisBackplane::start(topology, &settings, &node, inboxes, metrics);

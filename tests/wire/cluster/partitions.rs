@@ -24,7 +24,9 @@ async fn calls(masters: &[Redis], command: &str) -> i64 {
         let info = master.run(&["INFO", "commandstats"]).await;
         let line = format!("cmdstat_{command}:calls=");
         let text = info.text().expect("a text");
-        let count = text.lines().find_map(|stat| stat.strip_prefix(&line)?.split(',').next());
+        let count = text
+            .lines()
+            .find_map(|stat| stat.strip_prefix(&line)?.split(',').next());
         calls += count.map_or(0, |count| count.parse::<i64>().expect("a number"));
     }
     calls
@@ -118,7 +120,8 @@ async fn a_node_with_another_number_of_partitions_says_so_and_publishes_nothing(
     })
     .await;
     let mut ann = others[0].connect("ann").await;
-    ann.fails("publish", json!({ "channel": "room:mixed", "data": 1 }), 4504).await;
+    ann.fails("publish", json!({ "channel": "room:mixed", "data": 1 }), 4504)
+        .await;
     assert_eq!(nodes[0].admin_get("/readyz").await.status, 200);
     let keys = redis.keys("*room:mixed*").await;
     assert!(keys.is_empty(), "nothing of it is in Redis: {keys:?}");

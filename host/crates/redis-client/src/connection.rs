@@ -17,7 +17,7 @@ use crate::login::Login;
 use crate::request::{RedisRequest, Way};
 use crate::sentinel;
 use crate::server_run::{OLDEST, OLDEST_IN_CLUSTER, identify, must_be_master};
-use crate::side_connection::{Opened, SideOptions, SideConnection};
+use crate::side_connection::{Opened, SideConnection, SideOptions};
 
 /// How often a connection that nobody complains about is checked.
 const CHECK_EVERY: Duration = Duration::from_secs(2);

@@ -210,11 +210,7 @@ mod tests {
     #[test]
     fn each_command_is_answered_by_its_own_confirmations() {
         let handler = handler();
-        let (mut one, mut moved, mut two) = (
-            subscribe(&handler, 2),
-            subscribe(&handler, 3),
-            subscribe(&handler, 1),
-        );
+        let (mut one, mut moved, mut two) = (subscribe(&handler, 2), subscribe(&handler, 3), subscribe(&handler, 1));
         handler.handle(push("ssubscribe", "a"));
         assert!(one.try_recv().is_err(), "one of two channels");
         handler.handle(push("ssubscribe", "b"));

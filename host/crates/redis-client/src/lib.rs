@@ -31,7 +31,7 @@ pub use connection::{ConnectedServer, ServerConnection};
 pub use failure::Failure;
 pub use login::Login;
 pub use push_queue::{PushQueue, PushedMessage};
-pub use script::{ScriptCall, Script};
+pub use script::{Script, ScriptCall};
 pub use settings::{ClientSettings, TopologyKind};
 pub use slots::{SLOTS, slot_of, slot_of_tag};
 pub use subscription::{Confirmed, SubscribedConnection};

@@ -29,7 +29,11 @@ pub(crate) struct NotResp;
 /// Takes the next reply from the front of `input`; none, if not all of it is there yet.
 pub(crate) fn read(input: &mut BytesMut) -> Result<Option<RespReply>, NotResp> {
     let Some(end) = end_of(input, 0, DEPTH)? else {
-        return if input.len() > REPLY_BYTES { Err(NotResp) } else { Ok(None) };
+        return if input.len() > REPLY_BYTES {
+            Err(NotResp)
+        } else {
+            Ok(None)
+        };
     };
     let mut reply = input.split_to(end).freeze();
     let kind = reply[0];
@@ -117,7 +121,11 @@ fn number(digits: &[u8]) -> Result<Option<usize>, NotResp> {
     }
     let text = std::str::from_utf8(digits).map_err(|_| NotResp)?;
     let number: usize = text.parse().map_err(|_| NotResp)?;
-    if number > REPLY_BYTES { Err(NotResp) } else { Ok(Some(number)) }
+    if number > REPLY_BYTES {
+        Err(NotResp)
+    } else {
+        Ok(Some(number))
+    }
 }
 
 #[cfg(test)]

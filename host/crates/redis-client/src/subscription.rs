@@ -83,7 +83,10 @@ impl SubscribedConnection {
         let verb = if self.sharded { "SUNSUBSCRIBE" } else { "UNSUBSCRIBE" };
         let (confirm, confirmed) = oneshot::channel();
         let pending = PendingCommand::Unsubscribe {
-            leaving: channels.iter().map(|name| Bytes::copy_from_slice(name.as_bytes())).collect(),
+            leaving: channels
+                .iter()
+                .map(|name| Bytes::copy_from_slice(name.as_bytes()))
+                .collect(),
             confirm,
         };
         let mut bytes = command(verb, channels);

@@ -315,7 +315,8 @@ impl Topology {
             let place = *places.entry(address).or_insert_with(|| {
                 let (connection, _) = kept.entry(address.clone()).or_insert_with(|| {
                     let whereabouts = Whereabouts::InCluster(address.clone());
-                    let connection = ServerConnection::new(whereabouts, self.settings.login.clone(), self.settings.timeout);
+                    let connection =
+                        ServerConnection::new(whereabouts, self.settings.login.clone(), self.settings.timeout);
                     let keeper = tokio::spawn(connection.clone().keep()).abort_handle();
                     (connection, keeper)
                 });
@@ -336,7 +337,11 @@ impl Topology {
         let old = self.map.load();
         let same = old.slots == slots
             && old.connections.len() == connections.len()
-            && old.connections.iter().zip(&connections).all(|(old, new)| Arc::ptr_eq(old, new));
+            && old
+                .connections
+                .iter()
+                .zip(&connections)
+                .all(|(old, new)| Arc::ptr_eq(old, new));
         if !same {
             self.map.store(Arc::new(SlotMap { connections, slots }));
         }

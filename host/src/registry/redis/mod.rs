@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use redis_client::{ScriptCall, Cmd, Script, Topology, Value};
+use redis_client::{Cmd, Script, ScriptCall, Topology, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis_client::{ScriptCall, Cmd, Failure, Script, Topology, Value};
+use redis_client::{Cmd, Failure, Script, ScriptCall, Topology, Value};
 
 use super::names::StoreNames;
 use crate::shared::{LeaseTerms, StoreReply, StoreRequest};
@@ -46,13 +46,7 @@ impl StoreCommand {
 
 /// What asks for this.
 pub(super) fn command(names: &StoreNames, id: &StoreId, request: StoreRequest) -> StoreCommand {
-    let keys = |key: &str| {
-        [
-            names.value(id, key),
-            names.value_ends(id),
-            names.value_sizes(id),
-        ]
-    };
+    let keys = |key: &str| [names.value(id, key), names.value_ends(id), names.value_sizes(id)];
     match request {
         StoreRequest::Probe => get(names.value_ends(id), "EXISTS"),
         StoreRequest::Get(key) => get(names.value(id, &key), "GET"),

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient, usual};
-use redis_client::testing::TestServer;
 use crate::{Kv, KvError};
+use redis_client::testing::TestServer;
 
 /// Far below any wait that a store that does not answer could cause, far over what a busy machine adds.
 const AT_ONCE: Duration = Duration::from_millis(250);

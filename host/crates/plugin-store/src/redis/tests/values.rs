@@ -4,9 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::node::{Node, patient};
-use redis_client::testing::TestServer;
 use crate::{BYTES, KEYS};
 use crate::{Kv, KvError};
+use redis_client::testing::TestServer;
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(30));
 
