@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
 use super::{Backplane, Envelope, HistoryRange, Interest, Presence, PublishOptions, Published, Reply};

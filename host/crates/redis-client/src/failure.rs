@@ -38,14 +38,14 @@ impl Failure {
 /// What an error of the `redis` crate means.
 pub(crate) fn classify(error: &RedisError) -> Failure {
     match error.kind() {
-        ErrorKind::ConnectedServer(ServerErrorKind::NoScript) => Failure::NoScript,
-        ErrorKind::ConnectedServer(ServerErrorKind::Moved) => Failure::Moved,
-        ErrorKind::ConnectedServer(ServerErrorKind::TryAgain) => Failure::TryAgain,
-        ErrorKind::ConnectedServer(ServerErrorKind::Ask) => {
+        ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
+        ErrorKind::Server(ServerErrorKind::Moved) => Failure::Moved,
+        ErrorKind::Server(ServerErrorKind::TryAgain) => Failure::TryAgain,
+        ErrorKind::Server(ServerErrorKind::Ask) => {
             let address = error.redirect_node().and_then(|(address, _)| address::read(address));
             address.map_or(Failure::Moved, Failure::Ask)
         }
-        ErrorKind::ConnectedServer(_) | ErrorKind::Extension if !is_no_master(error) => {
+        ErrorKind::Server(_) | ErrorKind::Extension if !is_no_master(error) => {
             Failure::Refused(error.to_string())
         }
         _ => Failure::Unavailable(error.to_string()),
@@ -54,14 +54,14 @@ pub(crate) fn classify(error: &RedisError) -> Failure {
 
 /// Whether the server answered: an error of its own says nothing against the connection.
 pub(crate) fn is_answer(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectedServer(_) | ErrorKind::Extension)
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
 /// Whether the error comes from a server that is no longer the master, or is not ready yet.
 pub(crate) fn is_no_master(error: &RedisError) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::ConnectedServer(
+        ErrorKind::Server(
             ServerErrorKind::ReadOnly
                 | ServerErrorKind::BusyLoading
                 | ServerErrorKind::ClusterDown

@@ -17,7 +17,8 @@ pub(crate) async fn find_master(
     let mut why = "no Sentinel answers".to_owned();
     for sentinel in sentinels {
         let mut answer = ask(sentinel, master, &Login::default(), timeout).await;
-        if answer.as_ref().is_err_and(|error| error.code() == Some("NOAUTH")) {
+        let wants_login = |error: &RedisError| !error.is_io_error() && !error.is_timeout();
+        if login.password.is_some() && answer.as_ref().is_err_and(wants_login) {
             let login = Login {
                 database: 0,
                 ..login.clone()

@@ -122,7 +122,8 @@ impl Subscriber {
             .find(|partition| self.is_ours(partitions.slot(*partition)));
         if let Some(partition) = ours {
             let channel = node.table.names.liveness(partition, &node.instance);
-            self.confirmed(self.subscription.watch_by(channel.into()).await)?;
+            let confirmed = self.subscription.watch_by(channel.into()).await;
+            self.confirmed(confirmed)?;
         }
         Ok(())
     }
