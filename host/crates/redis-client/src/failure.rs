@@ -45,9 +45,7 @@ pub(crate) fn classify(error: &RedisError) -> Failure {
             let address = error.redirect_node().and_then(|(address, _)| address::read(address));
             address.map_or(Failure::Moved, Failure::Ask)
         }
-        ErrorKind::Server(_) | ErrorKind::Extension if !is_no_master(error) => {
-            Failure::Refused(error.to_string())
-        }
+        ErrorKind::Server(_) | ErrorKind::Extension if !is_no_master(error) => Failure::Refused(error.to_string()),
         _ => Failure::Unavailable(error.to_string()),
     }
 }

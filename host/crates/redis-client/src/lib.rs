@@ -37,4 +37,4 @@ pub use slots::{SLOTS, slot_of, slot_of_tag};
 pub use subscription::{Confirmed, SubscribedConnection};
 pub use topology::Topology;
 
-pub use redis::{Cmd, Value, cmd, from_redis_value};
+pub use redis::{Cmd, ToRedisArgs, Value, cmd, from_redis_value};

@@ -65,9 +65,13 @@ impl Dispatcher {
                     }
                 }
             }
-            Some(ParsedPush::Presence { member, joined }) => {
+            Some(ParsedPush::Presence {
+                member,
+                joined,
+                version,
+            }) => {
                 node.table.shards(&channel, &mut self.shards);
-                Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined)))
+                Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined, version)))
             }
             None => {
                 self.log_unreadable(&topic);

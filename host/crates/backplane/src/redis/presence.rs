@@ -70,11 +70,7 @@ impl Node {
                 .arg(mark(*tell, &channel))
                 .arg(KEPT.as_millis().to_string());
             self.topology.call(&note).await?;
-            let push = if *tell {
-                codec::presence(member, true)
-            } else {
-                String::new()
-            };
+            let push = if *tell { codec::presence(member) } else { String::new() };
             let value = codec::member_value(&self.instance, member);
             ENTER
                 .call([names.members(topic)])

@@ -20,7 +20,10 @@ use super::subscribed::SubscribedConnections;
 use super::subscription_table::{JoinWait, SubscriptionTable};
 use super::{dispatcher, gap_recovery, subscribers};
 use crate::BackplaneMetrics;
-use crate::{Backplane, Envelope, HistoryPage, HistoryRange, Nodes, PublishOptions, Published, Reply, Unavailable};
+use crate::{
+    Backplane, Envelope, HistoryPage, HistoryRange, Nodes, PresenceSnapshot, PublishOptions, Published, Reply,
+    Unavailable,
+};
 use chain::{Message, Permit};
 use config::{ChannelSettings, RedisSettings};
 use protocol::Member;
@@ -146,7 +149,7 @@ impl Backplane for RedisBackplane {
         self.0.presence.exit(topic, settings, member);
     }
 
-    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, Vec<Member>> {
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, PresenceSnapshot> {
         Box::pin(self.0.members(topic))
     }
 
