@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 
 use crate::config::Overflow;
+use crate::transport::ClientStream;
 use crate::wire;
 
 /// Frames written by one system call at most.
@@ -26,6 +26,8 @@ struct Entry {
 enum Kind {
     /// A reply, or a push about the connection itself.
     Reply,
+    /// More of the frame that an entry before it began.
+    Rest,
     /// A message of this subscription, or several joined.
     Message(u32),
     /// A join or a leave in this subscription's channel.
@@ -35,6 +37,11 @@ enum Kind {
 impl Kind {
     fn is_of(self, subscription: u32) -> bool {
         matches!(self, Self::Message(of) | Self::News(of) if of == subscription)
+    }
+
+    /// Whether an entry of this kind may hold several frames.
+    fn is_joined(self) -> bool {
+        matches!(self, Self::Message(_))
     }
 }
 
@@ -110,6 +117,15 @@ impl Outbox {
         self.enqueue(frame, Kind::Reply);
     }
 
+    /// Queues a reply whose frame is in parts: they are written one behind the other, and none is copied.
+    pub fn push_parts(&mut self, parts: impl IntoIterator<Item = Bytes>) {
+        let mut kind = Kind::Reply;
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            self.enqueue(part, kind);
+            kind = Kind::Rest;
+        }
+    }
+
     /// Queues a message, if there is room or room can be made.
     pub fn push_message(&mut self, frame: Bytes, policy: Policy) -> Pushed {
         let limit = if policy.ephemeral { self.limit / 2 } else { self.limit };
@@ -144,7 +160,10 @@ impl Outbox {
     /// Forgets what is not on the wire yet, so that a last word to a client that does not keep up has room.
     pub fn clear(&mut self) {
         self.cut_first();
-        self.queue.truncate(usize::from(self.written > 0));
+        let is_rest = |entry: &Entry| entry.kind == Kind::Rest;
+        let rest = self.queue.iter().skip(1).take_while(|entry| is_rest(entry)).count();
+        let is_begun = self.written > 0 || self.queue.front().is_some_and(is_rest);
+        self.queue.truncate(if is_begun { 1 + rest } else { 0 });
         self.recount();
     }
 
@@ -161,7 +180,11 @@ impl Outbox {
 
     /// Takes from the entry that is half on the wire the joined frames that are not begun.
     fn cut_first(&mut self) {
-        let Some(first) = self.queue.front_mut().filter(|_| self.written > 0) else {
+        let Some(first) = self
+            .queue
+            .front_mut()
+            .filter(|first| self.written > 0 && first.kind.is_joined())
+        else {
             return;
         };
         first.frame.truncate(wire::frame_end(&first.frame, self.written - 1));
@@ -183,7 +206,7 @@ impl Outbox {
     }
 
     /// Writes as much as the socket takes, without waiting.
-    pub fn write_to(&mut self, stream: &TcpStream) -> io::Result<Flushed> {
+    pub fn write_to(&mut self, stream: &ClientStream) -> io::Result<Flushed> {
         while !self.queue.is_empty() {
             let result = match self.queue.len() {
                 1 => stream.try_write(&self.queue[0].frame[self.written..]),
@@ -203,7 +226,7 @@ impl Outbox {
         Ok(Flushed::All)
     }
 
-    fn write_many(&self, stream: &TcpStream) -> io::Result<usize> {
+    fn write_many(&self, stream: &ClientStream) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); FRAMES_A_WRITE];
         let count = self.queue.len().min(FRAMES_A_WRITE);
         for (slice, entry) in slices.iter_mut().zip(&self.queue) {
@@ -336,6 +359,22 @@ mod tests {
         );
         outbox.advance(3);
         assert_eq!(outbox.bytes(), 0);
+    }
+
+    #[test]
+    fn a_reply_in_parts_goes_out_whole_once_it_is_begun() {
+        let whole = wire::text_frame("abcdef");
+        for written in 0..=whole.len() {
+            let mut outbox = Outbox::new(10_000);
+            outbox.push_parts([whole.slice(..2), Bytes::new(), whole.slice(2..5), whole.slice(5..)]);
+            outbox.push(frame("more"));
+            outbox.advance(written);
+            outbox.discard(1);
+            outbox.clear();
+            let left: usize = outbox.queue.iter().map(|entry| entry.frame.len()).sum();
+            let expected = if written == 0 { 0 } else { whole.len() - written };
+            assert_eq!(left - outbox.written, expected, "{written}: {outbox:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::protocol::Position;
 
 /// How a message stands to a place in the history up to which a listener has everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum PositionOrder {
     /// It comes after it.
     After,
     /// It is had already.
@@ -16,22 +16,22 @@ pub(super) enum Standing {
 }
 
 /// How a message at `position` stands to `after`. Messages without a position are always new.
-pub(super) fn standing(position: Option<&Position>, after: Option<&Position>) -> Standing {
+pub(super) fn compare(position: Option<&Position>, after: Option<&Position>) -> PositionOrder {
     let (Some(position), Some(after)) = (position, after) else {
-        return Standing::After;
+        return PositionOrder::After;
     };
     if position.epoch == after.epoch {
         return if position.offset > after.offset {
-            Standing::After
+            PositionOrder::After
         } else {
-            Standing::Had
+            PositionOrder::Had
         };
     }
     // An epoch begins at 1, or goes on from the one before it.
     if position.offset == 1 || position.offset == after.offset + 1 {
-        Standing::After
+        PositionOrder::After
     } else {
-        Standing::Unclear
+        PositionOrder::Unclear
     }
 }
 
@@ -58,23 +58,23 @@ pub(super) fn drop_earlier_epochs(held: &mut Vec<Envelope>, after: Option<&Posit
 mod tests {
     use super::*;
 
-    fn of(position: &Position, after: &Position) -> Standing {
-        standing(Some(position), Some(after))
+    fn of(position: &Position, after: &Position) -> PositionOrder {
+        compare(Some(position), Some(after))
     }
 
     #[test]
     fn offsets_tell_within_an_epoch() {
-        assert_eq!(of(&Position::at("e", 3), &Position::at("e", 2)), Standing::After);
-        assert_eq!(of(&Position::at("e", 2), &Position::at("e", 2)), Standing::Had);
-        assert_eq!(standing(None, Some(&Position::at("e", 2))), Standing::After);
-        assert_eq!(standing(Some(&Position::at("e", 2)), None), Standing::After);
+        assert_eq!(of(&Position::at("e", 3), &Position::at("e", 2)), PositionOrder::After);
+        assert_eq!(of(&Position::at("e", 2), &Position::at("e", 2)), PositionOrder::Had);
+        assert_eq!(compare(None, Some(&Position::at("e", 2))), PositionOrder::After);
+        assert_eq!(compare(Some(&Position::at("e", 2)), None), PositionOrder::After);
     }
 
     #[test]
     fn a_new_epoch_begins_or_goes_on_and_anything_else_is_unclear() {
-        assert_eq!(of(&Position::at("f", 1), &Position::at("e", 57)), Standing::After);
-        assert_eq!(of(&Position::at("f", 58), &Position::at("e", 57)), Standing::After);
-        assert_eq!(of(&Position::at("f", 362), &Position::at("e", 1)), Standing::Unclear);
-        assert_eq!(of(&Position::at("f", 57), &Position::at("e", 57)), Standing::Unclear);
+        assert_eq!(of(&Position::at("f", 1), &Position::at("e", 57)), PositionOrder::After);
+        assert_eq!(of(&Position::at("f", 58), &Position::at("e", 57)), PositionOrder::After);
+        assert_eq!(of(&Position::at("f", 362), &Position::at("e", 1)), PositionOrder::Unclear);
+        assert_eq!(of(&Position::at("f", 57), &Position::at("e", 57)), PositionOrder::Unclear);
     }
 }
