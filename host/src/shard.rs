@@ -1,4 +1,4 @@
-//! One core's share of the broker: its hub, its tenants' chains, its clients and its clock. Everything in
+//! One core's share of the broker: its hub, its tenants' chains, its connections and its clock. Everything in
 //! it lives on one thread, so nothing in it is locked.
 
 mod alarms;
@@ -75,7 +75,7 @@ pub struct Shard {
     pub common: Common,
     /// Who listens to what here.
     pub hub: RefCell<Hub>,
-    /// When sessions want to be called.
+    /// When sessions want to be signaled.
     pub alarms: Alarms,
     /// What every session reads into, without waiting while it holds it.
     pub read_buffer: RefCell<Box<[u8]>>,
@@ -94,7 +94,7 @@ struct Listed {
     seated: bool,
 }
 
-/// A client's place in its shard's list, given back when dropped.
+/// A connection's entry in its shard's list, removed when dropped.
 pub struct Listing {
     shard: Rc<Shard>,
     client: u64,
@@ -136,15 +136,15 @@ impl Shard {
         self.tenants.borrow().get(name).cloned()
     }
 
-    /// A number for a new client.
+    /// A number for a new connection.
     pub fn client_id(&self) -> u64 {
         let id = self.next_client.get();
         self.next_client.set(id + 1);
         id
     }
 
-    /// Lists a client while the answer is alive, so that the shard can call it. While the shard drains, the
-    /// client is called to end at once.
+    /// Lists a connection while the answer is alive, so that the shard can signal it. While the shard drains, it is
+    /// signaled to end at once.
     pub fn list(self: &Rc<Self>, client: &Rc<ClientConnection>, caller: &Arc<Caller>) -> Listing {
         let listed = Listed {
             client: client.clone(),
@@ -162,7 +162,7 @@ impl Shard {
         }
     }
 
-    /// Says that `connect` was accepted, and whose client it is.
+    /// Says that `connect` was accepted, and whose connection it is.
     pub fn seat(&self, client: u64, user: Option<Arc<str>>) {
         if let Some(listed) = self.clients.borrow_mut().get_mut(&client) {
             listed.user = user;

@@ -179,7 +179,7 @@ impl ClientConnection {
         self.outbox.borrow().bytes()
     }
 
-    /// Signals the session to end. The first call counts.
+    /// Signals the session to end. The first signal counts.
     pub fn signal_close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
         self.signals().close.get_or_insert((code, retry_after_ms));
         self.wake.notify_one();
@@ -197,7 +197,7 @@ impl ClientConnection {
         self.wake.notify_one();
     }
 
-    /// Waits for a call. Signals that came before are not missed.
+    /// Waits for a signal. Signals that came before are not missed.
     pub async fn called(&self) {
         self.wake.notified().await;
     }

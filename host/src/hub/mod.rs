@@ -1,8 +1,8 @@
 //! Who listens to what on one shard, and the turn that brings them what arrived. Knows topics and
-//! clients, not sessions: a subscription that ends is called out to its session.
+//! connections, not sessions: the session of a subscription that ends is signaled.
 //!
 //! A turn drains the inbox, queues each shared frame on every listener's outbox, and then writes once
-//! to each client that got something. So messages that arrive together leave together, and no task wakes
+//! to each connection that got something. So messages that arrive together leave together, and no task wakes
 //! for a message.
 
 mod batch;
@@ -53,20 +53,25 @@ struct Listeners {
 
 struct Listener {
     client: Rc<ClientConnection>,
-    /// Tells the client's subscriptions apart in its outbox.
+    /// Tells the connection's subscriptions apart in its outbox.
     subscription: u32,
     delivery: DeliveryState,
 }
 
-/// What a listener gets.
+/// What a listener is given.
 enum DeliveryState {
     /// Nothing yet: its history is being read, and what arrives is held until then.
     Held(Vec<Envelope>),
-    /// What comes after this place in the history: the rest it has. None once something did.
-    Live { after: Option<Position> },
+    /// What is new to it.
+    Live {
+        /// The place in the history up to which it has everything. None once something came after it.
+        after: Option<Position>,
+        /// It was given who is present, with all changes up to this version.
+        presence: u64,
+    },
     /// Nothing any more: the subscription is over, and its session was told.
     Ended,
-    /// The same, by the operator's word: a session that is still subscribing refuses it.
+    /// The same, because the operator ended it: a session that is still subscribing refuses it.
     Revoked,
 }
 
@@ -89,8 +94,9 @@ impl Hub {
         listeners.clients.insert(client.id, listener);
     }
 
-    /// Lets a listener have what comes after `after`; of what was held, the same.
-    pub fn release(&mut self, topic: &Topic, client: u64, after: Option<Position>) {
+    /// Lets a listener have what comes after `after`; of what was held, the same. Of joins and leaves, those that came
+    /// after the snapshot of this version; without a snapshot, those that come from now on.
+    pub fn release(&mut self, topic: &Topic, client: u64, after: Option<Position>, snapshot: Option<u64>) {
         let Some(listeners) = self.topics.get_mut(topic) else {
             return;
         };
@@ -100,7 +106,11 @@ impl Hub {
         if let DeliveryState::Held(held) = &mut listener.delivery {
             let mut held = std::mem::take(held);
             drop_earlier_epochs(&mut held, after.as_ref());
-            listener.delivery = DeliveryState::Live { after };
+            if snapshot.is_none() {
+                held.retain(|envelope| !matches!(envelope, Envelope::Presence(_)));
+            }
+            let presence = snapshot.unwrap_or(0);
+            listener.delivery = DeliveryState::Live { after, presence };
             for envelope in held {
                 self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut self.dirty));
             }
@@ -118,7 +128,7 @@ impl Hub {
     }
 
     /// Takes a subscription away: from now on nothing reaches its client, nor does what still waits for it.
-    /// Its session is called to tell the client. Whether there was one.
+    /// Its session is signaled to tell the client. Whether there was one.
     pub fn revoke(&mut self, topic: &Topic, client: u64, code: CloseCode) -> bool {
         let listeners = self.topics.get_mut(topic);
         let Some(listener) = listeners.and_then(|listeners| listeners.clients.get_mut(&client)) else {
@@ -175,7 +185,7 @@ impl Hub {
         }
     }
 
-    /// Writes what was queued: one write a client.
+    /// Writes what was queued: one write a connection.
     pub fn flush(&mut self) {
         for client in self.dirty.drain(..) {
             client.flush();
@@ -203,7 +213,7 @@ impl Listener {
     /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
     /// be taken one by one.
     fn take_batch(&mut self, batch: &Batch, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
-        let DeliveryState::Live { after } = &self.delivery else {
+        let DeliveryState::Live { after, .. } = &self.delivery else {
             return false;
         };
         let all_new = compare(batch.first.as_ref(), after.as_ref()) == PositionOrder::After;
@@ -224,10 +234,10 @@ impl Listener {
         queued
     }
 
-    /// Queues an envelope as this listener's delivery says; whether a message was delivered by it.
+    /// Queues an envelope as the state of this listener says; whether a message was delivered by it.
     fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
-        match &mut self.delivery {
-            DeliveryState::Live { .. } => {}
+        let known = match &mut self.delivery {
+            DeliveryState::Live { presence, .. } => *presence,
             DeliveryState::Held(held) => {
                 if held.len() < HELD_ENVELOPES {
                     held.push(envelope.clone());
@@ -237,7 +247,7 @@ impl Listener {
                 return false;
             }
             DeliveryState::Ended | DeliveryState::Revoked => return false,
-        }
+        };
         match envelope {
             Envelope::Message(publication) => self.take_message(publication, overflow, dirty),
             Envelope::Lost(topic) => {
@@ -245,7 +255,7 @@ impl Listener {
                 false
             }
             Envelope::Presence(change) => {
-                if *self.client.session != *change.member.session {
+                if change.version > known && *self.client.session != *change.member.session {
                     self.tell(presence_frame(change, Codec::Json), dirty);
                 }
                 false
@@ -255,7 +265,7 @@ impl Listener {
 
     fn take_message(&mut self, publication: &Publication, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
         let position = publication.position.as_ref();
-        if let DeliveryState::Live { after } = &self.delivery {
+        if let DeliveryState::Live { after, .. } = &self.delivery {
             match compare(position, after.as_ref()) {
                 PositionOrder::After => self.pass(position),
                 // It came with the history.
@@ -296,7 +306,7 @@ impl Listener {
 
     /// From the first message with a later place on, nothing that comes is one that it has.
     fn pass(&mut self, position: Option<&Position>) {
-        if let DeliveryState::Live { after } = &mut self.delivery
+        if let DeliveryState::Live { after, .. } = &mut self.delivery
             && position.is_some()
         {
             *after = None;

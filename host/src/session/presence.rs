@@ -13,7 +13,7 @@ impl Session {
         let grant = self.grant(channel)?;
         check_presence(self.tenant.settings().channel(channel), grant)?;
         let topic = self.topic(channel);
-        let members = self.shard.common.backplane.members(&topic).await?;
+        let members = self.shard.common.backplane.members(&topic).await?.members;
         self.send(&write::presence(id, now_ms(), channel.as_str(), &members));
         Ok(())
     }

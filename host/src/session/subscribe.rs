@@ -23,6 +23,8 @@ pub(super) struct Joined {
     pub payload: write::Subscription,
     topic: Topic,
     after: Option<Position>,
+    /// The version of the snapshot of who is present, if it was asked for.
+    snapshot: Option<u64>,
 }
 
 impl Session {
@@ -64,12 +66,13 @@ impl Session {
             None
         };
         let page = self.missed(&topic, &settings, request, grant).await?;
-        let members = if request.presence {
+        let snapshot = if request.presence {
             Some(backplane.members(&topic).await?)
         } else {
             None
         };
-        let payload = payload(channel, request, grant, page.as_ref(), members.as_deref());
+        let members = snapshot.as_ref().map(|snapshot| &*snapshot.members);
+        let payload = payload(channel, request, grant, page.as_ref(), members);
         let subscription = Subscription::new(grant, listening, presence, interest);
         self.subscriptions.insert(channel.clone(), Box::new(subscription));
         if grant.expires_ms.is_some() {
@@ -79,6 +82,7 @@ impl Session {
             payload,
             topic,
             after: page.map(|page| page.newest),
+            snapshot: snapshot.map(|snapshot| snapshot.version),
         })
     }
 
@@ -98,7 +102,7 @@ impl Session {
     /// Lets a joined subscription have what came meanwhile, and what comes.
     pub(super) fn release(&self, joined: &Joined) {
         let mut hub = self.shard.hub.borrow_mut();
-        hub.release(&joined.topic, self.line.id, joined.after.clone());
+        hub.release(&joined.topic, self.line.id, joined.after.clone(), joined.snapshot);
         hub.flush();
     }
 

@@ -1,4 +1,4 @@
-//! The clients of a shard as the operator sees them: ended, told apart, counted. What a client loses here it
+//! The connections of a shard as the operator sees them: ended, told apart, counted. What a client loses here it
 //! has lost when the function returns, not when its session gets round to it.
 
 use std::cmp::Ordering;
