@@ -198,7 +198,7 @@ impl ClientConnection {
     }
 
     /// Waits for a signal. Signals that came before are not missed.
-    pub async fn called(&self) {
+    pub async fn signaled(&self) {
         self.wake.notified().await;
     }
 
