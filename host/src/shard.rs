@@ -162,6 +162,11 @@ impl Shard {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn clients_for_tests(&self) -> Vec<Rc<ClientConnection>> {
+        self.clients.borrow().values().map(|listed| listed.client.clone()).collect()
+    }
+
     /// Says that `connect` was accepted, and whose connection it is.
     pub fn seat(&self, client: u64, user: Option<Arc<str>>) {
         if let Some(listed) = self.clients.borrow_mut().get_mut(&client) {

@@ -77,6 +77,7 @@ pub mod memory {
     use tokio::io::{Interest, Ready};
     use tokio::sync::Notify;
 
+    /// Both ends of it.
     #[derive(Debug, Default)]
     pub struct MemoryStream {
         sent_by_client: RefCell<VecDeque<u8>>,

@@ -15,8 +15,8 @@ mod rate_limit;
 mod refusal;
 mod seat_guard;
 mod subscription;
-
-
+#[cfg(test)]
+mod tests;
 
 pub use commands::fitting;
 pub use connection::Session;
