@@ -2,8 +2,8 @@
 //! it lives on one thread, so nothing in it is locked.
 
 mod alarms;
-mod control;
 mod connections;
+mod control;
 mod tenant;
 
 use std::cell::{Cell, RefCell};
@@ -21,7 +21,7 @@ pub use tenant::{NewTenant, ShardTenant};
 
 use crate::backplane::{Backplane, Envelope};
 use crate::chain::Caller;
-use crate::hub::{Hub, ClientConnection};
+use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
 use crate::protocol::codes;
 use crate::registry::Registry;
@@ -164,7 +164,11 @@ impl Shard {
 
     #[cfg(test)]
     pub(crate) fn clients_for_tests(&self) -> Vec<Rc<ClientConnection>> {
-        self.clients.borrow().values().map(|listed| listed.client.clone()).collect()
+        self.clients
+            .borrow()
+            .values()
+            .map(|listed| listed.client.clone())
+            .collect()
     }
 
     /// Says that `connect` was accepted, and whose connection it is.
@@ -296,7 +300,12 @@ impl Shard {
     /// moment of its own, so that the next node is not met by all at once.
     async fn drain(&self, over: Duration) {
         self.draining.set(true);
-        let clients: Vec<_> = self.clients.borrow().values().map(|listed| listed.client.clone()).collect();
+        let clients: Vec<_> = self
+            .clients
+            .borrow()
+            .values()
+            .map(|listed| listed.client.clone())
+            .collect();
         // The last part of the time is for what is still on its way out.
         let step = over.mul_f64(0.8) / u32::try_from(clients.len()).unwrap_or(u32::MAX).max(1);
         let begin = tokio::time::Instant::now();

@@ -213,6 +213,8 @@ impl ClientConnection {
     }
 
     fn signals(&self) -> RefMut<'_, Signals> {
-        RefMut::map(self.signals.borrow_mut(), |signals| &mut **signals.get_or_insert_default())
+        RefMut::map(self.signals.borrow_mut(), |signals| {
+            &mut **signals.get_or_insert_default()
+        })
     }
 }

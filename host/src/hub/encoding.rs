@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::client_connection::ClientConnection;
 use crate::backplane::{PresenceChange, Publication};
-use crate::protocol::{Codec, Json};
 use crate::protocol::write::{self, MessagePush};
+use crate::protocol::{Codec, Json};
 use crate::wire;
 
 /// The frame that pushes a message.

@@ -6,8 +6,8 @@
 //! for a message.
 
 mod batch;
-mod encoding;
 mod client_connection;
+mod encoding;
 mod position;
 #[cfg(test)]
 mod tests;
@@ -21,10 +21,10 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use batch::Batch;
-pub use encoding::{message_json, push_reply};
+pub use client_connection::{ClientConnection, Signals};
 use encoding::{message_frame, presence_frame};
-pub use client_connection::{Signals, ClientConnection};
-use position::{PositionOrder, drop_earlier_epochs, compare};
+pub use encoding::{message_json, push_reply};
+use position::{PositionOrder, compare, drop_earlier_epochs};
 
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
@@ -79,7 +79,13 @@ enum DeliveryState {
 
 impl Hub {
     /// Adds a listener that is held until [`Hub::release`].
-    pub fn insert(&mut self, topic: &Topic, settings: &Arc<ChannelSettings>, client: &Rc<ClientConnection>, subscription: u32) {
+    pub fn insert(
+        &mut self,
+        topic: &Topic,
+        settings: &Arc<ChannelSettings>,
+        client: &Rc<ClientConnection>,
+        subscription: u32,
+    ) {
         let listeners = self.topics.entry(topic.clone()).or_insert_with(|| Listeners {
             settings: settings.clone(),
             clients: IndexMap::default(),
@@ -145,7 +151,10 @@ impl Hub {
 
     /// Whether a subscription was taken away.
     pub fn is_revoked(&self, topic: &Topic, client: u64) -> bool {
-        let listener = self.topics.get(topic).and_then(|listeners| listeners.clients.get(&client));
+        let listener = self
+            .topics
+            .get(topic)
+            .and_then(|listeners| listeners.clients.get(&client));
         listener.is_some_and(|listener| matches!(listener.delivery, DeliveryState::Revoked))
     }
 
@@ -263,7 +272,12 @@ impl Listener {
         }
     }
 
-    fn take_message(&mut self, publication: &Publication, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
+    fn take_message(
+        &mut self,
+        publication: &Publication,
+        overflow: Overflow,
+        dirty: &mut Vec<Rc<ClientConnection>>,
+    ) -> bool {
         let position = publication.position.as_ref();
         if let DeliveryState::Live { after, .. } = &self.delivery {
             match compare(position, after.as_ref()) {

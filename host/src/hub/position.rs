@@ -74,7 +74,13 @@ mod tests {
     fn a_new_epoch_begins_or_goes_on_and_anything_else_is_unclear() {
         assert_eq!(of(&Position::at("f", 1), &Position::at("e", 57)), PositionOrder::After);
         assert_eq!(of(&Position::at("f", 58), &Position::at("e", 57)), PositionOrder::After);
-        assert_eq!(of(&Position::at("f", 362), &Position::at("e", 1)), PositionOrder::Unclear);
-        assert_eq!(of(&Position::at("f", 57), &Position::at("e", 57)), PositionOrder::Unclear);
+        assert_eq!(
+            of(&Position::at("f", 362), &Position::at("e", 1)),
+            PositionOrder::Unclear
+        );
+        assert_eq!(
+            of(&Position::at("f", 57), &Position::at("e", 57)),
+            PositionOrder::Unclear
+        );
     }
 }

@@ -9,9 +9,9 @@ use super::*;
 use crate::backplane::PresenceChange;
 use crate::config::History;
 use crate::protocol::Member;
-use crate::transport::ClientStream;
 use crate::protocol::Position;
 use crate::protocol::names::Channel;
+use crate::transport::ClientStream;
 
 struct Client {
     client: Rc<ClientConnection>,
@@ -192,7 +192,8 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
     ann.client.push(crate::wire::text_frame("{\"payload\":3}"));
     assert_eq!(ann.client.waiting_bytes(), 0);
     assert_eq!(ann.client.take_signals().close, Some((codes::KICKED, None)));
-    ann.client.push_last([crate::wire::text_frame("{\"payload\":4}")], false);
+    ann.client
+        .push_last([crate::wire::text_frame("{\"payload\":4}")], false);
     ann.client.flush();
     assert_eq!(ann.read_until("\"payload\":4").await, ["4"]);
 }

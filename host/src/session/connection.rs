@@ -1,7 +1,6 @@
 //! The loop of one connection: the only one that waits for a client. Owns its stream and its timers, and carries out
 //! requests in their order. Knows no request from another but a publish, of which several may be pending.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -11,22 +10,21 @@ use bytes::Bytes;
 use tokio::io::Interest as Readiness;
 use tokio::time::Instant;
 
+use super::backlog::{Backlog, Incoming};
 use super::closing::{hang_up, push_last_words};
 use super::commands;
 use super::context::Context;
 use super::ending::Ending;
 use super::liveness::Liveness;
 use super::outcome::{Answer, Outcome, Reply};
+use super::pending::PendingRequests;
 use crate::hub::push_reply;
 use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::names::Channel;
-use crate::protocol::{self, Body, Json, Refused, Request, RequestId, write};
+use crate::protocol::{Body, Json, Refused, Request, RequestId, write};
 use crate::shard::Listing;
 use crate::wall_clock::now_ms;
-use crate::wire::{self, Decoder, Message};
-
-/// Requests of one connection that are pending at most. At that many it reads nothing more from its client.
-const PENDING_REQUESTS: usize = 64;
+use crate::wire::{self, Decoder};
 
 /// One connection.
 pub struct Session {
@@ -35,34 +33,13 @@ pub struct Session {
     liveness: Liveness,
     /// The alarm that is set.
     alarm: Option<Instant>,
-    /// What was read and not begun: the requests of one read at most.
-    backlog: VecDeque<Incoming>,
-    /// Requests that were begun and are not answered, in their order.
-    pending: VecDeque<PendingRequest>,
+    backlog: Backlog,
+    pending: PendingRequests,
     /// Subscriptions that were ended while one was being made: their client is told after its ack.
     ended: Vec<(Channel, CloseCode)>,
     /// What this connection's outbox adds to the node's gauge.
     metered_bytes: usize,
     _listing: Listing,
-}
-
-/// What a read brought, in its order.
-enum Incoming {
-    Request(Result<Request, Refused>),
-    Ends(Ending),
-}
-
-struct PendingRequest {
-    id: RequestId,
-    outcome: Outcome,
-    /// A publish: those behind it may begin.
-    is_publish: bool,
-}
-
-impl Incoming {
-    fn is_publish(&self) -> bool {
-        matches!(self, Self::Request(Ok(Request { body: Body::Publish(_), .. })))
-    }
 }
 
 // === impl Session ===
@@ -75,8 +52,8 @@ impl Session {
             decoder: Decoder::new(context.tenant.settings().limits.message_bytes),
             liveness: Liveness::new(common.ping, common.connect_timeout),
             alarm: None,
-            backlog: VecDeque::new(),
-            pending: VecDeque::new(),
+            backlog: Backlog::default(),
+            pending: PendingRequests::default(),
             ended: Vec::new(),
             metered_bytes: 0,
             _listing: listing,
@@ -124,7 +101,7 @@ impl Session {
         let ready = tokio::select! {
             biased;
             () = client.signaled() => return None,
-            () = next_answer(&mut self.pending) => return None,
+            () = self.pending.first_is_done() => return None,
             ready = client.stream.ready(readiness.unwrap_or(Readiness::READABLE)), if readiness.is_some() => ready,
         };
         let (Ok(ready), Some(readiness)) = (ready, readiness) else {
@@ -142,31 +119,21 @@ impl Session {
     /// Deliveries pass the session by, so what it waits for now may be long in coming: it holds no room for more.
     fn rest(&mut self) {
         self.context.client.rest();
-        if self.backlog.is_empty() {
-            self.backlog = VecDeque::new();
-        }
-        if self.pending.is_empty() {
-            self.pending = VecDeque::new();
-        }
+        self.backlog.rest();
+        self.pending.rest();
     }
 
     /// What the stream is waited for. A client that does not read its replies is not read from either, and nor is one
     /// whose requests wait already.
     fn readiness(&self) -> Option<Readiness> {
         let client = &self.context.client;
-        let reads = self.backlog.is_empty() && !client.is_backed_up() && self.has_room();
+        let reads = self.backlog.is_empty() && !client.is_backed_up() && self.pending.has_room();
         match (reads, client.is_blocked()) {
             (true, true) => Some(Readiness::READABLE | Readiness::WRITABLE),
             (true, false) => Some(Readiness::READABLE),
             (false, true) => Some(Readiness::WRITABLE),
             (false, false) => None,
         }
-    }
-
-    /// Whether a further publish may be pending beside those that are.
-    fn has_room(&self) -> bool {
-        let publishes = self.pending.back().is_none_or(|last| last.is_publish);
-        publishes && self.pending.len() < PENDING_REQUESTS
     }
 
     // --- reading ---
@@ -176,10 +143,10 @@ impl Session {
         let shard = self.context.shard.clone();
         let mut buffer = shard.read_buffer.borrow_mut();
         match self.context.client.stream.try_read(&mut buffer) {
-            Ok(0) => self.backlog.push_back(Incoming::Ends(Ending::Gone)),
+            Ok(0) => self.backlog.end(Ending::Gone),
             Ok(count) => self.decode(&mut buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.backlog.push_back(Incoming::Ends(Ending::Gone)),
+            Err(_) => self.backlog.end(Ending::Gone),
         }
     }
 
@@ -188,29 +155,7 @@ impl Session {
             return;
         }
         self.liveness.heard();
-        let mut messages = self.decoder.feed(bytes);
-        loop {
-            let ending = match messages.next() {
-                Ok(None) => return,
-                Ok(Some(Message::Text(text))) => {
-                    let text = Bytes::copy_from_slice(text.as_bytes());
-                    self.backlog.push_back(Incoming::Request(protocol::read(&text)));
-                    continue;
-                }
-                Ok(Some(Message::Ping(payload))) => {
-                    self.context.client.push(wire::pong_frame(payload));
-                    continue;
-                }
-                Ok(Some(Message::Pong(_))) => continue,
-                Ok(Some(Message::Binary(_))) => {
-                    Ending::BadProtocol("binary frames mean nothing in a text protocol".into())
-                }
-                Ok(Some(Message::Close { code, .. })) => Ending::Client(code),
-                Err(error) => Ending::Wire(error),
-            };
-            self.backlog.push_back(Incoming::Ends(ending));
-            return;
-        }
+        self.backlog.decode(&mut self.decoder, bytes, &self.context.client);
     }
 
     // --- carrying out ---
@@ -222,15 +167,10 @@ impl Session {
             if let Some(ending) = self.answer_signals() {
                 return Some(ending);
             }
-            if let Some(first) = self.pending.front_mut()
-                && first.outcome.poll(cx).is_ready()
-                && let Some(PendingRequest { id, outcome, .. }) = self.pending.pop_front()
-            {
+            if let Poll::Ready((id, answer)) = self.pending.poll_answer(cx) {
                 // While it waited, the client was not read from as it would have been.
                 self.liveness.heard();
-                if let Outcome::Done(answer) = outcome
-                    && let Some(ending) = self.answer(&id, answer)
-                {
+                if let Some(ending) = self.answer(&id, answer) {
                     return Some(ending);
                 }
                 continue;
@@ -238,7 +178,7 @@ impl Session {
             if !self.may_begin() {
                 return None;
             }
-            match self.backlog.pop_front()? {
+            match self.backlog.take_first()? {
                 Incoming::Ends(ending) => return Some(ending),
                 Incoming::Request(request) => {
                     if let Some(ending) = self.begin(request) {
@@ -251,12 +191,13 @@ impl Session {
 
     /// Whether what was read next may begin: after everything before it, but a publish beside other publishes.
     fn may_begin(&self) -> bool {
-        match self.backlog.front() {
+        match self.backlog.first() {
             None => false,
             Some(Incoming::Ends(_)) => self.pending.is_empty(),
             Some(next) => {
                 // Until every backplane takes publishes in the order of the calls, one waits for the other where not.
-                let beside = next.is_publish() && self.has_room() && self.context.shard.common.backplane.takes_turns();
+                let beside =
+                    next.is_publish() && self.pending.has_room() && self.context.shard.common.backplane.takes_turns();
                 !self.context.client.is_backed_up() && (self.pending.is_empty() || beside)
             }
         }
@@ -284,11 +225,9 @@ impl Session {
         match outcome {
             Outcome::Done(answer) if self.pending.is_empty() => self.answer(&id, answer),
             outcome => {
-                self.pending.push_back(PendingRequest {
-                    id,
-                    outcome,
-                    is_publish,
-                });
+                // What is refused may end the connection: nothing begins beside it.
+                let is_refused = matches!(outcome, Outcome::Done(Err(_)));
+                self.pending.push(id, outcome, is_publish && !is_refused);
                 None
             }
         }
@@ -335,31 +274,25 @@ impl Session {
             let signals = self.context.client.take_signals();
             self.ended.extend(signals.ended);
             if let Some((code, retry_after_ms)) = signals.close {
-                self.end_after_pending(Ending::Close { code, retry_after_ms });
+                self.backlog.end_now(Ending::Close { code, retry_after_ms });
             } else if signals.alarm
                 && let Some(code) = self.tick()
             {
-                self.end_after_pending(Ending::close(code));
+                self.backlog.end_now(Ending::close(code));
             }
         }
         // Who was cut off is owed no answers.
         if self.context.client.is_closed()
-            && let Some(Incoming::Ends(ending)) = self.backlog.pop_front_if(|next| matches!(next, Incoming::Ends(_)))
+            && let Some(ending) = self.backlog.take_ending()
         {
             return Some(ending);
         }
-        if self.has_room() && !self.ended.is_empty() {
+        if self.pending.has_room() && !self.ended.is_empty() {
             for (channel, code) in std::mem::take(&mut self.ended) {
                 self.end_subscription(&channel, code);
             }
         }
         None
-    }
-
-    /// Ends the connection once what is pending was answered; what was not begun is not begun any more.
-    fn end_after_pending(&mut self, ending: Ending) {
-        self.backlog.clear();
-        self.backlog.push_back(Incoming::Ends(ending));
     }
 
     fn end_subscription(&mut self, channel: &Channel, code: CloseCode) {
@@ -448,13 +381,4 @@ impl Session {
         context.client.abandon();
         self.meter_outbox();
     }
-}
-
-/// Waits until the first of what is pending is done; for ever if nothing is.
-async fn next_answer(pending: &mut VecDeque<PendingRequest>) {
-    poll_fn(|cx| match pending.front_mut() {
-        Some(first) => first.outcome.poll(cx),
-        None => Poll::Pending,
-    })
-    .await;
 }

@@ -77,7 +77,12 @@ impl Context {
     }
 
     /// What plugins are shown at `connect`. An empty token is none: it does not hide the upgrade request's.
-    pub fn connect_handshake(&self, token: Option<String>, client_name: Option<String>, data: Option<String>) -> Handshake {
+    pub fn connect_handshake(
+        &self,
+        token: Option<String>,
+        client_name: Option<String>,
+        data: Option<String>,
+    ) -> Handshake {
         let early = self.token.take().map(String::from);
         Handshake {
             token: present(token).or(present(early)),

@@ -2,6 +2,7 @@
 //! its stream and its timers. A request becomes a command (`commands/`), a value that reads and changes the session's
 //! `Context` and answers with an `Outcome`; it waits for no socket and can be applied without one.
 
+mod backlog;
 mod closing;
 mod commands;
 mod connection;
@@ -11,6 +12,7 @@ mod liveness;
 mod opening;
 mod outcome;
 mod penalty;
+mod pending;
 mod rate_limit;
 mod refusal;
 mod seat_guard;

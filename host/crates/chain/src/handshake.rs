@@ -103,7 +103,10 @@ mod tests {
         let headers: Headers = [("a", "1"), ("long", "123456"), ("b", "2")].into_iter().collect();
         assert_eq!(headers.bytes(), 4 + 12 + 4);
         let kept = headers.within(8);
-        assert_eq!((kept.get("a"), kept.get("long"), kept.get("b")), (Some("1"), None, Some("2")));
+        assert_eq!(
+            (kept.get("a"), kept.get("long"), kept.get("b")),
+            (Some("1"), None, Some("2"))
+        );
         assert_eq!(headers.within(20), headers);
     }
 }

@@ -42,7 +42,11 @@ impl Json {
 
     /// The whole text in one piece, if it is.
     pub fn into_text(self) -> Result<Vec<u8>, Self> {
-        if self.shared.is_empty() { Ok(self.text) } else { Err(self) }
+        if self.shared.is_empty() {
+            Ok(self.text)
+        } else {
+            Err(self)
+        }
     }
 
     /// The text as parts that stand one behind the other; none is empty.

@@ -2,8 +2,8 @@
 //! is the time that it carries, in milliseconds since the Unix epoch.
 
 use super::codes::{CloseCode, ErrorCode};
-use super::member::Member;
 use super::json::Json;
+use super::member::Member;
 use super::object::Object;
 use super::request::{Position, RequestId};
 use super::{FEATURES, VERSION};

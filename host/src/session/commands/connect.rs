@@ -77,10 +77,7 @@ impl Connect {
 
 /// Asks who it is and whether there is room.
 async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
-    let identity = context
-        .tenant
-        .chain()
-        .connect(&Arc::new(handshake), &context.caller)?;
+    let identity = context.tenant.chain().connect(&Arc::new(handshake), &context.caller)?;
     check_expiry(&identity)?;
     let guest = Guest {
         tenant: context.caller.tenant.clone(),
@@ -118,7 +115,11 @@ async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, 
     joins.buffered(JOINS_AT_ONCE).collect().await
 }
 
-fn begin_one(context: &Context, request: Subscribe, begun: &mut HashSet<Channel, RandomState>) -> Result<Join, Refusal> {
+fn begin_one(
+    context: &Context,
+    request: Subscribe,
+    begun: &mut HashSet<Channel, RandomState>,
+) -> Result<Join, Refusal> {
     let channel = request.channel.clone();
     if begun.contains(&channel) {
         return Err(already_subscribed());

@@ -71,10 +71,13 @@ impl History {
 /// As many messages, as JSON, as one answer holds.
 pub fn fitting(messages: &[Arc<Publication>]) -> impl Iterator<Item = Bytes> {
     let mut room = ANSWER_BYTES;
-    messages.iter().map(|message| message_json(message)).take_while(move |json| {
-        // The first one always fits, so that whoever pages gets on.
-        let fits = json.len() <= room || room == ANSWER_BYTES;
-        room = room.saturating_sub(json.len());
-        fits
-    })
+    messages
+        .iter()
+        .map(|message| message_json(message))
+        .take_while(move |json| {
+            // The first one always fits, so that whoever pages gets on.
+            let fits = json.len() <= room || room == ANSWER_BYTES;
+            room = room.saturating_sub(json.len());
+            fits
+        })
 }

@@ -9,9 +9,16 @@ use crate::session::outcome::Outcome;
 async fn a_message_is_acknowledged_and_comes_home_by_the_hub() {
     let mut stage = Stage::new("");
     let (ann, bob) = (stage.connected("ann").await, stage.connected("bob").await);
-    let ack = apply(&bob, "subscribe", "{\"channel\":\"kept:a\",\"presence\":true}").await.unwrap();
-    assert_eq!((&ack["offset"], ack["presence"][0]["user"].as_str()), (&json!(0), Some("bob")));
-    let ack = apply(&ann, "publish", "{\"channel\":\"kept:a\",\"data\":[1]}").await.unwrap();
+    let ack = apply(&bob, "subscribe", "{\"channel\":\"kept:a\",\"presence\":true}")
+        .await
+        .unwrap();
+    assert_eq!(
+        (&ack["offset"], ack["presence"][0]["user"].as_str()),
+        (&json!(0), Some("bob"))
+    );
+    let ack = apply(&ann, "publish", "{\"channel\":\"kept:a\",\"data\":[1]}")
+        .await
+        .unwrap();
     assert_eq!((&ack["channel"], &ack["offset"]), (&json!("kept:a"), &json!(1)));
     stage.deliver();
     let crate::transport::ClientStream::Memory(stream) = &bob.client.stream else {
@@ -35,17 +42,26 @@ async fn each_refusal_has_its_code_and_changes_nothing() {
         ("publish", json!({"channel": "denied", "data": 1}), 4403),
         ("history", json!({"channel": "plain"}), 4400),
         ("presence", json!({"channel": "plain"}), 4400),
-        ("history", json!({"channel": "kept:a", "since": {"epoch": "other", "offset": 1}}), 4416),
+        (
+            "history",
+            json!({"channel": "kept:a", "since": {"epoch": "other", "offset": 1}}),
+            4416,
+        ),
         ("refresh", json!({"token": "bob"}), 4403),
     ] {
         let refusal = apply(&ann, kind, &payload.to_string()).await.unwrap_err();
         assert_eq!(refusal.code, code, "{kind} {payload}");
     }
-    assert_eq!((ann.subscription_count(), ann.caller.user().as_deref()), (1, Some("ann")));
+    assert_eq!(
+        (ann.subscription_count(), ann.caller.user().as_deref()),
+        (1, Some("ann"))
+    );
     assert_eq!(stage.gate.joined(), 1);
     // One was denied; a burst of two is what the rate allows.
     apply(&ann, "publish", "{\"channel\":\"a\",\"data\":1}").await.unwrap();
-    let refusal = apply(&ann, "publish", "{\"channel\":\"a\",\"data\":1}").await.unwrap_err();
+    let refusal = apply(&ann, "publish", "{\"channel\":\"a\",\"data\":1}")
+        .await
+        .unwrap_err();
     assert_eq!(refusal.code, 4429);
 }
 

@@ -27,7 +27,11 @@ async fn the_channels_of_a_connect_are_joined_side_by_side_and_acknowledged_in_t
     let context = stage.context();
     let mut connect = begin(&context, "connect", &channels(100));
     assert!(!go_on(&mut connect));
-    assert_eq!(stage.gate.waiting(), 64, "joined one after the other, or without a bound");
+    assert_eq!(
+        stage.gate.waiting(),
+        64,
+        "joined one after the other, or without a bound"
+    );
     stage.gate.let_through(100);
     assert!(go_on(&mut connect));
     let reply = connect.answer().await.unwrap();
@@ -65,13 +69,19 @@ async fn what_is_revoked_while_it_is_joined_is_refused_and_leaves_nothing() {
     assert!(!go_on(&mut connect));
     let revoked = stage.topic("c1");
     let hub = &stage.shard.hub;
-    assert!(hub.borrow_mut().revoke(&revoked, context.client.id, codes::CLOSE_PERMISSION_DENIED));
+    assert!(
+        hub.borrow_mut()
+            .revoke(&revoked, context.client.id, codes::CLOSE_PERMISSION_DENIED)
+    );
     stage.gate.let_through(3);
     let reply = connect.answer().await.unwrap();
     let text = String::from_utf8(reply.envelope.to_vec()).unwrap();
     assert!(text.contains("{\"channel\":\"c1\",\"error\":{\"code\":4403"), "{text}");
     assert_eq!((reply.releases.len(), context.subscription_count()), (2, 2));
-    assert!(!hub.borrow().is_revoked(&revoked, context.client.id), "it is still in the hub");
+    assert!(
+        !hub.borrow().is_revoked(&revoked, context.client.id),
+        "it is still in the hub"
+    );
     assert_eq!(stage.gate.joined(), 2);
 }
 
@@ -107,7 +117,10 @@ async fn an_empty_token_hides_none() {
         let context = opening.into_context(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
         apply(&context, "connect", &payload.to_string()).await.unwrap();
         let asked = stage.asked.lock()[0].clone();
-        assert!(asked.starts_with(&format!("connect {shown} ")), "{early:?} {payload}: {asked}");
+        assert!(
+            asked.starts_with(&format!("connect {shown} ")),
+            "{early:?} {payload}: {asked}"
+        );
     }
     // A refresh with an empty token has none.
     let stage = Stage::new("");
@@ -121,9 +134,15 @@ async fn an_empty_token_hides_none() {
 async fn a_connection_keeps_a_bounded_part_of_its_headers_for_refreshes() {
     let stage = Stage::new("");
     let large = "l".repeat(5000);
-    let opening = stage.opening(&MemoryStream::new(usize::MAX), None, &[("large", &large), ("small", "s")]);
+    let opening = stage.opening(
+        &MemoryStream::new(usize::MAX),
+        None,
+        &[("large", &large), ("small", "s")],
+    );
     let context = opening.into_context(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
-    apply(&context, "connect", "{\"version\":1,\"token\":\"ann\"}").await.unwrap();
+    apply(&context, "connect", "{\"version\":1,\"token\":\"ann\"}")
+        .await
+        .unwrap();
     apply(&context, "refresh", "{\"token\":\"ann\"}").await.unwrap();
     let asked = stage.asked.lock();
     assert!(asked[0].ends_with("small s large l"), "{}", asked[0]);

@@ -248,6 +248,10 @@ impl Hook for Scripted {
         Ok(match channel {
             "denied" => PublishVerdict::Deny(denial()),
             "discarded" => PublishVerdict::Discard,
+            "kicked" => PublishVerdict::Deny(Denial {
+                penalty: Penalty::Disconnect,
+                ..denial()
+            }),
             _ => PublishVerdict::Allow,
         }
         .into())
@@ -258,7 +262,7 @@ impl Hook for Scripted {
         Ok(())
     }
 
-    fn disown(&mut self, _: HookKind, _: &Fault) {}
+    fn judged(&mut self, _: HookKind, _: Result<(), &Fault>) {}
 
     fn evict_idle(&mut self, _: Instant) {}
 }
@@ -292,7 +296,11 @@ impl Gated {
 
     async fn pass(&self) {
         let waiting = Waiting::at(self);
-        self.open.acquire().await.expect("the gate is never taken down").forget();
+        self.open
+            .acquire()
+            .await
+            .expect("the gate is never taken down")
+            .forget();
         drop(waiting);
     }
 }
