@@ -80,13 +80,13 @@ pub struct Shard {
     /// What every session reads into, without waiting while it holds it.
     pub read_buffer: RefCell<Box<[u8]>>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
-    clients: RefCell<HashMap<u64, Listed, RandomState>>,
+    clients: RefCell<HashMap<u64, ListedConnection, RandomState>>,
     next_client: Cell<u64>,
     draining: Cell<bool>,
     empty: Notify,
 }
 
-struct Listed {
+struct ListedConnection {
     client: Rc<ClientConnection>,
     caller: Arc<Caller>,
     /// Once `connect` was accepted, who it is.
@@ -146,7 +146,7 @@ impl Shard {
     /// Lists a connection while the answer is alive, so that the shard can signal it. While the shard drains, it is
     /// signaled to end at once.
     pub fn list(self: &Rc<Self>, client: &Rc<ClientConnection>, caller: &Arc<Caller>) -> Listing {
-        let listed = Listed {
+        let listed = ListedConnection {
             client: client.clone(),
             caller: caller.clone(),
             user: None,

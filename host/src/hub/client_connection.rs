@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::outbox::{Flushed, Outbox, Policy, Pushed};
+use crate::outbox::{Flushed, Outbox, Policy, PushResult};
 use crate::protocol::codes::CloseCode;
 use crate::protocol::names::Channel;
 use crate::transport::ClientStream;
@@ -31,13 +31,13 @@ pub struct ClientConnection {
     /// How many channels it listens to.
     pub channels: Cell<u32>,
     /// Boxed, because most connections are signaled seldom.
-    signals: RefCell<Option<Box<Signals>>>,
+    signals: RefCell<Option<Box<SessionSignals>>>,
     wake: Notify,
 }
 
 /// What the shard wants of a session.
 #[derive(Debug, Default)]
-pub struct Signals {
+pub struct SessionSignals {
     /// End, with this code and a time to come back after.
     pub close: Option<(CloseCode, Option<u64>)>,
     /// These subscriptions are over, with these codes: a message could not be queued for them, or the
@@ -80,9 +80,9 @@ impl ClientConnection {
     }
 
     /// Queues a message; the hub flushes.
-    pub fn push_message(&self, frame: Bytes, policy: Policy) -> Pushed {
+    pub fn push_message(&self, frame: Bytes, policy: Policy) -> PushResult {
         if self.closed.get() {
-            return Pushed::Dropped;
+            return PushResult::Dropped;
         }
         self.outbox.borrow_mut().push_message(frame, policy)
     }
@@ -208,11 +208,11 @@ impl ClientConnection {
     }
 
     /// Takes the signals that came.
-    pub fn take_signals(&self) -> Signals {
+    pub fn take_signals(&self) -> SessionSignals {
         self.signals.take().map(|signals| *signals).unwrap_or_default()
     }
 
-    fn signals(&self) -> RefMut<'_, Signals> {
+    fn signals(&self) -> RefMut<'_, SessionSignals> {
         RefMut::map(self.signals.borrow_mut(), |signals| {
             &mut **signals.get_or_insert_default()
         })

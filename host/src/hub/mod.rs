@@ -20,15 +20,15 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use batch::Batch;
-pub use client_connection::{ClientConnection, Signals};
+use batch::JoinedMessages;
+pub use client_connection::{ClientConnection, SessionSignals};
 use encoding::{message_frame, presence_frame};
 pub use encoding::{message_json, push_reply};
 use position::{PositionOrder, compare, drop_earlier_epochs};
 
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
-use crate::outbox::{Policy, Pushed};
+use crate::outbox::{Policy, PushResult};
 use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::names::Topic;
 use crate::protocol::{Codec, Position};
@@ -179,7 +179,7 @@ impl Hub {
                 continue;
             };
             let overflow = listeners.settings.overflow;
-            let batch = Batch::join(part);
+            let batch = JoinedMessages::join(part);
             for listener in listeners.clients.values_mut() {
                 self.deliveries += match &batch {
                     Some(batch) if listener.take_batch(batch, overflow, &mut self.dirty) => batch.messages,
@@ -221,7 +221,12 @@ impl Listeners {
 impl Listener {
     /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
     /// be taken one by one.
-    fn take_batch(&mut self, batch: &Batch, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
+    fn take_batch(
+        &mut self,
+        batch: &JoinedMessages,
+        overflow: Overflow,
+        dirty: &mut Vec<Rc<ClientConnection>>,
+    ) -> bool {
         let DeliveryState::Live { after, .. } = &self.delivery else {
             return false;
         };
@@ -235,7 +240,7 @@ impl Listener {
             ephemeral: false,
             news: false,
         };
-        let queued = self.client.push_message(batch.frames.clone(), policy) == Pushed::Queued;
+        let queued = self.client.push_message(batch.frames.clone(), policy) == PushResult::Queued;
         if queued {
             self.pass(batch.first.as_ref());
             mark_dirty(&self.client, dirty);
@@ -303,17 +308,17 @@ impl Listener {
             .client
             .push_message(message_frame(publication, Codec::Json).clone(), policy)
         {
-            Pushed::Queued => {
+            PushResult::Queued => {
                 mark_dirty(&self.client, dirty);
                 return true;
             }
-            Pushed::Overflow => {
+            PushResult::Overflow => {
                 self.delivery = DeliveryState::Ended;
                 self.client.signal_close(codes::SLOW_CONSUMER, None);
             }
             // A gap in the offsets tells of a loss, where there are offsets; else the end of the subscription does.
-            Pushed::Dropped if position.is_none() && !publication.ephemeral => self.end(&publication.topic),
-            Pushed::Dropped => {}
+            PushResult::Dropped if position.is_none() && !publication.ephemeral => self.end(&publication.topic),
+            PushResult::Dropped => {}
         }
         false
     }
@@ -341,7 +346,7 @@ impl Listener {
             ephemeral: true,
             news: true,
         };
-        if self.client.push_message(frame.clone(), policy) == Pushed::Queued {
+        if self.client.push_message(frame.clone(), policy) == PushResult::Queued {
             mark_dirty(&self.client, dirty);
         }
     }

@@ -16,7 +16,7 @@ use super::commands;
 use super::context::Context;
 use super::ending::Ending;
 use super::liveness::Liveness;
-use super::outcome::{Answer, Outcome, Reply};
+use super::outcome::{CommandReply, CommandResult, Outcome};
 use super::pending::PendingRequests;
 use crate::hub::push_reply;
 use crate::protocol::codes::{self, CloseCode};
@@ -234,9 +234,9 @@ impl Session {
     }
 
     /// Sends what a command answered, and does what follows from it.
-    fn answer(&mut self, id: &RequestId, answer: Answer) -> Option<Ending> {
+    fn answer(&mut self, id: &RequestId, answer: CommandResult) -> Option<Ending> {
         let ending = match answer {
-            Ok(Reply {
+            Ok(CommandReply {
                 envelope,
                 releases,
                 ending,

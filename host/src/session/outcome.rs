@@ -9,19 +9,19 @@ use crate::protocol::names::Topic;
 use crate::protocol::{Json, Position};
 
 /// A reply, or why there is none.
-pub(super) type Answer = Result<Reply, Refusal>;
+pub(super) type CommandResult = Result<CommandReply, Refusal>;
 
 /// What became of a command.
 pub(super) enum Outcome {
     /// It is done.
-    Done(Answer),
+    Done(CommandResult),
     /// It waits for something outside of the session: the session waits in the order of its requests, and nobody else
     /// does. Dropping it takes back what is half done.
-    Pending(Pin<Box<dyn Future<Output = Answer>>>),
+    Pending(Pin<Box<dyn Future<Output = CommandResult>>>),
 }
 
 /// What the client is sent, and what follows from it.
-pub(super) struct Reply {
+pub(super) struct CommandReply {
     pub envelope: Json,
     /// Subscriptions whose messages may flow once the envelope is queued.
     pub releases: Vec<Release>,
@@ -38,7 +38,7 @@ pub(super) struct Release {
     pub snapshot: Option<u64>,
 }
 
-impl From<Json> for Reply {
+impl From<Json> for CommandReply {
     fn from(envelope: Json) -> Self {
         Self {
             envelope,
@@ -49,7 +49,7 @@ impl From<Json> for Reply {
 }
 
 impl Outcome {
-    pub fn pending(answer: impl Future<Output = Answer> + 'static) -> Self {
+    pub fn pending(answer: impl Future<Output = CommandResult> + 'static) -> Self {
         Self::Pending(Box::pin(answer))
     }
 
@@ -65,7 +65,7 @@ impl Outcome {
     }
 
     #[cfg(test)]
-    pub async fn answer(self) -> Answer {
+    pub async fn answer(self) -> CommandResult {
         match self {
             Self::Done(answer) => answer,
             Self::Pending(pending) => pending.await,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::outcome::{Answer, Outcome};
+use super::outcome::{CommandResult, Outcome};
 use crate::protocol::RequestId;
 
 /// Requests of one connection that are pending at most. At that many it reads nothing more from its client.
@@ -40,7 +40,7 @@ impl PendingRequests {
     }
 
     /// Takes the answer of the first, if there is one.
-    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(RequestId, Answer)> {
+    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(RequestId, CommandResult)> {
         if let Some(first) = self.0.front_mut()
             && first.outcome.poll(cx).is_ready()
             && let Some(PendingRequest { id, outcome, .. }) = self.0.pop_front()

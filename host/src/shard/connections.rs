@@ -6,12 +6,12 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::control::{Connected, Count, Slice, Whom};
-use super::{Listed, Shard};
+use super::{ListedConnection, Shard};
 use crate::protocol::codes::CloseCode;
 use crate::protocol::names::{Channel, Topic};
 use crate::wall_clock::now_ms;
 
-impl Listed {
+impl ListedConnection {
     fn is(&self, whom: &Whom) -> bool {
         match whom {
             Whom::User(user) => self.is_user(user),
@@ -88,7 +88,7 @@ impl Shard {
                 first.offer(&listed.caller.session, listed);
             }
         }
-        first.in_order().map(Listed::shown).collect()
+        first.in_order().map(ListedConnection::shown).collect()
     }
 
     pub(super) fn count(&self, tenant: &str) -> Count {

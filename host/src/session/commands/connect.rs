@@ -9,14 +9,14 @@ use foldhash::fast::RandomState;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use super::join::{Join, Joined, already_subscribed, begin};
+use super::join::{CompletedJoin, Join, already_subscribed, begin};
 use crate::chain::Handshake;
 use crate::protocol::names::Channel;
 use crate::protocol::write::{self, Welcome};
 use crate::protocol::{Json, RequestId, Subscribe};
 use crate::registry::Guest;
 use crate::session::context::{Context, check_expiry};
-use crate::session::outcome::{Answer, Outcome, Reply};
+use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::session::seat_guard::SeatGuard;
 use crate::wall_clock::now_ms;
@@ -24,12 +24,12 @@ use crate::wall_clock::now_ms;
 /// Channels of one `connect` that are joined at the same time at most; the next waits for one of them.
 const JOINS_AT_ONCE: usize = 64;
 
-pub(super) struct Connect {
+pub(super) struct ConnectCommand {
     pub id: RequestId,
     pub request: Box<crate::protocol::Connect>,
 }
 
-impl Connect {
+impl ConnectCommand {
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         if context.is_connected() {
             let refusal = Refusal::new(crate::protocol::codes::BAD_REQUEST, "this connection is connected");
@@ -39,7 +39,7 @@ impl Connect {
         Outcome::pending(async move { self.connect(&context).await })
     }
 
-    async fn connect(self, context: &Context) -> Answer {
+    async fn connect(self, context: &Context) -> CommandResult {
         let crate::protocol::Connect {
             token,
             client_name,
@@ -67,7 +67,7 @@ impl Connect {
                 }
             }
         }
-        Ok(Reply {
+        Ok(CommandReply {
             envelope: welcome(&self.id, context, Some(payloads)),
             releases,
             ending,
@@ -99,7 +99,7 @@ async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
 /// Joins the channels, [`JOINS_AT_ONCE`] at a time. They begin in their order, so it is their order that decides which of
 /// two requests for one channel is refused, and which channels are over the connection's limit: all that were granted
 /// count, also those that fail later.
-async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, Result<Joined, Refusal>)> {
+async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
     let begun = RefCell::new(HashSet::<Channel, RandomState>::default());
     let joins = stream::iter(requests).map(|request| {
         let channel = request.channel.clone();

@@ -9,7 +9,7 @@ use crate::backplane::{HistoryRange, Publication};
 use crate::hub::message_json;
 use crate::protocol::{HistoryRequest, RequestId, codes, write};
 use crate::session::context::Context;
-use crate::session::outcome::{Answer, Outcome};
+use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::wall_clock::now_ms;
 
@@ -22,18 +22,18 @@ const MAX_LIMIT: usize = 1000;
 /// client that reads history asks again from where it got to.
 pub(super) const ANSWER_BYTES: usize = 8 * 1_048_576;
 
-pub(super) struct History {
+pub(super) struct HistoryCommand {
     pub id: RequestId,
     pub request: HistoryRequest,
 }
 
-impl History {
+impl HistoryCommand {
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         let context = context.clone();
         Outcome::pending(async move { self.read(&context).await })
     }
 
-    async fn read(self, context: &Context) -> Answer {
+    async fn read(self, context: &Context) -> CommandResult {
         let HistoryRequest {
             channel,
             limit,

@@ -31,7 +31,7 @@ pub(super) struct Join {
 }
 
 /// A subscription that has everything but its ack. Dropping it takes it back.
-pub(super) struct Joined {
+pub(super) struct CompletedJoin {
     payload: Json,
     subscription: Box<Subscription>,
     release: Release,
@@ -75,7 +75,7 @@ pub(super) fn already_subscribed() -> Refusal {
 
 impl Join {
     /// Everything but the ack.
-    pub async fn finish(self, context: &Context) -> Result<Joined, Refusal> {
+    pub async fn finish(self, context: &Context) -> Result<CompletedJoin, Refusal> {
         let Self {
             request,
             topic,
@@ -101,7 +101,7 @@ impl Join {
         };
         let members = snapshot.as_ref().map(|snapshot| &*snapshot.members);
         let payload = payload(&topic.channel, &request, grant, page.as_ref(), members);
-        Ok(Joined {
+        Ok(CompletedJoin {
             payload,
             subscription: Box::new(Subscription::new(grant, listening, presence, interest)),
             release: Release {
@@ -113,7 +113,7 @@ impl Join {
     }
 }
 
-impl Joined {
+impl CompletedJoin {
     /// Makes it one of the session's subscriptions, unless the operator took it away while it was made: then not even
     /// its ack, which may hold messages, may leave. The ack has to be queued before the session waits again.
     pub fn subscribe(self, context: &Context) -> Result<(Json, Release), Refusal> {

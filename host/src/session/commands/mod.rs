@@ -22,13 +22,13 @@ use crate::protocol::{Body, RequestId};
 /// Carries out a request.
 pub(super) fn apply(id: RequestId, request: Body, context: &Rc<Context>) -> Outcome {
     match request {
-        Body::Connect(request) => connect::Connect { id, request }.apply(context),
-        Body::Subscribe(request) => subscribe::Subscribe { id, request }.apply(context),
-        Body::Unsubscribe(channel) => unsubscribe::Unsubscribe { id, channel }.apply(context),
-        Body::Publish(request) => publish::Publish { id, request }.apply(context),
-        Body::Presence(channel) => presence::Presence { id, channel }.apply(context),
-        Body::History(request) => history::History { id, request }.apply(context),
-        Body::Refresh(token) => refresh::Refresh { id, token }.apply(context),
-        Body::Ping => ping::Ping { id }.apply(context),
+        Body::Connect(request) => connect::ConnectCommand { id, request }.apply(context),
+        Body::Subscribe(request) => subscribe::SubscribeCommand { id, request }.apply(context),
+        Body::Unsubscribe(channel) => unsubscribe::UnsubscribeCommand { id, channel }.apply(context),
+        Body::Publish(request) => publish::PublishCommand { id, request }.apply(context),
+        Body::Presence(channel) => presence::PresenceCommand { id, channel }.apply(context),
+        Body::History(request) => history::HistoryCommand { id, request }.apply(context),
+        Body::Refresh(token) => refresh::RefreshCommand { id, token }.apply(context),
+        Body::Ping => ping::PingCommand { id }.apply(context),
     }
 }

@@ -7,11 +7,11 @@ use crate::session::context::Context;
 use crate::session::outcome::Outcome;
 use crate::wall_clock::now_ms;
 
-pub(super) struct Ping {
+pub(super) struct PingCommand {
     pub id: RequestId,
 }
 
-impl Ping {
+impl PingCommand {
     pub fn apply(self, _: &Rc<Context>) -> Outcome {
         Outcome::Done(Ok(write::pong(&self.id, now_ms()).into()))
     }

@@ -7,22 +7,22 @@ use crate::config::ChannelSettings;
 use crate::protocol::names::Channel;
 use crate::protocol::{RequestId, codes, write};
 use crate::session::context::Context;
-use crate::session::outcome::{Answer, Outcome};
+use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::wall_clock::now_ms;
 
-pub(super) struct Presence {
+pub(super) struct PresenceCommand {
     pub id: RequestId,
     pub channel: Channel,
 }
 
-impl Presence {
+impl PresenceCommand {
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         let context = context.clone();
         Outcome::pending(async move { self.read(&context).await })
     }
 
-    async fn read(self, context: &Context) -> Answer {
+    async fn read(self, context: &Context) -> CommandResult {
         let grant = context.grant(&self.channel)?;
         check_presence(context.tenant.settings().channel(&self.channel), grant)?;
         let topic = context.topic(&self.channel);

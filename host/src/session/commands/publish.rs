@@ -10,16 +10,16 @@ use crate::chain::Outcome as PublishDecision;
 use crate::protocol::names::Channel;
 use crate::protocol::{RequestId, write};
 use crate::session::context::Context;
-use crate::session::outcome::{Answer, Outcome};
+use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::wall_clock::now_ms;
 
-pub(super) struct Publish {
+pub(super) struct PublishCommand {
     pub id: RequestId,
     pub request: crate::protocol::Publish,
 }
 
-impl Publish {
+impl PublishCommand {
     /// Hands the message over. What a client publishes in one burst goes together, in its order.
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         self.publish(context).unwrap_or_else(|refusal| {
@@ -72,7 +72,7 @@ fn acknowledge(
     id: &RequestId,
     channel: &Channel,
     published: Result<Published, Unavailable>,
-) -> Answer {
+) -> CommandResult {
     let metrics = &context.tenant.metrics;
     let published = published.inspect_err(|_| metrics.refused.inc())?;
     metrics.published.inc();

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use crate::protocol::{RequestId, codes, write};
 use crate::session::context::{Context, check_expiry};
-use crate::session::outcome::{Answer, Outcome};
+use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::wall_clock::now_ms;
 
-pub(super) struct Refresh {
+pub(super) struct RefreshCommand {
     pub id: RequestId,
     pub token: String,
 }
 
-impl Refresh {
+impl RefreshCommand {
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         Outcome::Done(self.refresh(context))
     }
 
-    fn refresh(self, context: &Context) -> Answer {
+    fn refresh(self, context: &Context) -> CommandResult {
         let handshake = Arc::new(context.refresh_handshake(self.token));
         let identity = context.tenant.chain().connect(&handshake, &context.caller)?;
         check_expiry(&identity)?;

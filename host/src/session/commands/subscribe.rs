@@ -2,18 +2,18 @@
 
 use std::rc::Rc;
 
-use super::join::{Joined, begin};
+use super::join::{CompletedJoin, begin};
 use crate::protocol::{RequestId, write};
 use crate::session::context::Context;
-use crate::session::outcome::{Answer, Outcome, Reply};
+use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::wall_clock::now_ms;
 
-pub(super) struct Subscribe {
+pub(super) struct SubscribeCommand {
     pub id: RequestId,
     pub request: crate::protocol::Subscribe,
 }
 
-impl Subscribe {
+impl SubscribeCommand {
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         let Self { id, request } = self;
         match begin(context, request, context.subscription_count()) {
@@ -26,9 +26,9 @@ impl Subscribe {
     }
 }
 
-fn acknowledge(context: &Context, id: &RequestId, joined: Joined) -> Answer {
+fn acknowledge(context: &Context, id: &RequestId, joined: CompletedJoin) -> CommandResult {
     let (payload, release) = joined.subscribe(context)?;
-    Ok(Reply {
+    Ok(CommandReply {
         envelope: write::subscribed(id, now_ms(), payload),
         releases: vec![release],
         ending: None,

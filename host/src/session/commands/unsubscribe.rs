@@ -9,12 +9,12 @@ use crate::session::outcome::Outcome;
 use crate::session::refusal::Refusal;
 use crate::wall_clock::now_ms;
 
-pub(super) struct Unsubscribe {
+pub(super) struct UnsubscribeCommand {
     pub id: RequestId,
     pub channel: Channel,
 }
 
-impl Unsubscribe {
+impl UnsubscribeCommand {
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         if !context.remove_subscription(&self.channel) {
             return Outcome::Done(Err(Refusal::not_subscribed()));
