@@ -157,7 +157,7 @@ impl Outbox {
         true
     }
 
-    /// Forgets what is not on the wire yet, so that a last word to a client that does not keep up has room.
+    /// Forgets what is not on the wire yet, so that a closing frame to a client that does not keep up has room.
     pub fn clear(&mut self) {
         self.cut_first();
         let is_rest = |entry: &OutboxEntry| entry.kind == Kind::Rest;

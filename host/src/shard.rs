@@ -46,7 +46,7 @@ pub struct Banned {
     pub length: Duration,
 }
 
-/// What a node's shards have in common.
+/// What all shards of a node share.
 #[derive(Clone)]
 pub struct Common {
     /// The node's name.
@@ -55,15 +55,15 @@ pub struct Common {
     pub ping: Duration,
     /// How long a client may take until it sends `connect`.
     pub connect_timeout: Duration,
-    /// Where messages go, and come from.
+    /// Carries messages between publishers and subscribers.
     pub backplane: Arc<dyn Backplane>,
     /// Who is connected.
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Where the other nodes hear whom a plugin banned, if there are any.
+    /// Takes a plugin's bans to the other nodes, if there are any.
     pub banned: Option<mpsc::Sender<Banned>>,
-    /// Every shard's ear, for what concerns them all.
+    /// The controls of every shard, for what concerns them all.
     pub controls: Vec<mpsc::Sender<Control>>,
 }
 
@@ -71,7 +71,7 @@ pub struct Common {
 pub struct Shard {
     /// Its number, from 0.
     pub index: usize,
-    /// What it has in common with the others.
+    /// What all shards of the node share.
     pub common: Common,
     /// Who listens to what here.
     pub hub: RefCell<Hub>,
@@ -171,7 +171,7 @@ impl Shard {
             .collect()
     }
 
-    /// Says that `connect` was accepted, and whose connection it is.
+    /// Notes that `connect` was accepted, and for which user.
     pub fn seat(&self, client: u64, user: Option<Arc<str>>) {
         if let Some(listed) = self.clients.borrow_mut().get_mut(&client) {
             listed.user = user;
@@ -179,7 +179,7 @@ impl Shard {
         }
     }
 
-    /// Brings what arrives to those who listen, for ever.
+    /// Delivers what arrives in the inbox to its subscribers, for ever.
     pub async fn deliver(self: Rc<Self>, mut inbox: mpsc::Receiver<Envelope>) {
         let mut turn = Vec::with_capacity(TURN_ENVELOPES);
         while inbox.recv_many(&mut turn, TURN_ENVELOPES).await > 0 {
@@ -197,7 +197,7 @@ impl Shard {
         self.common.metrics.deliveries.inc_by(hub.take_deliveries());
     }
 
-    /// Does what is asked of the shard, until it is drained.
+    /// Carries out the controls that come, until the shard is drained.
     pub async fn obey(self: Rc<Self>, mut controls: mpsc::Receiver<Control>) {
         let mut evict = tokio::time::interval(EVICT_EVERY);
         let over = loop {
@@ -225,7 +225,7 @@ impl Shard {
     }
 
     async fn carry_out(&self, control: Control) {
-        // Whoever asked may have stopped waiting; what was asked is done all the same.
+        // Whoever sent a control may have stopped waiting; it is carried out all the same.
         match control {
             Control::Tenants(tenants) => self.set_tenants(tenants),
             Control::CutOff {

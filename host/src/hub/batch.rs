@@ -7,7 +7,7 @@ use super::encoding::message_frame;
 use crate::backplane::{Envelope, Publication};
 use crate::protocol::{Codec, Position};
 
-/// Bytes that are joined at most. What is half on the wire goes out whole, also before a last word.
+/// Bytes that are joined at most. What is half on the wire goes out whole, also before a closing frame.
 const BATCH_BYTES: usize = 131_072;
 
 /// Joined messages.

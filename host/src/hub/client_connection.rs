@@ -25,7 +25,7 @@ pub struct ClientConnection {
     /// The socket took no more: the session waits until it does.
     blocked: Cell<bool>,
     dirty: Cell<bool>,
-    /// Nothing is queued any more: the last words are.
+    /// Nothing is queued any more: the closing frames are.
     closed: Cell<bool>,
     broken: Cell<bool>,
     /// How many channels it listens to.
@@ -87,9 +87,9 @@ impl ClientConnection {
         self.outbox.borrow_mut().push_message(frame, policy)
     }
 
-    /// Queues the last words: nothing comes after them. `discard`: what waits before them is not worth
+    /// Queues the closing frames: nothing comes after them. `discard`: what waits before them is not worth
     /// waiting for.
-    pub fn push_last(&self, frames: impl IntoIterator<Item = Bytes>, discard: bool) {
+    pub fn push_closing(&self, frames: impl IntoIterator<Item = Bytes>, discard: bool) {
         let mut outbox = self.outbox.borrow_mut();
         if discard {
             outbox.clear();
@@ -101,7 +101,7 @@ impl ClientConnection {
     }
 
     /// Ends it for the client from this moment on: nothing more is queued, what waits is forgotten but for
-    /// the frame that is half on the wire, and the session is signaled to send the last words.
+    /// the frame that is half on the wire, and the session is signaled to send the closing frames.
     pub fn cut_off(&self, code: CloseCode) {
         self.outbox.borrow_mut().clear();
         self.closed.set(true);

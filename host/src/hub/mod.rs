@@ -69,7 +69,7 @@ enum DeliveryState {
         /// It was given who is present, with all changes up to this version.
         presence: u64,
     },
-    /// Nothing any more: the subscription is over, and its session was told.
+    /// Nothing any more: the subscription is over, and its session was signaled.
     Ended,
     /// The same, because the operator ended it: a session that is still subscribing refuses it.
     Revoked,

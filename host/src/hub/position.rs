@@ -1,21 +1,21 @@
-//! How a message stands to what a listener has of the history: pure. Offsets tell within an epoch; which of two
-//! epochs is the newer one, their names do not say.
+//! Whether a message is new to a listener, by its position and what the listener has of the history: pure. Offsets tell within an epoch; which of two
+//! epochs is the newer one, their names do not show.
 
 use crate::backplane::Envelope;
 use crate::protocol::Position;
 
-/// How a message stands to a place in the history up to which a listener has everything.
+/// Where a message stands, seen from the position up to which a listener has everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PositionOrder {
-    /// It comes after it.
+    /// The listener does not have it.
     After,
-    /// It is had already.
+    /// The listener has it already.
     Had,
     /// It is of another epoch, and nothing tells whether of an earlier or a later one.
     Unclear,
 }
 
-/// How a message at `position` stands to `after`. Messages without a position are always new.
+/// Compares a message at `position` with `after`. Messages without a position are always new.
 pub(super) fn compare(position: Option<&Position>, after: Option<&Position>) -> PositionOrder {
     let (Some(position), Some(after)) = (position, after) else {
         return PositionOrder::After;

@@ -193,7 +193,7 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
     assert_eq!(ann.client.waiting_bytes(), 0);
     assert_eq!(ann.client.take_signals().close, Some((codes::KICKED, None)));
     ann.client
-        .push_last([crate::wire::text_frame("{\"payload\":4}")], false);
+        .push_closing([crate::wire::text_frame("{\"payload\":4}")], false);
     ann.client.flush();
     assert_eq!(ann.read_until("\"payload\":4").await, ["4"]);
 }

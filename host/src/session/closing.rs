@@ -1,4 +1,4 @@
-//! The end of a connection on its stream: the last words, and the time that both sides have for them.
+//! The end of a connection on its stream: the closing frames, and the time that both sides have for them.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::protocol::write;
 use crate::wall_clock::now_ms;
 use crate::wire;
 
-/// How long the last words may take to be written.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long the closing frames may take to be written.
+const CLOSING_FRAMES: Duration = Duration::from_secs(5);
 /// How long a client may take to hang up after them.
 const HANG_UP: Duration = Duration::from_secs(2);
 
 /// Queues what the client is sent last.
-pub(super) fn push_last_words(client: &ClientConnection, ending: &Ending) {
+pub(super) fn push_closing_frames(client: &ClientConnection, ending: &Ending) {
     let disconnect = |code, retry_after_ms| wire::text_frame(write::disconnect(now_ms(), code, retry_after_ms));
     match ending {
         Ending::Close { code, retry_after_ms } => {
@@ -25,22 +25,22 @@ pub(super) fn push_last_words(client: &ClientConnection, ending: &Ending) {
                 disconnect(*code, *retry_after_ms),
                 wire::close_frame(code.number, code.reason),
             ];
-            client.push_last(words, *code == codes::SLOW_CONSUMER);
+            client.push_closing(words, *code == codes::SLOW_CONSUMER);
         }
         Ending::BadProtocol(why) => {
             let code = codes::BAD_PROTOCOL;
-            client.push_last([disconnect(code, None), wire::close_frame(code.number, why)], false);
+            client.push_closing([disconnect(code, None), wire::close_frame(code.number, why)], false);
         }
         Ending::Wire(error) => {
-            client.push_last([wire::close_frame(error.close_code(), &error.to_string())], false);
+            client.push_closing([wire::close_frame(error.close_code(), &error.to_string())], false);
         }
-        Ending::Client(code) => client.push_last([wire::close_frame(*code, "")], false),
-        Ending::Gone => client.push_last([], true),
+        Ending::Client(code) => client.push_closing([wire::close_frame(*code, "")], false),
+        Ending::Gone => client.push_closing([], true),
     }
 }
 
 /// Writes what is left, ends the sending side, and waits for the client to do the same: a socket that
-/// is closed with unread bytes would take the last words back (RFC 1122 4.2.2.13).
+/// is closed with unread bytes would take the closing frames back (RFC 1122 4.2.2.13).
 pub(super) async fn hang_up(client: &ClientConnection) {
     let written = async {
         client.flush();
@@ -51,7 +51,7 @@ pub(super) async fn hang_up(client: &ClientConnection) {
             client.unblock();
         }
     };
-    if tokio::time::timeout(LAST_WORDS, written).await.is_err() {
+    if tokio::time::timeout(CLOSING_FRAMES, written).await.is_err() {
         return;
     }
     client.stream.shutdown();

@@ -11,7 +11,7 @@ use tokio::io::Interest as Readiness;
 use tokio::time::Instant;
 
 use super::backlog::{Backlog, Incoming};
-use super::closing::{hang_up, push_last_words};
+use super::closing::{hang_up, push_closing_frames};
 use super::commands;
 use super::context::Context;
 use super::ending::Ending;
@@ -35,7 +35,7 @@ pub struct Session {
     alarm: Option<Instant>,
     backlog: Backlog,
     pending: PendingRequests,
-    /// Subscriptions that were ended while one was being made: their client is told after its ack.
+    /// Subscriptions that were ended while one was being made: their client learns it after the ack.
     ended: Vec<(Channel, CloseCode)>,
     /// What this connection's outbox adds to the node's gauge.
     metered_bytes: usize,
@@ -364,7 +364,7 @@ impl Session {
         let code = ending.code();
         let context = self.context.clone();
         tracing::debug!(session = %context.client.session, tenant = %context.caller.tenant, code, ?ending, "connection ends");
-        // First out of everyone's sight, then the last words: nothing may come after them.
+        // First out of the hub and the registry, then the closing frames: nothing may come after them.
         self.pending.clear();
         context.clear_subscriptions();
         if context.leave_seat() {
@@ -374,7 +374,7 @@ impl Session {
             context.shard.alarms.clear(context.client.id, at);
         }
         context.shard.common.metrics.disconnected(code);
-        push_last_words(&context.client, &ending);
+        push_closing_frames(&context.client, &ending);
         if !matches!(ending, Ending::Gone) {
             Box::pin(hang_up(&context.client)).await;
         }

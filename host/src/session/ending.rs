@@ -3,9 +3,9 @@
 use crate::protocol::codes::{self, CloseCode};
 use crate::wire::WireError;
 
-/// RFC 6455 7.1.5: what is told of a connection that ended without a close frame.
+/// RFC 6455 7.1.5: the code of a connection that ended without a close frame.
 const ABNORMAL: u16 = 1006;
-/// RFC 6455 7.1.5: what is told of a close frame without a code.
+/// RFC 6455 7.1.5: the code of a close frame that has none.
 const NO_STATUS: u16 = 1005;
 
 /// Why a connection ends.
@@ -35,7 +35,7 @@ impl Ending {
         }
     }
 
-    /// The code that plugins and metrics are told.
+    /// The code that plugins and metrics are given.
     pub fn code(&self) -> u16 {
         match self {
             Self::Close { code, .. } => code.number,

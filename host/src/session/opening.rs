@@ -24,7 +24,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// The session on this connection. It has not heard anything yet.
+    /// The session on this connection. It has read nothing yet.
     pub fn into_session(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Box<Session> {
         Session::new(self.into_context(shard, tenant))
     }

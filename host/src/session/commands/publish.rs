@@ -42,7 +42,7 @@ impl PublishCommand {
             PublishDecision::Pass(permit) => permit,
             PublishDecision::Discard => {
                 context.tenant.metrics.discarded.inc();
-                // An id like any other: who is discarded is not told.
+                // An id like any other: a publisher does not learn that its message was discarded.
                 let never_sent = context.shard.common.backplane.message_id();
                 let ack = write::published(&id, now_ms(), channel.as_str(), &never_sent, None, false);
                 return Ok(Outcome::Done(Ok(ack.into())));

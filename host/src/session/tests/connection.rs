@@ -155,6 +155,7 @@ async fn while_a_request_is_pending_the_heartbeat_goes_on_and_nobody_is_called_s
         assert!(written.windows(2).any(|bytes| bytes == [0x89, 0]), "no ping");
         stage.gate.let_through(1);
         assert_eq!(ann.ids().await, [1]);
+        assert_eq!(ann.received.len(), 1, "{:?}", ann.received);
     })
     .await;
 }
