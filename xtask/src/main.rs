@@ -33,7 +33,7 @@ Usage: cargo xtask COMMAND
           --release; a seed replays a run
   dist    what a release holds, static for musl: target/dist/*.tar.gz; --target TARGET for another machine
   spelling  typos in code and documents
-  tidy    the rules about the source that the compiler does not check
+  tidy    the rules about the source that the compiler does not check; --arrows prints which module uses which
 ";
 
 fn main() -> ExitCode {

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 use super::{Backplane, Envelope, HistoryRange, Interest, Presence, PublishOptions, Published, Reply};
 use crate::chain::{Caller, Chain, Defaults, Outcome};
 use crate::config::{ChannelSettings, History};
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::{Channel, Topic};
-use crate::protocol::write::Member;
 
 /// A backplane for two shards, and what each of them is sent.
 pub(super) struct Bench {
@@ -113,8 +113,11 @@ fn text(envelope: &Envelope) -> String {
     match envelope {
         Envelope::Message(publication) => String::from_utf8(publication.data.to_vec()).unwrap(),
         Envelope::Presence(change) => {
-            let joined = change.frame.windows(6).any(|word| word == b"\"join\"");
-            format!("{} {}", if joined { "join" } else { "leave" }, change.member.session)
+            format!(
+                "{} {}",
+                if change.joined { "join" } else { "leave" },
+                change.member.session
+            )
         }
         Envelope::Lost(topic) => format!("lost {topic}"),
     }

@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use envelope::{Envelope, Publication};
+pub use envelope::{EncodedOnce, Envelope, PresenceChange, Publication};
 pub use interest::{Interest, Presence};
 
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 
 /// An answer that may need the network.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;

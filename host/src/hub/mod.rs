@@ -6,6 +6,7 @@
 //! for a message.
 
 mod batch;
+mod encoding;
 mod line;
 mod standing;
 #[cfg(test)]
@@ -20,15 +21,17 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use batch::Batch;
+pub use encoding::message_json;
+use encoding::{message_frame, presence_frame};
 pub use line::{Calls, Line};
 use standing::{Standing, drop_earlier_epochs, standing};
 
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
 use crate::outbox::{Policy, Pushed};
-use crate::protocol::Position;
 use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::names::Topic;
+use crate::protocol::{Codec, Position};
 
 /// Envelopes that are held for one listener at most while its history is read; beyond it the
 /// subscription ends with 4002.
@@ -243,7 +246,7 @@ impl Listener {
             }
             Envelope::Presence(change) => {
                 if *self.line.session != *change.member.session {
-                    self.tell(&change.frame, dirty);
+                    self.tell(presence_frame(change, Codec::Json), dirty);
                 }
                 false
             }
@@ -272,7 +275,10 @@ impl Listener {
             ephemeral: publication.ephemeral,
             news: false,
         };
-        match self.line.push_message(publication.frame().clone(), policy) {
+        match self
+            .line
+            .push_message(message_frame(publication, Codec::Json).clone(), policy)
+        {
             Pushed::Queued => {
                 mark_dirty(&self.line, dirty);
                 return true;

@@ -7,9 +7,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::History;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Channel;
-use crate::protocol::write::Member;
 
 struct Client {
     line: Rc<Line>,

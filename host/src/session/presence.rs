@@ -6,6 +6,7 @@ use super::subscribe::check_presence;
 use crate::chain::Grant;
 use crate::protocol::names::Channel;
 use crate::protocol::{RequestId, write};
+use crate::wall_clock::now_ms;
 
 impl Session {
     pub(super) async fn presence(&mut self, id: &RequestId, channel: &Channel) -> Result<(), Refusal> {
@@ -13,7 +14,7 @@ impl Session {
         check_presence(self.tenant.settings().channel(channel), grant)?;
         let topic = self.topic(channel);
         let members = self.shard.common.backplane.members(&topic).await?;
-        self.send(&write::presence(id, channel.as_str(), &members));
+        self.send(&write::presence(id, now_ms(), channel.as_str(), &members));
         Ok(())
     }
 

@@ -12,9 +12,11 @@ use super::subscription::{Listening, Subscription};
 use crate::backplane::{HistoryPage, HistoryRange, Interest, Presence};
 use crate::chain::Grant;
 use crate::config::ChannelSettings;
+use crate::hub::message_json;
 use crate::protocol::names::{Channel, Topic};
-use crate::protocol::write::{self, Member, Subscribed};
-use crate::protocol::{Position, RequestId, Subscribe, codes};
+use crate::protocol::write::{self, Subscribed};
+use crate::protocol::{Member, Position, RequestId, Subscribe, codes};
+use crate::wall_clock::now_ms;
 
 /// A subscription that is held until its ack is queued.
 pub(super) struct Joined {
@@ -26,7 +28,7 @@ pub(super) struct Joined {
 impl Session {
     pub(super) async fn subscribe(&mut self, id: &RequestId, request: &Subscribe) -> Result<(), Refusal> {
         let joined = self.join(request).await?;
-        self.send(&write::subscribed(id, &joined.payload));
+        self.send(&write::subscribed(id, now_ms(), &joined.payload));
         self.release(&joined);
         Ok(())
     }
@@ -179,7 +181,7 @@ fn payload(
     // Without a history, or the right to it, nothing can be recovered.
     let whole = page.is_some_and(|page| page.whole && grant.history);
     let messages: Option<Vec<Bytes>> = match (&request.since, page) {
-        (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message.json()).collect()),
+        (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message_json(message)).collect()),
         _ => None,
     };
     // What is too much for one answer cannot be sent in one piece: a fresh start is honest, a part is not.

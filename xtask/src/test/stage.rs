@@ -104,9 +104,6 @@ impl Beside {
         self.output.read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);
         io::Write::write_all(&mut io::stdout(), text.as_bytes())?;
-        Ok((
-            text.lines().filter_map(tally::closing).last().unwrap_or_default(),
-            success,
-        ))
+        Ok((text.lines().rev().find_map(tally::closing).unwrap_or_default(), success))
     }
 }

@@ -21,8 +21,8 @@ use super::envelope::PresenceChange;
 use super::{Backplane, Envelope, HistoryPage, HistoryRange, PublishOptions, Published, Reply, Unavailable};
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 use channel::ChannelState;
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.

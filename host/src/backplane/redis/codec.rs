@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::backplane::Publication;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 
 const VERSION: u8 = 1;
 const EPHEMERAL: u8 = 1;

@@ -8,9 +8,10 @@ use super::script::HISTORY;
 use super::{Inner, codec};
 use crate::backplane::{HistoryPage, HistoryRange, Publication, Unavailable};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::{Member, now_ms};
+use crate::wall_clock::now_ms;
 
 /// The largest number that Lua counts to one by one.
 const COUNTABLE: u64 = 1 << 53;

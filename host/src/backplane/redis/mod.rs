@@ -46,8 +46,8 @@ use super::{Backplane, Envelope, HistoryPage, HistoryRange, PublishOptions, Publ
 use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
 use crate::observe::BackplaneMetrics;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 use desk::Desk;
 use ear::Queue;
 use feeds::{Feeds, Joined};

@@ -14,7 +14,7 @@ use crate::backplane::redis::script::PUBLISH;
 use crate::backplane::{Interest, Nodes, Publication};
 use crate::observe::Metrics;
 use crate::protocol::Position;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// A node of two shards.
 async fn node(server: &Server) -> Bench {

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::{Answer, Cluster, Full, Guest, Turned};
 use crate::backplane::redis::{Call, Script, Servers};
 use crate::config::Limits;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// For how long a place is good that nobody renews.
 const PLACE: Duration = Duration::from_secs(30);
