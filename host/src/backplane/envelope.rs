@@ -86,18 +86,21 @@ pub struct PresenceChange {
     pub member: Member,
     /// Whether the member came; else it left.
     pub joined: bool,
+    /// Where it stands among the changes of its topic: above all before it.
+    pub version: u64,
     /// Filled by the hub.
     pub encoded: EncodedOnce,
 }
 
 impl PresenceChange {
     /// A change that happens now.
-    pub fn new(topic: Topic, member: Member, joined: bool) -> Self {
+    pub fn new(topic: Topic, member: Member, joined: bool, version: u64) -> Self {
         Self {
             topic,
             ts: now_ms(),
             member,
             joined,
+            version,
             encoded: EncodedOnce::default(),
         }
     }

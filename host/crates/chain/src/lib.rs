@@ -6,6 +6,7 @@
 //! here, by the operator's [`OnFault`], and nowhere else.
 
 mod caller;
+mod handshake;
 mod hook;
 mod memo;
 mod permit;
@@ -19,7 +20,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-pub use caller::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, AttributeLimit, Caller, Handshake};
+pub use caller::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, AttributeLimit, Caller};
+pub use handshake::{Handshake, Headers, Upgrade};
 pub use hook::{
     Answer, ConnectVerdict, Denial, Fault, Grant, Hook, HookKind, Hooks, Identity, OnFault, Penalty, PublishVerdict,
     SubscribeVerdict,
@@ -271,8 +273,12 @@ fn ask_publish(
         return Ok(remembered(verdict, tags));
     }
     let answer = link.hook.publish(caller, place.channel, data).and_then(|answer| {
-        let checked = votes::check_replaced(answer, message_bytes);
-        checked.inspect_err(|fault| link.hook.disown(HookKind::Publish, fault))
+        let PublishVerdict::Replace(data) = &answer.verdict else {
+            return Ok(answer);
+        };
+        let checked = votes::check_replaced(data, message_bytes);
+        link.hook.judged(HookKind::Publish, checked.as_ref().copied());
+        checked.map(|()| answer)
     });
     match answer {
         Ok(answer) => {

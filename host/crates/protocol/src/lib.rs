@@ -3,6 +3,7 @@
 
 pub mod codes;
 mod fields;
+mod json;
 mod member;
 pub mod names;
 mod object;
@@ -13,6 +14,7 @@ mod tests;
 mod whole;
 pub mod write;
 
+pub use json::Json;
 pub use member::Member;
 pub use read::{Refused, read};
 pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};

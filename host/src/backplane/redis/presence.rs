@@ -66,11 +66,7 @@ impl Inner {
                 .arg(mark(*tell, &channel))
                 .arg(KEPT.as_millis().to_string());
             self.servers.call(&note).await?;
-            let push = if *tell {
-                codec::presence(member, true)
-            } else {
-                String::new()
-            };
+            let push = if *tell { codec::presence(member) } else { String::new() };
             let value = codec::member_value(&self.instance, member);
             ENTER
                 .call([names.members(topic)])
