@@ -195,6 +195,7 @@ impl Session {
             None => false,
             Some(Incoming::Ends(_)) => self.pending.is_empty(),
             Some(next) => {
+                // The backplane accepts publishes in the order of the calls.
                 let beside = next.is_publish() && self.pending.has_room();
                 !self.context.client.is_backed_up() && (self.pending.is_empty() || beside)
             }

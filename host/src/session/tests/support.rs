@@ -370,8 +370,8 @@ impl Backplane for Gated {
         self.inner.topics()
     }
 
-    fn is_up(&self) -> bool {
-        true
+    fn hindrance(&self) -> Option<String> {
+        None
     }
 
     fn close(&self) -> Reply<'_, ()> {
