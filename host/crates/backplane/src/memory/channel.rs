@@ -7,8 +7,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use tokio::time::Instant;
 
-use super::keys::Keys;
-use super::pending::Pending;
+use super::keys::IdempotencyKeys;
+use super::pending::PendingChange;
 use crate::{HistoryPage, HistoryRange, Publication, PublishOptions, Published};
 use chain::Message;
 use config::ChannelSettings;
@@ -23,12 +23,12 @@ pub(super) struct ChannelState {
     ring: VecDeque<(Instant, Arc<Publication>)>,
     /// A channel that had a history keeps its epoch this long after it was last used.
     kept_until: Option<Instant>,
-    keys: Keys,
+    keys: IdempotencyKeys,
     /// Subscribers on each shard.
     joins: Vec<u32>,
     members: IndexMap<Arc<str>, Member, foldhash::fast::RandomState>,
     /// What waits for room, in the channel's order.
-    pub pending: VecDeque<Pending>,
+    pub pending: VecDeque<PendingChange>,
 }
 
 impl ChannelState {
@@ -39,7 +39,7 @@ impl ChannelState {
             offset: 0,
             ring: VecDeque::new(),
             kept_until: None,
-            keys: Keys::default(),
+            keys: IdempotencyKeys::default(),
             joins: vec![0; shards],
             members: IndexMap::default(),
             pending: VecDeque::new(),

@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::channel::ChannelState;
-use super::pending::Pending;
+use super::pending::PendingChange;
 use super::room::send;
 use super::state::{INBOX_WAIT, MemoryBackplane, PENDING_BYTES};
-use super::waiting::{Entering, Waiting};
+use super::waiting::{PendingEntry, PendingReply};
 use crate::{
     Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply, Unavailable,
 };
@@ -40,7 +40,7 @@ impl Backplane for MemoryBackplane {
             return Box::pin(ready(Err(Unavailable(why))));
         };
         let (answer, reply) = oneshot::channel();
-        channel.pending.push_back(Pending::Publish {
+        channel.pending.push_back(PendingChange::Publish {
             message,
             options,
             reply: answer,
@@ -49,7 +49,7 @@ impl Backplane for MemoryBackplane {
         drop(channels);
         let until = Instant::now() + INBOX_WAIT;
         Box::pin(async move {
-            let waiting = Waiting {
+            let waiting = PendingReply {
                 backplane: &self,
                 topic: &topic,
                 reply,
@@ -107,18 +107,18 @@ impl Backplane for MemoryBackplane {
             return Box::pin(ready(Ok(())));
         }
         let (answer, reply) = oneshot::channel();
-        channel.pending.push_back(Pending::Join {
+        channel.pending.push_back(PendingChange::Join {
             member: member.clone(),
             reply: answer,
         });
         drop(channels);
-        let waiting = Waiting {
+        let waiting = PendingReply {
             backplane: self,
             topic,
             reply,
             until: Instant::now() + INBOX_WAIT,
         };
-        let entering = Entering {
+        let entering = PendingEntry {
             backplane: self,
             topic,
             settings,

@@ -11,13 +11,13 @@ use crate::Published;
 const KEYS: usize = 65_536;
 
 #[derive(Default)]
-pub(super) struct Keys {
+pub(super) struct IdempotencyKeys {
     published: HashMap<Box<str>, Published, RandomState>,
     /// In the order of their coming, which is the order of their ending unless a reload changed the window.
     ends: VecDeque<(Instant, Box<str>)>,
 }
 
-impl Keys {
+impl IdempotencyKeys {
     /// Forgets keys whose window is over.
     pub fn expire(&mut self, now: Instant) {
         while self.ends.front().is_some_and(|(end, _)| *end <= now) || self.ends.len() > KEYS {

@@ -13,7 +13,7 @@ use protocol::Member;
 use protocol::names::Topic;
 
 /// What a channel accepts when the shards that want it have room.
-pub(super) enum Pending {
+pub(super) enum PendingChange {
     Publish {
         message: Message,
         options: PublishOptions,
@@ -29,7 +29,7 @@ pub(super) enum Pending {
     Leave(Arc<PresenceChange>),
 }
 
-impl Pending {
+impl PendingChange {
     /// Whether nobody waits for it any more.
     pub fn is_given_up(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Room in the shards' inboxes: who has it now, and what waits for it.
+//! InboxRoom in the shards' inboxes: who has it now, and what waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,18 +8,18 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use super::channel::ChannelState;
-use super::pending::Pending;
-use super::state::{Channels, MemoryBackplane};
+use super::pending::PendingChange;
+use super::state::{ChannelMap, MemoryBackplane};
 use crate::{Envelope, PresenceChange, PublishOptions, Published};
 use chain::Message;
 use config::ChannelSettings;
 use protocol::Member;
 use protocol::names::Topic;
 
-/// Room for one envelope in each of some inboxes.
-pub(super) type Room<'a> = Vec<mpsc::Permit<'a, Envelope>>;
+/// InboxRoom for one envelope in each of some inboxes.
+pub(super) type InboxRoom<'a> = Vec<mpsc::Permit<'a, Envelope>>;
 
-pub(super) fn send(room: Room<'_>, envelope: &Envelope) {
+pub(super) fn send(room: InboxRoom<'_>, envelope: &Envelope) {
     for permit in room {
         permit.send(envelope.clone());
     }
@@ -46,7 +46,7 @@ impl MemoryBackplane {
     }
 
     /// Accepts what waits in a channel, as far as there is room.
-    pub(super) fn accept_pending(&self, channels: &mut Channels, topic: &Topic) {
+    pub(super) fn accept_pending(&self, channels: &mut ChannelMap, topic: &Topic) {
         let Some(channel) = channels.get_mut(topic) else { return };
         while let Some(pending) = channel.pending.pop_front() {
             if pending.is_given_up() {
@@ -61,7 +61,7 @@ impl MemoryBackplane {
                 }
             };
             match pending {
-                Pending::Publish {
+                PendingChange::Publish {
                     message,
                     options,
                     reply,
@@ -71,13 +71,13 @@ impl MemoryBackplane {
                     let published = first.unwrap_or_else(|| self.accept(channel, message, &options, room));
                     let _gone = reply.send(published);
                 }
-                Pending::Join { member, reply } => {
+                PendingChange::Join { member, reply } => {
                     if channel.enter(&member) {
                         send(room, &Envelope::Presence(self.change(topic, &member, true)));
                     }
                     let _gone = reply.send(());
                 }
-                Pending::Leave(change) => send(room, &Envelope::Presence(change)),
+                PendingChange::Leave(change) => send(room, &Envelope::Presence(change)),
             }
         }
     }
@@ -89,8 +89,8 @@ impl MemoryBackplane {
         }
     }
 
-    /// Room in every shard that wants the channel's envelopes, or a shard that has none.
-    fn room(&self, channel: &ChannelState) -> Result<Room<'_>, usize> {
+    /// InboxRoom in every shard that wants the channel's envelopes, or a shard that has none.
+    fn room(&self, channel: &ChannelState) -> Result<InboxRoom<'_>, usize> {
         let mut room = Vec::with_capacity(self.inboxes.len());
         for shard in channel.interested() {
             match self.inboxes[shard].try_reserve() {
@@ -104,7 +104,7 @@ impl MemoryBackplane {
 
     /// The same for what comes now: it goes behind what waits in the channel, and the channel behind those that wait for
     /// its shards. Without room the channel waits.
-    pub(super) fn room_or_wait(&self, topic: &Topic, channel: &ChannelState) -> Option<Room<'_>> {
+    pub(super) fn room_or_wait(&self, topic: &Topic, channel: &ChannelState) -> Option<InboxRoom<'_>> {
         if !channel.pending.is_empty() {
             return None;
         }
@@ -124,7 +124,7 @@ impl MemoryBackplane {
         channel: &mut ChannelState,
         message: Message,
         options: &PublishOptions,
-        room: Room<'_>,
+        room: InboxRoom<'_>,
     ) -> Published {
         let publication = channel.accept(self.unique(), message, options, Instant::now());
         let published = Published {
@@ -155,7 +155,7 @@ impl MemoryBackplane {
         match self.room_or_wait(topic, channel) {
             Some(room) => send(room, &Envelope::Presence(change)),
             // A leave comes from a drop, which cannot wait.
-            None => channel.pending.push_back(Pending::Leave(change)),
+            None => channel.pending.push_back(PendingChange::Leave(change)),
         }
     }
 }

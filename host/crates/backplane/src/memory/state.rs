@@ -27,11 +27,11 @@ pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Locks over all channels: enough that shards seldom meet.
 const STRIPES: usize = 64;
 
-pub(super) type Channels = HashMap<Topic, ChannelState, RandomState>;
+pub(super) type ChannelMap = HashMap<Topic, ChannelState, RandomState>;
 
 /// The memory backplane.
 pub struct MemoryBackplane {
-    pub(super) stripes: Vec<Mutex<Channels>>,
+    pub(super) stripes: Vec<Mutex<ChannelMap>>,
     pub(super) hasher: RandomState,
     pub(super) inboxes: Vec<mpsc::Sender<Envelope>>,
     /// The channels that wait for room, by shard.
@@ -74,12 +74,12 @@ impl MemoryBackplane {
         }
     }
 
-    pub(super) fn channels(&self, topic: &Topic) -> MutexGuard<'_, Channels> {
+    pub(super) fn channels(&self, topic: &Topic) -> MutexGuard<'_, ChannelMap> {
         let stripe = usize::try_from(self.hasher.hash_one(topic) % STRIPES as u64).expect("below STRIPES");
         self.stripes[stripe].lock()
     }
 
-    pub(super) fn channel<'a>(&self, channels: &'a mut Channels, topic: &Topic) -> &'a mut ChannelState {
+    pub(super) fn channel<'a>(&self, channels: &'a mut ChannelMap, topic: &Topic) -> &'a mut ChannelState {
         if !channels.contains_key(topic) {
             let epoch = self.unique();
             channels.insert(topic.clone(), ChannelState::new(epoch, self.inboxes.len()));

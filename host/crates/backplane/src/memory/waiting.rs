@@ -10,14 +10,14 @@ use protocol::Member;
 use protocol::names::Topic;
 
 /// Waits for what is pending in a channel. Dropped, it is given up.
-pub(super) struct Waiting<'a, T> {
+pub(super) struct PendingReply<'a, T> {
     pub(super) backplane: &'a MemoryBackplane,
     pub(super) topic: &'a Topic,
     pub(super) reply: oneshot::Receiver<T>,
     pub(super) until: Instant,
 }
 
-impl<T> Waiting<'_, T> {
+impl<T> PendingReply<'_, T> {
     pub(super) async fn reply(mut self) -> Result<T, Unavailable> {
         match tokio::time::timeout_at(self.until, &mut self.reply).await {
             Ok(Ok(reply)) => Ok(reply),
@@ -26,7 +26,7 @@ impl<T> Waiting<'_, T> {
     }
 }
 
-impl<T> Drop for Waiting<'_, T> {
+impl<T> Drop for PendingReply<'_, T> {
     fn drop(&mut self) {
         if !self.reply.is_terminated() {
             self.reply.close();
@@ -36,14 +36,14 @@ impl<T> Drop for Waiting<'_, T> {
 }
 
 /// An entry that was not answered: dropped, it is taken back.
-pub(super) struct Entering<'a> {
+pub(super) struct PendingEntry<'a> {
     pub(super) backplane: &'a MemoryBackplane,
     pub(super) topic: &'a Topic,
     pub(super) settings: &'a ChannelSettings,
     pub(super) member: &'a Member,
 }
 
-impl Drop for Entering<'_> {
+impl Drop for PendingEntry<'_> {
     fn drop(&mut self) {
         self.backplane.remove_member(self.topic, self.settings, self.member);
     }
