@@ -21,7 +21,6 @@ pub struct ClientSettings {
 /// What stands behind the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopologyKind {
-    /// One server.
     Single,
     /// Sentinels that know a master by this name.
     Sentinel {
