@@ -1,8 +1,15 @@
 //! What travels between nodes: orders and reports, as JSON. A field may be added if it has a default; what
 //! there is keeps its meaning, because nodes of two versions meet during an upgrade.
 
+use std::time::Instant;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::registry::{BanChange, BanOrder, OrderStamp};
+
+/// Longest page of a list.
+pub const PAGE_ENTRIES: usize = 1000;
 
 /// What every node is to do or to tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,9 +50,12 @@ pub enum Order {
         user: String,
         /// How long.
         seconds: u64,
-        /// Leave a ban that is longer as it is: the word of a plugin, not of the operator.
+        /// Leave a ban that is longer as it is: a plugin's order, not the operator's.
         #[serde(default)]
         at_least: bool,
+        /// Which of two orders is the later one. A bus adds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stamp: Option<OrderStamp>,
     },
     /// Refuse a user no longer.
     Unban {
@@ -53,6 +63,9 @@ pub enum Order {
         tenant: String,
         /// Who.
         user: String,
+        /// Which of two orders is the later one. A bus adds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stamp: Option<OrderStamp>,
     },
     /// Tell the channels that somebody listens to, in the order of their names.
     Channels {
@@ -81,6 +94,24 @@ pub enum Order {
         /// Which tenant.
         tenant: String,
     },
+}
+
+impl From<&BanOrder> for Order {
+    fn from(ban: &BanOrder) -> Self {
+        let (tenant, user) = (ban.tenant.to_string(), ban.user.to_string());
+        let stamp = Some(ban.stamp.clone());
+        if ban.change == BanChange::Lift {
+            return Self::Unban { tenant, user, stamp };
+        }
+        Self::Ban {
+            tenant,
+            user,
+            // What is begun counts as a whole second.
+            seconds: ban.left(Instant::now()).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+            at_least: matches!(ban.change, BanChange::Extend(_)),
+            stamp,
+        }
+    }
 }
 
 /// What one node answers to an order.

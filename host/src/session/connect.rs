@@ -9,7 +9,7 @@ use super::{Ending, Session};
 use crate::chain::{Handshake, Identity};
 use crate::protocol::write::{self, Welcome};
 use crate::protocol::{Connect, RequestId, codes};
-use crate::registry::Guest;
+use crate::registry::AdmissionRequest;
 
 impl Session {
     pub(super) async fn connect(&mut self, id: &RequestId, request: Connect) -> Option<Ending> {
@@ -60,14 +60,14 @@ impl Session {
         let handshake = Arc::new(handshake);
         let identity = self.tenant.chain().connect(&handshake, &self.caller)?;
         check_expiry(&identity)?;
-        let guest = Guest {
+        let request = AdmissionRequest {
             tenant: self.caller.tenant.clone(),
             user: identity.user.clone(),
             session: self.caller.session.clone(),
             transport: "websocket",
         };
         let tenant = self.tenant.settings();
-        let seat = self.shard.common.registry.admit(guest, &tenant.limits).await?;
+        let seat = self.shard.common.registry.admit(request, &tenant.limits).await?;
         self.seat = Some(Seated::new(seat, self.tenant.clone()));
         self.shard.seat(self.line.id, identity.user.clone());
         // A ban from now on finds the line; one that came while the place was taken did not.

@@ -2,16 +2,15 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Ending, Session};
 use crate::backplane::Unavailable;
 use crate::chain::{Denied, Penalty};
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 use crate::protocol::codes::{self, ErrorCode};
 use crate::protocol::write::ErrorReply;
-use crate::registry::Turned;
-use crate::shard::{Banned, Control, Whom};
+use crate::registry::{AdmissionError, BanOrder};
+use crate::shard::{Control, Whom};
 
 /// A refused request.
 #[derive(Debug)]
@@ -81,8 +80,8 @@ impl From<Denied> for Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
-        static LOG: Seldom = Seldom::new();
-        if let Some(others) = LOG.now() {
+        static LOG: LogThrottle = LogThrottle::new();
+        if let Some(others) = LOG.allow() {
             tracing::warn!(%unavailable, others, "a request was refused");
         }
         Self::new(
@@ -92,11 +91,11 @@ impl From<Unavailable> for Refusal {
     }
 }
 
-impl From<Turned> for Refusal {
-    fn from(turned: Turned) -> Self {
-        match turned {
-            Turned::Full(full) => Self::new(codes::LIMIT_EXCEEDED, full.to_string()),
-            Turned::Banned(left) => {
+impl From<AdmissionError> for Refusal {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Limit(limit) => Self::new(codes::LIMIT_EXCEEDED, limit.to_string()),
+            AdmissionError::Banned(left) => {
                 let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
                 Self::retry_after(codes::USER_BANNED, "this user is refused for now", left)
             }
@@ -117,9 +116,9 @@ impl Session {
                 if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
                     let tenant = &self.caller.tenant;
                     tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
-                    self.shard.common.registry.ban(tenant, &user, length);
+                    let order = self.shard.common.registry.ban(tenant, &user, length);
                     self.kick_everywhere(&user);
-                    self.tell_other_nodes(user, length);
+                    self.send_to_other_nodes(order);
                 }
                 Some(Ending::close(codes::BANNED))
             }
@@ -142,17 +141,12 @@ impl Session {
         }
     }
 
-    fn tell_other_nodes(&self, user: Arc<str>, length: Duration) {
-        let Some(banned) = &self.shard.common.banned else {
+    fn send_to_other_nodes(&self, order: BanOrder) {
+        let Some(bans) = &self.shard.common.bans else {
             return;
         };
-        let ban = Banned {
-            tenant: self.caller.tenant.clone(),
-            user,
-            length,
-        };
-        if banned.try_send(ban).is_err() {
-            tracing::warn!("bans come too fast to end the users' connections to other nodes; new ones are refused");
+        if bans.try_send(order).is_err() {
+            tracing::error!("a plugin's ban holds on this node only: too many wait for the other nodes to be told");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::ear::{Heard, Queue};
 use super::feed::Next;
 use crate::backplane::Envelope;
 use crate::backplane::envelope::PresenceChange;
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 
 /// Messages taken from the queue at once.
 const TURN: usize = 256;
@@ -54,8 +54,8 @@ async fn take(inner: &Arc<Inner>, heard: Heard, shards: &mut Vec<usize>) {
             Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined)))
         }
         None => {
-            static LOG: Seldom = Seldom::new();
-            if let Some(others) = LOG.now() {
+            static LOG: LogThrottle = LogThrottle::new();
+            if let Some(others) = LOG.allow() {
                 let why = "a message in Redis cannot be read: is a newer version running beside this one?";
                 tracing::warn!(%topic, others, "{why}");
             }

@@ -43,6 +43,7 @@ impl Endpoint for Ban {
             user: call.path.user.0,
             seconds: call.body.seconds.0,
             at_least: false,
+            stamp: None,
         };
         nodes::have_done(&api, order).await
     }
@@ -63,6 +64,7 @@ impl Endpoint for Unban {
         let order = Order::Unban {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,
+            stamp: None,
         };
         nodes::have_done(&api, order).await
     }
