@@ -22,7 +22,7 @@ pub fn plugins(workspace: &Workspace) -> Result<()> {
         "no packages under {}/plugins",
         workspace.root.display()
     );
-    add_target()?;
+    add_target(PLUGIN_TARGET)?;
     shell::run(
         workspace
             .cargo()
@@ -49,17 +49,17 @@ pub fn plugins(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Adds the plugins' target if the toolchain lacks it. Without rustup (a distribution's toolchain) the build itself
-/// tells what is missing.
-pub fn add_target() -> Result<()> {
+/// Adds a target if the toolchain lacks it. Without rustup (a distribution's toolchain) the build itself tells what is
+/// missing.
+pub fn add_target(target: &str) -> Result<()> {
     let Ok(listed) = Command::new("rustup").args(["target", "list", "--installed"]).output() else {
         return Ok(());
     };
     if String::from_utf8_lossy(&listed.stdout)
         .lines()
-        .any(|line| line.trim() == PLUGIN_TARGET)
+        .any(|line| line.trim() == target)
     {
         return Ok(());
     }
-    shell::run(Command::new("rustup").args(["target", "add", PLUGIN_TARGET]))
+    shell::run(Command::new("rustup").args(["target", "add", target]))
 }

@@ -5,8 +5,11 @@ mod build;
 mod chaos;
 mod cluster;
 mod demo;
+mod dist;
 mod needs;
+mod python;
 mod shell;
+mod spelling;
 mod test;
 mod tidy;
 mod workspace;
@@ -28,6 +31,8 @@ Usage: cargo xtask COMMAND
           the nodes alone, --quick for a rough look
   chaos   random clients and faults on three brokers: --minutes N --seed S --topology single|sentinel|cluster
           --release; a seed replays a run
+  dist    what a release holds, static for musl: target/dist/*.tar.gz; --target TARGET for another machine
+  spelling  typos in code and documents
   tidy    the rules about the source that the compiler does not check
 ";
 
@@ -40,6 +45,8 @@ fn main() -> ExitCode {
         ["chaos", ref words @ ..] => Workspace::find().and_then(|workspace| chaos::run(&workspace, words)),
         ["test"] => Workspace::find().and_then(|workspace| test::run(&workspace)),
         ["bench", ref words @ ..] => Workspace::find().and_then(|workspace| bench::run(&workspace, words)),
+        ["dist", ref words @ ..] => Workspace::find().and_then(|workspace| dist::run(&workspace, words)),
+        ["spelling"] => Workspace::find().and_then(|workspace| spelling::run(&workspace)),
         ["tidy"] => Workspace::find().and_then(|workspace| tidy::run(&workspace)),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

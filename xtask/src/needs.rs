@@ -37,6 +37,19 @@ pub const REDIS: Need = Need {
     program: "redis-server",
     packages: &["redis-server"],
 };
+pub const PYTHON: Need = Need {
+    program: "python3",
+    packages: &["python3"],
+};
+/// A module rather than a program: Debian packs it apart from Python itself.
+pub const PYTHON_VENV: Need = Need {
+    program: "python3 -m venv",
+    packages: &["python3-venv"],
+};
+pub const MUSL: Need = Need {
+    program: "musl-gcc",
+    packages: &["musl-tools"],
+};
 pub const REDIS_BENCHMARK: Need = Need {
     program: "redis-benchmark",
     packages: &["redis-tools"],
@@ -48,7 +61,7 @@ pub const TASKSET: Need = Need {
 
 /// Makes sure that every program is there.
 pub fn ensure(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Need> = needs.iter().filter(|need| !on_path(need.program)).collect();
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -68,13 +81,26 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
             .args(["install", "-y", "--no-install-recommends"])
             .args(&packages),
     )?;
-    match missing.iter().find(|need| !on_path(need.program)) {
+    match missing.iter().find(|need| !need.is_there()) {
         Some(need) => bail!(
             "installed {} and still found no {}",
             need.packages.join(" "),
             need.program
         ),
         None => Ok(()),
+    }
+}
+
+// === impl Need ===
+
+impl Need {
+    fn is_there(&self) -> bool {
+        if self.program == PYTHON_VENV.program {
+            // `venv` itself is there without the package; what it brings pip with is not.
+            let import = Command::new("python3").args(["-c", "import ensurepip"]).output();
+            return import.is_ok_and(|import| import.status.success());
+        }
+        on_path(self.program)
     }
 }
 

@@ -9,13 +9,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::{PLUGIN_TARGET, Workspace};
-use crate::{build, needs, shell, tidy};
+use crate::{build, needs, shell, spelling, tidy};
 use tally::Tally;
 
 type Step = fn(&Workspace) -> Result<Tally>;
 
-const STEPS: [(&str, Step); 9] = [
+const STEPS: [(&str, Step); 10] = [
     ("programs", programs),
+    ("spelling", spelling),
     ("formatting", formatting),
     ("clippy", clippy),
     ("documentation", documentation),
@@ -58,8 +59,15 @@ fn programs(_: &Workspace) -> Result<Tally> {
         needs::CHROMIUM,
         needs::NODE,
         needs::NPM,
+        needs::PYTHON,
+        needs::PYTHON_VENV,
         needs::REDIS,
     ])?;
+    Ok(Tally::ONE)
+}
+
+fn spelling(workspace: &Workspace) -> Result<Tally> {
+    spelling::run(workspace)?;
     Ok(Tally::ONE)
 }
 
@@ -81,7 +89,7 @@ fn clippy(workspace: &Workspace) -> Result<Tally> {
             .args(["clippy", "--workspace", "--all-targets"])
             .args(deny),
     )?;
-    build::add_target()?;
+    build::add_target(PLUGIN_TARGET)?;
     let mut components = workspace.cargo();
     components
         .args(["clippy", "--release", "--target", PLUGIN_TARGET])

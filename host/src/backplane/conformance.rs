@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
-use super::{Answer, Backplane, Envelope, Interest, Manner, Presence, Published, Query};
+use super::{Backplane, Envelope, HistoryRange, Interest, Presence, PublishOptions, Published, Reply};
 use crate::chain::{Caller, Chain, Defaults, Outcome};
 use crate::config::{ChannelSettings, History};
 use crate::protocol::Position;
@@ -48,12 +48,12 @@ pub(super) fn member(session: &str) -> Member {
 
 impl Bench {
     /// Publishes as the chain would let it.
-    pub async fn publish(&self, topic: &Topic, data: &str, manner: Manner) -> Published {
-        self.ask(topic, data, manner).await.unwrap()
+    pub async fn publish(&self, topic: &Topic, data: &str, options: PublishOptions) -> Published {
+        self.ask(topic, data, options).await.unwrap()
     }
 
     /// The same, for who waits in another way.
-    pub fn ask(&self, topic: &Topic, data: &str, manner: Manner) -> Answer<'static, Published> {
+    pub fn ask(&self, topic: &Topic, data: &str, options: PublishOptions) -> Reply<'static, Published> {
         let defaults = Defaults {
             anonymous: true,
             allow: true,
@@ -65,7 +65,7 @@ impl Bench {
         let Ok(Outcome::Pass(permit)) = chain.publish(&Arc::new(caller), &topic.channel, data, true) else {
             panic!("an open chain passes everything");
         };
-        self.backplane.clone().publish(permit, manner)
+        self.backplane.clone().publish(permit, options)
     }
 
     /// What shard `index` was sent so far, as text: the data of messages, `join`s and `leave`s.
@@ -76,7 +76,7 @@ impl Bench {
         let seat = Interest::join(&self.backplane, &barrier, &settings, index)
             .await
             .unwrap();
-        self.publish(&barrier, "barrier", manner(&settings)).await;
+        self.publish(&barrier, "barrier", options(&settings)).await;
         let mut received = Vec::new();
         loop {
             let envelope = self.next(index).await;
@@ -102,8 +102,8 @@ impl Bench {
             .collect()
     }
 
-    async fn history(&self, topic: &Topic, settings: &ChannelSettings, query: Query) -> (u64, Vec<u64>, bool) {
-        let page = self.backplane.history(topic, settings, query).await.unwrap();
+    async fn history(&self, topic: &Topic, settings: &ChannelSettings, range: HistoryRange) -> (u64, Vec<u64>, bool) {
+        let page = self.backplane.history(topic, settings, range).await.unwrap();
         let offsets = page.messages.iter().map(|m| m.position.as_ref().unwrap().offset);
         (page.newest.offset, offsets.collect(), page.whole)
     }
@@ -120,8 +120,8 @@ fn text(envelope: &Envelope) -> String {
     }
 }
 
-pub(super) fn manner(settings: &Arc<ChannelSettings>) -> Manner {
-    Manner {
+pub(super) fn options(settings: &Arc<ChannelSettings>) -> PublishOptions {
+    PublishOptions {
         from: None,
         key: None,
         ephemeral: false,
@@ -147,15 +147,15 @@ pub(super) async fn suite(mut bench: Bench) {
 
 async fn a_shard_is_reached_between_join_and_leave(bench: &mut Bench) {
     let (topic, settings) = (topic("join"), Arc::default());
-    bench.publish(&topic, "0", manner(&settings)).await;
+    bench.publish(&topic, "0", options(&settings)).await;
     let first = Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap();
     let second = Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap();
-    bench.publish(&topic, "1", manner(&settings)).await;
+    bench.publish(&topic, "1", options(&settings)).await;
     drop(first);
-    bench.publish(&topic, "2", manner(&settings)).await;
+    bench.publish(&topic, "2", options(&settings)).await;
     assert_eq!(bench.received(1).await, ["1", "2"]);
     drop(second);
-    bench.publish(&topic, "3", manner(&settings)).await;
+    bench.publish(&topic, "3", options(&settings)).await;
     assert!(bench.received(1).await.is_empty(), "nobody is there any more");
     assert!(bench.received(0).await.is_empty(), "nobody joined there");
 }
@@ -168,7 +168,7 @@ async fn offsets_count_up_by_one_and_order_is_the_same_everywhere(bench: &mut Be
     ];
     let mut positions = Vec::new();
     for n in 1..=5 {
-        let published = bench.publish(&topic, &n.to_string(), manner(&settings)).await;
+        let published = bench.publish(&topic, &n.to_string(), options(&settings)).await;
         positions.push(published.position.unwrap());
     }
     assert_eq!(positions.iter().map(|p| p.offset).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
@@ -182,7 +182,7 @@ pub(super) async fn what_is_said_in_one_breath_keeps_its_order(bench: &mut Bench
     let (topic, settings) = (topic("breath"), with_history(500));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     let said: Vec<_> = (1..=300).map(|n| n.to_string()).collect();
-    let mut asked: Vec<_> = said.iter().map(|n| bench.ask(&topic, n, manner(&settings))).collect();
+    let mut asked: Vec<_> = said.iter().map(|n| bench.ask(&topic, n, options(&settings))).collect();
     // Turns are decided when they are first asked for, whoever waits first.
     let early: Vec<_> = asked.iter_mut().map(|answer| answer.as_mut().now_or_never()).collect();
     let late = asked.into_iter().zip(early).rev().map(|(answer, early)| {
@@ -215,10 +215,10 @@ async fn tenants_do_not_meet(bench: &mut Bench) {
         ..ours.clone()
     };
     let _seat = Interest::join(&bench.backplane, &ours, &settings, 0).await.unwrap();
-    bench.publish(&theirs, "secret", manner(&settings)).await;
+    bench.publish(&theirs, "secret", options(&settings)).await;
     assert!(bench.received(0).await.is_empty());
     assert_eq!(
-        bench.history(&ours, &settings, Query::default()).await,
+        bench.history(&ours, &settings, HistoryRange::default()).await,
         (0, vec![], true)
     );
 }
@@ -227,28 +227,28 @@ async fn history_keeps_the_newest(bench: &mut Bench) {
     let (topic, settings) = (topic("history"), with_history(3));
     let empty = bench
         .backplane
-        .history(&topic, &settings, Query::default())
+        .history(&topic, &settings, HistoryRange::default())
         .await
         .unwrap();
     assert_eq!((empty.newest.offset, empty.newest.epoch.is_empty()), (0, false));
     for n in 1..=5 {
         let at = bench
-            .publish(&topic, &n.to_string(), manner(&settings))
+            .publish(&topic, &n.to_string(), options(&settings))
             .await
             .position
             .unwrap();
         assert_eq!(at.epoch, empty.newest.epoch, "an empty channel keeps the epoch it told");
     }
     assert_eq!(
-        bench.history(&topic, &settings, Query::default()).await,
+        bench.history(&topic, &settings, HistoryRange::default()).await,
         (5, vec![3, 4, 5], true)
     );
-    let limited = Query {
+    let limited = HistoryRange {
         limit: Some(2),
-        ..Query::default()
+        ..HistoryRange::default()
     };
     assert_eq!(bench.history(&topic, &settings, limited.clone()).await.1, [3, 4]);
-    let reversed = Query {
+    let reversed = HistoryRange {
         reverse: true,
         ..limited
     };
@@ -259,15 +259,15 @@ async fn recovery_is_whole_or_says_so(bench: &mut Bench) {
     let (topic, settings) = (topic("recovery"), with_history(3));
     let mut epoch = None;
     for n in 1..=5 {
-        let published = bench.publish(&topic, &n.to_string(), manner(&settings)).await;
+        let published = bench.publish(&topic, &n.to_string(), options(&settings)).await;
         epoch = published.position.map(|position| position.epoch);
     }
-    let since = |offset| Query {
+    let since = |offset| HistoryRange {
         since: Some(Position {
             epoch: epoch.clone().unwrap(),
             offset,
         }),
-        ..Query::default()
+        ..HistoryRange::default()
     };
     assert_eq!(bench.history(&topic, &settings, since(5)).await, (5, vec![], true));
     assert_eq!(
@@ -275,19 +275,19 @@ async fn recovery_is_whole_or_says_so(bench: &mut Bench) {
         (5, vec![3, 4, 5], true)
     );
     let whole = |offset| {
-        let query = since(offset);
+        let range = since(offset);
         let (bench, topic, settings) = (&*bench, &topic, &settings);
-        async move { bench.history(topic, settings, query).await.2 }
+        async move { bench.history(topic, settings, range).await.2 }
     };
     assert!(!whole(1).await, "message 2 is gone");
     assert!(!whole(6).await, "message 6 never was");
     assert!(!whole(u64::MAX).await);
-    let elsewhere = Query {
+    let elsewhere = HistoryRange {
         since: Some(Position {
             epoch: "another".into(),
             offset: 5,
         }),
-        ..Query::default()
+        ..HistoryRange::default()
     };
     assert_eq!(bench.history(&topic, &settings, elsewhere).await, (5, vec![], false));
 }
@@ -295,9 +295,9 @@ async fn recovery_is_whole_or_says_so(bench: &mut Bench) {
 async fn a_key_is_published_once(bench: &mut Bench) {
     let (topic, settings) = (topic("keys"), with_history(10));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
-    let keyed = Manner {
+    let keyed = PublishOptions {
         key: Some("k".into()),
-        ..manner(&settings)
+        ..options(&settings)
     };
     let first = bench.publish(&topic, "1", keyed.clone()).await;
     let again = bench.publish(&topic, "2", keyed).await;
@@ -309,14 +309,14 @@ async fn a_key_is_published_once(bench: &mut Bench) {
 async fn ephemeral_takes_no_history(bench: &mut Bench) {
     let (topic, settings) = (topic("ephemeral"), with_history(10));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
-    let ephemeral = Manner {
+    let ephemeral = PublishOptions {
         ephemeral: true,
-        ..manner(&settings)
+        ..options(&settings)
     };
     assert_eq!(bench.publish(&topic, "typing", ephemeral).await.position, None);
     assert_eq!(bench.received(0).await, ["typing"]);
     assert_eq!(
-        bench.history(&topic, &settings, Query::default()).await,
+        bench.history(&topic, &settings, HistoryRange::default()).await,
         (0, vec![], true)
     );
 }

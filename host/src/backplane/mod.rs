@@ -23,7 +23,7 @@ use crate::protocol::names::Topic;
 use crate::protocol::write::Member;
 
 /// An answer that may need the network.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
 
 /// The contract of every backplane; the suite in `conformance` checks it.
 ///
@@ -31,7 +31,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + S
 /// A shard is reached by what is published after its `join` answered, until its `leave`.
 pub trait Backplane: Send + Sync {
     /// Accepts a message: when this answers, it has its place in the channel's order and history.
-    fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published>;
+    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published>;
 
     /// Whether a message has its turn once its answer was asked for, behind all those of its channel that were
     /// asked for before, and takes it by itself. Else a publisher waits for each answer, or its messages may pass
@@ -43,22 +43,27 @@ pub trait Backplane: Send + Sync {
 
     /// Sends `shard` everything that is published to `topic` from now on. Each answered join is
     /// matched by one [`Backplane::leave`].
-    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Answer<'a, ()>;
+    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()>;
 
     /// Takes one join back. The last one out ends the shard's interest.
     fn leave(&self, topic: &Topic, shard: usize);
 
     /// Reads a channel's history, and where it stands.
-    fn history<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, query: Query) -> Answer<'a, Page>;
+    fn history<'a>(
+        &'a self,
+        topic: &'a Topic,
+        settings: &'a ChannelSettings,
+        range: HistoryRange,
+    ) -> Reply<'a, HistoryPage>;
 
     /// Makes `member` present. Tells the channel, if its settings say so.
-    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Answer<'a, ()>;
+    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()>;
 
     /// Ends the presence of `member`. Tells the channel, if its settings say so.
     fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member);
 
     /// Who is present, in no particular order.
-    fn members<'a>(&'a self, topic: &'a Topic) -> Answer<'a, Vec<Member>>;
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, Vec<Member>>;
 
     /// The topics that have subscribers on this node, and how many each.
     fn topics(&self) -> Vec<(Topic, u64)>;
@@ -67,7 +72,7 @@ pub trait Backplane: Send + Sync {
     fn is_up(&self) -> bool;
 
     /// The node ends: answers when others know all that it said.
-    fn close(&self) -> Answer<'_, ()>;
+    fn close(&self) -> Reply<'_, ()>;
 }
 
 /// Lets the nodes of a cluster talk to each other beside the channels.
@@ -76,16 +81,16 @@ pub trait Nodes: Send + Sync {
     fn instance(&self) -> &str;
 
     /// Those that live now, this one included.
-    fn live(&self) -> Answer<'_, Vec<String>>;
+    fn live(&self) -> Reply<'_, Vec<String>>;
 
     /// Sends a note to one of them, or to all, this one included. At most once: who waits for an answer has to
     /// know for how long.
-    fn send<'a>(&'a self, to: Option<&'a str>, note: Vec<u8>) -> Answer<'a, ()>;
+    fn send<'a>(&'a self, to: Option<&'a str>, note: Vec<u8>) -> Reply<'a, ()>;
 }
 
 /// How a message is to be published.
 #[derive(Clone, Debug)]
-pub struct Manner {
+pub struct PublishOptions {
     /// Who said it.
     pub from: Option<Member>,
     /// What makes two publishes the same.
@@ -111,7 +116,7 @@ pub struct Published {
 
 /// Which part of a history.
 #[derive(Clone, Debug, Default)]
-pub struct Query {
+pub struct HistoryRange {
     /// After this position; before it, if reversed.
     pub since: Option<Position>,
     /// Messages at most.
@@ -122,7 +127,7 @@ pub struct Query {
 
 /// A part of a history.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct HistoryPage {
     /// Where the history stands; offset 0 if nothing was ever published.
     pub newest: Position,
     /// What was asked for.

@@ -2,14 +2,14 @@
 
 use super::local::Local;
 use super::order::{NodeReport, Order};
-use crate::backplane::Answer;
+use crate::backplane::Reply;
 
 /// Carries an order to every node there is.
 pub trait Bus: Send + Sync {
     /// Has every node carry out `order`: one report for each node that is known, of those that did not
     /// answer in time as well. No node is asked twice. The error is for a bus that reaches nobody; an order about a ban
     /// holds on this node even then, and is delivered to the others later.
-    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>>;
+    fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>>;
 }
 
 /// The bus of a single node.
@@ -23,7 +23,7 @@ impl LocalBus {
 }
 
 impl Bus for LocalBus {
-    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>> {
+    fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>> {
         Box::pin(async move { Ok(vec![self.0.report(&order).await]) })
     }
 }

@@ -16,7 +16,7 @@ use super::local::{Local, ORDER_WAIT};
 use super::message::{ControlMessage, node_of};
 use super::name_claim::{NameClaim, NameTaken};
 use super::order::{NodeReport, Order, Report};
-use crate::backplane::{Answer, Nodes, Unavailable};
+use crate::backplane::{Nodes, Reply, Unavailable};
 use crate::registry::{BanOrder, DELIVER_FOR};
 
 /// How long reports may take: as long as a node takes at most, and the way there and back.
@@ -236,7 +236,7 @@ impl ClusterBus {
 }
 
 impl Bus for ClusterBus {
-    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>> {
+    fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>> {
         Box::pin(async move {
             match self.local.ban_order(&order) {
                 Some(ban) => self.order_ban(ban).await,

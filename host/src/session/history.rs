@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Session;
 use super::refusal::Refusal;
-use crate::backplane::{Publication, Query};
+use crate::backplane::{HistoryRange, Publication};
 use crate::protocol::{HistoryRequest, RequestId, codes, write};
 
 /// Messages of one answer, where the client names no limit.
@@ -33,17 +33,17 @@ impl Session {
                 "no right to this channel's history",
             ));
         }
-        let query = Query {
+        let range = HistoryRange {
             since: request.since,
             limit: Some(request.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)),
             reverse: request.reverse,
         };
-        let reverse = query.reverse;
+        let reverse = range.reverse;
         let page = self
             .shard
             .common
             .backplane
-            .history(&self.topic(channel), settings, query)
+            .history(&self.topic(channel), settings, range)
             .await?;
         // Backwards, what is gone is simply the end.
         if !page.whole && !reverse {

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 
 use super::Session;
 use super::refusal::Refusal;
-use crate::backplane::{Answer, Manner, Published};
+use crate::backplane::{PublishOptions, Published, Reply};
 use crate::chain::Outcome;
 use crate::protocol::names::Channel;
 use crate::protocol::{Publish, RequestId, codes, write};
@@ -21,7 +21,7 @@ const UNDER_WAY: usize = 64;
 pub(super) struct UnderWay {
     id: RequestId,
     channel: Channel,
-    answer: Answer<'static, Published>,
+    answer: Reply<'static, Published>,
 }
 
 impl Session {
@@ -86,7 +86,7 @@ impl Session {
                 return Ok(());
             }
         };
-        let manner = Manner {
+        let options = PublishOptions {
             from: Some(self.member()),
             key: request.key,
             ephemeral: request.ephemeral,
@@ -95,7 +95,7 @@ impl Session {
         };
         let backplane = self.shard.common.backplane.clone();
         let takes_turns = backplane.takes_turns();
-        let mut answer = backplane.publish(permit, manner);
+        let mut answer = backplane.publish(permit, options);
         if !takes_turns {
             let published = answer.await?;
             self.acknowledge(id, channel, &published);

@@ -9,7 +9,7 @@ use super::Session;
 use super::history::ANSWER_BYTES;
 use super::refusal::Refusal;
 use super::subscription::{Listening, Subscription};
-use crate::backplane::{Interest, Page, Presence, Query};
+use crate::backplane::{HistoryPage, HistoryRange, Interest, Presence};
 use crate::chain::Grant;
 use crate::config::ChannelSettings;
 use crate::protocol::names::{Channel, Topic};
@@ -121,22 +121,22 @@ impl Session {
         settings: &ChannelSettings,
         request: &Subscribe,
         grant: Grant,
-    ) -> Result<Option<Page>, Refusal> {
+    ) -> Result<Option<HistoryPage>, Refusal> {
         if settings.history.is_none() {
             return Ok(None);
         }
-        let query = match &request.since {
-            Some(since) if grant.history => Query {
+        let range = match &request.since {
+            Some(since) if grant.history => HistoryRange {
                 since: Some(since.clone()),
-                ..Query::default()
+                ..HistoryRange::default()
             },
             // Only where the channel stands.
-            _ => Query {
+            _ => HistoryRange {
                 limit: Some(0),
-                ..Query::default()
+                ..HistoryRange::default()
             },
         };
-        Ok(Some(self.shard.common.backplane.history(topic, settings, query).await?))
+        Ok(Some(self.shard.common.backplane.history(topic, settings, range).await?))
     }
 
     pub(super) fn topic(&self, channel: &Channel) -> Topic {
@@ -173,7 +173,7 @@ fn payload(
     channel: &Channel,
     request: &Subscribe,
     grant: Grant,
-    page: Option<&Page>,
+    page: Option<&HistoryPage>,
     presence: Option<&[Member]>,
 ) -> write::Subscription {
     // Without a history, or the right to it, nothing can be recovered.

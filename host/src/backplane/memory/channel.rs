@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 
 use super::keys::Keys;
-use crate::backplane::{Manner, Page, Publication, Published, Query};
+use crate::backplane::{HistoryPage, HistoryRange, Publication, PublishOptions, Published};
 use crate::chain::Message;
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
@@ -58,49 +58,55 @@ impl ChannelState {
     }
 
     /// Gives the message its place.
-    pub fn accept(&mut self, id: Arc<str>, message: Message, manner: &Manner, now: Instant) -> Arc<Publication> {
-        let history = manner.settings.history.as_ref().filter(|_| !manner.ephemeral);
+    pub fn accept(
+        &mut self,
+        id: Arc<str>,
+        message: Message,
+        options: &PublishOptions,
+        now: Instant,
+    ) -> Arc<Publication> {
+        let history = options.settings.history.as_ref().filter(|_| !options.ephemeral);
         let position = history.map(|_| {
             self.offset += 1;
             self.position()
         });
-        let from = manner.from.clone();
+        let from = options.from.clone();
         let mut publication = Publication::new(message.topic, id, message.data, position, from, message.tags);
-        publication.ephemeral = manner.ephemeral;
-        publication.echo = manner.echo;
+        publication.ephemeral = options.ephemeral;
+        publication.echo = options.echo;
         let publication = Arc::new(publication);
         if let Some(history) = history {
             self.ring.push_back((now, publication.clone()));
             self.trim(history.size, history.ttl, now);
             self.keep(now + history.ttl);
         }
-        if let Some(key) = &manner.key {
+        if let Some(key) = &options.key {
             let first = Published {
                 id: publication.id.clone(),
                 position: publication.position.clone(),
                 duplicate: true,
             };
-            self.keys.insert(key.clone(), first, now + manner.settings.idempotency);
+            self.keys.insert(key.clone(), first, now + options.settings.idempotency);
         }
         publication
     }
 
-    /// The part of the history that `query` names.
-    pub fn page(&mut self, settings: &ChannelSettings, query: &Query, now: Instant) -> Page {
+    /// The part of the history that `range` names.
+    pub fn page(&mut self, settings: &ChannelSettings, range: &HistoryRange, now: Instant) -> HistoryPage {
         if let Some(history) = &settings.history {
             self.trim(history.size, history.ttl, now);
             self.keep(now + history.ttl);
         }
         let oldest = self.offset + 1 - self.ring.len() as u64;
-        let since = query.since.as_ref();
+        let since = range.since.as_ref();
         let whole = since
             .is_none_or(|since| since.epoch == self.epoch && since.offset <= self.offset && since.offset + 1 >= oldest);
-        let limit = query.limit.unwrap_or(usize::MAX);
+        let limit = range.limit.unwrap_or(usize::MAX);
         let offset_of = |publication: &Publication| publication.position.as_ref().map_or(0, |p| p.offset);
         let all = self.ring.iter().map(|(_, publication)| publication);
         let messages = match since {
             Some(since) if since.epoch != self.epoch => Vec::new(),
-            since if query.reverse => {
+            since if range.reverse => {
                 let before = since.map_or(u64::MAX, |since| since.offset);
                 all.rev()
                     .filter(|p| offset_of(p) < before)
@@ -113,7 +119,7 @@ impl ChannelState {
                 all.filter(|p| offset_of(p) > after).take(limit).cloned().collect()
             }
         };
-        Page {
+        HistoryPage {
             newest: self.position(),
             messages,
             whole,

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use super::envelope::PresenceChange;
-use super::{Answer, Backplane, Envelope, Manner, Page, Published, Query, Unavailable};
+use super::{Backplane, Envelope, HistoryPage, HistoryRange, PublishOptions, Published, Reply, Unavailable};
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
 use crate::protocol::names::Topic;
@@ -91,12 +91,12 @@ impl MemoryBackplane {
     }
 
     /// Accepts the message if every shard that wants it has room, else names one that has not.
-    fn try_publish(&self, message: &mut Option<Message>, manner: &Manner) -> Result<Published, usize> {
+    fn try_publish(&self, message: &mut Option<Message>, options: &PublishOptions) -> Result<Published, usize> {
         let topic = &message.as_ref().expect("taken only when published").topic;
         let mut channels = self.channels(topic);
         let channel = self.channel(&mut channels, topic);
         let now = Instant::now();
-        if let Some(key) = &manner.key
+        if let Some(key) = &options.key
             && let Some(first) = channel.seen(key, now)
         {
             return Ok(first);
@@ -111,7 +111,7 @@ impl MemoryBackplane {
             }
         }
         let message = message.take().expect("checked above");
-        let publication = channel.accept(self.unique(), message, manner, now);
+        let publication = channel.accept(self.unique(), message, options, now);
         let published = Published {
             id: publication.id.clone(),
             position: publication.position.clone(),
@@ -140,11 +140,11 @@ impl MemoryBackplane {
 }
 
 impl Backplane for MemoryBackplane {
-    fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published> {
+    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published> {
         Box::pin(async move {
             let mut message = Some(permit.redeem());
             loop {
-                match self.try_publish(&mut message, &manner) {
+                match self.try_publish(&mut message, &options) {
                     Ok(published) => return Ok(published),
                     // Waits until there is room once, then tries anew: order is decided under the lock only.
                     Err(full) => match tokio::time::timeout(INBOX_WAIT, self.inboxes[full].reserve()).await {
@@ -164,7 +164,7 @@ impl Backplane for MemoryBackplane {
         self.unique()
     }
 
-    fn join<'a>(&'a self, topic: &'a Topic, _: &'a Arc<ChannelSettings>, shard: usize) -> Answer<'a, ()> {
+    fn join<'a>(&'a self, topic: &'a Topic, _: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()> {
         self.channel(&mut self.channels(topic), topic).join(shard);
         Box::pin(std::future::ready(Ok(())))
     }
@@ -179,15 +179,20 @@ impl Backplane for MemoryBackplane {
         }
     }
 
-    fn history<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, query: Query) -> Answer<'a, Page> {
+    fn history<'a>(
+        &'a self,
+        topic: &'a Topic,
+        settings: &'a ChannelSettings,
+        range: HistoryRange,
+    ) -> Reply<'a, HistoryPage> {
         let mut channels = self.channels(topic);
         let page = self
             .channel(&mut channels, topic)
-            .page(settings, &query, Instant::now());
+            .page(settings, &range, Instant::now());
         Box::pin(std::future::ready(Ok(page)))
     }
 
-    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Answer<'a, ()> {
+    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()> {
         let mut channels = self.channels(topic);
         let channel = self.channel(&mut channels, topic);
         if channel.enter(member) && settings.join_leave {
@@ -206,7 +211,7 @@ impl Backplane for MemoryBackplane {
         }
     }
 
-    fn members<'a>(&'a self, topic: &'a Topic) -> Answer<'a, Vec<Member>> {
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, Vec<Member>> {
         let members = self
             .channels(topic)
             .get(topic)
@@ -230,7 +235,7 @@ impl Backplane for MemoryBackplane {
         true
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> Reply<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -1,7 +1,7 @@
 //! The conformance suite, and what only this backplane promises: how it waits and how it forgets.
 
 use super::*;
-use crate::backplane::conformance::{Bench, manner, member, suite, topic, with_history};
+use crate::backplane::conformance::{Bench, member, options, suite, topic, with_history};
 use crate::backplane::{Interest, Presence};
 
 fn bench(inbox: usize) -> (Bench, Arc<MemoryBackplane>) {
@@ -27,15 +27,15 @@ async fn keeps_the_contract() {
 async fn messages_and_keys_run_out_by_their_times() {
     let (bench, _) = bench(64);
     let (topic, settings) = (topic("ttl"), with_history(10));
-    let keyed = Manner {
+    let keyed = PublishOptions {
         key: Some("k".into()),
-        ..manner(&settings)
+        ..options(&settings)
     };
     let first = bench.publish(&topic, "1", keyed.clone()).await;
     tokio::time::advance(settings.history.as_ref().unwrap().ttl).await;
     let page = bench
         .backplane
-        .history(&topic, &settings, Query::default())
+        .history(&topic, &settings, HistoryRange::default())
         .await
         .unwrap();
     assert!(page.messages.is_empty());
@@ -56,7 +56,7 @@ async fn forgets_channels_that_nobody_needs() {
     );
     assert_eq!(channels(&memory), 0, "no history, nobody there: gone at once");
     let settings = with_history(10);
-    bench.publish(&kept, "1", manner(&settings)).await;
+    bench.publish(&kept, "1", options(&settings)).await;
     let presence = Presence::enter(&bench.backplane, &kept, &settings, member("s"))
         .await
         .unwrap();
@@ -76,16 +76,16 @@ async fn a_message_that_has_no_room_takes_no_offset() {
     let (mut bench, memory) = bench(1);
     let (topic, settings) = (topic("full"), with_history(10));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
-    bench.publish(&topic, "1", manner(&settings)).await;
+    bench.publish(&topic, "1", options(&settings)).await;
     let message = |text: &'static str| Message {
         topic: topic.clone(),
         data: bytes::Bytes::from_static(text.as_bytes()),
         tags: Vec::new(),
     };
-    assert_eq!(memory.try_publish(&mut Some(message("2")), &manner(&settings)), Err(0));
+    assert_eq!(memory.try_publish(&mut Some(message("2")), &options(&settings)), Err(0));
     // Nothing was accepted: the next one that is has the next offset.
     assert_eq!(bench.waiting(0), ["1"]);
-    let third = bench.publish(&topic, "3", manner(&settings)).await;
+    let third = bench.publish(&topic, "3", options(&settings)).await;
     assert_eq!(third.position.unwrap().offset, 2);
     assert_eq!(bench.waiting(0), ["3"]);
 }

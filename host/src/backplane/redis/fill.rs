@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Inner;
 use super::backoff::Backoff;
-use crate::backplane::{Envelope, Page, Query, Unavailable};
+use crate::backplane::{Envelope, HistoryPage, HistoryRange, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
@@ -103,12 +103,12 @@ impl Inner {
         topic: &Topic,
         settings: &ChannelSettings,
         since: Position,
-    ) -> Result<Page, Unavailable> {
+    ) -> Result<HistoryPage, Unavailable> {
         let nothing_before = since.offset == 0;
-        let after = |since| Query {
+        let after = |since| HistoryRange {
             since,
             limit: Some(AT_A_TIME),
-            ..Query::default()
+            ..HistoryRange::default()
         };
         let page = self.read_history(topic, settings, &after(Some(since))).await?;
         if page.whole || !nothing_before {
@@ -117,7 +117,7 @@ impl Inner {
         let all = self.read_history(topic, settings, &after(None)).await?;
         let first = all.messages.first().and_then(|first| first.position.as_ref());
         let whole = first.map_or(all.newest.offset == 0, |first| first.offset == 1);
-        Ok(Page { whole, ..all })
+        Ok(HistoryPage { whole, ..all })
     }
 
     /// Looks into quiet channels, for ever: a loss there would not show by itself.

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::script::HISTORY;
 use super::{Inner, codec};
-use crate::backplane::{Page, Publication, Query, Unavailable};
+use crate::backplane::{HistoryPage, HistoryRange, Publication, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
@@ -33,24 +33,24 @@ impl Inner {
         &self,
         topic: &Topic,
         settings: &ChannelSettings,
-        query: &Query,
-    ) -> Result<Page, Unavailable> {
+        range: &HistoryRange,
+    ) -> Result<HistoryPage, Unavailable> {
         let names = &self.feeds.names;
         let place = names.place(topic);
         let (size, ttl) = settings
             .history
             .as_ref()
             .map_or((0, 0), |h| (h.size, h.ttl.as_millis()));
-        let since = query.since.as_ref().map(|since| since.offset);
+        let since = range.since.as_ref().map(|since| since.offset);
         if since.is_some_and(|offset| offset >= COUNTABLE) {
             // Nobody ever was there: where the history stands is all there is to say.
-            let nothing = Query {
+            let nothing = HistoryRange {
                 since: None,
                 limit: Some(0),
-                ..query.clone()
+                ..range.clone()
             };
             let page = Box::pin(self.read_history(topic, settings, &nothing)).await?;
-            return Ok(Page { whole: false, ..page });
+            return Ok(HistoryPage { whole: false, ..page });
         }
         let call = HISTORY
             .call([place, names.stream(topic)])
@@ -59,27 +59,27 @@ impl Inner {
             .arg(ttl.to_string())
             .arg(size)
             .arg(since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)))
-            .arg(query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))
-            .arg(u8::from(query.reverse))
+            .arg(range.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))
+            .arg(u8::from(range.reverse))
             .arg(now_ms())
             .arg(READ_BYTES);
         let answer = self.servers.call(&call).await?;
         let (stand, entries, cut) =
             read(answer).ok_or_else(|| Unavailable("an answer that is none of the script's".into()))?;
-        let follows = query.since.as_ref().is_none_or(|since| stand.follows(since));
-        let whole = query
+        let follows = range.since.as_ref().is_none_or(|since| stand.follows(since));
+        let whole = range
             .since
             .as_ref()
             .is_none_or(|since| follows && stand.is_kept_after(since.offset))
             // Who asks for everything and gets a part has a hole.
-            && !(cut && query.limit.is_none());
+            && !(cut && range.limit.is_none());
         // One that cannot be read, of a newer version of the broker, is a hole like any other.
         let (messages, readable) = match publications(topic, &stand.newest, entries) {
             Some(messages) if follows => (messages, true),
             Some(_) => (Vec::new(), true),
             None => (Vec::new(), false),
         };
-        Ok(Page {
+        Ok(HistoryPage {
             newest: stand.newest,
             messages,
             whole: whole && readable,

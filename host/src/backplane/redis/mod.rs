@@ -42,7 +42,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Answer, Backplane, Envelope, Manner, Page, Published, Query, Unavailable};
+use super::{Backplane, Envelope, HistoryPage, HistoryRange, PublishOptions, Published, Reply, Unavailable};
 use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
 use crate::observe::BackplaneMetrics;
@@ -168,8 +168,8 @@ impl Inner {
 }
 
 impl Backplane for RedisBackplane {
-    fn publish(self: Arc<Self>, permit: Permit<Message>, manner: Manner) -> Answer<'static, Published> {
-        Box::pin(async move { self.0.publish(permit.redeem(), &manner).await })
+    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published> {
+        Box::pin(async move { self.0.publish(permit.redeem(), &options).await })
     }
 
     fn takes_turns(&self) -> bool {
@@ -180,7 +180,7 @@ impl Backplane for RedisBackplane {
         self.0.unique()
     }
 
-    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Answer<'a, ()> {
+    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()> {
         Box::pin(async move {
             // Given back also when whoever waits goes away.
             let joined = Joining {
@@ -205,15 +205,20 @@ impl Backplane for RedisBackplane {
         self.0.feeds.leave(topic, shard);
     }
 
-    fn history<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, query: Query) -> Answer<'a, Page> {
+    fn history<'a>(
+        &'a self,
+        topic: &'a Topic,
+        settings: &'a ChannelSettings,
+        range: HistoryRange,
+    ) -> Reply<'a, HistoryPage> {
         Box::pin(async move {
-            let page = self.0.read_history(topic, settings, &query).await?;
+            let page = self.0.read_history(topic, settings, &range).await?;
             self.0.feeds.learn(topic, &page.newest);
             Ok(page)
         })
     }
 
-    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Answer<'a, ()> {
+    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()> {
         Box::pin(async move {
             let entering = Entering {
                 desk: &self.0.desk,
@@ -237,7 +242,7 @@ impl Backplane for RedisBackplane {
         self.0.desk.exit(topic, settings, member);
     }
 
-    fn members<'a>(&'a self, topic: &'a Topic) -> Answer<'a, Vec<Member>> {
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, Vec<Member>> {
         Box::pin(self.0.members(topic))
     }
 
@@ -249,7 +254,7 @@ impl Backplane for RedisBackplane {
         self.0.is_up()
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> Reply<'_, ()> {
         Box::pin(async move {
             // Who leaves somebody behind is cleaned up after by the others.
             if self.0.desk.settled().await {

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::Inner;
 use super::script::LIVE;
-use crate::backplane::{Answer, Nodes, Unavailable};
+use crate::backplane::{Nodes, Reply, Unavailable};
 
 /// Notes that wait to be read at most; what is more is lost, and whoever sent it is not answered.
 const WAITING: usize = 1024;
@@ -43,11 +43,11 @@ impl Nodes for super::RedisBackplane {
         &self.0.instance
     }
 
-    fn live(&self) -> Answer<'_, Vec<String>> {
+    fn live(&self) -> Reply<'_, Vec<String>> {
         Box::pin(self.0.live())
     }
 
-    fn send<'a>(&'a self, to: Option<&'a str>, note: Vec<u8>) -> Answer<'a, ()> {
+    fn send<'a>(&'a self, to: Option<&'a str>, note: Vec<u8>) -> Reply<'a, ()> {
         Box::pin(async move {
             let channel = self.0.feeds.names.notes(to);
             let mut send = redis::cmd(self.0.servers.publish_command());

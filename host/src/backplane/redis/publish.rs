@@ -6,26 +6,36 @@ use redis::Value;
 
 use super::script::NOT_THE_SCRIPT;
 use super::{Inner, codec, lane};
-use crate::backplane::{Manner, Publication, Published, Unavailable};
+use crate::backplane::{Publication, PublishOptions, Published, Unavailable};
 use crate::chain::Message;
 
 impl Inner {
-    pub(super) async fn publish(self: &Arc<Self>, message: Message, manner: &Manner) -> Result<Published, Unavailable> {
+    pub(super) async fn publish(
+        self: &Arc<Self>,
+        message: Message,
+        options: &PublishOptions,
+    ) -> Result<Published, Unavailable> {
         let names = &self.feeds.names;
         let topic = message.topic;
         let id = self.unique();
-        let history = manner.settings.history.as_ref().filter(|_| !manner.ephemeral);
+        let history = options.settings.history.as_ref().filter(|_| !options.ephemeral);
         let (size, ttl) = history.map_or((0, 0), |history| (history.size, history.ttl.as_millis()));
-        let key = manner.key.as_ref().map(|key| names.key(&topic, key));
-        let window = key.as_ref().map_or(0, |_| manner.settings.idempotency.as_millis());
+        let key = options.key.as_ref().map(|key| names.key(&topic, key));
+        let window = key.as_ref().map_or(0, |_| options.settings.idempotency.as_millis());
         let place = names.place(&topic);
         let keys = [place.clone(), names.stream(&topic), key.unwrap_or(place)];
         let channel = names.channel(&topic);
         let tenant = topic.tenant.clone();
-        let mut publication =
-            Publication::new(topic, id.clone(), message.data, None, manner.from.clone(), message.tags);
-        publication.ephemeral = manner.ephemeral;
-        publication.echo = manner.echo;
+        let mut publication = Publication::new(
+            topic,
+            id.clone(),
+            message.data,
+            None,
+            options.from.clone(),
+            message.tags,
+        );
+        publication.ephemeral = options.ephemeral;
+        publication.echo = options.echo;
         let said = self
             .send(lane::Message {
                 tenant,

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::testing::{Deaf, Server, settings};
 use super::*;
-use crate::backplane::conformance::{Bench, manner, member, suite, topic, with_history};
+use crate::backplane::conformance::{Bench, member, options, suite, topic, with_history};
 use crate::backplane::redis::script::PUBLISH;
 use crate::backplane::{Interest, Nodes, Publication};
 use crate::observe::Metrics;
@@ -70,12 +70,12 @@ async fn a_long_hole_is_filled_in_parts_and_in_order() {
     let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("hole"), with_history(10_000));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
-    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     let expected: Vec<_> = (1..=700).map(|n| n.to_string()).collect();
     for n in &expected[..699] {
         publish_unheard(&redis, &topic, n.clone()).await;
     }
-    bench.publish(&topic, "700", manner(&settings)).await;
+    bench.publish(&topic, "700", options(&settings)).await;
     let mut received = Vec::new();
     while received.len() < expected.len() {
         received.extend(bench.received(0).await);
@@ -89,17 +89,17 @@ async fn a_hole_that_the_history_no_longer_has_is_told() {
     let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("gone"), with_history(3));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
-    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     for n in 1..=9 {
         publish_unheard(&redis, &topic, n.to_string()).await;
     }
-    bench.publish(&topic, "10", manner(&settings)).await;
+    bench.publish(&topic, "10", options(&settings)).await;
     let mut received = Vec::new();
     while received.is_empty() {
         received = bench.received(0).await;
     }
     assert_eq!(received, ["lost acme/gone"]);
-    bench.publish(&topic, "11", manner(&settings)).await;
+    bench.publish(&topic, "11", options(&settings)).await;
     assert_eq!(bench.received(0).await, ["11"], "it goes on for whoever comes");
 }
 
@@ -112,13 +112,17 @@ async fn a_recovery_of_too_many_bytes_is_none_and_a_page_is_cut() {
     for _ in 0..150 {
         publish_unheard(&redis, &topic, text.clone()).await;
     }
-    let newest = redis.history(&topic, &settings, Query::default()).await.unwrap().newest;
-    let all = Query {
+    let newest = redis
+        .history(&topic, &settings, HistoryRange::default())
+        .await
+        .unwrap()
+        .newest;
+    let all = HistoryRange {
         since: Some(Position { offset: 0, ..newest }),
-        ..Query::default()
+        ..HistoryRange::default()
     };
     assert!(!redis.history(&topic, &settings, all.clone()).await.unwrap().whole);
-    let page = Query {
+    let page = HistoryRange {
         limit: Some(1000),
         ..all
     };
@@ -137,7 +141,7 @@ async fn without_redis_nothing_waits() {
     let (topic, settings) = (topic("down"), with_history(10));
     assert!(redis.join(&topic, &settings, 0).await.is_err());
     assert!(redis.enter(&topic, &settings, &member("s")).await.is_err());
-    assert!(redis.history(&topic, &settings, Query::default()).await.is_err());
+    assert!(redis.history(&topic, &settings, HistoryRange::default()).await.is_err());
     assert!(redis.topics().is_empty(), "the join is taken back");
 }
 
@@ -179,7 +183,7 @@ async fn a_loss_in_a_quiet_channel_is_found() {
     let (topic, settings) = (topic("quiet"), with_history(10));
     let backplane: Arc<dyn Backplane> = redis.clone();
     let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
-    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     publish_unheard(&redis, &topic, "1".into()).await;
     let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].recv()).await;
     let Ok(Some(Envelope::Message(found))) = found else {
@@ -198,13 +202,13 @@ async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
     let (topic, settings) = (topic("deaf"), with_history(10));
     let backplane: Arc<dyn Backplane> = redis.clone();
     let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
-    redis.history(&topic, &settings, Query::default()).await.unwrap();
+    redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     way.deafen();
     let bench = Bench {
         backplane,
         inboxes: Vec::new(),
     };
-    bench.publish(&topic, "1", manner(&settings)).await;
+    bench.publish(&topic, "1", options(&settings)).await;
     way.cure().await;
     let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].recv()).await;
     let Ok(Some(Envelope::Message(found))) = found else {
@@ -283,14 +287,14 @@ async fn where_nothing_was_said_nothing_is_lost_with_redis() {
     let mut seats = Vec::new();
     for topic in [&silent, &spoken] {
         seats.push(Interest::join(&bench.backplane, topic, &settings, 0).await.unwrap());
-        redis.history(topic, &settings, Query::default()).await.unwrap();
+        redis.history(topic, &settings, HistoryRange::default()).await.unwrap();
     }
-    bench.publish(&spoken, "1", manner(&settings)).await;
+    bench.publish(&spoken, "1", options(&settings)).await;
     assert_eq!(bench.received(0).await, ["1"]);
     server.kill();
     server.start_again();
     let told = tokio::time::timeout(Duration::from_secs(10), bench.inboxes[0].recv()).await;
     assert!(matches!(told, Ok(Some(Envelope::Lost(topic))) if topic == spoken));
-    bench.publish(&silent, "first", manner(&settings)).await;
+    bench.publish(&silent, "first", options(&settings)).await;
     assert_eq!(bench.received(0).await, ["first"]);
 }

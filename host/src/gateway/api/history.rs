@@ -10,7 +10,7 @@ use super::Api;
 use super::endpoint::{Call, Endpoint, Nothing, Verb};
 use super::problem::{BAD_QUERY, INTERNAL, NO_HISTORY, Problem, UNRECOVERABLE};
 use super::values::{Limit, OnChannel};
-use crate::backplane::Query;
+use crate::backplane::HistoryRange;
 use crate::config::Scope;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
@@ -69,7 +69,7 @@ impl Endpoint for History {
             return Err(NO_HISTORY.because("history in its [[tenants.channels]] turns it on"));
         }
         let reverse = call.query.reverse;
-        let query = Query {
+        let query = HistoryRange {
             limit: Some(call.query.limit.0),
             since: since(call.query)?,
             reverse,

@@ -11,7 +11,7 @@ use super::Api;
 use super::endpoint::{Call, Endpoint, Nothing, Verb};
 use super::problem::{BAD_BODY, Problem, TOO_LARGE};
 use super::values::{ChannelName, MessageKey};
-use crate::backplane::{Manner, Published};
+use crate::backplane::{PublishOptions, Published};
 use crate::chain::{Message, Permit, Unfit};
 use crate::config::{Scope, Tenant};
 use crate::protocol::names::{Channel, Topic};
@@ -97,7 +97,7 @@ impl Saying {
     }
 
     async fn try_publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<Published, Problem> {
-        let manner = Manner {
+        let options = PublishOptions {
             from: None,
             key: self.key.map(|key| key.0.into_boxed_str()),
             ephemeral: self.ephemeral,
@@ -113,7 +113,7 @@ impl Saying {
             tags: Vec::new(),
         };
         let permit = Permit::by_operator(message, tenant.limits.message_bytes)?;
-        Ok(api.backplane.clone().publish(permit, manner).await?)
+        Ok(api.backplane.clone().publish(permit, options).await?)
     }
 }
 

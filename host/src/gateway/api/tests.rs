@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::backplane::memory::MemoryBackplane;
-use crate::backplane::{Answer, Unavailable};
+use crate::backplane::{Reply, Unavailable};
 use crate::control::{ChannelEntry, NodeReport, Order, Report};
 use crate::gateway::{Directory, call as ask_router};
 
@@ -40,7 +40,7 @@ struct StandIn {
 }
 
 impl Bus for StandIn {
-    fn ask(&self, order: Order) -> Answer<'_, Vec<NodeReport>> {
+    fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>> {
         let report = |node: &str, result| NodeReport {
             node: node.into(),
             result,

@@ -37,9 +37,9 @@ async fn a_full_server_takes_no_message_and_still_knows_its_keys() {
         redis.0.servers.run(b"", &set).await.unwrap();
     };
     let (topic, settings, plain) = (topic("full"), with_history(10), Arc::default());
-    let keyed = |key: &str, settings: &Arc<ChannelSettings>| Manner {
+    let keyed = |key: &str, settings: &Arc<ChannelSettings>| PublishOptions {
         key: Some(key.into()),
-        ..manner(settings)
+        ..options(settings)
     };
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     let first = bench.publish(&topic, "1", keyed("seen", &settings)).await;
@@ -48,8 +48,8 @@ async fn a_full_server_takes_no_message_and_still_knows_its_keys() {
     let mut asked = Vec::new();
     for n in 0..40 {
         let channel = super::topic(&format!("new-{n}"));
-        asked.push(bench.ask(&channel, "x", manner(&settings)));
-        asked.push(bench.ask(&topic, "x", manner(&settings)));
+        asked.push(bench.ask(&channel, "x", options(&settings)));
+        asked.push(bench.ask(&topic, "x", options(&settings)));
         asked.push(bench.ask(&topic, "x", keyed(&n.to_string(), &plain)));
     }
     assert!(asked.iter_mut().all(|answer| answer.as_mut().now_or_never().is_none()));
@@ -57,7 +57,7 @@ async fn a_full_server_takes_no_message_and_still_knows_its_keys() {
     let again = bench.publish(&topic, "1", keyed("seen", &settings)).await;
     assert_eq!((again.duplicate, again.position), (true, first.position));
     memory(0).await;
-    let second = bench.publish(&topic, "2", manner(&settings)).await;
+    let second = bench.publish(&topic, "2", options(&settings)).await;
     assert_eq!(
         bench.received(0).await,
         ["1", "2"],
@@ -84,8 +84,8 @@ async fn what_one_message_meets_is_answered_to_it_alone() {
     redis.0.servers.run(b"", &place).await.unwrap();
     let mut asked = Vec::new();
     for channel in &channels {
-        asked.push(bench.ask(channel, "x", manner(&settings)));
-        asked.push(bench.ask(&broken, "x", manner(&settings)));
+        asked.push(bench.ask(channel, "x", options(&settings)));
+        asked.push(bench.ask(&broken, "x", options(&settings)));
     }
     for (n, outcome) in join_all(asked).await.into_iter().enumerate() {
         assert_eq!(outcome.is_ok(), n % 2 == 0, "{outcome:?}");
