@@ -92,7 +92,7 @@ pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
     runtime.block_on(async {
         // First of all: from the moment it listens, a signal is the broker's and not the system's.
         let signals = Signals::new()?;
-        let broker = Broker::start(config, demo)?;
+        let broker = Broker::start(config, demo).await?;
         broker.obey(signals).await
     })
 }
@@ -123,7 +123,7 @@ impl Signals {
 }
 
 impl Broker {
-    fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
+    async fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
         let server = &config.server;
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
@@ -195,7 +195,7 @@ impl Broker {
                     ready.set(true);
                     Ok(())
                 });
-                if backplane::is_there(&*common.backplane).await {
+                if backplane::is_there(&*backplane).await {
                     (&mut claim).await.map_err(io::Error::other)??;
                 } else {
                     name_claim = Some(claim);

@@ -3,7 +3,7 @@
 use crate::support::admin::full_key;
 use crate::support::{Client, Nodes, Redis, Value, json, token};
 
-async fn nodes(redis: &Redis, chain: &str) -> Nodes {
+pub(super) async fn nodes(redis: &Redis, chain: &str) -> Nodes {
     let config = format!(
         r#"
         [server]
@@ -34,12 +34,12 @@ async fn nodes(redis: &Redis, chain: &str) -> Nodes {
     Nodes::start_with(3, &redis.url(), &config).await
 }
 
-async fn user(nodes: &Nodes, node: usize, name: &str) -> Client {
+pub(super) async fn user(nodes: &Nodes, node: usize, name: &str) -> Client {
     nodes[node].dial(name).token(&token::of(name)).connect().await
 }
 
 /// The user on every node.
-async fn everywhere(nodes: &Nodes, name: &str) -> Vec<Client> {
+pub(super) async fn everywhere(nodes: &Nodes, name: &str) -> Vec<Client> {
     let mut clients = Vec::new();
     for node in 0..nodes.count() {
         let mut client = user(nodes, node, name).await;

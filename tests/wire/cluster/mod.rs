@@ -1,11 +1,13 @@
 //! Many nodes are one broker: what holds within one process holds across several on one Redis, also while Redis or a
 //! node is in trouble.
 
+mod bans;
 mod control;
 mod delivery;
 mod faults;
 mod interest;
 mod limits;
+mod names;
 mod presence;
 mod recovery;
 mod registry;
