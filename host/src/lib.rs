@@ -9,6 +9,7 @@ pub use ::config;
 
 pub mod gateway;
 
+pub use ::wall_clock;
 pub use ::wire;
 
 pub mod session;

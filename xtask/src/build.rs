@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::shell;
-use crate::workspace::{PLUGIN_TARGET, Workspace};
+use crate::workspace::{PLUGIN_PROFILE, PLUGIN_TARGET, Workspace};
 
 pub fn run(workspace: &Workspace) -> Result<()> {
     plugins(workspace)?;
@@ -15,7 +15,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Builds the plugins as release components and copies them to `target/plugins/NAME.wasm`.
+/// Builds the plugins as components, as they are released, and copies them to `target/plugins/NAME.wasm`.
 pub fn plugins(workspace: &Workspace) -> Result<()> {
     ensure!(
         !workspace.plugins.is_empty(),
@@ -26,19 +26,14 @@ pub fn plugins(workspace: &Workspace) -> Result<()> {
     shell::run(
         workspace
             .cargo()
-            .args(["build", "--release", "--target", PLUGIN_TARGET])
-            // Debug information is most of a component's bytes, and the host never reads it. Function names stay.
-            .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
-            // A plugin is small and runs with every message: worth optimising as one piece.
-            .env("CARGO_PROFILE_RELEASE_LTO", "fat")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+            .args(["build", "--profile", PLUGIN_PROFILE, "--target", PLUGIN_TARGET])
             .args(workspace.plugin_arguments()),
     )?;
     let folder = workspace.plugin_folder();
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     for package in &workspace.plugins {
         let file = format!("{}.wasm", package.replace('-', "_"));
-        let built = workspace.target.join(PLUGIN_TARGET).join("release").join(&file);
+        let built = workspace.target.join(PLUGIN_TARGET).join(PLUGIN_PROFILE).join(&file);
         let copy = folder.join(&file);
         // Through a rename: a running broker that watches the folder never reads half a file.
         let partial = folder.join(format!("{file}.partial"));

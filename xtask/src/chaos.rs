@@ -26,10 +26,11 @@ pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     needs::ensure(&[needs::C_COMPILER, needs::REDIS])?;
     let profile = if arguments.release { "release" } else { "debug" };
     let mut build = workspace.cargo();
-    build.args(["build", "-p", "sluicegate"]);
-    if arguments.release {
-        build.arg("--release");
-    }
+    match arguments.release {
+        true => build.args(["build", "--release", "-p", "sluicegate"]),
+        // Of the whole workspace, as for the tests: with the features of one package, dependencies are compiled again.
+        false => build.args(["build", "--workspace", "--bin", "sluicegate"]),
+    };
     shell::run(&mut build)?;
     let settings = format!(
         "minutes={} seed={} topology={}",
@@ -40,8 +41,7 @@ pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     cargo
         .args([
             "test",
-            "-p",
-            "tests",
+            "--workspace",
             "--test",
             "wire",
             "--",

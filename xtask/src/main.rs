@@ -26,14 +26,14 @@ Usage: cargo xtask COMMAND
   build   release broker and plugins: target/release/sluicegate, target/plugins/*.wasm
   demo    build, start the demo broker on 127.0.0.1:8080 and print how to try it
   cluster the same with three brokers and a Redis, on 127.0.0.1:8080, :8090 and :8100
-  test    everything that must pass before a commit; stops at the first failure
+  test    everything that must pass before a commit; with names of steps, just these
   bench   what a hook, a delivery, a connection and a second node cost, beside their references; --redis for
           the nodes alone, --quick for a rough look
   chaos   random clients and faults on three brokers: --minutes N --seed S --topology single|sentinel|cluster
           --release; a seed replays a run
   dist    what a release holds, static for musl: target/dist/*.tar.gz; --target TARGET for another machine
   spelling  typos in code and documents
-  tidy    the rules about the source that the compiler does not check
+  tidy    the rules about the source that the compiler does not check; --arrows prints which module uses which
 ";
 
 fn main() -> ExitCode {
@@ -43,11 +43,11 @@ fn main() -> ExitCode {
         ["demo"] => Workspace::find().and_then(|workspace| demo::run(&workspace)),
         ["cluster"] => Workspace::find().and_then(|workspace| cluster::run(&workspace)),
         ["chaos", ref words @ ..] => Workspace::find().and_then(|workspace| chaos::run(&workspace, words)),
-        ["test"] => Workspace::find().and_then(|workspace| test::run(&workspace)),
+        ["test", ref names @ ..] => Workspace::find().and_then(|workspace| test::run(&workspace, names)),
         ["bench", ref words @ ..] => Workspace::find().and_then(|workspace| bench::run(&workspace, words)),
         ["dist", ref words @ ..] => Workspace::find().and_then(|workspace| dist::run(&workspace, words)),
         ["spelling"] => Workspace::find().and_then(|workspace| spelling::run(&workspace)),
-        ["tidy"] => Workspace::find().and_then(|workspace| tidy::run(&workspace)),
+        ["tidy", ref words @ ..] => Workspace::find().and_then(|workspace| tidy::run(&workspace, words)),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -1,6 +1,9 @@
-//! `cargo xtask test`: everything that must pass, one step after the other. Stops at the first failure; the last
-//! line adds up what ran.
+//! `cargo xtask test`: everything that must pass, in stages. What stands side by side in a stage runs at the same time, each
+//! as a process of its own, because compilers have stretches for one core and tests mostly wait. Stops after the first
+//! stage that fails; the last line adds up what ran.
 
+mod binaries;
+mod stage;
 mod tally;
 
 use std::process::Command;
@@ -8,30 +11,59 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace::{PLUGIN_TARGET, Workspace};
+use crate::workspace::{PLUGIN_PROFILE, PLUGIN_TARGET, Workspace};
 use crate::{build, needs, shell, spelling, tidy};
 use tally::Tally;
 
 type Step = fn(&Workspace) -> Result<Tally>;
 
-const STEPS: [(&str, Step); 10] = [
+/// Every step by its name; `cargo xtask test NAME…` runs just these.
+const STEPS: [(&str, Step); 11] = [
     ("programs", programs),
     ("spelling", spelling),
     ("formatting", formatting),
+    ("tidy", tidiness),
     ("clippy", clippy),
     ("documentation", documentation),
+    ("build", build),
     ("plugins", plugins),
-    ("unit tests", unit_tests),
-    ("wire tests", wire_tests),
-    ("browser tests", browser_tests),
-    ("tidy", tidiness),
+    ("unit-tests", unit_tests),
+    ("wire-tests", wire_tests),
+    ("browser-tests", browser_tests),
 ];
 
-pub fn run(workspace: &Workspace) -> Result<()> {
-    let all = Instant::now();
+/// Stages one after the other; in each, lanes side by side; in a lane, steps one after the other.
+const STAGES: [&[&[&str]]; 3] = [
+    &[&["programs", "spelling", "formatting", "tidy"]],
+    &[&["clippy", "documentation", "build"], &["plugins"]],
+    &[&["wire-tests"], &["unit-tests", "browser-tests"]],
+];
+
+/// Tests of the wire that run at the same time. They wait for processes, Redis and the clock more than they compute.
+const WIRE_TESTS_AT_ONCE: usize = 8;
+
+pub fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
+    let start = Instant::now();
+    let (sum, outcome) = match names {
+        [] => stage::run_all(&STAGES),
+        names => run_steps(workspace, names),
+    };
+    println!("\nall in {:.0} s\n{sum}", start.elapsed().as_secs_f64());
+    outcome
+}
+
+/// One step after the other, here. Stops at the first that fails.
+fn run_steps(workspace: &Workspace, names: &[&str]) -> (Tally, Result<()>) {
     let mut sum = Tally::default();
-    for (number, (title, step)) in STEPS.iter().enumerate() {
-        println!("\n== {}/{} {title}", number + 1, STEPS.len());
+    for name in names {
+        let Some((title, step)) = STEPS.iter().find(|(title, _)| title == name) else {
+            let all: Vec<&str> = STEPS.iter().map(|(title, _)| *title).collect();
+            return (
+                sum,
+                Err(anyhow::anyhow!("no step {name}; there are {}", all.join(", "))),
+            );
+        };
+        println!("\n== {title}");
         let start = Instant::now();
         let outcome = step(workspace).and_then(Tally::checked);
         let seconds = start.elapsed().as_secs_f64();
@@ -43,13 +75,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             Err(problem) => {
                 println!("== {title}: FAILED after {seconds:.1} s\n{problem:#}");
                 sum += tally::failed_in(&problem);
-                println!("\n{sum}");
-                bail!("{title} failed; nothing after it ran");
+                return (sum, Err(anyhow::anyhow!("{title} failed; no step after it ran")));
             }
         }
     }
-    println!("\nall in {:.0} s\n{sum}", all.elapsed().as_secs_f64());
-    Ok(())
+    (sum, Ok(()))
 }
 
 /// First, because installing is what fails soonest on a machine that lacks something.
@@ -77,26 +107,17 @@ fn formatting(workspace: &Workspace) -> Result<Tally> {
 }
 
 fn tidiness(workspace: &Workspace) -> Result<Tally> {
-    tidy::run(workspace)?;
+    tidy::run(workspace, &[])?;
     Ok(Tally::ONE)
 }
 
+const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
+
 fn clippy(workspace: &Workspace) -> Result<Tally> {
-    let deny = ["--", "-D", "warnings"];
-    shell::run(
-        workspace
-            .cargo()
-            .args(["clippy", "--workspace", "--all-targets"])
-            .args(deny),
-    )?;
-    build::add_target(PLUGIN_TARGET)?;
-    let mut components = workspace.cargo();
-    components
-        .args(["clippy", "--release", "--target", PLUGIN_TARGET])
-        .args(workspace.plugin_arguments())
-        .args(deny);
-    shell::run(&mut components)?;
-    Ok(Tally::ONE + Tally::ONE)
+    let mut cargo = workspace.cargo();
+    cargo.args(["clippy", "--workspace", "--all-targets"]);
+    shell::run(cargo.args(DENY_WARNINGS))?;
+    Ok(Tally::ONE)
 }
 
 fn documentation(workspace: &Workspace) -> Result<Tally> {
@@ -109,32 +130,50 @@ fn documentation(workspace: &Workspace) -> Result<Tally> {
     Ok(Tally::ONE)
 }
 
+/// Everything that tests are or start, at once: each build of another choice of packages would compile dependencies
+/// again, with other features.
+fn build(workspace: &Workspace) -> Result<Tally> {
+    binaries::build(workspace)?;
+    Ok(Tally::ONE)
+}
+
 fn plugins(workspace: &Workspace) -> Result<Tally> {
+    build::add_target(PLUGIN_TARGET)?;
+    let mut cargo = workspace.cargo();
+    cargo
+        .args(["clippy", "--profile", PLUGIN_PROFILE, "--target", PLUGIN_TARGET])
+        .args(workspace.plugin_arguments());
+    shell::run(cargo.args(DENY_WARNINGS))?;
     build::plugins(workspace)?;
     Ok(Tally {
-        passed: workspace.plugins.len(),
+        passed: workspace.plugins.len() + 1,
         failed: 0,
     })
 }
 
+/// All tests but those in `tests/`, and the examples in the documentation.
 fn unit_tests(workspace: &Workspace) -> Result<Tally> {
-    let mut cargo = workspace.cargo();
-    cargo.args(["test", "--workspace"]);
-    if let Some(wire_tests) = &workspace.wire_tests {
-        cargo.args(["--exclude", wire_tests]);
+    let mut sum = Tally::default();
+    for binary in binaries::build(workspace)? {
+        if Some(&binary.package) != workspace.wire_tests.as_ref() {
+            sum += count(with_broker(workspace, "debug", &mut binary.command()))?;
+        }
     }
-    count(with_broker(workspace, "debug", &mut cargo))
+    let mut cargo = workspace.cargo();
+    sum += count(cargo.args(["test", "--workspace", "--doc"]))?;
+    Ok(sum)
 }
 
 /// The tests in `tests/`: one binary that speaks the wire to a real broker.
 fn wire_tests(workspace: &Workspace) -> Result<Tally> {
     let package = workspace.wire_tests.as_ref().context("no package in tests/")?;
-    shell::run(workspace.cargo().args(["build", "-p", "sluicegate"]))?;
-    count(with_broker(
-        workspace,
-        "debug",
-        workspace.cargo().args(["test", "-p", package]),
-    ))
+    let binaries = binaries::build(workspace)?;
+    let Some(binary) = binaries.into_iter().find(|binary| binary.package == *package) else {
+        bail!("no test binary of {package}");
+    };
+    let mut command = binary.command();
+    command.args(["--test-threads", &WIRE_TESTS_AT_ONCE.to_string()]);
+    count(with_broker(workspace, "debug", &mut command))
 }
 
 /// The demo page in a real browser against a real broker.
@@ -170,5 +209,22 @@ pub fn count(command: &mut Command) -> Result<Tally> {
             what: shell::describe(command),
         }
         .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_stands_in_one_stage() {
+        let staged: Vec<&str> = STAGES.iter().copied().flatten().copied().flatten().copied().collect();
+        let steps: Vec<&str> = STEPS.iter().map(|(title, _)| *title).collect();
+        let mut sorted = staged.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), staged.len(), "a step stands in two stages");
+        assert!(steps.iter().all(|step| staged.contains(step)), "{steps:?} {staged:?}");
+        assert_eq!(steps.len(), staged.len());
     }
 }

@@ -1,7 +1,10 @@
 //! `cargo xtask tidy`: the invariants of the layout, checked by a program. Reads source text only; what it does not
 //! know is Rust beyond comments, strings and paths.
 
+mod arrows;
 mod code;
+mod house;
+mod modules;
 mod paths;
 mod rules;
 
@@ -11,6 +14,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::workspace::Workspace;
+use house::House;
 use rules::{Source, Violation};
 
 /// Folders that hold source of ours.
@@ -29,13 +33,30 @@ const NOT_OURS: [&str; 3] = ["target", "node_modules", "dist"];
 /// What the median file length is meant to be near, in lines.
 const MEDIAN_AIM: usize = 120;
 
-pub fn run(workspace: &Workspace) -> Result<()> {
+/// Whether circles and types of one name fail, or are only told.
+const HOUSE_IN_ORDER: bool = false;
+
+pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let sources = read_all(&workspace.root)?;
+    let house = House::read(&workspace.root, &sources)?;
+    match words {
+        [] => {}
+        ["--arrows"] => {
+            house.print();
+            return Ok(());
+        }
+        _ => bail!("usage: cargo xtask tidy [--arrows]"),
+    }
     let lengths = lengths_of_rust_files(&sources);
     // A walk that finds nothing would call anything tidy.
     ensure!(!lengths.is_empty(), "no Rust file under {}", workspace.root.display());
     let mut violations: Vec<Violation> = sources.iter().flat_map(rules::check).collect();
     violations.extend(rules::rooms_that_are_gone(&sources));
+    let disorder = house.check();
+    match HOUSE_IN_ORDER {
+        true => violations.extend(disorder),
+        false => println!("{} circles and types of one name: see --arrows", disorder.len()),
+    }
     for violation in &violations {
         println!("{violation}");
     }

@@ -11,6 +11,8 @@ use crate::shell;
 
 /// The target that plugins are built for.
 pub const PLUGIN_TARGET: &str = "wasm32-wasip2";
+/// The profile in `Cargo.toml` that plugins are built with.
+pub const PLUGIN_PROFILE: &str = "plugin";
 
 pub struct Workspace {
     pub root: PathBuf,

@@ -1,13 +1,13 @@
-//! What travels from the backplane to the hubs: the same value for every receiver, encoded at most once.
+//! What travels from the backplane to the hubs: the same value for every receiver, with room for its encodings.
+//! Knows no wire: the hub encodes.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::{self, Member, MessagePush};
-use crate::wire;
+use crate::protocol::{Codec, Member, Position};
+use crate::wall_clock::now_ms;
 
 /// A message that was published.
 #[derive(Debug)]
@@ -30,21 +30,18 @@ pub struct Publication {
     pub ephemeral: bool,
     /// Whether the session that said it receives it too.
     pub echo: bool,
-    frame: OnceLock<Frame>,
+    /// Filled by the hub.
+    pub encoded: EncodedOnce,
 }
 
-/// A push as it goes over the wire, and where its JSON begins.
-#[derive(Debug)]
-struct Frame {
-    bytes: Bytes,
-    body: usize,
-}
+/// The encodings of one value, one for each codec: made by the first shard that needs it, shared by all receivers.
+#[derive(Debug, Default)]
+pub struct EncodedOnce([OnceLock<Bytes>; Codec::COUNT]);
 
-impl Frame {
-    fn text(body: &[u8]) -> Self {
-        let bytes = wire::text_frame(body);
-        let header = bytes.len() - body.len();
-        Self { bytes, body: header }
+impl EncodedOnce {
+    /// The encoding in `codec`, made by `encode` if nobody has made it yet.
+    pub fn get_or_encode(&self, codec: Codec, encode: impl FnOnce() -> Bytes) -> &Bytes {
+        self.0[codec as usize].get_or_init(encode)
     }
 }
 
@@ -61,40 +58,15 @@ impl Publication {
         Self {
             topic,
             id,
-            ts: write::now_ms(),
+            ts: now_ms(),
             data,
             position,
             from,
             tags,
             ephemeral: false,
             echo: true,
-            frame: OnceLock::new(),
+            encoded: EncodedOnce::default(),
         }
-    }
-
-    /// The WebSocket frame, shared by all receivers on all shards.
-    pub fn frame(&self) -> &Bytes {
-        &self.encoded().bytes
-    }
-
-    /// The envelope's JSON, for replies that hold many of them.
-    pub fn json(&self) -> Bytes {
-        let frame = self.encoded();
-        frame.bytes.slice(frame.body..)
-    }
-
-    fn encoded(&self) -> &Frame {
-        self.frame.get_or_init(|| {
-            Frame::text(&write::message(&MessagePush {
-                id: &self.id,
-                ts: self.ts,
-                channel: self.topic.channel.as_str(),
-                data: &self.data,
-                position: self.position.as_ref(),
-                from: self.from.as_ref(),
-                tags: &self.tags,
-            }))
-        })
     }
 
     /// Whether `session` is the one that said it and did not want it back.
@@ -108,20 +80,28 @@ impl Publication {
 pub struct PresenceChange {
     /// Where.
     pub topic: Topic,
+    /// When, in milliseconds since the Unix epoch.
+    pub ts: u64,
     /// Who.
     pub member: Member,
-    /// The WebSocket frame.
-    pub frame: Bytes,
+    /// Whether the member came; else it left.
+    pub joined: bool,
+    /// Where it stands among the changes of its topic: above all before it.
+    pub version: u64,
+    /// Filled by the hub.
+    pub encoded: EncodedOnce,
 }
 
 impl PresenceChange {
-    /// A `join` (or else `leave`) of `member`.
-    pub fn new(topic: Topic, member: Member, joined: bool) -> Self {
-        let json = write::presence_change(joined, topic.channel.as_str(), &member);
+    /// A change that happens now.
+    pub fn new(topic: Topic, member: Member, joined: bool, version: u64) -> Self {
         Self {
-            frame: wire::text_frame(&json),
             topic,
+            ts: now_ms(),
             member,
+            joined,
+            version,
+            encoded: EncodedOnce::default(),
         }
     }
 }

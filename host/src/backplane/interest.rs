@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Backplane, Unavailable};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 
 /// The messages of a topic come to a shard while this is alive.
 pub struct Interest {

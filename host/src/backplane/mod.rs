@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use envelope::{Envelope, Publication};
+pub use envelope::{EncodedOnce, Envelope, PresenceChange, Publication};
 pub use interest::{Interest, Presence};
 
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 
 /// An answer that may need the network.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
@@ -62,8 +62,8 @@ pub trait Backplane: Send + Sync {
     /// Ends the presence of `member`. Tells the channel, if its settings say so.
     fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member);
 
-    /// Who is present, in no particular order.
-    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, Vec<Member>>;
+    /// Who is present, and which of the changes that the channel is told of came before.
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, PresenceSnapshot>;
 
     /// The topics that have subscribers on this node, and how many each.
     fn topics(&self) -> Vec<(Topic, u64)>;
@@ -135,6 +135,15 @@ pub struct HistoryPage {
     /// Whether nothing between `since` and the newest is missing from the history. False also where
     /// `since` is of another epoch or was never reached.
     pub whole: bool,
+}
+
+/// Who is present in a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PresenceSnapshot {
+    /// In no particular order.
+    pub members: Vec<Member>,
+    /// A [`PresenceChange`] of this version or a lower one came before, and one of a higher version after.
+    pub version: u64,
 }
 
 /// The backplane does not answer: the client gets 4504.

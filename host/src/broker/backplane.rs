@@ -14,8 +14,8 @@ use crate::backplane::{Backplane, Envelope, Nodes};
 use crate::config::{BackplaneKind, Config, RedisSettings};
 use crate::control::{ClusterBus, Local, NameTaken};
 use crate::observe::{BackplaneMetrics, Metrics};
-use crate::registry::{BanOrder, Registry};
 use crate::registry::redis::RedisCluster;
+use crate::registry::{BanOrder, Registry};
 use plugin_store::shared::SharedStore;
 
 /// How long the start waits for the backplane: a node whose name is taken is refused before it takes connections,

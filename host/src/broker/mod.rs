@@ -128,6 +128,7 @@ impl Broker {
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
         }
+        warn_of(&config);
         let metrics = Metrics::new();
         let audit = AuditLog::default();
         audit.use_file(open_audit(config.admin.audit_log.as_deref())?);
@@ -268,6 +269,7 @@ impl Broker {
                 self.metrics.reloaded(false);
             }
             Ok((config, bound, audit)) => {
+                warn_of(&config);
                 self.api.audit().use_file(audit);
                 self.api.reload(&config);
                 self.audit_log.clone_from(&config.admin.audit_log);
@@ -321,6 +323,12 @@ async fn refused_name(claim: &mut Option<JoinHandle<Result<(), NameTaken>>>) -> 
     }
     *claim = None;
     std::future::pending().await
+}
+
+fn warn_of(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 fn open_audit(path: Option<&Path>) -> Result<AuditFile, BrokerError> {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::broker;
-use crate::config::{self, Problems};
+use crate::config::{self, Config, Problems};
 
 /// `sluicegate config check`.
 #[derive(Debug, Args)]
@@ -17,11 +17,16 @@ pub struct Check {
     config: PathBuf,
 }
 
-/// Prints all problems, or one line that says what is there. Both to stdout: they are what was asked for.
+/// Prints all problems, or what is likely not meant and one line that says what is there. All to stdout: it is what
+/// was asked for.
 pub fn run(args: &Check) -> anyhow::Result<ExitCode> {
     match check(args) {
-        Ok(summary) => {
-            writeln!(stdout(), "ok: {summary}")?;
+        Ok(config) => {
+            for warning in &config.warnings {
+                writeln!(stdout(), "warning: {warning}")?;
+            }
+            let (tenants, plugins) = (config.tenants.len(), config.plugins.len());
+            writeln!(stdout(), "ok: {tenants} tenants, {plugins} plugins")?;
             Ok(ExitCode::SUCCESS)
         }
         Err(problems) => {
@@ -32,15 +37,11 @@ pub fn run(args: &Check) -> anyhow::Result<ExitCode> {
 }
 
 /// Plugins are only loaded for a config that is good in itself: which ones, and how, is not sure before.
-fn check(args: &Check) -> Result<String, Problems> {
+fn check(args: &Check) -> Result<Config, Problems> {
     let config = config::load(&args.config)?;
     let problems = broker::check(&config);
     if problems.is_empty() {
-        Ok(format!(
-            "{} tenants, {} plugins",
-            config.tenants.len(),
-            config.plugins.len()
-        ))
+        Ok(config)
     } else {
         Err(problems.into())
     }

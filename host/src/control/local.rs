@@ -93,7 +93,11 @@ impl Local {
                 stamp,
             } => {
                 let length = Duration::from_secs(*seconds);
-                let change = if *at_least { BanChange::Extend(length) } else { BanChange::Replace(length) };
+                let change = if *at_least {
+                    BanChange::Extend(length)
+                } else {
+                    BanChange::Replace(length)
+                };
                 (tenant, user, change, stamp)
             }
             Order::Unban { tenant, user, stamp } => (tenant, user, BanChange::Lift, stamp),
@@ -119,7 +123,8 @@ impl Local {
             // A later order lifted it.
             return Ok(Report::Done { affected: 0 });
         }
-        self.cut_off(&ban.tenant, &Whom::User(ban.user.clone()), codes::BANNED).await
+        self.cut_off(&ban.tenant, &Whom::User(ban.user.clone()), codes::BANNED)
+            .await
     }
 
     async fn cut_off(&self, tenant: &str, whom: &Whom, code: CloseCode) -> Result<Report, String> {

@@ -107,7 +107,12 @@ impl From<&BanOrder> for Order {
             tenant,
             user,
             // What is begun counts as a whole second.
-            seconds: ban.left(Instant::now()).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
+            seconds: ban
+                .left(Instant::now())
+                .as_millis()
+                .div_ceil(1000)
+                .try_into()
+                .unwrap_or(u64::MAX),
             at_least: matches!(ban.change, BanChange::Extend(_)),
             stamp,
         }

@@ -1,51 +1,29 @@
 //! The admin listener: health, readiness, metrics, and the admin API. For operators, on an address of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodFilter, on};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
 
 use super::api::{self, Api};
-use crate::backplane::Backplane;
+use super::readiness::Readiness;
+use super::refusal::HttpRefusal;
+use super::{http, listen};
 use crate::observe::Metrics;
 
-/// Whether a load balancer should send clients here.
-#[derive(Clone)]
-pub struct Readiness {
-    serves: Arc<AtomicBool>,
-    backplane: Arc<dyn Backplane>,
-}
-
-impl Readiness {
-    /// Not yet; and never while messages do not get through.
-    pub fn new(backplane: Arc<dyn Backplane>) -> Self {
-        Self {
-            serves: Arc::default(),
-            backplane,
-        }
-    }
-
-    /// From now on it should, or should not.
-    pub fn set(&self, ready: bool) {
-        self.serves.store(ready, Ordering::Relaxed);
-    }
-
-    /// Why it should not, if so.
-    fn hindrance(&self) -> Option<&'static str> {
-        if !self.serves.load(Ordering::Relaxed) {
-            Some("starting or draining")
-        } else if !self.backplane.is_up() {
-            Some("the backplane is not connected")
-        } else {
-            None
-        }
-    }
-}
+/// The methods of the pages beside the API. HAProxy's health check asks by `OPTIONS` unless it is told otherwise.
+const METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
+const METHOD_NAMES: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 #[derive(Clone)]
 struct Admin {
@@ -56,20 +34,70 @@ struct Admin {
 /// The routes of the admin listener.
 pub fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> Router {
     Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics_text))
+        .route("/healthz", on(METHODS, healthy))
+        .route("/readyz", on(METHODS, ready))
+        .route("/metrics", on(METHODS, metrics_text))
+        .method_not_allowed_fallback(bad_method)
+        .fallback(nothing)
         .with_state(Admin { metrics, readiness })
         .merge(api::router(api))
 }
 
-async fn ready(State(admin): State<Admin>) -> Response {
+async fn healthy(method: Method) -> Response {
+    page(&method, "ok\n")
+}
+
+async fn ready(method: Method, State(admin): State<Admin>) -> Response {
     match admin.readiness.hindrance() {
-        None => "ready\n".into_response(),
-        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+        None => page(&method, "ready\n"),
+        Some(why) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            page(&method, format!("not ready: {why}\n")),
+        )
+            .into_response(),
     }
 }
 
-async fn metrics_text(State(admin): State<Admin>) -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], admin.metrics.render()).into_response()
+async fn metrics_text(method: Method, State(admin): State<Admin>) -> Response {
+    let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (text, page(&method, admin.metrics.render())).into_response()
+}
+
+/// A page, or for `OPTIONS` what it can be asked by.
+fn page(method: &Method, text: impl IntoResponse) -> Response {
+    if method == Method::OPTIONS {
+        return (HeaderMap::from_iter([(ALLOW, METHOD_NAMES)]), ()).into_response();
+    }
+    text.into_response()
+}
+
+async fn bad_method() -> Response {
+    let refusal = HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, "this page takes GET, HEAD and OPTIONS");
+    ([(ALLOW, METHOD_NAMES)], refusal).into_response()
+}
+
+async fn nothing() -> Response {
+    let sentence = "there is nothing at this path: this listener has /healthz, /readyz, /metrics, and the calls that \
+                    /api/v1/openapi.json lists";
+    HttpRefusal::new(StatusCode::NOT_FOUND, sentence).into_response()
+}
+
+/// Serves the admin listener, for ever.
+pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) {
+    let http = http::builder(header_timeout);
+    loop {
+        let (stream, peer) = listen::next(&listener).await;
+        let router = router.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            http::call(router.clone(), request)
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "an admin connection failed");
+            }
+        });
+    }
 }

@@ -2,11 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::observe::LogThrottle;
 
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 4096;
+/// How long to wait when the system gives no socket (no file descriptors, no memory).
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// A listener for each of `shards`, and their address (with the port that the system chose for port 0).
 pub fn bind_shards(address: SocketAddr, shards: usize) -> io::Result<(Vec<std::net::TcpListener>, SocketAddr)> {
@@ -27,6 +33,24 @@ pub fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListener, Soc
     let listener = bind(address, false)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+/// The next connection of a listener, however long the system has none to give.
+pub(super) async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    static FAILED: LogThrottle = LogThrottle::new();
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // The client was gone before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if let Some(others) = FAILED.allow() {
+                    tracing::warn!(%error, others, "cannot accept a connection; trying again");
+                }
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
 }
 
 fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {

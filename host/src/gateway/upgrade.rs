@@ -1,4 +1,4 @@
-//! From an HTTP request to a session: which tenant, from which page, in which subprotocol.
+//! From an HTTP request to a session: which tenant, from which page, in which subprotocol, with which token.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -7,126 +7,140 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    ALLOW, AUTHORIZATION, CONNECTION, COOKIE, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
-use bytes::Bytes;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Body as _;
 use tokio::net::TcpStream;
+use wire::handshake::{self, UpgradeRequest};
 
-use super::{Gateway, bearer, refuse};
+use super::refusal::HttpRefusal;
+use super::state::Gateway;
+use super::{bearer, headers, target};
 use crate::chain::Handshake;
-use crate::config::Tenant;
+use crate::config::{Origins, Tenant};
+use crate::observe::LogThrottle;
 use crate::session::{Opening, Session};
 use crate::shard::Shard;
-use crate::wire::handshake::{UpgradeRequest, accept};
 
 /// Headers that plugins do not see, because they carry tokens …
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];
 /// … or because they only made the upgrade: every session would keep them and nobody ask.
 const SPENT_HEADERS: [HeaderName; 4] = [UPGRADE, CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
 
-/// An upgrade that was answered with 101: travels with the answer, back to the connection's own task,
-/// which takes the socket and begins the session.
+/// An upgrade that is answered with 101. Travels with the answer back to the connection, which opens the session on its
+/// socket once the answer is written.
 #[derive(Clone)]
-pub struct Accepted {
-    upgrade: OnUpgrade,
+pub(super) struct Accepted {
     tenant: Arc<str>,
     remote: IpAddr,
     handshake: Handshake,
 }
 
-/// Answers a request for a WebSocket.
-pub(super) fn answer(gateway: &Gateway, named: Option<&str>, mut request: Request) -> Response {
+/// A request that may be upgraded.
+struct Admissible {
+    tenant: Arc<str>,
+    handshake: Handshake,
+    /// For `Sec-WebSocket-Accept`.
+    accept: String,
+    subprotocol: Option<&'static str>,
+}
+
+/// Answers a request for a WebSocket. `named` is the tenant in the path.
+pub(super) fn answer(gateway: &Gateway, named: Option<&str>, request: Request) -> Response {
+    let Some(remote) = request.extensions().get::<SocketAddr>().map(SocketAddr::ip) else {
+        return HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the peer's address is not known").into_response();
+    };
+    match judge(gateway, named, &request) {
+        Ok(admissible) => {
+            let accepted = Accepted {
+                tenant: admissible.tenant,
+                remote,
+                handshake: admissible.handshake,
+            };
+            switch_protocols(&admissible.accept, admissible.subprotocol, accepted)
+        }
+        Err(refusal) => {
+            log(remote, &request, &refusal);
+            refuse(refusal)
+        }
+    }
+}
+
+fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Admissible, HttpRefusal> {
+    let accept = accept(request)?;
+    if !request.body().is_end_stream() {
+        // RFC 9110 7.8: no protocol is switched before the whole request is there, and nobody here reads it.
+        return Err(HttpRefusal::new(
+            StatusCode::BAD_REQUEST,
+            "the request of an upgrade has no body",
+        ));
+    }
+    let host = target::host(request)?;
     let directory = gateway.directory.load();
-    let headers = request.headers();
-    let host = text(headers, &HOST)
-        .or_else(|| request.uri().host())
-        .unwrap_or_default();
-    let Some(tenant) = directory.find(host, named) else {
-        return refuse(StatusCode::NOT_FOUND, "there is no such tenant here");
+    let tenant = directory
+        .find(host.as_deref(), named)
+        .ok_or_else(|| HttpRefusal::new(StatusCode::NOT_FOUND, "there is no such tenant here"))?;
+    let origin = allowed_origin(&tenant.allowed_origins, request.headers())?;
+    let offer = bearer::offer(&bearer::offered(request.headers())?)
+        .map_err(|unknown| HttpRefusal::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
+    let token = match bearer::header_token(request.headers())?.or(offer.token) {
+        None if origin.is_some() => cookie_token(tenant, request.headers())?,
+        token => token,
     };
-    let judged = UpgradeRequest {
+    Ok(Admissible {
+        tenant: tenant.name.clone(),
+        accept,
+        subprotocol: offer.chosen,
+        handshake: Handshake {
+            token,
+            headers: shown(request.headers()),
+            origin: origin.map(str::to_owned),
+            path: request.uri().path().to_owned(),
+            ..Handshake::default()
+        },
+    })
+}
+
+/// The value of `Sec-WebSocket-Accept`.
+fn accept(request: &Request) -> Result<String, HttpRefusal> {
+    let upgrade = headers::list(request.headers(), &UPGRADE)?;
+    let connection = headers::list(request.headers(), &CONNECTION)?;
+    let accept = handshake::accept(&UpgradeRequest {
+        is_http_1_1: request.version() >= Version::HTTP_11,
         method: request.method().as_str(),
-        upgrade: text(headers, &UPGRADE),
-        connection: text(headers, &CONNECTION),
-        version: text(headers, &SEC_WEBSOCKET_VERSION),
-        key: text(headers, &SEC_WEBSOCKET_KEY),
+        upgrade: upgrade.as_deref(),
+        connection: connection.as_deref(),
+        version: headers::single(request.headers(), &SEC_WEBSOCKET_VERSION)?,
+        key: headers::single(request.headers(), &SEC_WEBSOCKET_KEY)?,
+    })?;
+    Ok(accept)
+}
+
+/// The page's origin, which must be an allowed one; none if the request does not come from a page.
+fn allowed_origin<'a>(allowed: &Origins, headers: &'a HeaderMap) -> Result<Option<&'a str>, HttpRefusal> {
+    let origin = match headers::single(headers, &ORIGIN) {
+        Err(error @ headers::HeaderError::Unreadable(_)) => {
+            return Err(HttpRefusal::new(StatusCode::FORBIDDEN, error.to_string()));
+        }
+        origin => origin?,
     };
-    let key = match accept(&judged) {
-        Ok(key) => key,
-        Err(error) => return refuse_upgrade(error),
-    };
-    let origin = text(headers, &ORIGIN).map(str::to_owned);
-    if origin
-        .as_deref()
-        .is_some_and(|origin| !tenant.allowed_origins.allows(origin))
-    {
-        return refuse(
+    if origin.is_some_and(|origin| !allowed.allows(origin)) {
+        return Err(HttpRefusal::new(
             StatusCode::FORBIDDEN,
             "this page's origin is not among the tenant's allowed_origins",
-        );
+        ));
     }
-    let offer = match bearer::offer(headers) {
-        Ok(offer) => offer,
-        Err(sentence) => return refuse(StatusCode::BAD_REQUEST, sentence),
-    };
-    let token = bearer::header_token(headers)
-        .or(offer.token)
-        .or_else(|| cookie(tenant, headers, origin.is_some()));
-    let handshake = Handshake {
-        token,
-        headers: shown(headers),
-        origin,
-        path: request.uri().path().to_owned(),
-        ..Handshake::default()
-    };
-    let Some(remote) = request.extensions().get::<SocketAddr>().map(SocketAddr::ip) else {
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the peer's address is not known");
-    };
-    let accepted = Accepted {
-        tenant: tenant.name.clone(),
-        remote,
-        handshake,
-        upgrade: hyper::upgrade::on(&mut request),
-    };
-    switch_protocols(&key, offer.chosen, accepted)
+    Ok(origin)
 }
 
-fn refuse_upgrade(error: crate::wire::handshake::HandshakeError) -> Response {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = refuse(status, error.to_string());
-    let headers = response.headers_mut();
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    response
-}
-
-fn switch_protocols(key: &str, subprotocol: Option<&'static str>, accepted: Accepted) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let key = HeaderValue::from_str(key).expect("base64 is a header value");
-    headers.insert(SEC_WEBSOCKET_ACCEPT, key);
-    if let Some(subprotocol) = subprotocol {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
-    }
-    response.extensions_mut().insert(accepted);
-    response
-}
-
-fn cookie(tenant: &Tenant, headers: &HeaderMap, from_allowed_page: bool) -> Option<String> {
-    let name = tenant.token_cookie.as_deref()?;
-    bearer::cookie_token(headers, name).filter(|_| from_allowed_page)
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+fn cookie_token(tenant: &Tenant, headers: &HeaderMap) -> Result<Option<String>, HttpRefusal> {
+    let Some(name) = &tenant.token_cookie else {
+        return Ok(None);
+    };
+    Ok(bearer::cookie_token(headers, name)?)
 }
 
 fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -140,25 +154,64 @@ fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
     shown
 }
 
+fn refuse(refusal: HttpRefusal) -> Response {
+    let status = refusal.status;
+    let mut response = refusal.into_response();
+    let headers = response.headers_mut();
+    match status {
+        // Both are required by RFC 9110, and the version by RFC 6455 4.4.
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(ALLOW, HeaderValue::from_static("GET"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// What a client sent is shown escaped, so that it cannot write log lines of its own.
+fn log(remote: IpAddr, request: &Request, refusal: &HttpRefusal) {
+    static HTTP_1_0: LogThrottle = LogThrottle::new();
+    static OTHERS: LogThrottle = LogThrottle::new();
+    let (status, path) = (refusal.status.as_u16(), request.uri().path());
+    let why = refusal.to_string();
+    if request.version() < Version::HTTP_11 {
+        // Every client of a proxy that is set up like this is refused.
+        if let Some(others) = HTTP_1_0.allow() {
+            tracing::warn!(%remote, status, ?path, ?why, others, "an upgrade came as HTTP/1.0");
+        }
+    } else if let Some(others) = OTHERS.allow() {
+        tracing::info!(%remote, status, ?path, ?why, others, "an upgrade was refused");
+    }
+}
+
+fn switch_protocols(accept: &str, subprotocol: Option<&'static str>, accepted: Accepted) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    let accept = HeaderValue::from_str(accept).expect("base64 is a header value");
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(subprotocol) = subprotocol {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+    }
+    response.extensions_mut().insert(accepted);
+    response
+}
+
 impl Accepted {
-    /// Takes the socket once the answer is written, and opens a session on it. Beside it: bytes that came
-    /// with the request.
-    pub async fn open(self, shard: &Rc<Shard>) -> Option<(Box<Session>, Bytes)> {
-        let Ok(upgraded) = self.upgrade.await else {
-            // The client hung up before it had the answer.
-            return None;
-        };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-            tracing::error!("an upgraded connection is not the socket it was accepted as");
-            return None;
-        };
-        // A reload may have taken the tenant away since the answer.
+    /// Opens a session on the socket. None: a reload took the tenant away since the answer.
+    pub fn open(self, stream: TcpStream, shard: &Rc<Shard>) -> Option<Box<Session>> {
         let tenant = shard.tenant(&self.tenant)?;
         let opening = Opening {
-            stream: parts.io.into_inner(),
+            stream,
             remote: self.remote,
             handshake: self.handshake,
         };
-        Some((Session::open(opening, shard.clone(), tenant), parts.read_buf))
+        Some(Session::open(opening, shard.clone(), tenant))
     }
 }

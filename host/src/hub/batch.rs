@@ -3,8 +3,9 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::encoding::message_frame;
 use crate::backplane::{Envelope, Publication};
-use crate::protocol::Position;
+use crate::protocol::{Codec, Position};
 
 /// Bytes that are joined at most. What is half on the wire goes out whole, also before a last word.
 const BATCH_BYTES: usize = 131_072;
@@ -39,13 +40,15 @@ impl Batch {
     /// Joins a part of a turn; none if there is nothing to gain, or it is too much for one piece.
     pub(super) fn join(part: &[Envelope]) -> Option<Self> {
         let publications = || part.iter().filter_map(for_everyone);
-        let bytes = publications().map(|publication| publication.frame().len()).sum();
+        let bytes = publications()
+            .map(|publication| message_frame(publication, Codec::Json).len())
+            .sum();
         if part.len() < 2 || bytes > BATCH_BYTES {
             return None;
         }
         let mut frames = BytesMut::with_capacity(bytes);
         for publication in publications() {
-            frames.extend_from_slice(publication.frame());
+            frames.extend_from_slice(message_frame(publication, Codec::Json));
         }
         let first = publications().next()?;
         Some(Self {

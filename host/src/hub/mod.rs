@@ -6,6 +6,7 @@
 //! for a message.
 
 mod batch;
+mod encoding;
 mod line;
 mod standing;
 #[cfg(test)]
@@ -20,15 +21,17 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use batch::Batch;
+pub use encoding::message_json;
+use encoding::{message_frame, presence_frame};
 pub use line::{Calls, Line};
 use standing::{Standing, drop_earlier_epochs, standing};
 
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
 use crate::outbox::{Policy, Pushed};
-use crate::protocol::Position;
 use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::names::Topic;
+use crate::protocol::{Codec, Position};
 
 /// Envelopes that are held for one listener at most while its history is read; beyond it the
 /// subscription ends with 4002.
@@ -59,8 +62,13 @@ struct Listener {
 enum Feed {
     /// Nothing yet: its history is being read, and what arrives is held until then.
     Held(Vec<Envelope>),
-    /// What comes after this place in the history: the rest it has. None once something did.
-    Live { after: Option<Position> },
+    /// What is new to it.
+    Live {
+        /// The place in the history up to which it has everything. None once something came after it.
+        after: Option<Position>,
+        /// It was given who is present, with all changes up to this version.
+        presence: u64,
+    },
     /// Nothing any more: the subscription is over, and its session was told.
     Ended,
     /// The same, by the operator's word: a session that is still subscribing refuses it.
@@ -86,8 +94,9 @@ impl Hub {
         listeners.lines.insert(line.id, listener);
     }
 
-    /// Lets a listener have what comes after `after`; of what was held, the same.
-    pub fn release(&mut self, topic: &Topic, line: u64, after: Option<Position>) {
+    /// Lets a listener have what comes after `after`; of what was held, the same. Of joins and leaves, those that came
+    /// after the snapshot of this version; without a snapshot, those that come from now on.
+    pub fn release(&mut self, topic: &Topic, line: u64, after: Option<Position>, snapshot: Option<u64>) {
         let Some(listeners) = self.topics.get_mut(topic) else {
             return;
         };
@@ -97,7 +106,11 @@ impl Hub {
         if let Feed::Held(held) = &mut listener.feed {
             let mut held = std::mem::take(held);
             drop_earlier_epochs(&mut held, after.as_ref());
-            listener.feed = Feed::Live { after };
+            if snapshot.is_none() {
+                held.retain(|envelope| !matches!(envelope, Envelope::Presence(_)));
+            }
+            let presence = snapshot.unwrap_or(0);
+            listener.feed = Feed::Live { after, presence };
             for envelope in held {
                 self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut self.dirty));
             }
@@ -200,7 +213,7 @@ impl Listener {
     /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
     /// be taken one by one.
     fn take_batch(&mut self, batch: &Batch, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
-        let Feed::Live { after } = &self.feed else {
+        let Feed::Live { after, .. } = &self.feed else {
             return false;
         };
         let all_new = standing(batch.first.as_ref(), after.as_ref()) == Standing::After;
@@ -223,8 +236,8 @@ impl Listener {
 
     /// Queues an envelope as this listener's feed says; whether a message was delivered by it.
     fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
-        match &mut self.feed {
-            Feed::Live { .. } => {}
+        let known = match &mut self.feed {
+            Feed::Live { presence, .. } => *presence,
             Feed::Held(held) => {
                 if held.len() < HELD_ENVELOPES {
                     held.push(envelope.clone());
@@ -234,7 +247,7 @@ impl Listener {
                 return false;
             }
             Feed::Ended | Feed::Revoked => return false,
-        }
+        };
         match envelope {
             Envelope::Message(publication) => self.take_message(publication, overflow, dirty),
             Envelope::Lost(topic) => {
@@ -242,8 +255,8 @@ impl Listener {
                 false
             }
             Envelope::Presence(change) => {
-                if *self.line.session != *change.member.session {
-                    self.tell(&change.frame, dirty);
+                if change.version > known && *self.line.session != *change.member.session {
+                    self.tell(presence_frame(change, Codec::Json), dirty);
                 }
                 false
             }
@@ -252,7 +265,7 @@ impl Listener {
 
     fn take_message(&mut self, publication: &Publication, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
         let position = publication.position.as_ref();
-        if let Feed::Live { after } = &self.feed {
+        if let Feed::Live { after, .. } = &self.feed {
             match standing(position, after.as_ref()) {
                 Standing::After => self.pass(position),
                 // It came with the history.
@@ -272,7 +285,10 @@ impl Listener {
             ephemeral: publication.ephemeral,
             news: false,
         };
-        match self.line.push_message(publication.frame().clone(), policy) {
+        match self
+            .line
+            .push_message(message_frame(publication, Codec::Json).clone(), policy)
+        {
             Pushed::Queued => {
                 mark_dirty(&self.line, dirty);
                 return true;
@@ -290,7 +306,7 @@ impl Listener {
 
     /// From the first message with a later place on, nothing that comes is one that it has.
     fn pass(&mut self, position: Option<&Position>) {
-        if let Feed::Live { after } = &mut self.feed
+        if let Feed::Live { after, .. } = &mut self.feed
             && position.is_some()
         {
             *after = None;

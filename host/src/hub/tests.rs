@@ -6,10 +6,11 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::backplane::PresenceChange;
 use crate::config::History;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Channel;
-use crate::protocol::write::Member;
 
 struct Client {
     line: Rc<Line>,
@@ -42,6 +43,27 @@ impl Client {
             .skip(1)
             .map(|rest| rest.split([',', '}']).next().unwrap().to_owned())
             .collect()
+    }
+}
+
+impl Client {
+    /// Reads frames until one holds `last`, and tells who came and went.
+    async fn read_changes_until(&mut self, last: &str) -> Vec<String> {
+        let mut bytes = Vec::new();
+        while !String::from_utf8_lossy(&bytes).contains(last) {
+            assert!(
+                self.far_end.read_buf(&mut bytes).await.unwrap() > 0,
+                "closed before {last}"
+            );
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let frames = text.split("\"type\":\"").skip(1);
+        let change = |frame: &str| {
+            let (kind, rest) = frame.split_once('"')?;
+            let (_, session) = rest.split_once("\"session\":\"")?;
+            (kind != "message").then(|| format!("{kind} {}", session.split('"').next().unwrap_or_default()))
+        };
+        frames.filter_map(change).collect()
     }
 }
 
@@ -103,7 +125,7 @@ async fn holds_until_released_and_skips_what_the_history_brought() {
     }
     hub.flush();
     assert_eq!(ann.line.waiting_bytes(), 0, "held");
-    hub.release(&topic(), 1, Some(at(2)));
+    hub.release(&topic(), 1, Some(at(2)), None);
     hub.deliver(&[message("5", Some(5))]);
     hub.flush();
     assert_eq!(ann.read_until("\"offset\":5").await, ["3", "4", "5"]);
@@ -116,7 +138,7 @@ async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
     let mut hub = Hub::default();
     for line in [&ann.line, &bob.line] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 7);
-        hub.release(&topic(), line.id, None);
+        hub.release(&topic(), line.id, None, None);
     }
     hub.deliver(&[message("1", None)]);
     hub.flush();
@@ -147,7 +169,7 @@ async fn what_is_revoked_while_it_is_held_is_never_released() {
     hub.deliver(&[message("1", Some(1))]);
     assert!(hub.revoke(&topic(), 1, codes::CLOSE_PERMISSION_DENIED));
     assert!(hub.is_revoked(&topic(), 1));
-    hub.release(&topic(), 1, None);
+    hub.release(&topic(), 1, None, None);
     hub.deliver(&[message("2", Some(2))]);
     assert_eq!(ann.line.waiting_bytes(), 0);
     assert_eq!(hub.topics().count(), 0, "nobody listens");
@@ -162,7 +184,7 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
     let mut ann = client(1, 65_536).await;
     let mut hub = Hub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
-    hub.release(&topic(), 1, None);
+    hub.release(&topic(), 1, None, None);
     hub.deliver(&[message("1", None)]);
     ann.line.cut_off(codes::KICKED);
     hub.deliver(&[message("2", None)]);
@@ -180,7 +202,7 @@ async fn echo_false_spares_the_publisher_only() {
     let mut hub = Hub::default();
     for line in [&ann.line, &bob.line] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 0);
-        hub.release(&topic(), line.id, None);
+        hub.release(&topic(), line.id, None, None);
     }
     let Envelope::Message(quiet) = message("1", None) else {
         unreachable!()
@@ -205,7 +227,7 @@ async fn a_slow_reader_meets_the_policy_of_the_channel() {
         let slow = client(1, 250).await;
         let mut hub = Hub::default();
         hub.insert(&topic(), &settings(overflow, history), &slow.line, 0);
-        hub.release(&topic(), 1, None);
+        hub.release(&topic(), 1, None, None);
         for offset in 1..=3 {
             hub.deliver(&[message("1", history.then_some(offset))]);
         }
@@ -234,7 +256,7 @@ async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
     // Ann has nothing yet; Bob's history brought the first two.
     for (line, after) in [(&ann.line, 0), (&bob.line, 2)] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, true), line, 0);
-        hub.release(&topic(), line.id, Some(at(after)));
+        hub.release(&topic(), line.id, Some(at(after)), None);
     }
     let turn: Vec<_> = (1..=4)
         .map(|offset| message(&offset.to_string(), Some(offset)))
@@ -251,7 +273,7 @@ async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
     let mut slow = client(1, 600).await;
     let mut hub = Hub::default();
     hub.insert(&topic(), &settings(Overflow::Drop, true), &slow.line, 0);
-    hub.release(&topic(), 1, None);
+    hub.release(&topic(), 1, None, None);
     let turn: Vec<_> = (1..=8)
         .map(|offset| message(&offset.to_string(), Some(offset)))
         .collect();
@@ -272,7 +294,7 @@ async fn of_another_epoch_nothing_is_had_already() {
         epoch: "before".into(),
         offset: 57,
     };
-    hub.release(&topic(), 1, Some(elsewhere));
+    hub.release(&topic(), 1, Some(elsewhere), None);
     hub.deliver(&[message("1", Some(1)), message("2", Some(2))]);
     hub.flush();
     assert_eq!(ann.read_until("\"offset\":2").await, ["1", "2"]);
@@ -283,7 +305,7 @@ async fn who_listens_is_told_that_messages_are_lost() {
     let ann = client(1, 65_536).await;
     let mut hub = Hub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
-    hub.release(&topic(), 1, None);
+    hub.release(&topic(), 1, None, None);
     hub.deliver(&[Envelope::Lost(topic()), message("1", Some(1))]);
     hub.flush();
     let ended = ann.line.take_calls().ended;
@@ -298,7 +320,7 @@ async fn what_was_held_of_an_epoch_that_is_over_is_not_told_any_more() {
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
     let old = |offset| in_epoch("over", "9", offset);
     hub.deliver(&[old(361), old(362), message("1", Some(1)), message("2", Some(2))]);
-    hub.release(&topic(), 1, Some(at(1)));
+    hub.release(&topic(), 1, Some(at(1)), None);
     hub.flush();
     assert_eq!(ann.read_until("\"offset\":2").await, ["2"]);
 }
@@ -308,10 +330,69 @@ async fn what_cannot_be_told_from_old_ends_the_subscription() {
     let ann = client(1, 65_536).await;
     let mut hub = Hub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
-    hub.release(&topic(), 1, Some(at(1)));
+    hub.release(&topic(), 1, Some(at(1)), None);
     hub.deliver(&[in_epoch("another", "9", 362)]);
     hub.flush();
     let ended = ann.line.take_calls().ended;
     assert_eq!(ended, [(topic().channel, codes::INSUFFICIENT_STATE)]);
     assert_eq!(ann.line.waiting_bytes(), 0);
+}
+
+fn moved(session: &str, joined: bool, version: u64) -> Envelope {
+    let member = Member {
+        user: None,
+        session: session.into(),
+    };
+    let change = PresenceChange::new(topic(), member, joined, version);
+    Envelope::Presence(Arc::new(change))
+}
+
+#[tokio::test]
+async fn joins_and_leaves_that_the_snapshot_shows_are_not_told_again() {
+    // What is held, the version of the snapshot, what comes after the release, and what is told.
+    let came = |version| moved("bob", true, version);
+    let went = |version| moved("bob", false, version);
+    let back = |version| moved("bob, elsewhere", true, version);
+    for (held, snapshot, live, told) in [
+        (vec![came(1)], Some(1), vec![], vec![]),
+        (vec![came(1)], Some(0), vec![], vec!["join bob"]),
+        // It was published before the snapshot was read, and comes late.
+        (vec![], Some(2), vec![came(1), went(2), came(3)], vec!["join bob"]),
+        (vec![came(1), went(2)], Some(1), vec![], vec!["leave bob"]),
+        (
+            vec![came(1), went(2), came(3)],
+            Some(1),
+            vec![],
+            vec!["leave bob", "join bob"],
+        ),
+        (vec![came(1), went(2), came(3)], Some(2), vec![], vec!["join bob"]),
+        (
+            vec![came(1), went(2), came(3)],
+            Some(3),
+            vec![went(4)],
+            vec!["leave bob"],
+        ),
+        (
+            vec![went(2), back(3)],
+            Some(1),
+            vec![],
+            vec!["leave bob", "join bob, elsewhere"],
+        ),
+        // Without a snapshot: what comes from now on.
+        (vec![came(1)], None, vec![went(2)], vec!["leave bob"]),
+    ] {
+        let mut ann = client(1, 65_536).await;
+        let mut hub = Hub::default();
+        hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
+        for change in held {
+            hub.deliver(&[change]);
+        }
+        hub.release(&topic(), 1, None, snapshot);
+        for change in live {
+            hub.deliver(&[change]);
+        }
+        hub.deliver(&[message("\"end\"", None)]);
+        hub.flush();
+        assert_eq!(ann.read_changes_until("\"end\"").await, told, "{snapshot:?}");
+    }
 }

@@ -161,12 +161,7 @@ pub(super) mod tests {
 
     /// Calls `check` with every permutation of every subset of `length` orders.
     pub(in crate::registry) fn permutations(orders: &[BanOrder], length: usize, check: &mut impl FnMut(&[BanOrder])) {
-        fn grow(
-            orders: &[BanOrder],
-            length: usize,
-            chosen: &mut Vec<BanOrder>,
-            check: &mut impl FnMut(&[BanOrder]),
-        ) {
+        fn grow(orders: &[BanOrder], length: usize, chosen: &mut Vec<BanOrder>, check: &mut impl FnMut(&[BanOrder])) {
             if chosen.len() == length {
                 return check(chosen);
             }

@@ -26,7 +26,10 @@ impl Bans {
         if bans.len() >= USERS && !bans.contains_key(&key) {
             bans.retain(|_, state| !state.is_forgotten(now));
             if bans.len() >= USERS
-                && let Some(first) = bans.iter().min_by_key(|(_, state)| state.end()).map(|(key, _)| key.clone())
+                && let Some(first) = bans
+                    .iter()
+                    .min_by_key(|(_, state)| state.end())
+                    .map(|(key, _)| key.clone())
             {
                 bans.remove(&first);
             }

@@ -22,7 +22,7 @@ pub use cluster::{Cluster, NotRecorded, Reply};
 pub use stamp::OrderStamp;
 
 use crate::config::Limits;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 use bans::Bans;
 use stamp::OrderClock;
 

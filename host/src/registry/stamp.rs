@@ -34,7 +34,11 @@ impl OrderClock {
     /// A stamp that is later than all that were made or seen here.
     pub(super) fn stamp(&self, now_ms: u64) -> OrderStamp {
         let mut newest = self.newest.lock();
-        *newest = if now_ms > newest.0 { (now_ms, 0) } else { (newest.0, newest.1 + 1) };
+        *newest = if now_ms > newest.0 {
+            (now_ms, 0)
+        } else {
+            (newest.0, newest.1 + 1)
+        };
         OrderStamp {
             time_ms: newest.0,
             sequence: newest.1,

@@ -10,6 +10,7 @@ use crate::chain::{Handshake, Identity};
 use crate::protocol::write::{self, Welcome};
 use crate::protocol::{Connect, RequestId, codes};
 use crate::registry::AdmissionRequest;
+use crate::wall_clock::now_ms;
 
 impl Session {
     pub(super) async fn connect(&mut self, id: &RequestId, request: Connect) -> Option<Ending> {
@@ -107,14 +108,14 @@ impl Session {
             publish_per_second: limits.publish_per_second.map(u64::from),
             subscriptions: subscriptions.map(Vec::as_slice),
         };
-        self.send(&write::welcome(id, &welcome));
+        self.send(&write::welcome(id, now_ms(), &welcome));
     }
 }
 
 /// An identity that has run out is none.
 pub(super) fn check_expiry(identity: &Identity) -> Result<(), Refusal> {
     match identity.expires_ms {
-        Some(at) if at <= write::now_ms() => Err(Refusal::new(codes::TOKEN_EXPIRED, "the token has expired")),
+        Some(at) if at <= now_ms() => Err(Refusal::new(codes::TOKEN_EXPIRED, "the token has expired")),
         _ => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use super::Session;
 use crate::hub::Line;
 use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::write;
+use crate::wall_clock::now_ms;
 use crate::wire::{self, WireError};
 
 /// How long the last words may take to be written.
@@ -83,7 +84,7 @@ impl Session {
     }
 
     fn say_last_words(&self, ending: &Ending) {
-        let disconnect = |code, retry_after_ms| wire::text_frame(write::disconnect(code, retry_after_ms));
+        let disconnect = |code, retry_after_ms| wire::text_frame(write::disconnect(now_ms(), code, retry_after_ms));
         match ending {
             Ending::Close { code, retry_after_ms } => {
                 let words = [

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use super::Session;
 use super::refusal::Refusal;
 use crate::backplane::{HistoryRange, Publication};
+use crate::hub::message_json;
 use crate::protocol::{HistoryRequest, RequestId, codes, write};
+use crate::wall_clock::now_ms;
 
 /// Messages of one answer, where the client names no limit.
 const DEFAULT_LIMIT: usize = 100;
@@ -51,7 +53,7 @@ impl Session {
             return Err(Refusal::new(codes::UNRECOVERABLE_POSITION, message));
         }
         let messages: Vec<Bytes> = fitting(&page.messages).collect();
-        self.send(&write::history(id, channel.as_str(), &page.newest, &messages));
+        self.send(&write::history(id, now_ms(), channel.as_str(), &page.newest, &messages));
         Ok(())
     }
 }
@@ -59,10 +61,13 @@ impl Session {
 /// As many messages, as JSON, as one answer holds.
 pub fn fitting(messages: &[Arc<Publication>]) -> impl Iterator<Item = Bytes> {
     let mut room = ANSWER_BYTES;
-    messages.iter().map(|message| message.json()).take_while(move |json| {
-        // The first one always fits, so that whoever pages gets on.
-        let fits = json.len() <= room || room == ANSWER_BYTES;
-        room = room.saturating_sub(json.len());
-        fits
-    })
+    messages
+        .iter()
+        .map(|message| message_json(message))
+        .take_while(move |json| {
+            // The first one always fits, so that whoever pages gets on.
+            let fits = json.len() <= room || room == ANSWER_BYTES;
+            room = room.saturating_sub(json.len());
+            fits
+        })
 }

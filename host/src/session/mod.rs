@@ -32,6 +32,7 @@ use crate::hub::Line;
 use crate::protocol::names::Channel;
 use crate::protocol::{self, Body, Refused, Request, RequestId, codes, write};
 use crate::shard::{Listing, Shard, ShardTenant};
+use crate::wall_clock::now_ms;
 use crate::wire::{self, Decoder, Message, WireError};
 use clock::Clock;
 use ending::Ending;
@@ -237,7 +238,7 @@ impl Session {
             Ok(request) => request,
             Err(Refused::NotAnEnvelope(why)) => return Some(Ending::bad_protocol(why)),
             Err(Refused::Request { id, code, message }) => {
-                self.send(&write::error(&id, &write::ErrorReply::new(code, &message)));
+                self.send(&write::error(&id, now_ms(), &write::ErrorReply::new(code, &message)));
                 // What comes first has to be a `connect` that can be read.
                 return self.seat.is_none().then(|| Ending::bad_protocol(message));
             }
@@ -253,7 +254,7 @@ impl Session {
             (true, Body::History(history)) => self.history(&id, history).await,
             (true, Body::Refresh(token)) => self.refresh(&id, token),
             (true, Body::Ping) => {
-                self.send(&write::pong(&id));
+                self.send(&write::pong(&id, now_ms()));
                 Ok(())
             }
         };
@@ -268,7 +269,7 @@ impl Session {
 
     /// Says no, and ends the connection if the refusal says so too.
     fn refuse(&self, id: &RequestId, refusal: &Refusal) -> Option<Ending> {
-        self.send(&write::error(id, &refusal.reply()));
+        self.send(&write::error(id, now_ms(), &refusal.reply()));
         self.penalise(refusal)
     }
 
@@ -276,7 +277,7 @@ impl Session {
         if self.subscriptions.remove(channel).is_none() {
             return Err(Refusal::not_subscribed());
         }
-        self.send(&write::unsubscribed_ack(id, channel.as_str()));
+        self.send(&write::unsubscribed_ack(id, now_ms(), channel.as_str()));
         Ok(())
     }
 
@@ -297,7 +298,7 @@ impl Session {
 
     fn end_subscription(&mut self, channel: &Channel, code: codes::CloseCode) {
         if self.subscriptions.remove(channel).is_some() {
-            self.send(&write::unsubscribed(channel.as_str(), code));
+            self.send(&write::unsubscribed(now_ms(), channel.as_str(), code));
         }
     }
 

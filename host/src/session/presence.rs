@@ -6,14 +6,15 @@ use super::subscribe::check_presence;
 use crate::chain::Grant;
 use crate::protocol::names::Channel;
 use crate::protocol::{RequestId, write};
+use crate::wall_clock::now_ms;
 
 impl Session {
     pub(super) async fn presence(&mut self, id: &RequestId, channel: &Channel) -> Result<(), Refusal> {
         let grant = self.grant(channel)?;
         check_presence(self.tenant.settings().channel(channel), grant)?;
         let topic = self.topic(channel);
-        let members = self.shard.common.backplane.members(&topic).await?;
-        self.send(&write::presence(id, channel.as_str(), &members));
+        let members = self.shard.common.backplane.members(&topic).await?.members;
+        self.send(&write::presence(id, now_ms(), channel.as_str(), &members));
         Ok(())
     }
 

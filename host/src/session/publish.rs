@@ -13,6 +13,7 @@ use crate::backplane::{PublishOptions, Published, Reply};
 use crate::chain::Outcome;
 use crate::protocol::names::Channel;
 use crate::protocol::{Publish, RequestId, codes, write};
+use crate::wall_clock::now_ms;
 
 /// Publishes of one connection that are on their way at the same time at most.
 const UNDER_WAY: usize = 64;
@@ -82,7 +83,14 @@ impl Session {
                 self.tenant.metrics.discarded.inc();
                 // An id like any other: who is discarded is not told.
                 let never_sent = self.shard.common.backplane.message_id();
-                self.send(&write::published(id, channel.as_str(), &never_sent, None, false));
+                self.send(&write::published(
+                    id,
+                    now_ms(),
+                    channel.as_str(),
+                    &never_sent,
+                    None,
+                    false,
+                ));
                 return Ok(());
             }
         };
@@ -117,6 +125,7 @@ impl Session {
         self.tenant.metrics.published.inc();
         self.send(&write::published(
             id,
+            now_ms(),
             channel.as_str(),
             &published.id,
             published.position.as_ref(),

@@ -7,6 +7,7 @@ use super::connect::check_expiry;
 use super::refusal::Refusal;
 use crate::chain::Handshake;
 use crate::protocol::{RequestId, codes, write};
+use crate::wall_clock::now_ms;
 
 impl Session {
     pub(super) fn refresh(&mut self, id: &RequestId, token: String) -> Result<(), Refusal> {
@@ -22,7 +23,7 @@ impl Session {
             ));
         }
         self.clock.expire_at(identity.expires_ms);
-        self.send(&write::refreshed(id, identity.expires_ms));
+        self.send(&write::refreshed(id, now_ms(), identity.expires_ms));
         self.caller.identify(identity);
         self.set_alarm();
         Ok(())

@@ -12,21 +12,25 @@ use super::subscription::{Listening, Subscription};
 use crate::backplane::{HistoryPage, HistoryRange, Interest, Presence};
 use crate::chain::Grant;
 use crate::config::ChannelSettings;
+use crate::hub::message_json;
 use crate::protocol::names::{Channel, Topic};
-use crate::protocol::write::{self, Member, Subscribed};
-use crate::protocol::{Position, RequestId, Subscribe, codes};
+use crate::protocol::write::{self, Subscribed};
+use crate::protocol::{Member, Position, RequestId, Subscribe, codes};
+use crate::wall_clock::now_ms;
 
 /// A subscription that is held until its ack is queued.
 pub(super) struct Joined {
     pub payload: write::Subscription,
     topic: Topic,
     after: Option<Position>,
+    /// The version of the snapshot of who is present, if it was asked for.
+    snapshot: Option<u64>,
 }
 
 impl Session {
     pub(super) async fn subscribe(&mut self, id: &RequestId, request: &Subscribe) -> Result<(), Refusal> {
         let joined = self.join(request).await?;
-        self.send(&write::subscribed(id, &joined.payload));
+        self.send(&write::subscribed(id, now_ms(), &joined.payload));
         self.release(&joined);
         Ok(())
     }
@@ -62,12 +66,13 @@ impl Session {
             None
         };
         let page = self.missed(&topic, &settings, request, grant).await?;
-        let members = if request.presence {
+        let snapshot = if request.presence {
             Some(backplane.members(&topic).await?)
         } else {
             None
         };
-        let payload = payload(channel, request, grant, page.as_ref(), members.as_deref());
+        let members = snapshot.as_ref().map(|snapshot| &*snapshot.members);
+        let payload = payload(channel, request, grant, page.as_ref(), members);
         let subscription = Subscription::new(grant, listening, presence, interest);
         self.subscriptions.insert(channel.clone(), Box::new(subscription));
         if grant.expires_ms.is_some() {
@@ -77,6 +82,7 @@ impl Session {
             payload,
             topic,
             after: page.map(|page| page.newest),
+            snapshot: snapshot.map(|snapshot| snapshot.version),
         })
     }
 
@@ -96,7 +102,7 @@ impl Session {
     /// Lets a joined subscription have what came meanwhile, and what comes.
     pub(super) fn release(&self, joined: &Joined) {
         let mut hub = self.shard.hub.borrow_mut();
-        hub.release(&joined.topic, self.line.id, joined.after.clone());
+        hub.release(&joined.topic, self.line.id, joined.after.clone(), joined.snapshot);
         hub.flush();
     }
 
@@ -179,7 +185,7 @@ fn payload(
     // Without a history, or the right to it, nothing can be recovered.
     let whole = page.is_some_and(|page| page.whole && grant.history);
     let messages: Option<Vec<Bytes>> = match (&request.since, page) {
-        (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message.json()).collect()),
+        (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message_json(message)).collect()),
         _ => None,
     };
     // What is too much for one answer cannot be sent in one piece: a fresh start is honest, a part is not.

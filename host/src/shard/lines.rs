@@ -9,7 +9,7 @@ use super::control::{Connected, Count, Slice, Whom};
 use super::{Listed, Shard};
 use crate::protocol::codes::CloseCode;
 use crate::protocol::names::{Channel, Topic};
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 impl Listed {
     fn is(&self, whom: &Whom) -> bool {

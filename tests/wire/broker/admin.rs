@@ -1,7 +1,9 @@
 //! The operator's listener: health, readiness, metrics.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::support::broker::run;
-use crate::support::{Broker, json, shared, token};
+use crate::support::{Broker, http, json, shared, token, within};
 
 const CONFIG: &str = r#"
     server = { default_tenant = "t" }
@@ -19,6 +21,59 @@ async fn healthz_and_readyz_say_ok() {
     assert_eq!(broker.admin_get("/healthz").await.status, 200);
     assert_eq!(broker.admin_get("/readyz").await.status, 200);
     assert_eq!(broker.admin_get("/nothing-here").await.status, 404);
+}
+
+/// HAProxy asks by `OPTIONS` and HTTP/1.0 unless it is told otherwise.
+#[tokio::test]
+async fn health_checks_may_ask_by_get_head_and_options() {
+    let broker = Broker::start("tenants = [{ name = \"t\" }]").await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        for request in [
+            format!("OPTIONS {path} HTTP/1.0\r\n\r\n"),
+            format!("OPTIONS {path} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ] {
+            let response = http::send(broker.admin, &request).await;
+            assert_eq!(response.status, 200, "{request}: {response:?}");
+            assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"), "{response:?}");
+        }
+        let head = format!("HEAD {path} HTTP/1.0\r\n\r\n");
+        let mut stream = http::dial(broker.admin, None).await;
+        stream.write_all(head.as_bytes()).await.expect("taken");
+        let mut answer = String::new();
+        within(stream.read_to_string(&mut answer), || "no end".into())
+            .await
+            .expect("text");
+        assert!(
+            answer.starts_with("HTTP/1.0 200") && answer.ends_with("\r\n\r\n"),
+            "{answer}"
+        );
+
+        let post = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+        let response = http::send(broker.admin, post).await;
+        assert_eq!(
+            (response.status, response.header("allow")),
+            (405, Some("GET, HEAD, OPTIONS"))
+        );
+        assert!(response.body.contains("GET"), "{response:?}");
+    }
+}
+
+#[tokio::test]
+async fn paths_of_nothing_are_told_what_there_is() {
+    let broker = Broker::start("tenants = [{ name = \"t\" }]").await;
+    for path in ["/", "/health", "/api", "/api/v2/tenants", "/metrics/"] {
+        let response = broker.admin_get(path).await;
+        assert_eq!(response.status, 404, "{path}");
+        assert!(
+            response.body.contains("/readyz") && response.body.contains("/api/v1"),
+            "{response:?}"
+        );
+    }
+    for path in ["/", "/health", "/t/ws"] {
+        let response = http::get(broker.address, path).await;
+        assert_eq!(response.status, 404, "{path}");
+        assert!(response.body.contains("/ws"), "{response:?}");
+    }
 }
 
 #[tokio::test]

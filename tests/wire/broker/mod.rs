@@ -3,9 +3,11 @@
 mod admin;
 mod api;
 mod check;
+mod descriptors;
 mod door;
 mod drain;
 mod gauges;
+mod heads;
 mod limits;
 mod origins;
 mod overflow;

@@ -94,7 +94,8 @@ async fn a_plugins_ban_never_shortens_the_operators_on_any_node() {
     ann.expect_close(4505).await;
     nodes[1].call("DELETE", path, Value::Null).await.ok();
     let mut ann = user(&nodes, 0, "ann").await;
-    ann.send("publish", json!({ "channel": "room:a", "data": "heck" })).await;
+    ann.send("publish", json!({ "channel": "room:a", "data": "heck" }))
+        .await;
     ann.expect_close(4505).await;
     banned_everywhere(&nodes, "ann", 30, 60).await;
     nodes[2].call("PUT", path, json!({ "seconds": 3600 })).await.ok();
@@ -117,7 +118,9 @@ async fn a_node_that_died_does_not_hold_up_bans_one_after_the_other() {
     }
     let began = Instant::now();
     for client in &mut offenders {
-        client.send("publish", json!({ "channel": "room:a", "data": "heck" })).await;
+        client
+            .send("publish", json!({ "channel": "room:a", "data": "heck" }))
+            .await;
     }
     for client in &mut elsewhere {
         client.expect_close(4505).await;

@@ -13,13 +13,21 @@ async fn a_second_node_of_a_name_is_refused_while_the_first_lives() {
     let (twin, _home) = nodes.start_twin(0).await;
     assert_eq!(twin.exit_code().await, Some(1));
     let said = twin.stderr.text();
-    for part in ["another node that lives is called \"node-0\"", "server.node", "stop the other one"] {
+    for part in [
+        "another node that lives is called \"node-0\"",
+        "server.node",
+        "stop the other one",
+    ] {
         assert!(said.contains(part), "{part:?} is missing in:\n{said}");
     }
     assert!(!twin.stdout.text().contains("listening"), "it took no connections");
     ann.still_works().await;
     let listed = redis.keys("sg:*ws:instance:node-0").await;
-    assert_eq!(listed.len(), 1, "the one that was refused takes nothing away: {listed:?}");
+    assert_eq!(
+        listed.len(),
+        1,
+        "the one that was refused takes nothing away: {listed:?}"
+    );
 }
 
 #[tokio::test]
@@ -47,7 +55,12 @@ async fn what_a_killed_node_left_behind_refuses_nobody_and_is_not_named_beside_i
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     ann.expect_close(4504).await;
     let counts = nodes[1].read("/tenants/acme").await;
-    let named: Vec<_> = counts["nodes"].as_array().unwrap().iter().map(|node| &node["node"]).collect();
+    let named: Vec<_> = counts["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| &node["node"])
+        .collect();
     assert_eq!(named, ["node-0", "node-1", "node-2"]);
 }
 

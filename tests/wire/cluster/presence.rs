@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::crowd::a_crowd_is_told_of_once;
 use crate::support::{Client, Nodes, Redis, Value, eventually, json};
 
 /// From a node's death until nobody sees its members any more; and some.
@@ -145,4 +146,15 @@ async fn a_node_that_stood_still_is_itself_again() {
     ann.expect_message("I never was away").await;
     bob.close().await;
     expect_move(&mut ann, "leave", channel, &session).await;
+}
+
+#[tokio::test]
+async fn who_stands_in_the_snapshot_is_not_told_of_as_coming() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    let mut clients = Vec::new();
+    for n in 0..60 {
+        clients.push(nodes[n % 2].dial_as(&format!("crowd-{n}")).connect().await);
+    }
+    a_crowd_is_told_of_once(clients, "room:crowd").await;
 }

@@ -1,6 +1,6 @@
 //! `since` on another node: the history is the cluster's.
 
-use crate::support::recovery::{offsets, recovers_amid_a_stream, since};
+use crate::support::recovery::{every_position_has_an_answer, offsets, recovers_amid_a_stream, since};
 use crate::support::{Nodes, Redis, json};
 
 #[tokio::test]
@@ -89,4 +89,12 @@ async fn history_is_the_same_on_every_node() {
     let here = ann.ask("history", channel.clone()).await;
     assert_eq!(offsets(&here), [1, 2, 3]);
     assert_eq!(here["messages"], bob.ask("history", channel).await["messages"]);
+}
+
+#[tokio::test]
+async fn positions_at_all_their_ends_are_answered_as_by_a_node_alone() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(1, &redis.url()).await;
+    let mut ann = nodes[0].connect("ann").await;
+    every_position_has_an_answer(&mut ann, "short:ends").await;
 }

@@ -1,5 +1,6 @@
 //! `history`: what a channel kept.
 
+use crate::support::recovery::every_position_has_an_answer;
 use crate::support::{Broker, Client, PATIENCE, Value, json, shared};
 
 fn payloads(answer: &Value) -> Vec<i64> {
@@ -81,6 +82,12 @@ async fn limit_since_and_reverse_choose() {
     }
     let two = ann.ask("history", json!({ "channel": channel, "limit": 2 })).await;
     assert_eq!(payloads(&two).len(), 2, "a limit holds without since: {two}");
+}
+
+#[tokio::test]
+async fn positions_at_all_their_ends_are_answered() {
+    let mut ann = shared().await.connect("ann").await;
+    every_position_has_an_answer(&mut ann, "short:ends").await;
 }
 
 #[tokio::test]

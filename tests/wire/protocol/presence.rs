@@ -1,5 +1,6 @@
 //! `presence`, and who is told of joins and leaves.
 
+use crate::support::crowd::a_crowd_is_told_of_once;
 use crate::support::{Client, Value, json, shared};
 
 fn sessions(members: &Value) -> Vec<&str> {
@@ -156,4 +157,14 @@ async fn joins_are_not_pushed_where_the_channel_has_none() {
     bob.subscribe("silent-joins").await.publish("fence").await;
     ann.expect_message("fence").await;
     assert!(!ann.has_waiting("join"));
+}
+
+#[tokio::test]
+async fn who_stands_in_the_snapshot_is_not_told_of_as_coming() {
+    let broker = shared().await;
+    let mut clients = Vec::new();
+    for n in 0..60 {
+        clients.push(broker.dial_as(&format!("crowd-{n}")).connect().await);
+    }
+    a_crowd_is_told_of_once(clients, "room:crowd").await;
 }

@@ -42,6 +42,21 @@ impl Broker {
     pub async fn start_at(home: Home, level: &str, config: &str) -> Self {
         home.write(&complete(config));
         let process = serve(&home, level).await;
+        Self::started(home, process).await
+    }
+
+    /// Starts one that the system allows this number of open files.
+    pub async fn start_with_open_files(open_files: u32, config: &str) -> Self {
+        let home = Home::new();
+        home.write(&complete(config));
+        compiled().await;
+        let file = home.config();
+        let args = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
+        let process = Process::start_with_open_files(open_files, args, "info");
+        Self::started(home, process).await
+    }
+
+    async fn started(home: Home, process: Process) -> Self {
         let first = process.stdout.wait_for(&["listening on http://"]);
         let ended = process.stderr.end();
         let line = tokio::select! {

@@ -42,12 +42,14 @@ pub async fn dial(address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream
 
 /// `GET path` and its whole response.
 pub async fn get(address: SocketAddr, path: &str) -> Response {
-    let mut stream = dial(address, None).await;
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream
-        .write_all(request.as_bytes())
-        .await
-        .expect("the request is taken");
+    send(address, request).await
+}
+
+/// Sends a request as it is, and gives its whole response.
+pub async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Response {
+    let mut stream = dial(address, None).await;
+    stream.write_all(request.as_ref()).await.expect("the request is taken");
     let (response, _) = respond(&mut stream).await;
     response
 }

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod broker;
 pub mod client;
 pub mod config;
+pub mod crowd;
 pub mod dial;
 pub mod envelope;
 pub mod guests;

@@ -39,7 +39,23 @@ fn binary() -> PathBuf {
 impl Process {
     /// Starts `sluicegate` with these arguments.
     pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>, log_level: &str) -> Self {
-        let mut command = Command::new(binary());
+        Self::start_by(Command::new(binary()), args, log_level)
+    }
+
+    /// Starts `sluicegate` with these arguments, where the system allows it this number of open files.
+    pub fn start_with_open_files<A: AsRef<OsStr>>(
+        open_files: u32,
+        args: impl IntoIterator<Item = A>,
+        log_level: &str,
+    ) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("ulimit -n {open_files} && exec \"$0\" \"$@\"")])
+            .arg(binary());
+        Self::start_by(shell, args, log_level)
+    }
+
+    fn start_by<A: AsRef<OsStr>>(mut command: Command, args: impl IntoIterator<Item = A>, log_level: &str) -> Self {
         command
             .args(args)
             .env("RUST_LOG", log_level)

@@ -39,3 +39,46 @@ pub async fn recovers_amid_a_stream(mut ann: Client, bob: impl Future<Output = C
     let ((), seen) = tokio::join!(streaming, recovering);
     assert_eq!(seen, (1..=COUNT).collect::<Vec<_>>());
 }
+
+/// Asks for the history of a channel with five messages, of which it keeps three, from positions at all their ends.
+pub async fn every_position_has_an_answer(ann: &mut Client, channel: &str) {
+    let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
+    for n in 1..=5 {
+        ann.to(channel).publish(n).await;
+    }
+    ann.unsubscribe(channel).await;
+    let never: [u64; 8] = [
+        6,
+        99_999_999_999_999,
+        (1 << 53) - 1,
+        1 << 53,
+        (1 << 53) + 1,
+        (1 << 63) - 1,
+        1 << 63,
+        u64::MAX,
+    ];
+    let reached = [(0, vec![], None), (1, vec![], None)]
+        .into_iter()
+        .chain([(2, vec![], Some(vec![3, 4, 5])), (5, vec![4, 3], Some(vec![]))]);
+    let never = never.map(|offset| (offset, vec![5, 4, 3], None));
+    for (offset, backwards, forwards) in reached.chain(never) {
+        let asked = |reverse| {
+            let mut asked = since(channel, &epoch, offset);
+            asked["reverse"] = json!(reverse);
+            asked
+        };
+        assert_eq!(offsets(&ann.ask("history", asked(true)).await), backwards, "{offset}");
+        let recovered = ann.subscribe_with(since(channel, &epoch, offset)).await;
+        ann.unsubscribe(channel).await;
+        assert_eq!(recovered["recovered"], forwards.is_some(), "{offset}: {recovered}");
+        match forwards {
+            Some(forwards) => {
+                assert_eq!(offsets(&ann.ask("history", asked(false)).await), forwards, "{offset}");
+                assert_eq!(offsets(&recovered), forwards, "{offset}");
+            }
+            None => {
+                ann.fails("history", asked(false), 4416).await;
+            }
+        }
+    }
+}

@@ -71,6 +71,15 @@ impl fmt::Display for Tally {
     }
 }
 
+/// What a closing line says, if it is one.
+pub fn closing(line: &str) -> Option<Tally> {
+    let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
+    Some(Tally {
+        passed: passed.parse().ok()?,
+        failed: failed.parse().ok()?,
+    })
+}
+
 /// A runner that exited with a failure, and what it had counted by then.
 #[derive(Debug)]
 pub struct Failed {
@@ -121,6 +130,19 @@ mod tests {
         ]);
         assert_eq!(tally, Tally { passed: 21, failed: 3 });
         assert_eq!(tally.to_string(), "21 passed, 3 failed");
+    }
+
+    #[test]
+    fn a_closing_line_is_read_back() {
+        let tally = Tally { passed: 12, failed: 3 };
+        assert_eq!(closing(&tally.to_string()), Some(tally));
+        for line in [
+            "12 passed",
+            "x passed, 3 failed",
+            "test result: ok. 12 passed; 0 failed",
+        ] {
+            assert_eq!(closing(line), None, "{line}");
+        }
     }
 
     #[test]

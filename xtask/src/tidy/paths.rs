@@ -7,6 +7,15 @@ use super::code::is_word;
 pub struct Named {
     pub path: String,
     pub line: usize,
+    pub import: Import,
+}
+
+/// Whether the path stands in a `use`, and the name that it gets there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Import {
+    No,
+    ByItsName,
+    As(String),
 }
 
 /// Finds the paths in code that has no comments and no literals. A lone word counts only in a `use`.
@@ -24,6 +33,7 @@ pub fn named_in(code: &str) -> Vec<Named> {
             named.push(Named {
                 path,
                 line: tokens[at].line,
+                import: Import::No,
             });
         }
         at = next.max(at + 1);
@@ -86,6 +96,7 @@ fn path_at(tokens: &[Token<'_>], at: usize) -> (String, usize) {
 fn unfold(tokens: &[Token<'_>], mut at: usize, prefix: String, named: &mut Vec<Named>) -> usize {
     let mut path = prefix.clone();
     let line = tokens.get(at).map_or(0, |token| token.line);
+    let mut import = Import::ByItsName;
     while let Some(token) = tokens.get(at) {
         match token.text {
             "::" if path.is_empty() => {}
@@ -99,7 +110,10 @@ fn unfold(tokens: &[Token<'_>], mut at: usize, prefix: String, named: &mut Vec<N
                 return at + 1;
             }
             // The new name is not part of the path.
-            "as" => at += 1,
+            "as" => {
+                at += 1;
+                import = tokens.get(at).map_or(import, |name| Import::As(name.text.to_owned()));
+            }
             "," | "}" | ";" => break,
             word => path.push_str(word),
         }
@@ -108,7 +122,7 @@ fn unfold(tokens: &[Token<'_>], mut at: usize, prefix: String, named: &mut Vec<N
     // `{self}` names its prefix.
     let path = path.strip_suffix("::self").map(str::to_owned).unwrap_or(path);
     if !path.is_empty() {
-        named.push(Named { path, line });
+        named.push(Named { path, line, import });
     }
     at
 }

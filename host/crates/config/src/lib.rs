@@ -5,6 +5,8 @@ mod admin;
 mod backplane;
 mod chain;
 mod channels;
+mod descriptors;
+mod host;
 mod limits;
 mod machine;
 mod name;
@@ -31,6 +33,8 @@ pub use admin::{Admin, AdminKey, Scope};
 pub use backplane::{BackplaneKind, RedisSettings};
 pub use chain::{Capability, ChainEntry};
 pub use channels::{ChannelRule, ChannelSettings, History, Overflow};
+pub use descriptors::Descriptors;
+pub use host::canonical_host;
 pub use limits::Limits;
 pub use name::{NAME_RULE, is_name};
 pub use origins::Origins;
@@ -62,6 +66,8 @@ pub struct Config {
     pub plugins: Vec<PluginFile>,
     /// At least one.
     pub tenants: Vec<Arc<Tenant>>,
+    /// What is not wrong, and likely not meant.
+    pub warnings: Vec<Problem>,
 }
 
 /// Reads the file at `path`.
@@ -102,9 +108,10 @@ fn parse_on(path: &Path, text: &str, machine: &Machine) -> Result<Config, Proble
         // Its message alone: the whole shows the line, and that may hold a secret.
         return Err(source.place(offset(error)).problem(error.message()).into());
     }
-    let config = read(&source, table.get_ref(), path, machine);
-    let problems = source.into_problems();
+    let mut config = read(&source, table.get_ref(), path, machine);
+    let (problems, warnings) = source.into_problems_and_warnings();
     if problems.is_empty() {
+        config.warnings = warnings;
         Ok(config)
     } else {
         Err(problems.into())
@@ -139,5 +146,6 @@ fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) ->
         admin,
         plugins,
         tenants,
+        warnings: Vec::new(),
     }
 }

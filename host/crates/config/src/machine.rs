@@ -4,6 +4,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+use super::descriptors::Descriptors;
+
 /// Connections by default where the system sets no limit on open files, or a larger one.
 const CONNECTIONS_CEILING: u64 = 1_000_000;
 
@@ -32,15 +34,18 @@ impl Machine {
     pub fn here() -> Self {
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            open_files: rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024),
+            open_files: Descriptors::here().limit,
             plugin_cache: cache_home(|name| std::env::var_os(name).map(PathBuf::from)),
             node: NODE.clone(),
         }
     }
 
-    /// 90 % of the open files: the rest is for listeners, Redis, and the plugins' cache.
+    /// 90 % of the open files, and never one that is reserved: the rest is for listeners, Redis, and the plugins'
+    /// cache.
     pub fn connections(&self) -> u64 {
-        (self.open_files - self.open_files.div_ceil(10)).clamp(1, CONNECTIONS_CEILING)
+        (self.open_files - self.open_files.div_ceil(10))
+            .min(Descriptors::of(self.open_files).for_clients())
+            .clamp(1, CONNECTIONS_CEILING)
     }
 }
 
@@ -81,6 +86,7 @@ mod tests {
             .connections()
         };
         assert_eq!(connections(1_024), 921);
+        assert_eq!(connections(256), 192);
         assert_eq!(connections(20_000), 18_000);
         assert_eq!(connections(0), 1);
         assert_eq!(connections(u64::MAX), 1_000_000);

@@ -74,7 +74,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// A name in its ASCII form, an IPv4 address, or an IPv6 address in brackets.
-pub(super) fn is_host(text: &str) -> bool {
+fn is_host(text: &str) -> bool {
     if let Some(inner) = text.strip_prefix('[') {
         return inner
             .strip_suffix(']')

@@ -31,6 +31,7 @@ pub(super) struct Source {
     /// Offset of each line's first byte.
     line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Problem>>,
 }
 
 impl Source {
@@ -42,6 +43,7 @@ impl Source {
                 .chain(newlines.map(|(offset, _)| offset + 1))
                 .collect(),
             problems: RefCell::default(),
+            warnings: RefCell::default(),
         }
     }
 
@@ -59,8 +61,8 @@ impl Source {
         self.problems.borrow_mut().push(problem);
     }
 
-    pub fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+    pub fn into_problems_and_warnings(self) -> (Vec<Problem>, Vec<Problem>) {
+        (self.problems.into_inner(), self.warnings.into_inner())
     }
 
     /// The document as a section.
@@ -287,6 +289,12 @@ impl<'a> Value<'a> {
 
     pub fn report(&self, problem: Problem) {
         self.source.report(problem);
+    }
+
+    /// Notes that the value may be meant, but likely is not.
+    pub fn warn(&self, reason: impl Into<String>, hint: impl Into<String>) {
+        let warning = self.place.problem(reason).hint(hint);
+        self.source.warnings.borrow_mut().push(warning);
     }
 
     /// Tells the types only, never the value: it may be a secret under the wrong key.

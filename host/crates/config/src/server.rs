@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::descriptors::Descriptors;
 use super::machine::Machine;
 use super::name::{NAME_RULE, is_node_name};
 use super::section::{Number, Section, Value};
@@ -81,10 +82,6 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ten
     let listen = section.value("listen").and_then(|value| address(&value));
     let node = section.value("node").and_then(|value| node_name(&value));
     let default_tenant = section.value("default_tenant");
-    let max_connections = Number {
-        default: machine.connections(),
-        ..MAX_CONNECTIONS
-    };
     let server = Server {
         listen: listen.unwrap_or(LISTEN),
         admin_listen: section.value("admin_listen").and_then(|value| admin_address(&value)),
@@ -96,7 +93,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ten
         drain: section.seconds("drain_seconds", &DRAIN),
         default_tenant: default_tenant
             .and_then(|value| value.name_of("tenant", tenants.iter().map(|tenant| &tenant.name))),
-        max_connections: section.count("max_connections", &max_connections),
+        max_connections: max_connections(&mut section, machine),
         ping: section.millis("ping_ms", &PING),
         connect_timeout: section.millis("connect_timeout_ms", &CONNECT_TIMEOUT),
         header_timeout: section.millis("header_timeout_ms", &HEADER_TIMEOUT),
@@ -108,6 +105,29 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ten
     };
     section.finish();
     server
+}
+
+fn max_connections(section: &mut Section<'_>, machine: &Machine) -> usize {
+    let number = Number {
+        default: machine.connections(),
+        ..MAX_CONNECTIONS
+    };
+    let wanted = section.count("max_connections", &number);
+    let descriptors = Descriptors::of(machine.open_files);
+    // The default fits: only a value that is there can be too large.
+    if let Some(value) = section.value("max_connections")
+        && wanted as u64 > descriptors.for_clients()
+    {
+        value.warn(
+            format!(
+                "the system allows {} open files here, which is enough for {} connections",
+                descriptors.limit,
+                descriptors.for_clients()
+            ),
+            "raise the limit (ulimit -n, or LimitNOFILE= of systemd) or lower max_connections",
+        );
+    }
+    wanted
 }
 
 fn admin_address(value: &Value<'_>) -> Option<SocketAddr> {

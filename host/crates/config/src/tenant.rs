@@ -7,9 +7,10 @@ use protocol::names::Channel;
 
 use super::chain::{self, ChainEntry};
 use super::channels::{self, ChannelRule, ChannelSettings};
+use super::host::canonical_host;
 use super::limits::{self, Limits};
 use super::name::{NAME_RULE, is_name};
-use super::origins::{Origins, is_host};
+use super::origins::Origins;
 use super::plugins::PluginFile;
 use super::problem::Place;
 use super::section::{Section, Value};
@@ -22,7 +23,7 @@ const COOKIE_BYTES: usize = 256;
 pub struct Tenant {
     /// `[a-zA-Z0-9_-]{1,64}`, unique in the config.
     pub name: Arc<str>,
-    /// The `Host` names that mean this tenant and no other: lower case, without port.
+    /// The hosts that mean this tenant and no other, as [`canonical_host`] spells them.
     pub hosts: Vec<String>,
     /// Whether a connection that no plugin accepted may be, without a name.
     pub anonymous: bool,
@@ -123,14 +124,14 @@ fn claim(taken: &mut HashMap<String, Place>, value: &Value<'_>, text: &str, what
 
 fn host(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
-    if !is_host(text) {
+    let host = canonical_host(text);
+    if host.is_none() {
         value.problem(
             format!("{text:?} is not a host name"),
             "write it without scheme and port, in ASCII, like \"acme.example\"",
         );
-        return None;
     }
-    Some(text.to_ascii_lowercase())
+    host
 }
 
 fn origins(items: &[Value<'_>]) -> Origins {

@@ -1,13 +1,15 @@
 //! The native protocol as values: bytes to [`Request`]s, replies and pushes to bytes. Pure: knows no
-//! socket, no frame and no plugin.
+//! clock, no socket, no frame and no plugin.
 
 pub mod codes;
+mod member;
 pub mod names;
 mod object;
 mod read;
 mod request;
 pub mod write;
 
+pub use member::Member;
 pub use read::{Refused, read};
 pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};
 
@@ -24,3 +26,15 @@ pub const FEATURES: &[&str] = &[
     "recovery",
     "refresh",
 ];
+
+/// How a connection's envelopes are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// JSON in text frames.
+    Json,
+}
+
+impl Codec {
+    /// How many there are.
+    pub const COUNT: usize = 1;
+}

@@ -1,18 +1,11 @@
-//! Replies and pushes to JSON text. Each function gives a whole envelope, to be framed and sent as it is.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Replies and pushes to JSON text. Each function gives a whole envelope, to be framed and sent as it is; `ts`
+//! is the time that it carries, in milliseconds since the Unix epoch.
 
 use super::codes::{CloseCode, ErrorCode};
+use super::member::Member;
 use super::object::Object;
 use super::request::{Position, RequestId};
 use super::{FEATURES, VERSION};
-
-/// Milliseconds since the Unix epoch: the `ts` of every envelope.
-pub fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
 
 /// A message as receivers see it.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +24,6 @@ pub struct MessagePush<'a> {
     pub from: Option<&'a Member>,
     /// What plugins added.
     pub tags: &'a [(String, String)],
-}
-
-/// A session that is present in a channel, or that said something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// The user, if the session has a name.
-    pub user: Option<std::sync::Arc<str>>,
-    /// The session.
-    pub session: std::sync::Arc<str>,
 }
 
 /// What an `error` reply says.
@@ -110,8 +94,8 @@ pub struct Welcome<'a> {
 pub struct Subscription(pub Vec<u8>);
 
 /// `ack` with the payload of `connect`.
-pub fn welcome(id: &RequestId, welcome: &Welcome<'_>) -> Vec<u8> {
-    reply("ack", id, |payload| {
+pub fn welcome(id: &RequestId, ts: u64, welcome: &Welcome<'_>) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
         payload.text("session", welcome.session);
         payload.text("node", welcome.node);
         payload.text_if("user", welcome.user);
@@ -181,25 +165,32 @@ pub fn refused_subscription(channel: &str, error: &ErrorReply<'_>) -> Subscripti
 }
 
 /// `ack` with the payload of `subscribe`.
-pub fn subscribed(id: &RequestId, subscription: &Subscription) -> Vec<u8> {
+pub fn subscribed(id: &RequestId, ts: u64, subscription: &Subscription) -> Vec<u8> {
     let mut buffer = Vec::with_capacity(64 + subscription.0.len());
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", "ack");
     envelope.json("id", id.as_json());
-    envelope.number("ts", now_ms());
+    envelope.number("ts", ts);
     envelope.json("payload", &subscription.0);
     envelope.close();
     buffer
 }
 
 /// `ack` of `unsubscribe`.
-pub fn unsubscribed_ack(id: &RequestId, channel: &str) -> Vec<u8> {
-    reply("ack", id, |payload| payload.text("channel", channel))
+pub fn unsubscribed_ack(id: &RequestId, ts: u64, channel: &str) -> Vec<u8> {
+    reply("ack", id, ts, |payload| payload.text("channel", channel))
 }
 
 /// `ack` of `publish`.
-pub fn published(id: &RequestId, channel: &str, message: &str, at: Option<&Position>, duplicate: bool) -> Vec<u8> {
-    reply("ack", id, |payload| {
+pub fn published(
+    id: &RequestId,
+    ts: u64,
+    channel: &str,
+    message: &str,
+    at: Option<&Position>,
+    duplicate: bool,
+) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         payload.text("message", message);
         position(payload, at);
@@ -210,8 +201,8 @@ pub fn published(id: &RequestId, channel: &str, message: &str, at: Option<&Posit
 }
 
 /// `ack` of `presence`.
-pub fn presence(id: &RequestId, channel: &str, members: &[Member]) -> Vec<u8> {
-    reply("ack", id, |payload| {
+pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         payload.list("members", members, member);
         payload.number("count", members.len() as u64);
@@ -219,8 +210,8 @@ pub fn presence(id: &RequestId, channel: &str, members: &[Member]) -> Vec<u8> {
 }
 
 /// `ack` of `history`; `messages` are message pushes as JSON.
-pub fn history(id: &RequestId, channel: &str, newest: &Position, messages: &[bytes::Bytes]) -> Vec<u8> {
-    reply("ack", id, |payload| {
+pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: &[bytes::Bytes]) -> Vec<u8> {
+    reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         position(payload, Some(newest));
         payload.list("messages", messages, |buffer, message| {
@@ -230,18 +221,18 @@ pub fn history(id: &RequestId, channel: &str, newest: &Position, messages: &[byt
 }
 
 /// `ack` of `refresh`.
-pub fn refreshed(id: &RequestId, expires_at: Option<u64>) -> Vec<u8> {
-    reply("ack", id, |payload| payload.number_if("expires_at", expires_at))
+pub fn refreshed(id: &RequestId, ts: u64, expires_at: Option<u64>) -> Vec<u8> {
+    reply("ack", id, ts, |payload| payload.number_if("expires_at", expires_at))
 }
 
 /// `ack` of `ping`.
-pub fn pong(id: &RequestId) -> Vec<u8> {
-    reply("ack", id, |_| {})
+pub fn pong(id: &RequestId, ts: u64) -> Vec<u8> {
+    reply("ack", id, ts, |_| {})
 }
 
 /// `error`
-pub fn error(id: &RequestId, error: &ErrorReply<'_>) -> Vec<u8> {
-    reply("error", id, |payload| error.write(payload))
+pub fn error(id: &RequestId, ts: u64, error: &ErrorReply<'_>) -> Vec<u8> {
+    reply("error", id, ts, |payload| error.write(payload))
 }
 
 /// `message`
@@ -269,23 +260,23 @@ pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
 }
 
 /// `join` or `leave`
-pub fn presence_change(joined: bool, channel: &str, who: &Member) -> Vec<u8> {
-    push(if joined { "join" } else { "leave" }, Some(channel), |payload| {
+pub fn presence_change(ts: u64, joined: bool, channel: &str, who: &Member) -> Vec<u8> {
+    push(if joined { "join" } else { "leave" }, ts, Some(channel), |payload| {
         member_fields(payload, who)
     })
 }
 
 /// `unsubscribed`
-pub fn unsubscribed(channel: &str, code: CloseCode) -> Vec<u8> {
-    push("unsubscribed", Some(channel), |payload| {
+pub fn unsubscribed(ts: u64, channel: &str, code: CloseCode) -> Vec<u8> {
+    push("unsubscribed", ts, Some(channel), |payload| {
         payload.number("code", code.number.into());
         payload.text("reason", code.reason);
     })
 }
 
 /// `disconnect`
-pub fn disconnect(code: CloseCode, retry_after_ms: Option<u64>) -> Vec<u8> {
-    push("disconnect", None, |payload| {
+pub fn disconnect(ts: u64, code: CloseCode, retry_after_ms: Option<u64>) -> Vec<u8> {
+    push("disconnect", ts, None, |payload| {
         payload.number("code", code.number.into());
         payload.text("reason", code.reason);
         payload.flag("reconnect", code.reconnect);
@@ -293,22 +284,22 @@ pub fn disconnect(code: CloseCode, retry_after_ms: Option<u64>) -> Vec<u8> {
     })
 }
 
-fn reply(kind: &str, id: &RequestId, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
+fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
     let mut buffer = Vec::with_capacity(160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", kind);
     envelope.json("id", id.as_json());
-    envelope.number("ts", now_ms());
+    envelope.number("ts", ts);
     envelope.object("payload", write);
     envelope.close();
     buffer
 }
 
-fn push(kind: &str, channel: Option<&str>, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
+fn push(kind: &str, ts: u64, channel: Option<&str>, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
     let mut buffer = Vec::with_capacity(160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", kind);
-    envelope.number("ts", now_ms());
+    envelope.number("ts", ts);
     envelope.text_if("channel", channel);
     envelope.object("payload", write);
     envelope.close();

@@ -87,6 +87,16 @@ pub fn frame_end(frames: &[u8], at: usize) -> usize {
     end
 }
 
+/// Where the payload of `frame` begins, a whole frame of a server.
+#[must_use]
+pub fn payload_start(frame: &[u8]) -> usize {
+    match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => MAX_SERVER_HEADER,
+        _ => 2,
+    }
+}
+
 /// RFC 6455 5.2: a length of 126 or 127 says that the length follows, in two or eight bytes.
 fn frame_length(frame: &[u8]) -> Option<usize> {
     let (short, rest) = frame.get(1..)?.split_first()?;

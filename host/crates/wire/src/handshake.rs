@@ -11,34 +11,45 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Characters of a key: 16 bytes in base64.
 const KEY_CHARS: usize = 24;
 
-/// The parts of an upgrade request that the handshake judges; `None` where the header is absent. A
-/// header that came in several lines is joined with commas, as HTTP allows.
+/// The parts of an upgrade request that the handshake judges; `None` where the header is absent. The lines of
+/// a header that is a list are joined with commas (RFC 9110 5.3).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UpgradeRequest<'a> {
+    /// Whether the request came as HTTP/1.1: HTTP/1.0 has no upgrade.
+    pub is_http_1_1: bool,
     /// The request method.
     pub method: &'a str,
-    /// `Upgrade`.
+    /// `Upgrade`, a list.
     pub upgrade: Option<&'a str>,
-    /// `Connection`.
+    /// `Connection`, a list.
     pub connection: Option<&'a str>,
-    /// `Sec-WebSocket-Version`.
+    /// `Sec-WebSocket-Version`, which comes once.
     pub version: Option<&'a str>,
-    /// `Sec-WebSocket-Key`.
+    /// `Sec-WebSocket-Key`, which comes once.
     pub key: Option<&'a str>,
 }
 
 /// Why a request cannot be upgraded.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum HandshakeError {
+    /// HTTP/1.0, most likely from a proxy.
+    #[error(
+        "the upgrade to WebSocket needs HTTP/1.1, and this request came as HTTP/1.0: a proxy in between has to be set \
+         to HTTP/1.1 (nginx: proxy_http_version 1.1)"
+    )]
+    HttpVersion,
     /// Only GET can be upgraded.
     #[error("the method of an upgrade is GET")]
     Method,
     /// `Upgrade` does not name `websocket`, or `Connection` does not name `Upgrade`: likely a plain
     /// HTTP request.
-    #[error("not an upgrade to websocket")]
+    #[error(
+        "this path is a WebSocket: the request needs Connection: Upgrade and Upgrade: websocket, and a proxy in between \
+         has to pass them on"
+    )]
     NotAnUpgrade,
     /// Answer with the header `Sec-WebSocket-Version: 13` (RFC 6455 4.4).
-    #[error("the version of the protocol is 13")]
+    #[error("the request needs Sec-WebSocket-Version: 13")]
     Version,
     /// The key is not 16 bytes in base64.
     #[error("Sec-WebSocket-Key is not 16 bytes in base64")]
@@ -51,7 +62,7 @@ impl HandshakeError {
     pub const fn status(self) -> u16 {
         match self {
             Self::Method => 405,
-            Self::NotAnUpgrade | Self::Version => 426,
+            Self::HttpVersion | Self::NotAnUpgrade | Self::Version => 426,
             Self::Key => 400,
         }
     }
@@ -62,6 +73,9 @@ impl HandshakeError {
 /// # Errors
 /// The first rule that the request breaks.
 pub fn accept(request: &UpgradeRequest<'_>) -> Result<String, HandshakeError> {
+    if !request.is_http_1_1 {
+        return Err(HandshakeError::HttpVersion);
+    }
     if request.method != "GET" {
         return Err(HandshakeError::Method);
     }
@@ -97,8 +111,8 @@ pub fn tokens(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim).filter(|token| !token.is_empty())
 }
 
-/// 22 characters hold 16 bytes. The four bits left over in the last one should be 0, but clients
-/// that make keys up from random letters do not know that, and the key is only ever hashed as text.
+/// 22 characters hold 16 bytes. The last one has four bits to spare, which should be 0. They are not judged: some
+/// clients draw random letters, and the key is only ever hashed as text.
 fn is_key(key: &str) -> bool {
     let Some(digits) = key.strip_suffix("==") else {
         return false;

@@ -21,6 +21,7 @@ mod tests;
 pub use close::is_valid_close_code;
 pub use decode::{Decoder, Message, Messages};
 pub use encode::{
-    FrameKind, FrameWriter, binary_frame, close_frame, frame_end, ping_frame, pong_frame, put_header, text_frame,
+    FrameKind, FrameWriter, binary_frame, close_frame, frame_end, payload_start, ping_frame, pong_frame, put_header,
+    text_frame,
 };
 pub use error::WireError;

@@ -11,8 +11,8 @@ use super::keys::Keys;
 use crate::backplane::{HistoryPage, HistoryRange, Publication, PublishOptions, Published};
 use crate::chain::Message;
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::Position;
-use crate::protocol::write::Member;
 
 /// A channel's state.
 pub(super) struct ChannelState {

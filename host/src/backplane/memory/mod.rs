@@ -18,11 +18,13 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use super::envelope::PresenceChange;
-use super::{Backplane, Envelope, HistoryPage, HistoryRange, PublishOptions, Published, Reply, Unavailable};
+use super::{
+    Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply, Unavailable,
+};
 use crate::chain::{Message, Permit};
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 use channel::ChannelState;
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.
@@ -44,6 +46,9 @@ pub struct MemoryBackplane {
     /// Begins every id and epoch of this process, so that none repeats after a restart.
     nonce: u64,
     counter: AtomicU64,
+    /// Changes of who is present that were counted so far: what is counted under a channel's lock, in its order, is the
+    /// change's version.
+    changes: AtomicU64,
 }
 
 impl MemoryBackplane {
@@ -56,6 +61,7 @@ impl MemoryBackplane {
             inboxes,
             nonce,
             counter: AtomicU64::new(1),
+            changes: AtomicU64::new(0),
         })
     }
 
@@ -125,7 +131,8 @@ impl MemoryBackplane {
 
     /// Tells the channel's shards who came or went.
     fn announce(&self, topic: &Topic, channel: &ChannelState, member: &Member, joined: bool) {
-        let change = Arc::new(PresenceChange::new(topic.clone(), member.clone(), joined));
+        let version = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
+        let change = Arc::new(PresenceChange::new(topic.clone(), member.clone(), joined, version));
         for shard in channel.interested() {
             let inbox = &self.inboxes[shard];
             if let Err(TrySendError::Full(envelope)) = inbox.try_send(Envelope::Presence(change.clone())) {
@@ -211,12 +218,13 @@ impl Backplane for MemoryBackplane {
         }
     }
 
-    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, Vec<Member>> {
-        let members = self
-            .channels(topic)
-            .get(topic)
-            .map_or_else(Vec::new, ChannelState::members);
-        Box::pin(std::future::ready(Ok(members)))
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, PresenceSnapshot> {
+        let channels = self.channels(topic);
+        let snapshot = PresenceSnapshot {
+            members: channels.get(topic).map_or_else(Vec::new, ChannelState::members),
+            version: self.changes.load(Ordering::Relaxed),
+        };
+        Box::pin(std::future::ready(Ok(snapshot)))
     }
 
     fn topics(&self) -> Vec<(Topic, u64)> {

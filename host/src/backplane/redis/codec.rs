@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::backplane::Publication;
+use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 
 const VERSION: u8 = 1;
 const EPHEMERAL: u8 = 1;
@@ -21,7 +21,7 @@ pub(super) enum Pushed {
     /// A message.
     Message(Publication),
     /// A session came, or else left.
-    Presence { member: Member, joined: bool },
+    Presence { member: Member, joined: bool, version: u64 },
 }
 
 /// A message without its position.
@@ -85,10 +85,9 @@ pub(super) fn decode(topic: &Topic, position: Option<Position>, mut from: Bytes)
     Some(publication)
 }
 
-/// What a `join` or `leave` looks like; the scripts write the same.
-pub(super) fn presence(member: &Member, joined: bool) -> String {
-    let kind = if joined { 'J' } else { 'L' };
-    format!("{kind}{}\n{}", member.session, user_part(member))
+/// What a script publishes of somebody who comes, behind `J`, the change's version and a blank.
+pub(super) fn presence(member: &Member) -> String {
+    format!("{}\n{}", member.session, user_part(member))
 }
 
 /// A member as the hash of a topic holds it, under its session.
@@ -109,7 +108,8 @@ fn user_part(member: &Member) -> String {
     member.user.as_ref().map(|user| format!("u{user}")).unwrap_or_default()
 }
 
-/// Reads what arrived: `M` with a position and a message behind a line's end, or who came or left.
+/// Reads what arrived: `M` with a position and a message behind a line's end; or `J` or `L`, the change's version, and
+/// who came or left.
 pub(super) fn read_pushed(topic: &Topic, mut payload: Bytes) -> Option<Pushed> {
     let kind = payload.try_get_u8().ok()?;
     let line_end = payload.iter().position(|byte| *byte == b'\n')?;
@@ -125,14 +125,16 @@ pub(super) fn read_pushed(topic: &Topic, mut payload: Bytes) -> Option<Pushed> {
             decode(topic, position, payload).map(Pushed::Message)
         }
         b'J' | b'L' => {
+            let (version, session) = head.split_once(' ')?;
             let user = std::str::from_utf8(&payload).ok()?;
             let member = Member {
-                session: head.into(),
+                session: session.into(),
                 user: user.strip_prefix('u').map(Arc::from),
             };
             Some(Pushed::Presence {
                 member,
                 joined: kind == b'J',
+                version: version.parse().ok()?,
             })
         }
         _ => None,
@@ -197,11 +199,12 @@ mod tests {
             user: None,
             session: "s2".into(),
         };
-        for (member, joined) in [(member("s1"), true), (anonymous, false)] {
+        for (member, joined, kind) in [(member("s1"), true, 'J'), (anonymous, false, 'L')] {
             let Some(Pushed::Presence {
                 member: read,
                 joined: did,
-            }) = read_pushed(&topic("a"), presence(&member, joined).into())
+                version: 7,
+            }) = read_pushed(&topic("a"), format!("{}7 {}", kind, presence(&member)).into())
             else {
                 panic!("not read")
             };

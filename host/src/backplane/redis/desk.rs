@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::config::ChannelSettings;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 
 /// Changes told to Redis at once.
 pub(super) const BATCH: usize = 512;

@@ -3,7 +3,11 @@
 --       6 for how long members are kept that nobody keeps, in ms
 local came = redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
-if came == 1 and ARGV[4] ~= '' then
-  redis.call(ARGV[5], ARGV[3], ARGV[4])
+if came == 1 then
+  local version = next_version()
+  redis.call('HSET', KEYS[1], '', version)
+  if ARGV[4] ~= '' then
+    redis.call(ARGV[5], ARGV[3], 'J' .. version .. ' ' .. ARGV[4])
+  end
 end
 return came

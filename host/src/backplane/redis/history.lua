@@ -2,9 +2,15 @@
 --
 -- KEYS  1 place  2 stream
 -- ARGV  1 the server's run  2 an epoch nobody had  3 time of the history in ms  4 its size  5 after this offset, or
---       before it if reversed (-1: from the end that is asked for)  6 messages at most (-1: all)  7 '1': newest first
---       8 now in ms  9 bytes of messages at most, but for the first
+--       before it if reversed (-1: from the end that is asked for; never above 2^53)  6 messages at most (-1: all)
+--       7 '1': newest first  8 now in ms  9 bytes of messages at most, but for the first
 -- Gives {epoch, offset, earlier epochs, oldest offset that is kept (0: none), entries, 1: there were too many bytes}.
+
+-- An entry's id is 'offset-time'. Lua by itself writes a number as large as 1e14 with an exponent, which is no id.
+local function id(offset)
+  return string.format('%.0f-0', offset)
+end
+
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'before')
 if not known[1] then
   -- An empty channel keeps the epoch that it tells.
@@ -17,10 +23,10 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3] + 120000)
 local newest = tonumber(known[2])
 local low = math.max(newest - tonumber(ARGV[4]) + 1, 1)
 local dead = tonumber(ARGV[8]) - tonumber(ARGV[3])
--- An entry's id is 'offset-time'. What is over its time goes, oldest first.
+-- What is over its time goes, oldest first.
 local oldest = 0
 while true do
-  local first = redis.call('XRANGE', KEYS[2], low .. '-0', '+', 'COUNT', 64)
+  local first = redis.call('XRANGE', KEYS[2], id(low), '+', 'COUNT', 64)
   local place = 1
   while first[place] and tonumber(string.match(first[place][1], '-(%d+)$')) <= dead do
     place = place + 1
@@ -41,9 +47,13 @@ local since = tonumber(ARGV[5])
 local room = tonumber(ARGV[9])
 local command, from, to
 if ARGV[7] == '1' then
-  command, from, to = 'XREVRANGE', since < 0 and '+' or '(' .. since .. '-0', low .. '-0'
+  command, from, to = 'XREVRANGE', since < 0 and '+' or '(' .. id(since), id(low)
+  if since == 0 then
+    -- Nothing is before it, and '(0-0' is a place that Redis refuses.
+    limit = 0
+  end
 else
-  command, from, to = 'XRANGE', math.max(low, since + 1) .. '-0', '+'
+  command, from, to = 'XRANGE', id(math.max(low, since + 1)), '+'
 end
 -- In parts, so that what is too much is never all in memory at once.
 while oldest > 0 and (limit < 0 or #entries < limit) do

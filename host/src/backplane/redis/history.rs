@@ -6,13 +6,14 @@ use redis::Value;
 
 use super::script::HISTORY;
 use super::{Inner, codec};
-use crate::backplane::{HistoryPage, HistoryRange, Publication, Unavailable};
+use crate::backplane::{HistoryPage, HistoryRange, PresenceSnapshot, Publication, Unavailable};
 use crate::config::ChannelSettings;
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
-use crate::protocol::write::{Member, now_ms};
+use crate::wall_clock::now_ms;
 
-/// The largest number that Lua counts to one by one.
+/// The largest number that Lua counts to one by one. No history gets there, so an offset beyond it is as good as this
+/// one: not reached yet.
 const COUNTABLE: u64 = 1 << 53;
 
 /// Bytes of messages that are read at once: what a client may be answered with, and a little for what stands around
@@ -41,24 +42,14 @@ impl Inner {
             .history
             .as_ref()
             .map_or((0, 0), |h| (h.size, h.ttl.as_millis()));
-        let since = range.since.as_ref().map(|since| since.offset);
-        if since.is_some_and(|offset| offset >= COUNTABLE) {
-            // Nobody ever was there: where the history stands is all there is to say.
-            let nothing = HistoryRange {
-                since: None,
-                limit: Some(0),
-                ..range.clone()
-            };
-            let page = Box::pin(self.read_history(topic, settings, &nothing)).await?;
-            return Ok(HistoryPage { whole: false, ..page });
-        }
+        let since = range.since.as_ref().map(|since| since.offset.min(COUNTABLE));
         let call = HISTORY
             .call([place, names.stream(topic)])
             .run()
             .arg(&*self.unique())
             .arg(ttl.to_string())
             .arg(size)
-            .arg(since.map_or(-1, |since| i64::try_from(since).unwrap_or(i64::MAX)))
+            .arg(since.map_or_else(|| "-1".into(), |since| since.to_string()))
             .arg(range.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))
             .arg(u8::from(range.reverse))
             .arg(now_ms())
@@ -66,16 +57,38 @@ impl Inner {
         let answer = self.servers.call(&call).await?;
         let (stand, entries, cut) =
             read(answer).ok_or_else(|| Unavailable("an answer that is none of the script's".into()))?;
-        let follows = range.since.as_ref().is_none_or(|since| stand.follows(since));
+        let end = range.since.as_ref().and_then(|since| stand.end_of(&since.epoch));
+        if let (Some(since), Some(end)) = (&range.since, end)
+            && range.reverse
+            && since.offset > end + 1
+            && since.epoch != stand.newest.epoch
+        {
+            // Before a place that an earlier epoch never reached is all of that epoch, and nothing of a later one.
+            let before = Position {
+                epoch: since.epoch.clone(),
+                offset: end + 1,
+            };
+            let range = HistoryRange {
+                since: Some(before),
+                ..range.clone()
+            };
+            return Box::pin(self.read_history(topic, settings, &range)).await;
+        }
+        let reached = |since: &Position| end.is_some_and(|end| since.offset <= end);
+        let is_of_it = match &range.since {
+            Some(since) if !range.reverse => reached(since),
+            Some(_) => end.is_some(),
+            None => true,
+        };
         let whole = range
             .since
             .as_ref()
-            .is_none_or(|since| follows && stand.is_kept_after(since.offset))
+            .is_none_or(|since| reached(since) && stand.is_kept_after(since.offset))
             // Who asks for everything and gets a part has a hole.
             && !(cut && range.limit.is_none());
         // One that cannot be read, of a newer version of the broker, is a hole like any other.
         let (messages, readable) = match publications(topic, &stand.newest, entries) {
-            Some(messages) if follows => (messages, true),
+            Some(messages) if is_of_it => (messages, true),
             Some(_) => (Vec::new(), true),
             None => (Vec::new(), false),
         };
@@ -86,7 +99,7 @@ impl Inner {
         })
     }
 
-    pub(super) async fn members(&self, topic: &Topic) -> Result<Vec<Member>, Unavailable> {
+    pub(super) async fn members(&self, topic: &Topic) -> Result<PresenceSnapshot, Unavailable> {
         let members = self.feeds.names.members(topic);
         let mut command = redis::cmd("HGETALL");
         command.arg(&members);
@@ -94,21 +107,29 @@ impl Inner {
             Value::Map(pairs) => pairs,
             _ => Vec::new(),
         };
-        let member = |(session, value)| {
-            let (Value::BulkString(session), Value::BulkString(value)) = (session, value) else {
-                return None;
-            };
-            codec::read_member(std::str::from_utf8(&session).ok()?, std::str::from_utf8(&value).ok()?)
+        let mut snapshot = PresenceSnapshot {
+            members: Vec::with_capacity(pairs.len()),
+            version: 0,
         };
-        Ok(pairs.into_iter().filter_map(member).collect())
+        for pair in pairs {
+            let (Value::BulkString(session), Value::BulkString(value)) = pair else {
+                continue;
+            };
+            match (std::str::from_utf8(&session), std::str::from_utf8(&value)) {
+                (Ok(""), Ok(version)) => snapshot.version = version.parse().unwrap_or(0),
+                (Ok(session), Ok(value)) => snapshot.members.extend(codec::read_member(session, value)),
+                _ => {}
+            }
+        }
+        Ok(snapshot)
     }
 }
 
 impl Stand {
-    /// Whether the history goes on from `since`: it was reached, in this epoch or in one that this goes on from.
-    fn follows(&self, since: &Position) -> bool {
-        let reached = |at: &Position| at.epoch == since.epoch && since.offset <= at.offset;
-        reached(&self.newest) || self.before.iter().any(reached)
+    /// The last offset of an epoch: of this one, or of one that this one goes on from.
+    fn end_of(&self, epoch: &str) -> Option<u64> {
+        let mut known = std::iter::once(&self.newest).chain(&self.before);
+        known.find(|at| &*at.epoch == epoch).map(|at| at.offset)
     }
 
     /// Whether all after `offset` is kept.
@@ -137,8 +158,11 @@ fn read(answer: Value) -> Option<(Stand, Vec<Value>, bool)> {
             epoch: epoch.into(),
             offset: u64::try_from(newest).ok()?,
         },
-        // The last line may have been cut short.
-        before: before.lines().filter_map(codec::read_position).collect(),
+        before: before
+            .split_inclusive('\n')
+            // The last line may have been cut short.
+            .filter_map(|line| codec::read_position(line.strip_suffix('\n')?))
+            .collect(),
         oldest: u64::try_from(oldest).ok().filter(|oldest| *oldest > 0),
     };
     Some((stand, entries, cut == 1))

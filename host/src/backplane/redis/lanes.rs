@@ -20,7 +20,7 @@ use super::names::slot_of;
 use super::script::{Call, NOT_THE_SCRIPT, PUBLISH};
 use super::servers::unavailable;
 use crate::backplane::Unavailable;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// Lanes to a server that has all channels; in a Cluster every slot has one of its own, for a call is of one slot.
 const TO_ONE_SERVER: u16 = 4;

@@ -42,12 +42,14 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Backplane, Envelope, HistoryPage, HistoryRange, PublishOptions, Published, Reply, Unavailable};
+use super::{
+    Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply, Unavailable,
+};
 use crate::chain::{Message, Permit};
 use crate::config::{ChannelSettings, RedisSettings};
 use crate::observe::BackplaneMetrics;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 use desk::Desk;
 use ear::Queue;
 use feeds::{Feeds, Joined};
@@ -242,7 +244,7 @@ impl Backplane for RedisBackplane {
         self.0.desk.exit(topic, settings, member);
     }
 
-    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, Vec<Member>> {
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, PresenceSnapshot> {
         Box::pin(self.0.members(topic))
     }
 

@@ -13,8 +13,8 @@ use super::desk::{BATCH, Place};
 use super::script::{BEAT, ENTER, EXIT, NOTE, REAP};
 use super::{Inner, codec};
 use crate::backplane::Unavailable;
+use crate::protocol::Member;
 use crate::protocol::names::Topic;
-use crate::protocol::write::Member;
 
 /// How often an instance says that it lives, and looks for those that do not.
 const BEAT_EVERY: Duration = Duration::from_secs(3);
@@ -66,11 +66,7 @@ impl Inner {
                 .arg(mark(*tell, &channel))
                 .arg(KEPT.as_millis().to_string());
             self.servers.call(&note).await?;
-            let push = if *tell {
-                codec::presence(member, true)
-            } else {
-                String::new()
-            };
+            let push = if *tell { codec::presence(member) } else { String::new() };
             let value = codec::member_value(&self.instance, member);
             ENTER
                 .call([names.members(topic)])

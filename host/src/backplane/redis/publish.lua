@@ -49,7 +49,8 @@ local function accept(key, arg)
   local place = ''
   if size ~= '0' then
     local epoch = epochs[standing] or epoch_of(standing, stream)
-    local offset = redis.call('HINCRBY', standing, 'offset', 1)
+    -- As text: Lua by itself writes a number as large as 1e14 with an exponent.
+    local offset = string.format('%.0f', redis.call('HINCRBY', standing, 'offset', 1))
     redis.call('XADD', stream, 'MAXLEN', '~', size, offset .. '-' .. now, 'm', message)
     if not epochs[standing] then
       redis.call('PEXPIRE', stream, ARGV[arg + 4])

@@ -49,9 +49,13 @@ async fn take(inner: &Arc<Inner>, heard: Heard, shards: &mut Vec<usize>) {
                 }
             }
         }
-        Some(Pushed::Presence { member, joined }) => {
+        Some(Pushed::Presence {
+            member,
+            joined,
+            version,
+        }) => {
             inner.feeds.shards(&channel, shards);
-            Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined)))
+            Envelope::Presence(Arc::new(PresenceChange::new(topic, member, joined, version)))
         }
         None => {
             static LOG: LogThrottle = LogThrottle::new();

@@ -3,14 +3,19 @@
 local members = redis.call('HGETALL', KEYS[1])
 local reaped = 0
 local mark = ARGV[1] .. '\n'
+-- One version for all: nobody reads the members between them.
+local version = next_version()
 for place = 1, #members, 2 do
   local session, member = members[place], members[place + 1]
   if string.sub(member, 1, #mark) == mark then
     redis.call('HDEL', KEYS[1], session)
     reaped = reaped + 1
     if ARGV[3] == '1' then
-      redis.call(ARGV[4], ARGV[2], 'L' .. session .. '\n' .. string.sub(member, #mark + 1))
+      redis.call(ARGV[4], ARGV[2], 'L' .. version .. ' ' .. session .. '\n' .. string.sub(member, #mark + 1))
     end
   end
+end
+if reaped > 0 then
+  left(version)
 end
 return reaped

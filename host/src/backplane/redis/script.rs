@@ -18,11 +18,14 @@ pub(super) static HISTORY: LazyLock<Script> = LazyLock::new(|| Script::new(inclu
 /// Remembers where an instance has sessions.
 pub(super) static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("note.lua")));
 /// Makes a session present.
-pub(super) static ENTER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("enter.lua")));
+pub(super) static ENTER: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("presence_version.lua"), include_str!("enter.lua"))));
 /// Ends its presence.
-pub(super) static EXIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("exit.lua")));
+pub(super) static EXIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("presence_version.lua"), include_str!("exit.lua"))));
 /// Ends the presences of an instance that is gone.
-pub(super) static REAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("reap.lua")));
+pub(super) static REAP: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("presence_version.lua"), include_str!("reap.lua"))));
 
 /// Says that an instance lives.
 pub(super) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));

@@ -1,6 +1,7 @@
 //! The conformance suite against a real `redis-server`.
 
 mod lanes;
+mod numbers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::backplane::redis::script::PUBLISH;
 use crate::backplane::{Interest, Nodes, Publication};
 use crate::observe::Metrics;
 use crate::protocol::Position;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// A node of two shards.
 async fn node(server: &Server) -> Bench {
@@ -243,7 +244,7 @@ async fn ten_thousand_members_are_one_answer() {
             .map_or(0, |calls| calls.parse::<u32>().unwrap())
     };
     let before = commands().await;
-    assert_eq!(redis.members(&topic).await.unwrap().len(), sessions.len());
+    assert_eq!(redis.members(&topic).await.unwrap().members.len(), sessions.len());
     assert_eq!(commands().await, before + 1);
 }
 

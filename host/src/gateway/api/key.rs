@@ -28,7 +28,8 @@ impl Keys {
         if self.0.is_empty() {
             return Err(NO_KEYS.because("the config has no [[admin.keys]]; `sluicegate admin-key` makes one"));
         }
-        let Some(key) = bearer::header_token(headers) else {
+        let key = bearer::header_token(headers).map_err(|error| BAD_KEY.because(error.to_string()))?;
+        let Some(key) = key else {
             return Err(BAD_KEY.because("send a key: Authorization: Bearer KEY"));
         };
         if key.len() < KEY_BYTES {

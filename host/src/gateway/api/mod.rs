@@ -36,7 +36,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, on};
 use tokio::sync::Semaphore;
 
-use super::Gateway;
+use super::state::Gateway;
 use crate::backplane::Backplane;
 use crate::config::Config;
 use crate::control::Bus;

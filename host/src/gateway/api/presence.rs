@@ -55,7 +55,7 @@ impl Endpoint for Presence {
             tenant: call.tenant.name.clone(),
             channel,
         };
-        let mut all = api.backplane.members(&topic).await?;
+        let mut all = api.backplane.members(&topic).await?.members;
         let count = all.len();
         all.sort_by(|one, other| one.session.cmp(&other.session));
         let after = call.query.after.as_deref();

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Api;
 use super::problem::{NO_AUDIT, Problem};
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// Characters of a path that is no route's, at most.
 const PATH_CHARS: usize = 256;

@@ -15,7 +15,8 @@ use super::*;
 use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::{Reply, Unavailable};
 use crate::control::{ChannelEntry, NodeReport, Order, Report};
-use crate::gateway::{Directory, call as ask_router};
+use crate::gateway::Directory;
+use crate::gateway::http::call as ask_router;
 
 const KEY: &str = "a-key-of-at-least-thirty-two-bytes";
 

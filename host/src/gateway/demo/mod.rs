@@ -9,7 +9,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 
-use super::{Gateway, refuse};
+use super::refusal::HttpRefusal;
+use super::state::Gateway;
 
 const PAGE: &str = include_str!("page.html");
 /// The page is one document, and talks to this broker only.
@@ -27,13 +28,14 @@ pub(super) async fn page() -> Response {
 pub(super) async fn tokens(State(gateway): State<Arc<Gateway>>) -> Response {
     let directory = gateway.directory.load();
     let Some(tenant) = directory.default_tenant() else {
-        return refuse(StatusCode::NOT_FOUND, "the demo needs a default_tenant in the config");
+        let sentence = "the demo needs a default_tenant in the config";
+        return HttpRefusal::new(StatusCode::NOT_FOUND, sentence).into_response();
     };
     let mut users = Vec::new();
     for user in USERS {
         match crate::token::mint(tenant, user, None, TOKEN_TTL, SystemTime::now()) {
             Ok(token) => users.push(json!({ "user": user, "token": token })),
-            Err(error) => return refuse(StatusCode::NOT_FOUND, error.to_string()),
+            Err(error) => return HttpRefusal::new(StatusCode::NOT_FOUND, error.to_string()).into_response(),
         }
     }
     let body = json!({ "tenant": &*tenant.name, "users": users }).to_string();

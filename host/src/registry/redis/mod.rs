@@ -23,7 +23,7 @@ use super::stamp::OrderStamp;
 use crate::backplane::Unavailable;
 use crate::backplane::redis::{Call, Script, Servers};
 use crate::config::Limits;
-use crate::protocol::write::now_ms;
+use crate::wall_clock::now_ms;
 
 /// For how long a place is good that nobody renews.
 const PLACE: Duration = Duration::from_secs(30);
@@ -179,7 +179,13 @@ impl RedisCluster {
 
     /// Lists this node as soon as its name is its own and Redis is there, and renews that, for ever.
     async fn list_node(self: Arc<Self>) {
-        if self.announced.subscribe().wait_for(|announced| *announced).await.is_err() {
+        if self
+            .announced
+            .subscribe()
+            .wait_for(|announced| *announced)
+            .await
+            .is_err()
+        {
             return;
         }
         loop {

@@ -1,9 +1,9 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
 use super::*;
+use crate::backplane::redis::testing::{Server, settings};
 use crate::registry::ban_order::DELIVER_FOR;
 use crate::registry::ban_order::tests::{as_ordered, orders, permutations};
-use crate::backplane::redis::testing::{Server, settings};
 
 async fn node(server: &Server, name: &str) -> Arc<RedisCluster> {
     let servers = Servers::connect(settings(server));
@@ -150,7 +150,11 @@ async fn orders_of_one_millisecond_are_told_apart_as_here() {
     for (one, other) in stamps.iter().zip(&stamps[1..]) {
         forget_bans(&node).await;
         assert_eq!(record(&node, &order(other)).await, None);
-        assert_eq!(record(&node, &order(one)).await, Some(other.clone()), "{one:?} is earlier");
+        assert_eq!(
+            record(&node, &order(one)).await,
+            Some(other.clone()),
+            "{one:?} is earlier"
+        );
     }
 }
 

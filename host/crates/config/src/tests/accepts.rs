@@ -228,8 +228,23 @@ fn the_first_rule_that_fits_a_channel_counts() {
 }
 
 #[test]
-fn hosts_are_in_lower_case() {
-    let config = good(&format!("{LEAST}\nhosts = [\"Acme.Example\", \"10.0.0.1\", \"[::1]\"]"));
+fn more_connections_than_open_files_are_a_warning() {
+    let warnings = |connections: u32| {
+        let config = good(&format!("[server]\nmax_connections = {connections}\n{LEAST}"));
+        config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    // The machine has 20,000.
+    assert!(good(LEAST).warnings.is_empty() && warnings(19_936).is_empty());
+    let expected = "conf/sg.toml:2: server.max_connections: the system allows 20000 open files here, which is enough for \
+                    19936 connections. raise the limit (ulimit -n, or LimitNOFILE= of systemd) or lower max_connections";
+    assert_eq!(warnings(19_937), [expected]);
+}
+
+#[test]
+fn hosts_have_one_spelling() {
+    let config = good(&format!(
+        "{LEAST}\nhosts = [\"Acme.Example.\", \"10.0.0.1\", \"[0::1]\"]"
+    ));
     assert_eq!(config.tenants[0].hosts, ["acme.example", "10.0.0.1", "[::1]"]);
 }
 

@@ -3,6 +3,7 @@
 use super::super::handshake::{HandshakeError, UpgradeRequest, accept, accept_key, tokens};
 
 const GOOD: UpgradeRequest<'_> = UpgradeRequest {
+    is_http_1_1: true,
     method: "GET",
     upgrade: Some("websocket"),
     connection: Some("Upgrade"),
@@ -44,6 +45,14 @@ fn section_4_2_1_headers_are_lists_of_words_in_any_case() {
 #[test]
 fn section_4_2_1_what_is_refused() {
     let bad = [
+        (
+            UpgradeRequest {
+                is_http_1_1: false,
+                ..GOOD
+            },
+            HandshakeError::HttpVersion,
+            426,
+        ),
         (UpgradeRequest { method: "POST", ..GOOD }, HandshakeError::Method, 405),
         (
             UpgradeRequest { upgrade: None, ..GOOD },

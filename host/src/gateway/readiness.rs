@@ -1,0 +1,39 @@
+//! Whether a load balancer should send clients to this node.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::backplane::Backplane;
+
+/// Shared by all clones.
+#[derive(Clone)]
+pub struct Readiness {
+    serves: Arc<AtomicBool>,
+    backplane: Arc<dyn Backplane>,
+}
+
+impl Readiness {
+    /// Not ready yet; and never while messages do not get through `backplane`.
+    pub fn new(backplane: Arc<dyn Backplane>) -> Self {
+        Self {
+            serves: Arc::default(),
+            backplane,
+        }
+    }
+
+    /// Whether the node serves clients from now on.
+    pub fn set(&self, ready: bool) {
+        self.serves.store(ready, Ordering::Relaxed);
+    }
+
+    /// Why the node is not ready; none if it is.
+    pub(super) fn hindrance(&self) -> Option<&'static str> {
+        if !self.serves.load(Ordering::Relaxed) {
+            Some("starting or draining")
+        } else if !self.backplane.is_up() {
+            Some("the backplane is not connected")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What the public listeners of all shards share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::directory::Directory;
+use crate::observe::Metrics;
+
+/// One for the node.
+pub struct Gateway {
+    /// The tenants; a reload puts a new directory in its place.
+    pub directory: ArcSwap<Directory>,
+    /// Connections of this node at most.
+    pub max_connections: usize,
+    /// Connections of this node, each from its accept to its end.
+    pub connections: AtomicUsize,
+    /// From the accept to the end of a request's head.
+    pub header_timeout: Duration,
+    /// The node shuts down, and accepts no connection any more.
+    pub closed: AtomicBool,
+    /// Whether the demo page and its tokens are served.
+    pub demo: bool,
+    /// Counts what comes in, and what is refused.
+    pub metrics: Metrics,
+}
+
+impl Gateway {
+    /// Takes a new connection in; none if the node has as many as it may.
+    pub(super) fn admit(self: &Arc<Self>) -> Option<ConnectionGuard> {
+        let guard = ConnectionGuard(self.clone());
+        // Counted first, so that two shards cannot both take the last one; what was not granted is given back.
+        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+        (before < self.max_connections).then_some(guard)
+    }
+}
+
+/// One of the node's connections, given back when dropped.
+pub(super) struct ConnectionGuard(Arc<Gateway>);
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

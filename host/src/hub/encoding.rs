@@ -1,0 +1,43 @@
+//! How what arrived looks on the wire: encoded by the first listener that needs it, in each codec once, and shared
+//! by all listeners on all shards.
+
+use bytes::Bytes;
+
+use crate::backplane::{PresenceChange, Publication};
+use crate::protocol::Codec;
+use crate::protocol::write::{self, MessagePush};
+use crate::wire;
+
+/// The frame that pushes a message.
+pub(super) fn message_frame(publication: &Publication, codec: Codec) -> &Bytes {
+    publication.encoded.get_or_encode(codec, || match codec {
+        Codec::Json => wire::text_frame(write::message(&MessagePush {
+            id: &publication.id,
+            ts: publication.ts,
+            channel: publication.topic.channel.as_str(),
+            data: &publication.data,
+            position: publication.position.as_ref(),
+            from: publication.from.as_ref(),
+            tags: &publication.tags,
+        })),
+    })
+}
+
+/// The frame that pushes a join or a leave.
+pub(super) fn presence_frame(change: &PresenceChange, codec: Codec) -> &Bytes {
+    let channel = change.topic.channel.as_str();
+    change.encoded.get_or_encode(codec, || match codec {
+        Codec::Json => wire::text_frame(write::presence_change(
+            change.ts,
+            change.joined,
+            channel,
+            &change.member,
+        )),
+    })
+}
+
+/// A message push as JSON text, for replies that hold many of them: a part of the frame that receivers share.
+pub fn message_json(publication: &Publication) -> Bytes {
+    let frame = message_frame(publication, Codec::Json);
+    frame.slice(wire::payload_start(frame)..)
+}
