@@ -34,12 +34,11 @@ pub(super) struct Joint {
     pub store: Option<Arc<dyn SharedStore>>,
 }
 
-/// The other nodes.
 pub(super) struct Others {
     pub nodes: Arc<dyn Nodes>,
     /// What they send to this one.
     messages: mpsc::Receiver<Bytes>,
-    /// The backplane's thread.
+    /// Of the backplane's thread.
     runtime: Handle,
 }
 

@@ -9,7 +9,11 @@ use super::order::{Order, Report};
 #[serde(tag = "message", rename_all = "snake_case")]
 pub(super) enum ControlMessage {
     /// Carry this out, and report to the instance that asks.
-    Order { number: u64, asker: String, order: Order },
+    Order {
+        number: u64,
+        asker: String,
+        order: Order,
+    },
     /// What became of an order.
     Report {
         number: u64,
@@ -17,9 +21,12 @@ pub(super) enum ControlMessage {
         result: Result<Report, String>,
     },
     /// Answer, if you live.
-    Ping { asker: String },
-    /// The instance lives.
-    Pong { instance: String },
+    Ping {
+        asker: String,
+    },
+    Pong {
+        instance: String,
+    },
 }
 
 impl ControlMessage {

@@ -17,38 +17,27 @@ pub const PAGE_ENTRIES: usize = 1000;
 pub enum Order {
     /// End all connections of a user.
     DisconnectUser {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
         /// One that [`crate::protocol::codes::operator_close`] knows.
         code: u16,
     },
-    /// End one connection.
     DisconnectSession {
-        /// Of which tenant.
         tenant: String,
-        /// Which one.
         session: String,
         /// One that [`crate::protocol::codes::operator_close`] knows.
         code: u16,
     },
     /// End a user's subscriptions to a channel. They may subscribe again, if the chain allows.
     Unsubscribe {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
-        /// From what.
         channel: String,
     },
     /// Refuse a user for so long from now, in place of a ban that there is, and end their connections.
     Ban {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
-        /// How long.
         seconds: u64,
         /// Leave a ban that is longer as it is: a plugin's order, not the operator's.
         #[serde(default)]
@@ -59,9 +48,7 @@ pub enum Order {
     },
     /// Refuse a user no longer.
     Unban {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
         /// Which of two orders is the later one. A bus adds it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,7 +56,6 @@ pub enum Order {
     },
     /// Tell the channels that somebody listens to, in the order of their names.
     Channels {
-        /// Of which tenant.
         tenant: String,
         /// How their names begin.
         prefix: String,
@@ -80,9 +66,7 @@ pub enum Order {
     },
     /// Tell the connections, in the order of their sessions.
     Connections {
-        /// Of which tenant.
         tenant: String,
-        /// Only this user's.
         user: Option<String>,
         /// Not this session, and none before it.
         after: Option<String>,
@@ -90,10 +74,7 @@ pub enum Order {
         limit: usize,
     },
     /// Count what a tenant has.
-    Count {
-        /// Which tenant.
-        tenant: String,
-    },
+    Count { tenant: String },
 }
 
 impl From<&BanOrder> for Order {
@@ -123,26 +104,17 @@ impl From<&BanOrder> for Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
-    /// It is done.
     Done {
         /// Connections, subscriptions or bans that it met.
         affected: u64,
     },
     /// At most one more than asked for, in order.
-    Channels {
-        /// The channels.
-        channels: Vec<ChannelEntry>,
-    },
+    Channels { channels: Vec<ChannelEntry> },
     /// At most one more than asked for, in order.
-    Connections {
-        /// The connections.
-        connections: Vec<Connection>,
-    },
-    /// What there is.
+    Connections { connections: Vec<Connection> },
     Count {
         /// Connections that were accepted.
         connections: u64,
-        /// Their subscriptions.
         subscriptions: u64,
     },
 }
@@ -150,7 +122,6 @@ pub enum Report {
 /// A node's answer, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeReport {
-    /// The node's name.
     pub node: String,
     /// What it did or told; else why not, for a person. What a node that does not answer did is not known.
     pub result: Result<Report, String>,
@@ -159,7 +130,7 @@ pub struct NodeReport {
 /// A channel that somebody listens to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelEntry {
-    /// Its name.
+    /// The name of the channel.
     pub channel: String,
     /// How many connections listen, on all nodes.
     pub subscribers: u64,
@@ -173,7 +144,7 @@ pub struct Connection {
     /// Who it is; absent for one without a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Whose it is.
+    /// The tenant that it belongs to.
     pub tenant: String,
     /// The node that it is connected to.
     pub node: String,
@@ -190,10 +161,10 @@ pub struct Connection {
 /// What a tenant has on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NodeCount {
-    /// The node's name.
+    /// The name of the node.
     pub node: String,
     /// Connections that were accepted.
     pub connections: u64,
-    /// Their subscriptions.
+    /// Subscriptions of these connections.
     pub subscriptions: u64,
 }

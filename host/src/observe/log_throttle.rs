@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Between two lines.
+/// Between two lines of one kind.
 const APART_MS: u64 = 1000;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);

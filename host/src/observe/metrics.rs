@@ -40,12 +40,10 @@ pub struct BackplaneMetrics {
     pub stalls: IntCounter,
 }
 
-/// A tenant's handles.
 #[derive(Clone)]
 pub struct TenantMetrics {
     /// Sessions that are connected.
     pub connections: IntGauge,
-    /// Their subscriptions.
     pub subscriptions: IntGauge,
     /// Publishes that the backplane accepted.
     pub published: IntCounter,

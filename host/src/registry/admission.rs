@@ -8,7 +8,6 @@ use thiserror::Error;
 /// A session that asks for a place.
 #[derive(Clone, Debug)]
 pub struct AdmissionRequest {
-    /// The tenant's name.
     pub tenant: Arc<str>,
     /// The user, if it has a name.
     pub user: Option<Arc<str>>,

@@ -17,9 +17,7 @@ pub(super) const EXTENSIONS: usize = 8;
 /// An order to refuse a user for a while, or no longer.
 #[derive(Clone, Debug)]
 pub struct BanOrder {
-    /// The user's tenant.
     pub tenant: Arc<str>,
-    /// The user's name.
     pub user: Arc<str>,
     /// Which of two orders is the later one.
     pub stamp: OrderStamp,

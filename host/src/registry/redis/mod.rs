@@ -1,6 +1,6 @@
-//! The registry of a cluster: each connection, each node, and who is banned, in Redis. A node says every few
-//! seconds what it has; what nobody says any more runs out by itself. So a node that dies leaves nothing behind
-//! that somebody would have to find.
+//! The registry of a cluster: each connection, each node and each ban, in Redis. A node renews every few seconds what
+//! it has there; what is not renewed runs out by itself. So a node that dies leaves nothing behind that somebody
+//! would have to find.
 
 #[cfg(test)]
 mod tests;
@@ -29,15 +29,15 @@ use crate::wall_clock::now_ms;
 const PLACE: Duration = Duration::from_secs(30);
 /// For how long a connection is listed that nobody renews.
 const CONNECTION: Duration = Duration::from_mins(2);
-/// For how long a node is listed that says nothing.
+/// For how long a node is listed that does not renew it.
 const NODE: Duration = Duration::from_secs(30);
 /// How often all of it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// Sessions that Redis is told of at once.
+/// Sessions that are renewed or released at once.
 const BATCH: usize = 256;
 /// How long a node that ends waits until Redis knows.
 const CLOSE: Duration = Duration::from_secs(2);
-/// Before Redis is told again what it could not be told.
+/// Before a call that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
 static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admit.lua")));
@@ -51,18 +51,21 @@ pub struct RedisCluster {
     servers: Arc<Servers>,
     prefix: Box<str>,
     node: Arc<str>,
-    seated: Mutex<Seated>,
-    called: Notify,
+    sessions: Mutex<Sessions>,
+    /// A session left: its place is to be released.
+    left: Notify,
+    /// Sessions that had left were released.
     released: Notify,
     /// Whether this node is to be listed: its name is its own.
     announced: watch::Sender<bool>,
 }
 
-/// Sessions of this node, and what Redis was not told of them yet.
+/// The sessions of this node.
 #[derive(Default)]
-struct Seated {
-    sessions: IndexMap<Arc<str>, Listed, RandomState>,
-    gone: IndexMap<Arc<str>, AdmissionRequest, RandomState>,
+struct Sessions {
+    present: IndexMap<Arc<str>, Listed, RandomState>,
+    /// Sessions that left, and whose places are still taken in Redis.
+    unreleased: IndexMap<Arc<str>, AdmissionRequest, RandomState>,
 }
 
 #[derive(Clone)]
@@ -72,14 +75,14 @@ struct Listed {
 }
 
 impl RedisCluster {
-    /// Begins to tell Redis of this node; its tasks run on `runtime`.
+    /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`.
     pub(crate) fn start(servers: Arc<Servers>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
             node: node.clone(),
-            seated: Mutex::default(),
-            called: Notify::new(),
+            sessions: Mutex::default(),
+            left: Notify::new(),
             released: Notify::new(),
             announced: watch::channel(false).0,
         });
@@ -89,7 +92,7 @@ impl RedisCluster {
         cluster
     }
 
-    /// A tenant's names have one hash tag: one server has the last word on its places.
+    /// A tenant's keys have one hash tag: one server has the last word on its places.
     fn name(&self, tenant: &str, rest: &str) -> String {
         format!("{}:{{{tenant}}}:{rest}", self.prefix)
     }
@@ -146,7 +149,7 @@ impl RedisCluster {
             .arg(millis(PLACE))
             .arg(millis(CONNECTION));
         let Ok(Value::Array(answer)) = self.servers.call(&self.fields(call, listed)).await else {
-            // This node's count decides, and the others learn of the session with the next renewal.
+            // This node's count decides, and the next renewal takes the place.
             return Ok(());
         };
         match answer.as_slice() {
@@ -165,11 +168,11 @@ impl RedisCluster {
         let mut tick = tokio::time::interval(RENEW_EVERY);
         loop {
             tick.tick().await;
-            let listed: Vec<Listed> = self.seated.lock().sessions.values().cloned().collect();
+            let listed: Vec<Listed> = self.sessions.lock().present.values().cloned().collect();
             for batch in listed.chunks(BATCH) {
                 let calls: Vec<Call> = batch.iter().map(|listed| self.renewal(listed)).collect();
-                let told = join_all(calls.iter().map(|call| self.servers.call(call))).await;
-                if told.iter().any(Result::is_err) {
+                let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
+                if answers.iter().any(Result::is_err) {
                     break;
                 }
                 self.undo_renewals(batch);
@@ -189,8 +192,8 @@ impl RedisCluster {
             return;
         }
         loop {
-            let connections = self.seated.lock().sessions.len();
-            let listed = self.tell_node(connections).await.is_ok();
+            let connections = self.sessions.lock().present.len();
+            let listed = self.renew_node(connections).await.is_ok();
             tokio::time::sleep(if listed { RENEW_EVERY } else { AGAIN }).await;
         }
     }
@@ -207,20 +210,20 @@ impl RedisCluster {
         self.fields(call, listed)
     }
 
-    /// Who left while it was renewed has to leave once more.
+    /// A session that left while it was renewed is released once more.
     fn undo_renewals(&self, renewed: &[Listed]) {
-        let mut seated = self.seated.lock();
+        let mut sessions = self.sessions.lock();
         for Listed { request, .. } in renewed {
-            if !seated.sessions.contains_key(&request.session) {
-                seated.gone.insert(request.session.clone(), request.clone());
+            if !sessions.present.contains_key(&request.session) {
+                sessions.unreleased.insert(request.session.clone(), request.clone());
             }
         }
-        drop(seated);
-        self.called.notify_one();
+        drop(sessions);
+        self.left.notify_one();
     }
 
-    async fn tell_node(&self, connections: usize) -> Result<(), Unavailable> {
-        let tell = NODE_LIVES
+    async fn renew_node(&self, connections: usize) -> Result<(), Unavailable> {
+        let renewal = NODE_LIVES
             .call([self.node_name()])
             .arg(millis(NODE))
             .arg("connections")
@@ -229,7 +232,7 @@ impl RedisCluster {
             .arg(env!("CARGO_PKG_VERSION"))
             .arg("seen_at")
             .arg(now_ms());
-        self.servers.call(&tell).await.map(drop)
+        self.servers.call(&renewal).await.map(drop)
     }
 
     async fn record_order(&self, order: &BanOrder) -> Result<Option<OrderStamp>, NotRecorded> {
@@ -252,20 +255,20 @@ impl RedisCluster {
     }
 
     fn forget<'a>(&self, released: impl Iterator<Item = &'a AdmissionRequest>) {
-        let mut seated = self.seated.lock();
+        let mut sessions = self.sessions.lock();
         for request in released {
-            seated.gone.swap_remove(&request.session);
+            sessions.unreleased.swap_remove(&request.session);
         }
-        drop(seated);
+        drop(sessions);
         self.released.notify_one();
     }
 
-    /// Gives back the places of those who left, for ever.
+    /// Releases the places of sessions that left, for ever.
     async fn release_all(self: Arc<Self>) {
         loop {
-            let batch: Vec<AdmissionRequest> = self.seated.lock().gone.values().take(BATCH).cloned().collect();
+            let batch: Vec<AdmissionRequest> = self.sessions.lock().unreleased.values().take(BATCH).cloned().collect();
             if batch.is_empty() {
-                self.called.notified().await;
+                self.left.notified().await;
                 continue;
             }
             let calls: Vec<Call> = batch
@@ -277,15 +280,15 @@ impl RedisCluster {
                         .arg(&*request.session)
                 })
                 .collect();
-            let told = join_all(calls.iter().map(|call| self.servers.call(call))).await;
+            let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
             self.forget(
                 batch
                     .iter()
-                    .zip(&told)
-                    .filter(|(_, told)| told.is_ok())
+                    .zip(&answers)
+                    .filter(|(_, answer)| answer.is_ok())
                     .map(|(request, _)| request),
             );
-            if told.iter().any(Result::is_err) {
+            if answers.iter().any(Result::is_err) {
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -300,19 +303,19 @@ impl Cluster for RedisCluster {
                 request,
                 since_ms: now_ms(),
             };
-            // Listed first: should whoever waits go away, its seat is dropped, and the place given back.
+            // Listed first: should the caller not wait for the answer, its seat is dropped, and the place released.
             let session = listed.request.session.clone();
-            self.seated.lock().sessions.insert(session, listed.clone());
+            self.sessions.lock().present.insert(session, listed.clone());
             self.ask(&listed, &limits).await
         })
     }
 
     fn release(&self, session: &Arc<str>) {
-        let mut seated = self.seated.lock();
-        if let Some(Listed { request, .. }) = seated.sessions.swap_remove(session) {
-            seated.gone.insert(session.clone(), request);
-            drop(seated);
-            self.called.notify_one();
+        let mut sessions = self.sessions.lock();
+        if let Some(Listed { request, .. }) = sessions.present.swap_remove(session) {
+            sessions.unreleased.insert(session.clone(), request);
+            drop(sessions);
+            self.left.notify_one();
         }
     }
 
@@ -327,7 +330,7 @@ impl Cluster for RedisCluster {
     fn close(&self) -> Reply<'_, ()> {
         Box::pin(async move {
             let released = async {
-                while !self.seated.lock().gone.is_empty() {
+                while !self.sessions.lock().unreleased.is_empty() {
                     self.released.notified().await;
                 }
                 if *self.announced.borrow() {

@@ -45,7 +45,7 @@ async fn a_race_over_three_nodes_fills_every_place_and_no_more() {
         for n in 0..100 {
             nodes[n % 3].release(&request(n, user).session);
         }
-        let full = || nodes.iter().any(|node| !node.seated.lock().gone.is_empty());
+        let full = || nodes.iter().any(|node| !node.sessions.lock().unreleased.is_empty());
         while full() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
