@@ -18,7 +18,7 @@ pub use ::chain;
 
 pub use ::sandbox;
 
-pub mod backplane;
+pub use ::backplane;
 
 pub mod hub;
 pub mod outbox;

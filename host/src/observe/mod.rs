@@ -7,4 +7,4 @@ mod metrics;
 
 pub use audit::{AuditFile, AuditLog};
 pub use log_throttle::LogThrottle;
-pub use metrics::{BackplaneMetrics, Metrics, TenantMetrics};
+pub use metrics::{Metrics, TenantMetrics};

@@ -2,10 +2,7 @@
 //! hub, as it does to everyone.
 
 use std::collections::VecDeque;
-use std::future::ready;
 use std::time::Instant;
-
-use futures_util::FutureExt;
 
 use super::Session;
 use super::refusal::Refusal;
@@ -102,17 +99,7 @@ impl Session {
             settings: self.tenant.settings().channel(channel).clone(),
         };
         let backplane = self.shard.common.backplane.clone();
-        let takes_turns = backplane.takes_turns();
-        let mut answer = backplane.publish(permit, options);
-        if !takes_turns {
-            let published = answer.await?;
-            self.acknowledge(id, channel, &published);
-            return Ok(());
-        }
-        // Asked for once, it has its turn: those behind it cannot pass.
-        if let Some(answered) = answer.as_mut().now_or_never() {
-            answer = Box::pin(ready(answered));
-        }
+        let answer = backplane.publish(permit, options);
         self.under_way.push_back(UnderWay {
             id: id.clone(),
             channel: request.channel,

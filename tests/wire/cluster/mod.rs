@@ -8,6 +8,7 @@ mod faults;
 mod interest;
 mod limits;
 mod names;
+mod partitions;
 mod presence;
 mod recovery;
 mod registry;

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use redis::Value;
+use redis_client::{Failure, Script, ScriptCall, Topology, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -20,8 +20,6 @@ use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_order::{BanChange, BanOrder, EXTENSIONS, REMEMBER};
 use super::cluster::{Cluster, NotRecorded, Reply};
 use super::stamp::OrderStamp;
-use crate::backplane::Unavailable;
-use crate::backplane::redis::{Call, Script, Servers};
 use crate::config::Limits;
 use crate::wall_clock::now_ms;
 
@@ -48,7 +46,7 @@ static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!(
 
 /// What the nodes of a Redis know together.
 pub struct RedisCluster {
-    servers: Arc<Servers>,
+    servers: Arc<Topology>,
     prefix: Box<str>,
     node: Arc<str>,
     sessions: Mutex<Sessions>,
@@ -76,7 +74,7 @@ struct Listed {
 
 impl RedisCluster {
     /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`.
-    pub(crate) fn start(servers: Arc<Servers>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
+    pub(crate) fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
@@ -118,7 +116,7 @@ impl RedisCluster {
     }
 
     /// What is listed of a connection.
-    fn fields(&self, call: Call, listed: &Listed) -> Call {
+    fn fields(&self, call: ScriptCall, listed: &Listed) -> ScriptCall {
         let request = &listed.request;
         call.arg("node")
             .arg(&*self.node)
@@ -170,7 +168,7 @@ impl RedisCluster {
             tick.tick().await;
             let listed: Vec<Listed> = self.sessions.lock().present.values().cloned().collect();
             for batch in listed.chunks(BATCH) {
-                let calls: Vec<Call> = batch.iter().map(|listed| self.renewal(listed)).collect();
+                let calls: Vec<ScriptCall> = batch.iter().map(|listed| self.renewal(listed)).collect();
                 let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
                 if answers.iter().any(Result::is_err) {
                     break;
@@ -198,7 +196,7 @@ impl RedisCluster {
         }
     }
 
-    fn renewal(&self, listed: &Listed) -> Call {
+    fn renewal(&self, listed: &Listed) -> ScriptCall {
         let request = &listed.request;
         let [tenant, user] = self.places(request);
         let call = RENEW
@@ -222,7 +220,7 @@ impl RedisCluster {
         self.left.notify_one();
     }
 
-    async fn renew_node(&self, connections: usize) -> Result<(), Unavailable> {
+    async fn renew_node(&self, connections: usize) -> Result<(), Failure> {
         let renewal = NODE_LIVES
             .call([self.node_name()])
             .arg(millis(NODE))
@@ -271,7 +269,7 @@ impl RedisCluster {
                 self.left.notified().await;
                 continue;
             }
-            let calls: Vec<Call> = batch
+            let calls: Vec<ScriptCall> = batch
                 .iter()
                 .map(|request| {
                     let [tenant, user] = self.places(request);
@@ -335,7 +333,7 @@ impl Cluster for RedisCluster {
                 }
                 if *self.announced.borrow() {
                     let name = self.node_name();
-                    let mut forget = redis::cmd("DEL");
+                    let mut forget = redis_client::cmd("DEL");
                     forget.arg(&name);
                     drop(self.servers.run(name.as_bytes(), &forget).await);
                 }

@@ -1,13 +1,13 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
 use super::*;
-use crate::backplane::redis::testing::{Server, settings};
 use crate::registry::ban_order::DELIVER_FOR;
 use crate::registry::ban_order::tests::{as_ordered, orders, permutations};
+use redis_client::testing::TestServer;
 
-async fn node(server: &Server, name: &str) -> Arc<RedisCluster> {
-    let servers = Servers::connect(settings(server));
-    while !servers.are_up() {
+async fn node(server: &TestServer, name: &str) -> Arc<RedisCluster> {
+    let servers = Topology::connect(server.settings());
+    while !servers.is_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     RedisCluster::start(servers, "sg", &name.into(), &Handle::current())
@@ -32,7 +32,7 @@ fn limits(connections: usize, connections_per_user: usize) -> Limits {
 
 #[tokio::test]
 async fn a_race_over_three_nodes_fills_every_place_and_no_more() {
-    let server = Server::start();
+    let server = TestServer::start();
     let nodes = [
         node(&server, "a").await,
         node(&server, "b").await,
@@ -72,7 +72,7 @@ async fn ban_left(node: &RedisCluster) -> Duration {
 }
 
 async fn forget_bans(node: &RedisCluster) {
-    let mut forget = redis::cmd("DEL");
+    let mut forget = redis_client::cmd("DEL");
     let name = node.ban_name("acme", "ann");
     forget.arg(&name);
     node.servers.run(name.as_bytes(), &forget).await.unwrap();
@@ -83,7 +83,7 @@ const SLACK: Duration = Duration::from_secs(50);
 
 #[tokio::test]
 async fn whatever_the_sequence_of_arrival_bans_end_as_they_were_ordered() {
-    let server = Server::start();
+    let server = TestServer::start();
     let nodes = [node(&server, "a").await, node(&server, "b").await];
     let mut sequences = Vec::new();
     let orders = orders(Instant::now());
@@ -114,7 +114,7 @@ async fn whatever_the_sequence_of_arrival_bans_end_as_they_were_ordered() {
 
 #[tokio::test]
 async fn an_order_that_is_too_late_hears_of_the_later_one_and_one_said_again_does_not() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = node(&server, "a").await;
     let orders = orders(Instant::now());
     let [earlier, later] = [&orders[0], &orders[2]];
@@ -126,7 +126,7 @@ async fn an_order_that_is_too_late_hears_of_the_later_one_and_one_said_again_doe
 
 #[tokio::test]
 async fn orders_of_one_millisecond_are_told_apart_as_here() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = node(&server, "a").await;
     let stamp = |sequence, instance: &str| OrderStamp {
         time_ms: 1_795_326_349_120,
@@ -160,11 +160,11 @@ async fn orders_of_one_millisecond_are_told_apart_as_here() {
 
 #[tokio::test]
 async fn a_lift_is_remembered_for_longer_than_orders_are_kept_for_delivery() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = node(&server, "a").await;
     record(&node, &orders(Instant::now())[5]).await;
     let name = node.ban_name("acme", "ann");
-    let mut ttl = redis::cmd("PTTL");
+    let mut ttl = redis_client::cmd("PTTL");
     ttl.arg(&name);
     let ttl = node.servers.run(name.as_bytes(), &ttl).await.unwrap();
     let Value::Int(ttl) = ttl else { panic!("{ttl:?}") };
@@ -173,11 +173,11 @@ async fn a_lift_is_remembered_for_longer_than_orders_are_kept_for_delivery() {
 
 #[tokio::test]
 async fn a_node_is_listed_as_soon_as_it_may_be() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = node(&server, "a").await;
     let listed = async || {
         let name = node.node_name();
-        let mut get = redis::cmd("HGET");
+        let mut get = redis_client::cmd("HGET");
         get.arg(&name).arg("connections");
         node.servers.run(name.as_bytes(), &get).await.unwrap()
     };
@@ -192,7 +192,7 @@ async fn a_node_is_listed_as_soon_as_it_may_be() {
 
 #[tokio::test]
 async fn without_redis_the_nodes_own_count_decides() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = node(&server, "a").await;
     drop(server);
     assert_eq!(node.admit(request(1, Some("ann")), &limits(10, 10)).await, Ok(()));
