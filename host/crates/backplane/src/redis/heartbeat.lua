@@ -13,6 +13,8 @@ end
 if count ~= ARGV[3] then
   return {count}
 end
+-- Longer than any history.
+redis.call('PEXPIRE', KEYS[2], 31622400000)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('ZSCORE', KEYS[1], ARGV[1])
