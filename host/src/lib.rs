@@ -24,6 +24,7 @@ pub mod hub;
 pub mod outbox;
 pub mod registry;
 pub mod shard;
+pub mod transport;
 
 pub mod control;
 

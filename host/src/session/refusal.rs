@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Ending, Session};
 use crate::backplane::Unavailable;
 use crate::chain::{Denied, Penalty};
 use crate::observe::LogThrottle;
 use crate::protocol::codes::{self, ErrorCode};
 use crate::protocol::write::ErrorReply;
-use crate::registry::{AdmissionError, BanOrder};
-use crate::shard::{Control, Whom};
+use crate::registry::AdmissionError;
 
 /// A refused request.
 #[derive(Debug)]
@@ -20,10 +18,10 @@ pub(super) struct Refusal {
     message: Cow<'static, str>,
     retry: bool,
     retry_after_ms: Option<u64>,
-    plugin: Option<Arc<str>>,
-    penalty: Penalty,
+    pub plugin: Option<Arc<str>>,
+    pub penalty: Penalty,
     /// Whom a ban means, if not whom the session is.
-    user: Option<Arc<str>>,
+    pub user: Option<Arc<str>>,
 }
 
 impl Refusal {
@@ -99,54 +97,6 @@ impl From<AdmissionError> for Refusal {
                 let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
                 Self::retry_after(codes::USER_BANNED, "this user is refused for now", left)
             }
-        }
-    }
-}
-
-impl Session {
-    /// What a refusal does to the client besides refusing.
-    pub(super) fn penalise(&self, refusal: &Refusal) -> Option<Ending> {
-        match refusal.penalty {
-            Penalty::None => None,
-            Penalty::Disconnect => {
-                let own = codes::plugin_close(refusal.code);
-                Some(Ending::close(own.unwrap_or(codes::KICKED)))
-            }
-            Penalty::Ban(length) => {
-                if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
-                    let tenant = &self.caller.tenant;
-                    tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
-                    let order = self.shard.common.registry.ban(tenant, &user, length);
-                    self.kick_everywhere(&user);
-                    self.send_to_other_nodes(order);
-                }
-                Some(Ending::close(codes::BANNED))
-            }
-        }
-    }
-
-    /// A ban ends all of the user's connections, on whatever shard they are.
-    fn kick_everywhere(&self, user: &Arc<str>) {
-        for control in &self.shard.common.controls {
-            let kick = Control::CutOff {
-                tenant: self.caller.tenant.clone(),
-                whom: Whom::User(user.clone()),
-                code: codes::BANNED,
-                done: None,
-            };
-            if control.try_send(kick).is_err() {
-                // The ban holds all the same: it refuses the next connect, and the next publish is denied again.
-                tracing::warn!(%user, "a shard was too busy to end a banned user's other connections");
-            }
-        }
-    }
-
-    fn send_to_other_nodes(&self, order: BanOrder) {
-        let Some(bans) = &self.shard.common.bans else {
-            return;
-        };
-        if bans.try_send(order).is_err() {
-            tracing::error!("a plugin's ban holds on this node only: too many wait for the other nodes to be told");
         }
     }
 }

@@ -1,43 +1,43 @@
-//! The line to one client: its socket, its outbox, and the few words by which the shard calls its
-//! session. Knows no envelope and no subscription.
+//! The connection to one client: its stream, its outbox, and the signals by which the shard reaches its session.
+//! Knows no envelope and no subscription.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::outbox::{Flushed, Outbox, Policy, Pushed};
+use crate::outbox::{Flushed, Outbox, Policy, PushResult};
 use crate::protocol::codes::CloseCode;
 use crate::protocol::names::Channel;
+use crate::transport::ClientStream;
 
-/// One client's line. The session owns the reading side and the waiting; anyone on the shard may queue.
-pub struct Line {
+/// The connection to one client. The session owns the reading side and the waiting; anyone on the shard may queue.
+pub struct ClientConnection {
     /// Unique on the shard.
     pub id: u64,
     /// The session's id, unique in the cluster.
     pub session: Arc<str>,
-    /// The socket. Only the session reads from it.
-    pub stream: TcpStream,
+    /// Only the session reads from it.
+    pub stream: ClientStream,
     outbox: RefCell<Outbox>,
     /// The socket took no more: the session waits until it does.
     blocked: Cell<bool>,
     dirty: Cell<bool>,
-    /// Nothing is queued any more: the last word is.
+    /// Nothing is queued any more: the closing frames are.
     closed: Cell<bool>,
     broken: Cell<bool>,
     /// How many channels it listens to.
     pub channels: Cell<u32>,
-    /// Boxed, because most lines are called seldom.
-    calls: RefCell<Option<Box<Calls>>>,
+    /// Boxed, because most connections are signaled seldom.
+    signals: RefCell<Option<Box<SessionSignals>>>,
     wake: Notify,
 }
 
 /// What the shard wants of a session.
 #[derive(Debug, Default)]
-pub struct Calls {
+pub struct SessionSignals {
     /// End, with this code and a time to come back after.
     pub close: Option<(CloseCode, Option<u64>)>,
     /// These subscriptions are over, with these codes: a message could not be queued for them, or the
@@ -47,9 +47,9 @@ pub struct Calls {
     pub alarm: bool,
 }
 
-impl Line {
-    /// A line over `stream` whose outbox holds at most `outbox_bytes`.
-    pub fn new(id: u64, session: Arc<str>, stream: TcpStream, outbox_bytes: usize) -> Rc<Self> {
+impl ClientConnection {
+    /// A connection over `stream` whose outbox holds at most `outbox_bytes`.
+    pub fn new(id: u64, session: Arc<str>, stream: ClientStream, outbox_bytes: usize) -> Rc<Self> {
         Rc::new(Self {
             id,
             session,
@@ -60,7 +60,7 @@ impl Line {
             closed: Cell::new(false),
             broken: Cell::new(false),
             channels: Cell::new(0),
-            calls: RefCell::default(),
+            signals: RefCell::default(),
             wake: Notify::new(),
         })
     }
@@ -72,17 +72,24 @@ impl Line {
         }
     }
 
+    /// Queues a reply whose frame is in parts; to be flushed by the caller.
+    pub fn push_parts(&self, parts: impl IntoIterator<Item = Bytes>) {
+        if !self.closed.get() {
+            self.outbox.borrow_mut().push_parts(parts);
+        }
+    }
+
     /// Queues a message; the hub flushes.
-    pub fn push_message(&self, frame: Bytes, policy: Policy) -> Pushed {
+    pub fn push_message(&self, frame: Bytes, policy: Policy) -> PushResult {
         if self.closed.get() {
-            return Pushed::Dropped;
+            return PushResult::Dropped;
         }
         self.outbox.borrow_mut().push_message(frame, policy)
     }
 
-    /// Queues the last words: nothing comes after them. `discard`: what waits before them is not worth
+    /// Queues the closing frames: nothing comes after them. `discard`: what waits before them is not worth
     /// waiting for.
-    pub fn push_last(&self, frames: impl IntoIterator<Item = Bytes>, discard: bool) {
+    pub fn push_closing(&self, frames: impl IntoIterator<Item = Bytes>, discard: bool) {
         let mut outbox = self.outbox.borrow_mut();
         if discard {
             outbox.clear();
@@ -94,11 +101,11 @@ impl Line {
     }
 
     /// Ends it for the client from this moment on: nothing more is queued, what waits is forgotten but for
-    /// the frame that is half on the wire, and the session is called to say the last words.
+    /// the frame that is half on the wire, and the session is signaled to send the closing frames.
     pub fn cut_off(&self, code: CloseCode) {
         self.outbox.borrow_mut().clear();
         self.closed.set(true);
-        self.call_close(code, None);
+        self.signal_close(code, None);
     }
 
     /// Whether nothing is queued any more.
@@ -111,7 +118,7 @@ impl Line {
         self.outbox.borrow_mut().discard(subscription);
     }
 
-    /// Whether this is the first word since the last flush.
+    /// Whether nothing was queued since the last flush before this.
     pub fn mark_dirty(&self) -> bool {
         !self.dirty.replace(true)
     }
@@ -172,40 +179,42 @@ impl Line {
         self.outbox.borrow().bytes()
     }
 
-    /// Calls the session to end. The first call counts.
-    pub fn call_close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
-        self.calls().close.get_or_insert((code, retry_after_ms));
+    /// Signals the session to end. The first signal counts.
+    pub fn signal_close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
+        self.signals().close.get_or_insert((code, retry_after_ms));
         self.wake.notify_one();
     }
 
-    /// Calls the session to end a subscription.
-    pub fn call_end(&self, channel: Channel, code: CloseCode) {
-        self.calls().ended.push((channel, code));
+    /// Signals the session to end a subscription.
+    pub fn signal_end(&self, channel: Channel, code: CloseCode) {
+        self.signals().ended.push((channel, code));
         self.wake.notify_one();
     }
 
-    /// Calls the session to look at its clock.
-    pub fn call_alarm(&self) {
-        self.calls().alarm = true;
+    /// Signals the session to look at its clock.
+    pub fn signal_alarm(&self) {
+        self.signals().alarm = true;
         self.wake.notify_one();
     }
 
-    /// Waits for a call. Calls that came before are not missed.
-    pub async fn called(&self) {
+    /// Waits for a signal. Signals that came before are not missed.
+    pub async fn signaled(&self) {
         self.wake.notified().await;
     }
 
-    /// Whether something was called that nobody took yet.
-    pub fn has_calls(&self) -> bool {
-        self.calls.borrow().is_some()
+    /// Whether there is a signal that nobody took yet.
+    pub fn has_signals(&self) -> bool {
+        self.signals.borrow().is_some()
     }
 
-    /// Takes what was called.
-    pub fn take_calls(&self) -> Calls {
-        self.calls.take().map(|calls| *calls).unwrap_or_default()
+    /// Takes the signals that came.
+    pub fn take_signals(&self) -> SessionSignals {
+        self.signals.take().map(|signals| *signals).unwrap_or_default()
     }
 
-    fn calls(&self) -> RefMut<'_, Calls> {
-        RefMut::map(self.calls.borrow_mut(), |calls| &mut **calls.get_or_insert_default())
+    fn signals(&self) -> RefMut<'_, SessionSignals> {
+        RefMut::map(self.signals.borrow_mut(), |signals| {
+            &mut **signals.get_or_insert_default()
+        })
     }
 }

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// The bucket.
-pub(super) struct Rate {
+pub(super) struct RateLimit {
     per_second: u32,
     tokens: f64,
     filled: Instant,
 }
 
-impl Rate {
+impl RateLimit {
     pub fn new(per_second: u32) -> Self {
         Self {
             per_second,
@@ -42,7 +41,7 @@ mod tests {
 
     #[test]
     fn gives_a_burst_of_twice_the_rate_and_then_the_rate() {
-        let mut rate = Rate::new(5);
+        let mut rate = RateLimit::new(5);
         let start = rate.filled;
         assert_eq!((0..20).filter(|_| rate.take(start).is_ok()).count(), 10);
         let wait = rate.take(start).unwrap_err();
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_long_rest_fills_no_more_than_the_burst() {
-        let mut rate = Rate::new(5);
+        let mut rate = RateLimit::new(5);
         let later = rate.filled + Duration::from_hours(1);
         assert_eq!((0..20).filter(|_| rate.take(later).is_ok()).count(), 10);
     }

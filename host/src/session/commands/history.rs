@@ -1,14 +1,16 @@
-//! `history`: a part of what was said in a channel.
+//! `history`: a part of what was published in a channel.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Session;
-use super::refusal::Refusal;
 use crate::backplane::{HistoryRange, Publication};
 use crate::hub::message_json;
 use crate::protocol::{HistoryRequest, RequestId, codes, write};
+use crate::session::context::Context;
+use crate::session::outcome::{CommandResult, Outcome};
+use crate::session::refusal::Refusal;
 use crate::wall_clock::now_ms;
 
 /// Messages of one answer, where the client names no limit.
@@ -20,12 +22,26 @@ const MAX_LIMIT: usize = 1000;
 /// client that reads history asks again from where it got to.
 pub(super) const ANSWER_BYTES: usize = 8 * 1_048_576;
 
-impl Session {
-    pub(super) async fn history(&mut self, id: &RequestId, request: HistoryRequest) -> Result<(), Refusal> {
-        let channel = &request.channel;
-        let grant = self.grant(channel)?;
-        let tenant = self.tenant.settings();
-        let settings = tenant.channel(channel);
+pub(super) struct HistoryCommand {
+    pub id: RequestId,
+    pub request: HistoryRequest,
+}
+
+impl HistoryCommand {
+    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+        let context = context.clone();
+        Outcome::pending(async move { self.read(&context).await })
+    }
+
+    async fn read(self, context: &Context) -> CommandResult {
+        let HistoryRequest {
+            channel,
+            limit,
+            since,
+            reverse,
+        } = self.request;
+        let grant = context.grant(&channel)?;
+        let settings = context.tenant.settings().channel(&channel).clone();
         if settings.history.is_none() {
             return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no history"));
         }
@@ -36,25 +52,19 @@ impl Session {
             ));
         }
         let range = HistoryRange {
-            since: request.since,
-            limit: Some(request.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)),
-            reverse: request.reverse,
+            since,
+            limit: Some(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)),
+            reverse,
         };
-        let reverse = range.reverse;
-        let page = self
-            .shard
-            .common
-            .backplane
-            .history(&self.topic(channel), settings, range)
-            .await?;
+        let topic = context.topic(&channel);
+        let page = context.shard.common.backplane.history(&topic, &settings, range).await?;
         // Backwards, what is gone is simply the end.
         if !page.whole && !reverse {
             let message = "the history does not reach back to this position; read it without since";
             return Err(Refusal::new(codes::UNRECOVERABLE_POSITION, message));
         }
         let messages: Vec<Bytes> = fitting(&page.messages).collect();
-        self.send(&write::history(id, now_ms(), channel.as_str(), &page.newest, &messages));
-        Ok(())
+        Ok(write::history(&self.id, now_ms(), channel.as_str(), &page.newest, &messages).into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The lines of a shard as the operator sees them: ended, told apart, counted. What a client loses here it
+//! The connections of a shard as the operator sees them: ended, told apart, counted. What a client loses here it
 //! has lost when the function returns, not when its session gets round to it.
 
 use std::cmp::Ordering;
@@ -6,12 +6,12 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::control::{Connected, Count, Slice, Whom};
-use super::{Listed, Shard};
+use super::{ListedConnection, Shard};
 use crate::protocol::codes::CloseCode;
 use crate::protocol::names::{Channel, Topic};
 use crate::wall_clock::now_ms;
 
-impl Listed {
+impl ListedConnection {
     fn is(&self, whom: &Whom) -> bool {
         match whom {
             Whom::User(user) => self.is_user(user),
@@ -25,7 +25,7 @@ impl Listed {
 
     /// Accepted, and not on its way out.
     fn is_connected(&self, tenant: &str) -> bool {
-        self.seated && *self.caller.tenant == *tenant && !self.line.is_closed()
+        self.seated && *self.caller.tenant == *tenant && !self.client.is_closed()
     }
 
     fn shown(&self) -> Connected {
@@ -36,7 +36,7 @@ impl Listed {
             remote: self.caller.remote,
             transport: self.caller.transport,
             since_ms: now_ms().saturating_sub(open_ms),
-            channels: self.line.channels.get().into(),
+            channels: self.client.channels.get().into(),
         }
     }
 }
@@ -44,13 +44,13 @@ impl Listed {
 impl Shard {
     /// Cuts these connections off; how many there were.
     pub(super) fn cut_off(&self, tenant: &str, whom: &Whom, code: CloseCode) -> u64 {
-        let lines = self.lines.borrow();
-        let them = lines
+        let clients = self.clients.borrow();
+        let them = clients
             .values()
-            .filter(|listed| *listed.caller.tenant == *tenant && listed.is(whom) && !listed.line.is_closed());
+            .filter(|listed| *listed.caller.tenant == *tenant && listed.is(whom) && !listed.client.is_closed());
         let mut count = 0;
         for listed in them {
-            listed.line.cut_off(code);
+            listed.client.cut_off(code);
             count += 1;
         }
         count
@@ -58,13 +58,13 @@ impl Shard {
 
     /// Takes a user's subscriptions to a channel away; how many there were.
     pub(super) fn unsubscribe(&self, topic: &Topic, user: &str, code: CloseCode) -> u64 {
-        let lines = self.lines.borrow();
+        let clients = self.clients.borrow();
         let mut hub = self.hub.borrow_mut();
-        let theirs = lines
+        let theirs = clients
             .values()
             .filter(|listed| listed.caller.tenant == topic.tenant && listed.is_user(user));
         theirs
-            .map(|listed| u64::from(hub.revoke(topic, listed.line.id, code)))
+            .map(|listed| u64::from(hub.revoke(topic, listed.client.id, code)))
             .sum()
     }
 
@@ -81,26 +81,26 @@ impl Shard {
     }
 
     pub(super) fn connections(&self, tenant: &str, user: Option<&Arc<str>>, slice: &Slice) -> Vec<Connected> {
-        let lines = self.lines.borrow();
+        let clients = self.clients.borrow();
         let mut first = First::new(slice);
-        for listed in lines.values().filter(|listed| listed.is_connected(tenant)) {
+        for listed in clients.values().filter(|listed| listed.is_connected(tenant)) {
             if user.is_none_or(|user| listed.is_user(user)) {
                 first.offer(&listed.caller.session, listed);
             }
         }
-        first.in_order().map(Listed::shown).collect()
+        first.in_order().map(ListedConnection::shown).collect()
     }
 
     pub(super) fn count(&self, tenant: &str) -> Count {
         let mut count = Count::default();
         for listed in self
-            .lines
+            .clients
             .borrow()
             .values()
             .filter(|listed| listed.is_connected(tenant))
         {
             count.connections += 1;
-            count.subscriptions += u64::from(listed.line.channels.get());
+            count.subscriptions += u64::from(listed.client.channels.get());
         }
         count
     }
