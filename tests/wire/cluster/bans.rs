@@ -75,7 +75,7 @@ async fn orders_of_an_outage_end_as_they_were_ordered() {
 }
 
 /// A plugin that bans for 60 s whoever says a word.
-const STRICT: &str = r#"
+pub(super) const STRICT: &str = r#"
     [[tenants.chain]]
     plugin = "abuse_filter"
     hooks = ["publish"]

@@ -4,6 +4,10 @@ use crate::support::admin::full_key;
 use crate::support::{Client, Nodes, Redis, Value, json, token};
 
 pub(super) async fn nodes(redis: &Redis, chain: &str) -> Nodes {
+    nodes_at(&redis.url(), chain).await
+}
+
+pub(super) async fn nodes_at(url: &str, chain: &str) -> Nodes {
     let config = format!(
         r#"
         [server]
@@ -31,7 +35,7 @@ pub(super) async fn nodes(redis: &Redis, chain: &str) -> Nodes {
         keys = full_key(),
         secret = token::SECRET
     );
-    Nodes::start_with(3, &redis.url(), &config).await
+    Nodes::start_with(3, url, &config).await
 }
 
 pub(super) async fn user(nodes: &Nodes, node: usize, name: &str) -> Client {

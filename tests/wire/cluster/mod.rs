@@ -13,6 +13,7 @@ mod presence;
 mod recovery;
 mod registry;
 mod restarts;
+mod rights;
 mod rules;
 mod sentinel;
 mod sharded;

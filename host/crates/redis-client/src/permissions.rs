@@ -103,7 +103,9 @@ impl ClientSettings {
     pub fn acl(&self) -> String {
         let trial = Trial::of(self);
         let prefix = &trial.prefix;
-        let examples = [["MULTI"].as_slice(), &["DISCARD"]].into_iter().chain(trial.examples.iter().copied());
+        let examples = [["MULTI"].as_slice(), &["DISCARD"]]
+            .into_iter()
+            .chain(trial.examples.iter().copied());
         let commands: String = examples.map(|example| format!(" {}", allowed(example))).collect();
         format!("~{prefix}:* &{prefix}:* -@all{commands}")
     }
@@ -111,7 +113,11 @@ impl ClientSettings {
 
 impl Trial {
     pub(crate) fn of(settings: &ClientSettings) -> Self {
-        let topology = if settings.kind == TopologyKind::Cluster { CLUSTER } else { PLAIN };
+        let topology = if settings.kind == TopologyKind::Cluster {
+            CLUSTER
+        } else {
+            PLAIN
+        };
         let replicated = if settings.rights.replicated { REPLICATED } else { &[] };
         let database = if settings.login.database == 0 { &[] } else { DATABASE };
         Self {

@@ -34,7 +34,11 @@ async fn set_user(server: &TestServer, rules: &str) {
         }
     };
     let mut set = redis::cmd("ACL");
-    set.arg("SETUSER").arg("sluicegate").arg("reset").arg("on").arg(">secret");
+    set.arg("SETUSER")
+        .arg("sluicegate")
+        .arg("reset")
+        .arg("on")
+        .arg(">secret");
     for rule in rules.split(' ') {
         set.arg(rule);
     }
@@ -140,5 +144,24 @@ fn no_command_is_sent_whose_right_is_not_tried() {
             tried.contains(&command.as_str()) || others.contains(&command.as_str()),
             "{command} is sent, and the right to it is not tried"
         );
+    }
+}
+
+#[test]
+fn operations_has_the_whole_acl() {
+    let operations = include_str!("../../../../../docs/OPERATIONS.md");
+    for kind in [TopologyKind::Single, TopologyKind::Cluster] {
+        let settings = ClientSettings {
+            kind,
+            hosts: Vec::new(),
+            login: Login::default(),
+            timeout: TIMEOUT,
+            rights: Rights {
+                prefix: "sg".into(),
+                replicated: false,
+            },
+        };
+        let line = format!("\nACL SETUSER sluicegate on >SECRET {}\n", settings.acl());
+        assert!(operations.contains(&line), "docs/OPERATIONS.md has no line {line}");
     }
 }
