@@ -41,6 +41,7 @@ const COMMANDS: &[Example] = &[
     &["HSET", KEY, "1", "1"],
     &["HDEL", KEY, "1"],
     &["HINCRBY", KEY, "1", "1"],
+    &["HLEN", KEY],
     &["SADD", KEY, "1"],
     &["SREM", KEY, "1"],
     &["SMEMBERS", KEY],
