@@ -24,7 +24,7 @@ pub struct ClientSettings {
 /// What stands behind the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopologyKind {
-    /// One server.
+    /// One server that stays where it is.
     Single,
     /// Sentinels that know a master by this name.
     Sentinel {

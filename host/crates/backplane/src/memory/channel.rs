@@ -14,7 +14,6 @@ use config::ChannelSettings;
 use protocol::Member;
 use protocol::Position;
 
-/// A channel's state.
 pub(super) struct ChannelState {
     epoch: Arc<str>,
     /// The offset of the newest message; 0 before the first.
@@ -23,7 +22,6 @@ pub(super) struct ChannelState {
     /// A channel that had a history keeps its epoch this long after it was last used.
     kept_until: Option<Instant>,
     keys: IdempotencyKeys,
-    /// Joins by shard.
     joins: Vec<u32>,
     members: IndexMap<Arc<str>, Member, foldhash::fast::RandomState>,
 }
@@ -131,7 +129,6 @@ impl ChannelState {
         self.joins[shard] += 1;
     }
 
-    /// One less.
     pub fn leave(&mut self, shard: usize) {
         self.joins[shard] = self.joins[shard].saturating_sub(1);
     }
@@ -157,7 +154,6 @@ impl ChannelState {
         self.members.swap_remove(&member.session).is_some()
     }
 
-    /// Who is there.
     pub fn members(&self) -> Vec<Member> {
         self.members.values().cloned().collect()
     }

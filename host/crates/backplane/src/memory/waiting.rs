@@ -39,7 +39,6 @@ pub(super) enum Added {
     First,
     /// It waits behind others.
     Behind,
-    /// Too many wait.
     Refused,
 }
 

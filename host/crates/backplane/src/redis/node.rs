@@ -18,7 +18,6 @@ use crate::BackplaneMetrics;
 use crate::{Envelope, Unavailable};
 use protocol::names::Topic;
 
-/// One node.
 pub(super) struct Node {
     pub topology: Arc<Topology>,
     pub table: SubscriptionTable,
