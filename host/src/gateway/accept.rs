@@ -24,7 +24,7 @@ const CLOSED: &[u8] =
                         the node is shutting down\n";
 
 /// Lets clients in, for ever.
-pub async fn accept(listener: TcpListener, gateway: Arc<Gateway>, shard: Rc<Shard>) {
+pub(crate) async fn accept(listener: TcpListener, gateway: Arc<Gateway>, shard: Rc<Shard>) {
     let service = Service {
         router: routes::router(&gateway),
         header_timeout: gateway.header_timeout,

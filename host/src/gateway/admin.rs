@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use super::api::{self, Api};
@@ -32,7 +29,7 @@ struct Admin {
 }
 
 /// The routes of the admin listener.
-pub fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> Router {
+pub(crate) fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> Router {
     Router::new()
         .route("/healthz", on(METHODS, healthy))
         .route("/readyz", on(METHODS, ready))
@@ -83,20 +80,13 @@ async fn nothing() -> Response {
 }
 
 /// Serves the admin listener, for ever.
-pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) {
-    let http = http::builder(header_timeout);
+pub(crate) async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) {
     loop {
         let (stream, peer) = listen::next(&listener).await;
         let router = router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            http::call(router.clone(), request)
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "an admin connection failed");
+            if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, |_| {}).await {
+                drop(stream.shutdown().await);
             }
         });
     }
