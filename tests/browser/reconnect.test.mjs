@@ -51,3 +51,52 @@ for (const [code, expected] of [
       assert.equal(opened, 3);
     }));
 }
+
+test('who loads the page again sees what was said', (t) =>
+  withDemo(t, {}, async (demo) => {
+    await demo.open();
+    for (const text of ['First.', 'Second.']) {
+      await demo.at('text-ann').fill(text);
+      await demo.at('send-ann').click();
+      await demo.seesIn('talk-bob', 'said', text);
+    }
+    await demo.open();
+    for (const user of ['ann', 'bob']) {
+      await demo.seesIn(`talk-${user}`, 'said', 'First.');
+      const said = await demo.at(`talk-${user}`).getByTestId('said').allInnerTexts();
+      assert.deepEqual(said.map((text) => text.split('\n').pop()), ['First.', 'Second.'], `${user}, in their order and once`);
+    }
+  }));
+
+test('a token that cannot be renewed is asked for again', (t) =>
+  withDemo(t, {}, async (demo) => {
+    await demo.page.clock.install();
+    // The broker says that the tokens end in a minute, which is when the page renews them.
+    await demo.page.routeWebSocket('**/ws', (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => {
+        const envelope = JSON.parse(message);
+        if (envelope.payload?.session && envelope.type === 'ack') envelope.payload.expires_at = 1;
+        socket.send(JSON.stringify(envelope));
+      });
+      socket.onMessage((message) => server.send(message));
+    });
+    await demo.open();
+    let asked = 0;
+    await demo.page.route('**/demo/tokens', (route) => {
+      asked += 1;
+      return asked <= 2 ? route.fulfill({ json: { users: [] } }) : route.continue();
+    });
+    const answered = (count) => demo.page.waitForResponse(() => asked >= count);
+    const first = answered(2);
+    await demo.page.clock.runFor(1_500);
+    await first;
+    for (const id of ['all-ann', 'all-bob']) assert.doesNotMatch(await demo.at(id).innerHTML(), /sent<.* refresh/s);
+    const second = answered(4);
+    await demo.page.clock.runFor(5_500);
+    await second;
+    for (const user of ['ann', 'bob']) {
+      await demo.at(`all-${user}`).locator('> summary').click();
+      await demo.seesIn(`envelopes-${user}`, 'envelope', new RegExp(`${user} → sent refresh`));
+    }
+  }));

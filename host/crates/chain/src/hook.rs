@@ -19,8 +19,9 @@ pub trait Hook {
     fn publish(&mut self, caller: &Arc<Caller>, channel: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault>;
     /// The caller's connection ended with this close code.
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault>;
-    /// What it just answered is broken, as only the chain could see: a fault like any other.
-    fn disown(&mut self, hook: HookKind, fault: &Fault);
+    /// What became of data that it just replaced, which only the chain can check: `Err` is a fault like any other.
+    /// Follows each answer that replaces, and no other.
+    fn judged(&mut self, hook: HookKind, outcome: Result<(), &Fault>);
     /// Gives back what it holds if it was not asked for long. Called now and then.
     fn evict_idle(&mut self, now: Instant);
 }

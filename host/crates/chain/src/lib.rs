@@ -271,8 +271,12 @@ fn ask_publish(
         return Ok(remembered(verdict, tags));
     }
     let answer = link.hook.publish(caller, place.channel, data).and_then(|answer| {
-        let checked = votes::check_replaced(answer, message_bytes);
-        checked.inspect_err(|fault| link.hook.disown(HookKind::Publish, fault))
+        let PublishVerdict::Replace(data) = &answer.verdict else {
+            return Ok(answer);
+        };
+        let checked = votes::check_replaced(data, message_bytes);
+        link.hook.judged(HookKind::Publish, checked.as_ref().copied());
+        checked.map(|()| answer)
     });
     match answer {
         Ok(answer) => {

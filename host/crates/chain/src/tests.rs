@@ -45,8 +45,11 @@ impl Hook for Scripted {
         self.seen.borrow_mut().push(format!("disconnect {code}"));
         Ok(())
     }
-    fn disown(&mut self, hook: HookKind, fault: &Fault) {
-        self.seen.borrow_mut().push(format!("disown {}: {fault}", hook.name()));
+    fn judged(&mut self, hook: HookKind, outcome: Result<(), &Fault>) {
+        let outcome = outcome.map_or_else(ToString::to_string, |()| "good".to_owned());
+        self.seen
+            .borrow_mut()
+            .push(format!("judged {}: {outcome}", hook.name()));
     }
     fn evict_idle(&mut self, _: Instant) {}
 }
@@ -171,7 +174,7 @@ impl Hook for Sees {
     fn disconnect(&mut self, _: &Arc<Caller>, _: u16) -> Result<(), Fault> {
         Ok(())
     }
-    fn disown(&mut self, _: HookKind, _: &Fault) {}
+    fn judged(&mut self, _: HookKind, _: Result<(), &Fault>) {}
     fn evict_idle(&mut self, _: Instant) {}
 }
 

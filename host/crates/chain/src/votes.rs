@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::hook::{Answer, Denial, Fault, Grant, Penalty, PublishVerdict};
+use super::hook::{Denial, Fault, Grant, Penalty, PublishVerdict};
 use protocol::codes;
 
 /// What the tenant's `default = "allow"` grants a subscriber.
@@ -108,21 +108,16 @@ pub(super) fn set_tag(tags: &mut Vec<(String, String)>, key: String, value: Stri
 }
 
 /// A message stays JSON and stays within its size, whatever a plugin makes of it.
-pub(super) fn check_replaced(
-    answer: Answer<PublishVerdict>,
-    message_bytes: usize,
-) -> Result<Answer<PublishVerdict>, Fault> {
-    if let PublishVerdict::Replace(data) = &answer.verdict {
-        if data.len() > message_bytes {
-            return Err(Fault::BadOutput(format!(
-                "replaced a message by {} bytes, and {message_bytes} are allowed",
-                data.len()
-            )));
-        }
-        let text =
-            std::str::from_utf8(data).map_err(|e| Fault::BadOutput(format!("replaced a message by bad UTF-8: {e}")))?;
-        serde_json::from_str::<IgnoredAny>(text)
-            .map_err(|e| Fault::BadOutput(format!("replaced a message by bad JSON: {e}")))?;
+pub(super) fn check_replaced(data: &[u8], message_bytes: usize) -> Result<(), Fault> {
+    if data.len() > message_bytes {
+        return Err(Fault::BadOutput(format!(
+            "replaced a message by {} bytes, and {message_bytes} are allowed",
+            data.len()
+        )));
     }
-    Ok(answer)
+    let text =
+        std::str::from_utf8(data).map_err(|e| Fault::BadOutput(format!("replaced a message by bad UTF-8: {e}")))?;
+    serde_json::from_str::<IgnoredAny>(text)
+        .map_err(|e| Fault::BadOutput(format!("replaced a message by bad JSON: {e}")))?;
+    Ok(())
 }

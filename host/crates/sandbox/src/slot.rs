@@ -29,6 +29,8 @@ pub struct Slot {
     backoff: Backoff,
     tally: Arc<Mutex<Tally>>,
     paces: [Pace; HookKind::ALL.len()],
+    /// Leave under which an answer was given that the chain still has to judge.
+    unjudged: Option<Pass>,
     /// It was called since it was last looked after.
     asked: bool,
     /// When that was.
@@ -52,6 +54,7 @@ impl Slot {
             backoff: Backoff::default(),
             tally: binding.meters().tally(),
             paces: Default::default(),
+            unjudged: None,
             asked: false,
             used: binding.clock().now(),
             binding,
@@ -62,6 +65,7 @@ impl Slot {
         &mut self,
         hook: HookKind,
         ask: impl FnOnce(Box<Instance>) -> Result<(Answer<V>, Box<Instance>), Fault>,
+        is_judged: impl FnOnce(&V) -> bool,
     ) -> Result<Answer<V>, Fault> {
         self.asked = true;
         let instance = match self.take() {
@@ -77,8 +81,10 @@ impl Slot {
             Ok((answer, instance)) => {
                 let took = self.paces[hook as usize].count(start.map(|start| start.elapsed()));
                 self.held = Held::Ready(instance);
-                if self.binding.breaker(hook).succeed(pass) {
-                    self.log_closed(hook);
+                if is_judged(&answer.verdict) {
+                    self.unjudged = Some(pass);
+                } else {
+                    self.succeeded(hook, pass);
                 }
                 self.tally.lock().verdict(hook, answer.verdict.label(), took);
                 Ok(answer)
@@ -115,6 +121,12 @@ impl Slot {
         let delay = self.backoff.fault(now);
         let pending = self.binding.rebuilder().request(&self.binding, delay);
         self.held = pending.map_or(Held::Nothing, Held::Coming);
+    }
+
+    fn succeeded(&self, hook: HookKind, pass: Pass) {
+        if self.binding.breaker(hook).succeed(pass) {
+            self.log_closed(hook);
+        }
     }
 
     #[cold]
@@ -158,24 +170,46 @@ impl Slot {
 
 impl Hook for Slot {
     fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
-        self.call(HookKind::Connect, |instance| instance.connect(handshake, caller))
+        self.call(
+            HookKind::Connect,
+            |instance| instance.connect(handshake, caller),
+            |_| false,
+        )
     }
 
     fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
-        self.call(HookKind::Subscribe, |instance| instance.subscribe(caller, channel))
+        self.call(
+            HookKind::Subscribe,
+            |instance| instance.subscribe(caller, channel),
+            |_| false,
+        )
     }
 
     fn publish(&mut self, caller: &Arc<Caller>, channel: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
-        self.call(HookKind::Publish, |instance| instance.publish(caller, channel, data))
+        self.call(
+            HookKind::Publish,
+            |instance| instance.publish(caller, channel, data),
+            |verdict| matches!(verdict, PublishVerdict::Replace(_)),
+        )
     }
 
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault> {
-        self.call(HookKind::Disconnect, |instance| instance.disconnect(caller, code))?;
+        self.call(
+            HookKind::Disconnect,
+            |instance| instance.disconnect(caller, code),
+            |_| false,
+        )?;
         Ok(())
     }
 
-    fn disown(&mut self, hook: HookKind, fault: &Fault) {
-        self.faulted(hook, Pass::Normal, fault.clone());
+    fn judged(&mut self, hook: HookKind, outcome: Result<(), &Fault>) {
+        let pass = self.unjudged.take().unwrap_or(Pass::Normal);
+        match outcome {
+            Ok(()) => self.succeeded(hook, pass),
+            Err(fault) => {
+                self.faulted(hook, pass, fault.clone());
+            }
+        }
     }
 
     /// Gives back an instance that nobody asked for five minutes.

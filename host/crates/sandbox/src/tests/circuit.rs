@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use chain::{Chain, Defaults, FaultRules, HookKind, Link};
+use protocol::names::Channel;
+
 use super::*;
 
 /// Faults that open a circuit.
@@ -72,4 +75,45 @@ fn an_open_circuit_is_counted_as_unavailable() {
     assert!(publish(&mut binding.slot(), "1").is_err());
     let labels = ["acme", "publish", "unavailable"];
     assert_eq!(stage.counted("sluicegate_plugin_faults_total", &labels), 1);
+}
+
+/// A chain of this one slot, which judges what the plugin replaces.
+fn chain_of(slot: Slot) -> Chain {
+    let step = Link {
+        plugin: "plugin".into(),
+        hooks: [HookKind::Publish].into_iter().collect(),
+        on_fault: FaultRules::default(),
+        hook: Box::new(slot),
+    };
+    let defaults = Defaults {
+        anonymous: true,
+        allow: true,
+        message_bytes: 1024,
+    };
+    Chain::new(vec![step], defaults)
+}
+
+#[test]
+fn a_trial_whose_data_is_no_json_is_a_bad_trial() {
+    let stage = Stage::new();
+    let binding = stage.bound("bad-json");
+    let room = Channel::parse("room:1").unwrap();
+    let faults = || stage.counted("sluicegate_plugin_faults_total", &["acme", "publish", "bad_output"]);
+    // Each on a slot of its own, so that none waits for another's instance.
+    let publish = || chain_of(binding.slot()).publish(&caller(), &room, "1".into(), false);
+    for _ in 0..FAULTS {
+        assert!(publish().is_err());
+    }
+    let mut known = faults();
+    for wait in [1, 2, 4, 8, 16, 30, 30] {
+        stage
+            .clock
+            .advance(Duration::from_secs(wait) - Duration::from_millis(1));
+        assert!(publish().is_err());
+        assert_eq!(faults(), known, "not asked before {wait} s are over");
+        stage.clock.advance(Duration::from_millis(1));
+        assert!(publish().is_err());
+        known += 1;
+        assert_eq!(faults(), known, "asked once after {wait} s");
+    }
 }
