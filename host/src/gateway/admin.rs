@@ -23,7 +23,7 @@ const METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(Method
 const METHOD_NAMES: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 #[derive(Clone)]
-struct Admin {
+struct AdminPages {
     metrics: Metrics,
     readiness: Readiness,
 }
@@ -36,7 +36,7 @@ pub(crate) fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> R
         .route("/metrics", on(METHODS, metrics_text))
         .method_not_allowed_fallback(bad_method)
         .fallback(nothing)
-        .with_state(Admin { metrics, readiness })
+        .with_state(AdminPages { metrics, readiness })
         .merge(api::router(api))
 }
 
@@ -44,8 +44,8 @@ async fn healthy(method: Method) -> Response {
     page(&method, "ok\n")
 }
 
-async fn ready(method: Method, State(admin): State<Admin>) -> Response {
-    match admin.readiness.hindrance() {
+async fn ready(method: Method, State(pages): State<AdminPages>) -> Response {
+    match pages.readiness.hindrance() {
         None => page(&method, "ready\n"),
         Some(why) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -55,9 +55,9 @@ async fn ready(method: Method, State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn metrics_text(method: Method, State(admin): State<Admin>) -> Response {
+async fn metrics_text(method: Method, State(pages): State<AdminPages>) -> Response {
     let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (text, page(&method, admin.metrics.render())).into_response()
+    (text, page(&method, pages.metrics.render())).into_response()
 }
 
 /// A page, or for `OPTIONS` what it can be asked by.

@@ -43,7 +43,7 @@ pub(super) struct Accepted {
 struct Admissible {
     tenant: Arc<str>,
     handshake: Handshake,
-    /// For `Sec-WebSocket-Accept`.
+    /// The value of `Sec-WebSocket-Accept`.
     accept: String,
     subprotocol: Option<&'static str>,
 }
