@@ -1,6 +1,5 @@
-//! Who is asking: what plugins may know of a connection and of its opening. Knows no socket.
+//! Who is asking: what plugins may know of a connection. Knows no socket.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -113,44 +112,5 @@ impl Caller {
         }
         attributes.push((key.into(), value.into()));
         Ok(())
-    }
-}
-
-/// How a connection was opened, or what it brings to a refresh.
-#[derive(Clone, Default)]
-pub struct Handshake {
-    /// From the payload, else from the upgrade request.
-    pub token: Option<String>,
-    /// Headers of the upgrade request, names in lower case, without those that carry tokens.
-    pub headers: Vec<(String, String)>,
-    /// The browser page's origin.
-    pub origin: Option<String>,
-    /// Path of the upgrade request, without its query.
-    pub path: String,
-    /// `client.name` of the connect payload.
-    pub client_name: Option<String>,
-    /// `data` of the connect payload: JSON text.
-    pub data: Option<String>,
-    /// A token refresh on an open session.
-    pub is_refresh: bool,
-}
-
-impl Handshake {
-    /// The first value of the header `name`, in any case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
-        Some(value)
-    }
-}
-
-impl fmt::Debug for Handshake {
-    /// Without the token and the data: they are nobody's but the plugins'.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handshake")
-            .field("origin", &self.origin)
-            .field("path", &self.path)
-            .field("client_name", &self.client_name)
-            .field("is_refresh", &self.is_refresh)
-            .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::caller::{Caller, Handshake};
+use super::caller::Caller;
+use super::handshake::Handshake;
 
 /// One plugin as a shard sees it. Calls are synchronous and short: the implementor keeps to its deadline.
 pub trait Hook {

@@ -6,6 +6,7 @@
 //! here, by the operator's [`OnFault`], and nowhere else.
 
 mod caller;
+mod handshake;
 mod hook;
 mod memo;
 mod permit;
@@ -19,7 +20,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-pub use caller::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, AttributeLimit, Caller, Handshake};
+pub use caller::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, AttributeLimit, Caller};
+pub use handshake::{Handshake, Headers, Upgrade};
 pub use hook::{
     Answer, ConnectVerdict, Denial, Fault, Grant, Hook, HookKind, Hooks, Identity, OnFault, Penalty, PublishVerdict,
     SubscribeVerdict,

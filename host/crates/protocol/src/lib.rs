@@ -2,6 +2,7 @@
 //! clock, no socket, no frame and no plugin.
 
 pub mod codes;
+mod json;
 mod member;
 pub mod names;
 mod object;
@@ -9,6 +10,7 @@ mod read;
 mod request;
 pub mod write;
 
+pub use json::Json;
 pub use member::Member;
 pub use read::{Refused, read};
 pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};

@@ -38,6 +38,13 @@ pub fn text_frame(payload: impl AsRef<[u8]>) -> Bytes {
     whole_frame(Opcode::Text, payload)
 }
 
+/// The header of a text frame whose payload of `payload` bytes is written after it, in whatever parts.
+#[must_use]
+pub fn text_frame_header(payload: usize) -> Bytes {
+    let (header, length) = header(Opcode::Text, payload);
+    Bytes::copy_from_slice(&header[..length])
+}
+
 /// A binary frame with a copy of `payload`.
 #[must_use]
 pub fn binary_frame(payload: impl AsRef<[u8]>) -> Bytes {

@@ -22,6 +22,6 @@ pub use close::is_valid_close_code;
 pub use decode::{Decoder, Message, Messages};
 pub use encode::{
     FrameKind, FrameWriter, binary_frame, close_frame, frame_end, payload_start, ping_frame, pong_frame, put_header,
-    text_frame,
+    text_frame, text_frame_header,
 };
 pub use error::WireError;
