@@ -7,14 +7,14 @@ use crate::backplane::Backplane;
 
 /// Shared by all clones.
 #[derive(Clone)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     serves: Arc<AtomicBool>,
     backplane: Arc<dyn Backplane>,
 }
 
 impl Readiness {
     /// Not ready yet; and never while messages do not get through `backplane`.
-    pub fn new(backplane: Arc<dyn Backplane>) -> Self {
+    pub(crate) fn new(backplane: Arc<dyn Backplane>) -> Self {
         Self {
             serves: Arc::default(),
             backplane,
@@ -22,7 +22,7 @@ impl Readiness {
     }
 
     /// Whether the node serves clients from now on.
-    pub fn set(&self, ready: bool) {
+    pub(crate) fn set(&self, ready: bool) {
         self.serves.store(ready, Ordering::Relaxed);
     }
 

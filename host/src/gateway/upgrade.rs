@@ -46,7 +46,7 @@ struct Admissible {
     tenant: Arc<str>,
     token: Option<Box<str>>,
     request: Arc<Upgrade>,
-    /// For `Sec-WebSocket-Accept`.
+    /// The value of `Sec-WebSocket-Accept`.
     accept: String,
     subprotocol: Option<&'static str>,
 }
