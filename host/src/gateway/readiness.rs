@@ -27,13 +27,11 @@ impl Readiness {
     }
 
     /// Why the node is not ready; none if it is.
-    pub(super) fn hindrance(&self) -> Option<&'static str> {
+    pub(super) fn hindrance(&self) -> Option<String> {
         if !self.serves.load(Ordering::Relaxed) {
-            Some("starting or draining")
-        } else if !self.backplane.is_up() {
-            Some("the backplane is not connected")
+            Some("starting or draining".to_owned())
         } else {
-            None
+            self.backplane.hindrance()
         }
     }
 }

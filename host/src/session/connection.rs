@@ -195,9 +195,8 @@ impl Session {
             None => false,
             Some(Incoming::Ends(_)) => self.pending.is_empty(),
             Some(next) => {
-                // Until every backplane takes publishes in the order of the calls, one waits for the other where not.
-                let beside =
-                    next.is_publish() && self.pending.has_room() && self.context.shard.common.backplane.takes_turns();
+                // The backplane accepts publishes in the order of the calls.
+                let beside = next.is_publish() && self.pending.has_room();
                 !self.context.client.is_backed_up() && (self.pending.is_empty() || beside)
             }
         }

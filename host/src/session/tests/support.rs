@@ -330,11 +330,6 @@ impl Backplane for Gated {
         })
     }
 
-    fn takes_turns(&self) -> bool {
-        // The gate is fair: who came first goes first.
-        true
-    }
-
     fn message_id(&self) -> Arc<str> {
         self.inner.message_id()
     }
@@ -375,8 +370,8 @@ impl Backplane for Gated {
         self.inner.topics()
     }
 
-    fn is_up(&self) -> bool {
-        true
+    fn hindrance(&self) -> Option<String> {
+        None
     }
 
     fn close(&self) -> Reply<'_, ()> {
