@@ -11,21 +11,38 @@ use crate::{needs, shell};
 
 /// The path of `program`, which comes with this version of this package.
 pub fn program(workspace: &Workspace, package: &str, version: &str, program: &str) -> Result<PathBuf> {
-    let folder = workspace.target.join("tools").join(format!("{package}-{version}"));
-    let path = folder.join("bin").join(program);
-    if path.is_file() {
-        return Ok(path);
+    let requirements = format!("{package}=={version}\n");
+    Ok(environment(workspace, package, &requirements)?.join(program))
+}
+
+/// The folder of the programs of these requirements, as in a `requirements.txt`. One that was made for others is made anew.
+pub fn environment(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
+    let folder = workspace.target.join("tools").join(name);
+    let programs = folder.join("bin");
+    // Written last, so that it stands for a whole installation.
+    let installed = folder.join("installed.txt");
+    if fs::read_to_string(&installed).is_ok_and(|text| text == requirements) {
+        return Ok(programs);
     }
     needs::ensure(&[needs::PYTHON, needs::PYTHON_VENV])?;
-    // An installation that was cut off is begun anew.
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let list = folder.join("requirements.txt");
+    fs::write(&list, requirements)?;
     shell::run(
-        Command::new(folder.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .arg(format!("{package}=={version}")),
+        Command::new(programs.join("python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(&list),
     )?;
-    Ok(path)
+    fs::write(&installed, requirements)?;
+    Ok(programs)
 }

@@ -2,6 +2,7 @@
 //! as a process of its own, because compilers have stretches for one core and tests mostly wait. Stops after the first
 //! stage that fails; the last line adds up what ran.
 
+mod api;
 mod binaries;
 mod stage;
 mod tally;
@@ -18,7 +19,7 @@ use tally::Tally;
 type Step = fn(&Workspace) -> Result<Tally>;
 
 /// Every step by its name; `cargo xtask test NAME…` runs just these.
-const STEPS: [(&str, Step); 11] = [
+const STEPS: [(&str, Step); 12] = [
     ("programs", programs),
     ("spelling", spelling),
     ("formatting", formatting),
@@ -30,13 +31,14 @@ const STEPS: [(&str, Step); 11] = [
     ("unit-tests", unit_tests),
     ("wire-tests", wire_tests),
     ("browser-tests", browser_tests),
+    ("admin-api", api::run),
 ];
 
 /// Stages one after the other; in each, lanes side by side; in a lane, steps one after the other.
 const STAGES: [&[&[&str]]; 3] = [
     &[&["programs", "spelling", "formatting", "tidy"]],
     &[&["clippy", "documentation", "build"], &["plugins"]],
-    &[&["wire-tests"], &["unit-tests", "browser-tests"]],
+    &[&["wire-tests"], &["unit-tests", "browser-tests", "admin-api"]],
 ];
 
 /// Tests of the wire that run at the same time. They wait for processes, Redis and the clock more than they compute.

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
-use super::endpoint::{Call, Endpoint};
+use super::context::Api;
+use super::endpoint::{self, AdminCall, Endpoint};
+use super::key;
 use super::problem::{
-    BAD_BODY, BAD_JSON, BAD_PATH, BAD_QUERY, BUSY, INTERNAL, Problem, SLOW_BODY, TOO_LARGE, TOO_LATE, UNKNOWN_TENANT,
+    BAD_JSON, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, UNKNOWN_TENANT,
 };
 use super::record::Record;
-use super::{Api, key};
+use super::request::RequestReader;
 
 /// How long a call may take, from its head to its answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -30,14 +31,22 @@ const BODY_BYTES: usize = 1_048_576;
 const NO_ENDPOINT: &str = "none";
 
 /// Answers a call of an endpoint.
-pub(super) async fn serve<E: Endpoint>(api: Arc<Api>, request: Request) -> Response {
+pub(super) async fn serve<E: Endpoint>(reader: Arc<RequestReader<E>>, api: Arc<Api>, request: Request) -> Response {
     // A task of its own: a client that hangs up does not stop half way what it began.
     let call = tokio::spawn(async move {
         let mut record = Record::new(&request, Some(E::PATH));
-        let outcome = run::<E>(&api, request, &mut record).await;
+        let outcome = run(&reader, &api, request, &mut record).await;
         let concluded = match &outcome {
             Ok(_) => record.conclude(&api, StatusCode::OK.as_u16(), None),
-            Err(problem) => record.conclude(&api, problem.kind.status, Some(problem.kind.code)),
+            Err(problem) => {
+                debug_assert!(
+                    endpoint::problems::<E>().contains(&problem.kind),
+                    "the document does not say that {} may be answered with {}",
+                    E::NAME,
+                    problem.kind.code
+                );
+                record.conclude(&api, problem.kind.status, Some(problem.kind.code))
+            }
         };
         let response = match concluded.and(outcome) {
             Ok(json) => answer(json),
@@ -51,7 +60,7 @@ pub(super) async fn serve<E: Endpoint>(api: Arc<Api>, request: Request) -> Respo
 }
 
 /// Answers a call of no endpoint.
-pub(super) fn refuse(api: &Api, request: &Request, problem: Problem) -> Response {
+pub(super) fn refuse(api: &Api, request: &Request, problem: ProblemDetails) -> Response {
     let record = Record::new(request, None);
     let response = match record.conclude(api, problem.kind.status, Some(problem.kind.code)) {
         Ok(()) => problem.response(),
@@ -61,16 +70,21 @@ pub(super) fn refuse(api: &Api, request: &Request, problem: Problem) -> Response
     response
 }
 
-async fn run<E: Endpoint>(api: &Arc<Api>, request: Request, record: &mut Record) -> Result<Vec<u8>, Problem> {
-    let Ok(_place) = api.places.clone().try_acquire_owned() else {
+async fn run<E: Endpoint>(
+    reader: &RequestReader<E>,
+    api: &Arc<Api>,
+    request: Request,
+    record: &mut Record,
+) -> Result<Vec<u8>, ProblemDetails> {
+    let Ok(_permit) = api.calls.clone().try_acquire_owned() else {
         return Err(BUSY.because("try again in a moment"));
     };
     let until = Instant::now() + DEADLINE;
     let (mut parts, body) = request.into_parts();
     let key = api.keys.load().of(&parts.headers)?;
     record.key = Some(key.name.clone());
-    let mut path = path_of(&mut parts).await?;
-    let Some(Value::String(tenant)) = path.remove("tenant") else {
+    let mut parameters = path_parameters(&mut parts).await?;
+    let Some(Value::String(tenant)) = parameters.remove("tenant") else {
         return Err(UNKNOWN_TENANT.because("the path names no tenant"));
     };
     record.tenant = Some(tenant.clone());
@@ -78,24 +92,23 @@ async fn run<E: Endpoint>(api: &Arc<Api>, request: Request, record: &mut Record)
     let Some(tenant) = api.gateway.directory.load().named(&tenant).cloned() else {
         return Err(UNKNOWN_TENANT.because(format!("the config has no tenant {tenant:?}")));
     };
-    let path: E::Path =
-        serde_json::from_value(Value::Object(path)).map_err(|error| BAD_PATH.because(error.to_string()))?;
+    let path = reader.path(parameters)?;
     record.note(&path);
-    let Query(query) =
-        Query::<E::Query>::try_from_uri(&parts.uri).map_err(|error| BAD_QUERY.because(error.body_text()))?;
+    let query = reader.query(&parts.uri)?;
     record.note(&query);
-    let body: E::Body = if E::VERB.has_body() {
+    let bytes = if E::VERB.has_body() {
         let limit = BODY_BYTES + tenant.limits.message_bytes;
         let bytes = timeout_at(until, read(Request::from_parts(parts, body), limit)).await;
-        parse(&bytes.map_err(|_| SLOW_BODY.because(format!("it took more than {DEADLINE:?}")))??)?
+        bytes.map_err(|_| SLOW_BODY.because(format!("it took more than {DEADLINE:?}")))??
     } else {
-        parse(b"")?
+        Bytes::new()
     };
+    let body = reader.body(&bytes)?;
     record.note(&body);
     if E::VERB.changes() {
         record.intend(api)?;
     }
-    let call = Call {
+    let call = AdminCall {
         tenant,
         path,
         query,
@@ -115,8 +128,8 @@ fn late<E: Endpoint>() -> &'static str {
     }
 }
 
-/// What the path names, decoded.
-async fn path_of(parts: &mut Parts) -> Result<Map<String, Value>, Problem> {
+/// The parameters of the path, decoded.
+async fn path_parameters(parts: &mut Parts) -> Result<Map<String, Value>, ProblemDetails> {
     let params = RawPathParams::from_request_parts(parts, &())
         .await
         .map_err(|error| BAD_PATH.because(error.to_string()))?;
@@ -124,22 +137,13 @@ async fn path_of(parts: &mut Parts) -> Result<Map<String, Value>, Problem> {
     Ok(named.collect())
 }
 
-async fn read(mut request: Request, limit: usize) -> Result<Bytes, Problem> {
+async fn read(mut request: Request, limit: usize) -> Result<Bytes, ProblemDetails> {
     DefaultBodyLimit::max(limit).apply(&mut request);
     Bytes::from_request(request, &()).await.map_err(|error| match error {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
             TOO_LARGE.because(format!("a body has at most {limit} bytes here"))
         }
         error => BAD_JSON.because(error.to_string()),
-    })
-}
-
-/// No body is as an empty object.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(bytes).map_err(|error| {
-        let kind = if error.is_data() { BAD_BODY } else { BAD_JSON };
-        kind.because(error.to_string())
     })
 }
 

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_TENANT, Problem};
+use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_TENANT, ProblemDetails};
 use crate::config::{Admin, AdminKey, Scope};
 use crate::gateway::bearer;
 
@@ -16,15 +16,15 @@ use crate::gateway::bearer;
 const KEY_BYTES: usize = 32;
 
 /// The keys of a config.
-pub(super) struct Keys(Vec<Arc<AdminKey>>);
+pub(super) struct AdminKeys(Vec<Arc<AdminKey>>);
 
-impl Keys {
-    pub fn new(admin: &Admin) -> Self {
+impl AdminKeys {
+    pub(super) fn new(admin: &Admin) -> Self {
         Self(admin.keys.iter().cloned().map(Arc::new).collect())
     }
 
     /// The key that a request brings.
-    pub fn of(&self, headers: &HeaderMap) -> Result<Arc<AdminKey>, Problem> {
+    pub(super) fn of(&self, headers: &HeaderMap) -> Result<Arc<AdminKey>, ProblemDetails> {
         if self.0.is_empty() {
             return Err(NO_KEYS.because("the config has no [[admin.keys]]; `sluicegate admin-key` makes one"));
         }
@@ -54,7 +54,7 @@ impl Keys {
 
 /// Whether a key is good for a scope of a tenant. The tenant first, and before it is looked up: a key learns
 /// nothing of tenants that are none of its business.
-pub(super) fn check(key: &AdminKey, scope: Scope, tenant: &str) -> Result<(), Problem> {
+pub(super) fn check(key: &AdminKey, scope: Scope, tenant: &str) -> Result<(), ProblemDetails> {
     if let Some(tenants) = &key.tenants
         && !tenants.iter().any(|name| **name == *tenant)
     {
@@ -83,13 +83,13 @@ mod tests {
         }
     }
 
-    fn keys() -> Keys {
+    fn keys() -> AdminKeys {
         let secrets = ["a", "b", "short"];
         let keys = secrets.map(|secret| match secret {
             "short" => key(secret, secret, None),
             _ => key(secret, &secret.repeat(32), None),
         });
-        Keys::new(&Admin {
+        AdminKeys::new(&Admin {
             keys: keys.into(),
             audit_log: None,
         })
@@ -119,7 +119,7 @@ mod tests {
         }
         assert_eq!(found(&format!("Basic {}", "a".repeat(32))), Err("bad_key"));
         assert_eq!(keys().of(&HeaderMap::new()).unwrap_err().kind.code, "bad_key");
-        let none = Keys::new(&Admin::default());
+        let none = AdminKeys::new(&Admin::default());
         assert_eq!(none.of(&HeaderMap::new()).unwrap_err().kind.code, "no_keys");
     }
 

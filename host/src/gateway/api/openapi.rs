@@ -1,18 +1,26 @@
 //! The API as an `OpenAPI` 3.1 document, from the table of routes and their types.
+//!
+//! What a request may say stands in the document as the broker checks it, but for one thing: a text is limited in
+//! bytes of UTF-8, which JSON Schema cannot say. There the document allows less than the broker takes (`limit_bytes`).
+
+use std::collections::BTreeMap;
 
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::PREFIX;
-use super::endpoint::Route;
-use super::problem;
+use super::problem::{self, ProblemKind};
+use super::route::Route;
+use super::values::MAX_BYTES;
 
 /// Where types are in an `OpenAPI` document.
 const TYPES: &str = "/components/schemas";
 
+/// Texts whose characters have one byte each.
+const ASCII: &str = r"^[\u0000-\u007f]*$";
+
 /// The document.
-pub(super) fn document(routes: &[Route]) -> Value {
+pub(super) fn document(routes: &[Route], prefix: &str) -> Value {
     let settings = || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = TYPES.into());
     let mut asked = settings().for_deserialize().into_generator();
     let mut answered = settings().for_serialize().into_generator();
@@ -24,8 +32,8 @@ pub(super) fn document(routes: &[Route]) -> Value {
     }
     let mut types = asked.take_definitions(true);
     types.extend(answered.take_definitions(true));
-    types.insert("Problem".to_owned(), problem_schema());
-    json!({
+    types.insert("ProblemDetails".to_owned(), problem_schema());
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Sluicegate admin API",
@@ -33,7 +41,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
-        "servers": [{ "url": PREFIX }],
+        "servers": [{ "url": prefix }],
         "security": [{ "key": [] }],
         "paths": paths,
         "components": {
@@ -41,14 +49,29 @@ pub(super) fn document(routes: &[Route]) -> Value {
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer", "description": "A key of the config's [[admin.keys]]." },
             },
-            "responses": {
-                "Problem": {
-                    "description": "What went wrong (RFC 9457).",
-                    "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-                },
-            },
         },
-    })
+    });
+    limit_bytes(&mut document);
+    document
+}
+
+/// Bytes of a character in UTF-8 at most.
+const CHARACTER_BYTES: u64 = 4;
+
+/// Says [`MAX_BYTES`] in words of JSON Schema: so many characters of one byte, or so few that each may have
+/// [`CHARACTER_BYTES`].
+fn limit_bytes(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(bytes) = fields.get(MAX_BYTES).and_then(Value::as_u64) {
+                let few = json!({ "maxLength": bytes / CHARACTER_BYTES });
+                fields.insert("anyOf".to_owned(), json!([{ "pattern": ASCII }, few]));
+            }
+            fields.values_mut().for_each(limit_bytes);
+        }
+        Value::Array(items) => items.iter_mut().for_each(limit_bytes),
+        _ => {}
+    }
 }
 
 fn operation(route: &Route, asked: &mut SchemaGenerator, answered: &mut SchemaGenerator) -> Value {
@@ -57,7 +80,7 @@ fn operation(route: &Route, asked: &mut SchemaGenerator, answered: &mut SchemaGe
         "in": "path",
         "required": true,
         "description": "A tenant's name in the config.",
-        "schema": { "type": "string" },
+        "schema": { "type": "string", "minLength": 1 },
     })];
     parameters.extend(fields(&(route.path_schema)(asked), "path"));
     parameters.extend(fields(&(route.query_schema)(asked), "query"));
@@ -67,13 +90,8 @@ fn operation(route: &Route, asked: &mut SchemaGenerator, answered: &mut SchemaGe
         "description": format!("The key needs the scope `{}`.", route.scope.name()),
         "x-scope": route.scope.name(),
         "parameters": parameters,
-        "responses": {
-            "200": {
-                "description": "It is done, on every node.",
-                "content": { "application/json": { "schema": (route.answer_schema)(answered) } },
-            },
-            "default": { "$ref": "#/components/responses/Problem" },
-        },
+        "security": [{ "key": [route.scope.name()] }],
+        "responses": responses(&(route.answer_schema)(answered), &route.problems),
     });
     if route.verb.has_body() {
         let schema = (route.body_schema)(asked);
@@ -83,6 +101,33 @@ fn operation(route: &Route, asked: &mut SchemaGenerator, answered: &mut SchemaGe
         });
     }
     operation
+}
+
+/// The answer, and the problems by their status.
+fn responses(answer: &Schema, problems: &[ProblemKind]) -> Value {
+    let mut by_status: BTreeMap<u16, Vec<&ProblemKind>> = BTreeMap::new();
+    for kind in problems {
+        by_status.entry(kind.status).or_default().push(kind);
+    }
+    let mut responses = json!({
+        "200": {
+            "description": "It is done, on every node.",
+            "content": { "application/json": { "schema": answer } },
+        },
+    });
+    for (status, kinds) in by_status {
+        let titles: Vec<_> = kinds.iter().map(|kind| kind.title).collect();
+        let codes: Vec<_> = kinds.iter().map(|kind| kind.code).collect();
+        let schema = json!({
+            "$ref": format!("#{TYPES}/ProblemDetails"),
+            "properties": { "status": { "const": status }, "code": { "enum": codes } },
+        });
+        responses[status.to_string()] = json!({
+            "description": format!("{}.", titles.join("; ")),
+            "content": { "application/problem+json": { "schema": schema } },
+        });
+    }
+    responses
 }
 
 /// The fields of an object as parameters.
@@ -118,6 +163,22 @@ fn problem_schema() -> Value {
             "status": { "type": "integer" },
             "detail": { "type": "string" },
             "code": { "type": "string", "enum": codes },
+            "nodes": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["node", "error"],
+                    "properties": { "node": { "type": "string" }, "error": { "type": "string" } },
+                },
+            },
+            "done": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["node"],
+                    "properties": { "node": { "type": "string" }, "affected": { "type": "integer" } },
+                },
+            },
         },
     })
 }
@@ -127,7 +188,9 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::gateway::api::routes;
+    use crate::gateway::api::PREFIX;
+    use crate::gateway::api::endpoints::routes;
+    use crate::protocol::names::Channel;
 
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
@@ -143,7 +206,7 @@ mod tests {
     #[test]
     fn every_route_is_described_once_with_its_parameters() {
         let routes = routes();
-        let document = document(&routes);
+        let document = document(&routes, PREFIX);
         let mut names = HashSet::new();
         for route in &routes {
             let operation = &document["paths"][route.path][route.verb.word()];
@@ -169,7 +232,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let document = document(&routes());
+        let document = document(&routes(), PREFIX);
         let mut found = Vec::new();
         references(&document, &mut found);
         assert!(found.len() > routes().len());
@@ -181,9 +244,47 @@ mod tests {
 
     #[test]
     fn every_type_is_a_schema() {
-        let document = document(&routes());
+        let document = document(&routes(), PREFIX);
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             assert!(jsonschema::draft202012::meta::is_valid(schema), "{name}: {schema}");
         }
+    }
+
+    #[test]
+    fn what_the_document_allows_the_code_takes() {
+        let document = document(&routes(), PREFIX);
+        let channel = document.pointer("/components/schemas/ChannelName").unwrap();
+        let user = document.pointer("/components/schemas/UserId").unwrap();
+        let validator = |schema| jsonschema::draft202012::new(schema).unwrap();
+        let (channel, user) = (validator(channel), validator(user));
+        let texts = [
+            "", "a", "a b", "a\n", "\u{85}", "\u{a0}", "\u{2028}", "\u{feff}", "\u{1c}", "räume", "👋",
+        ];
+        let of_lengths = ["x", "ü", "€", "👋"].into_iter();
+        let of_lengths = of_lengths.flat_map(|text| [63, 64, 85, 127, 128, 255, 256].map(|n| text.repeat(n)));
+        for text in texts.map(str::to_owned).into_iter().chain(of_lengths) {
+            let allowed = |validator: &jsonschema::Validator| validator.is_valid(&Value::from(text.as_str()));
+            let taken = Channel::parse(&text).is_ok();
+            // More than 63 characters are allowed in ASCII alone: JSON Schema counts no bytes.
+            let expressible = text.is_ascii() || text.chars().count() <= 63;
+            assert_eq!(allowed(&channel), taken && expressible, "{text:?} as a channel");
+            let taken = (1..=255).contains(&text.len());
+            assert_eq!(allowed(&user), taken && expressible, "{text:?} as a user");
+        }
+    }
+
+    #[test]
+    fn each_call_says_its_scope_and_what_it_may_be_refused_with() {
+        let document = document(&routes(), PREFIX);
+        let ban = &document["paths"]["/tenants/{tenant}/users/{user}/ban"]["put"];
+        assert_eq!(ban["security"], json!([{ "key": ["ban"] }]));
+        let refused = &ban["responses"]["403"]["content"]["application/problem+json"]["schema"];
+        let codes = json!(["no_keys", "missing_scope", "other_tenant"]);
+        assert_eq!(refused["properties"]["code"]["enum"], codes);
+        let statuses: Vec<_> = ban["responses"].as_object().unwrap().keys().collect();
+        let expected = [
+            "200", "400", "401", "403", "404", "408", "413", "422", "500", "503", "504",
+        ];
+        assert_eq!(statuses, expected);
     }
 }

@@ -11,9 +11,8 @@ use crate::backplane::Unavailable;
 /// What every problem's `type` begins with. A stable name relative to the API, not a page.
 const TYPES: &str = "/problems/";
 
-/// One kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(super) struct ProblemKind {
     /// A `snake_case_word`; with hyphens, the end of its type.
     pub code: &'static str,
     pub status: u16,
@@ -22,8 +21,8 @@ pub(super) struct Kind {
     retry_after: Option<u16>,
 }
 
-const fn kind(code: &'static str, status: u16, title: &'static str) -> Kind {
-    Kind {
+const fn kind(code: &'static str, status: u16, title: &'static str) -> ProblemKind {
+    ProblemKind {
         code,
         status,
         title,
@@ -31,42 +30,60 @@ const fn kind(code: &'static str, status: u16, title: &'static str) -> Kind {
     }
 }
 
-const fn passing(code: &'static str, status: u16, title: &'static str) -> Kind {
-    Kind {
+const fn passing(code: &'static str, status: u16, title: &'static str) -> ProblemKind {
+    ProblemKind {
         retry_after: Some(1),
         ..kind(code, status, title)
     }
 }
 
-pub(super) const BAD_JSON: Kind = kind("bad_json", 400, "The body is not JSON");
-pub(super) const BAD_PATH: Kind = kind("bad_path", 400, "The path names what cannot be");
-pub(super) const BAD_QUERY: Kind = kind("bad_query", 400, "The query is not what this call takes");
-pub(super) const BAD_KEY: Kind = kind("bad_key", 401, "The call has no key that is known");
-pub(super) const NO_KEYS: Kind = kind("no_keys", 403, "The admin API has no keys");
-pub(super) const MISSING_SCOPE: Kind = kind("missing_scope", 403, "The key is not good for this");
-pub(super) const OTHER_TENANT: Kind = kind("other_tenant", 403, "The key is not good for this tenant");
-pub(super) const UNKNOWN_TENANT: Kind = kind("unknown_tenant", 404, "There is no such tenant");
-pub(super) const UNKNOWN_ROUTE: Kind = kind("unknown_route", 404, "There is no such call");
-pub(super) const BAD_METHOD: Kind = kind("method_not_allowed", 405, "The call has another method");
-pub(super) const SLOW_BODY: Kind = kind("slow_body", 408, "The body did not come in time");
-pub(super) const NO_HISTORY: Kind = kind("no_history", 409, "The channel keeps no history");
-pub(super) const NO_PRESENCE: Kind = kind("no_presence", 409, "The channel keeps no presence");
-pub(super) const UNRECOVERABLE: Kind = kind(
+pub(super) const BAD_JSON: ProblemKind = kind("bad_json", 400, "The body is not JSON");
+pub(super) const BAD_PATH: ProblemKind = kind("bad_path", 400, "The path names what cannot be");
+pub(super) const BAD_QUERY: ProblemKind = kind("bad_query", 400, "The query is not what this call takes");
+pub(super) const BAD_KEY: ProblemKind = kind("bad_key", 401, "The call has no key that is known");
+pub(super) const NO_KEYS: ProblemKind = kind("no_keys", 403, "The admin API has no keys");
+pub(super) const MISSING_SCOPE: ProblemKind = kind("missing_scope", 403, "The key is not good for this");
+pub(super) const OTHER_TENANT: ProblemKind = kind("other_tenant", 403, "The key is not good for this tenant");
+pub(super) const UNKNOWN_TENANT: ProblemKind = kind("unknown_tenant", 404, "There is no such tenant");
+pub(super) const UNKNOWN_ROUTE: ProblemKind = kind("unknown_route", 404, "There is no such call");
+pub(super) const BAD_METHOD: ProblemKind = kind("method_not_allowed", 405, "The call has another method");
+pub(super) const SLOW_BODY: ProblemKind = kind("slow_body", 408, "The body did not come in time");
+pub(super) const NO_HISTORY: ProblemKind = kind("no_history", 409, "The channel keeps no history");
+pub(super) const NO_PRESENCE: ProblemKind = kind("no_presence", 409, "The channel keeps no presence");
+pub(super) const UNRECOVERABLE: ProblemKind = kind(
     "unrecoverable_position",
     410,
     "The history does not reach back to this position",
 );
-pub(super) const TOO_LARGE: Kind = kind("too_large", 413, "The message or the body is too large");
-pub(super) const BAD_BODY: Kind = kind("bad_body", 422, "The body is not what this call takes");
-pub(super) const INTERNAL: Kind = kind("internal", 500, "The broker failed");
-pub(super) const NO_AUDIT: Kind = kind("audit_unavailable", 500, "The call cannot be written down");
-pub(super) const BUSY: Kind = passing("busy", 503, "Too many calls at once");
-pub(super) const UNAVAILABLE: Kind = passing("backplane_unavailable", 503, "The backplane does not answer");
-pub(super) const UNREACHED: Kind = kind("nodes_unreachable", 504, "Some nodes did not answer");
-pub(super) const TOO_LATE: Kind = kind("deadline", 504, "It took too long");
+pub(super) const TOO_LARGE: ProblemKind = kind("too_large", 413, "The message or the body is too large");
+pub(super) const BAD_BODY: ProblemKind = kind("bad_body", 422, "The body is not what this call takes");
+pub(super) const INTERNAL: ProblemKind = kind("internal", 500, "The broker failed");
+pub(super) const NO_AUDIT: ProblemKind = kind("audit_unavailable", 500, "The call cannot be written down");
+pub(super) const BUSY: ProblemKind = passing("busy", 503, "Too many calls at once");
+pub(super) const UNAVAILABLE: ProblemKind = passing("backplane_unavailable", 503, "The backplane does not answer");
+pub(super) const UNREACHED: ProblemKind = kind("nodes_unreachable", 504, "Some nodes did not answer");
+pub(super) const TOO_LATE: ProblemKind = kind("deadline", 504, "It took too long");
+
+/// What every call of an endpoint may be answered with.
+pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
+    BAD_PATH,
+    BAD_QUERY,
+    BAD_KEY,
+    NO_KEYS,
+    MISSING_SCOPE,
+    OTHER_TENANT,
+    UNKNOWN_TENANT,
+    INTERNAL,
+    NO_AUDIT,
+    BUSY,
+    TOO_LATE,
+];
+
+/// What a call with a body may be answered with besides.
+pub(super) const OF_BODIES: [ProblemKind; 4] = [BAD_JSON, SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [Kind; 22] = [
+pub(super) const ALL: [ProblemKind; 22] = [
     BAD_JSON,
     BAD_PATH,
     BAD_QUERY,
@@ -91,15 +108,15 @@ pub(super) const ALL: [Kind; 22] = [
     TOO_LATE,
 ];
 
-impl Kind {
+impl ProblemKind {
     /// Stable, whatever the title says.
-    pub fn type_reference(self) -> String {
+    pub(super) fn type_reference(self) -> String {
         format!("{TYPES}{}", self.code.replace('_', "-"))
     }
 
     /// This kind, and what it was here.
-    pub fn because(self, detail: impl Into<String>) -> Problem {
-        Problem {
+    pub(super) fn because(self, detail: impl Into<String>) -> ProblemDetails {
+        ProblemDetails {
             kind: self,
             detail: detail.into(),
             more: Map::new(),
@@ -109,35 +126,35 @@ impl Kind {
 
 /// Why a call was refused, or what became of it instead.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
-    pub kind: Kind,
+pub(super) struct ProblemDetails {
+    pub kind: ProblemKind,
     detail: String,
     more: Map<String, Value>,
 }
 
-impl Problem {
-    pub fn unknown_route() -> Self {
+impl ProblemDetails {
+    pub(super) fn unknown_route() -> Self {
         UNKNOWN_ROUTE.because("GET /api/v1/openapi.json tells what there is")
     }
 
-    pub fn bad_method() -> Self {
+    pub(super) fn bad_method() -> Self {
         BAD_METHOD.because("the Allow header names the methods that there are")
     }
 
     /// Adds a member of its own to the object.
     #[must_use]
-    pub fn with(mut self, key: &str, value: Value) -> Self {
+    pub(super) fn with(mut self, key: &str, value: Value) -> Self {
         self.more.insert(key.to_owned(), value);
         self
     }
 
     /// As a value among others, where a part of a call failed.
-    pub fn as_part(&self) -> (&'static str, &str) {
+    pub(super) fn as_part(&self) -> (&'static str, &str) {
         (self.kind.code, &self.detail)
     }
 
-    pub fn response(&self) -> Response {
-        let Kind {
+    pub(super) fn response(&self) -> Response {
+        let ProblemKind {
             code, status, title, ..
         } = self.kind;
         let mut body = json!({
@@ -167,7 +184,7 @@ impl Problem {
     }
 }
 
-impl From<Unavailable> for Problem {
+impl From<Unavailable> for ProblemDetails {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(%unavailable, "an admin call was refused");
         UNAVAILABLE.because("the broker cannot do this now; try again in a moment")

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::Api;
-use super::problem::{NO_AUDIT, Problem};
+use super::context::Api;
+use super::problem::{NO_AUDIT, ProblemDetails};
 use crate::wall_clock::now_ms;
 
 /// Characters of a path that is no route's, at most.
@@ -36,7 +36,7 @@ pub(super) struct Record {
 
 /// One line.
 #[derive(Serialize)]
-struct Line<'a> {
+struct AuditLine<'a> {
     /// Milliseconds since the Unix epoch.
     ts: u64,
     event: &'static str,
@@ -62,7 +62,7 @@ struct Line<'a> {
 
 impl Record {
     /// A call to `route`; none for one that there is not, which is told by its path.
-    pub fn new(request: &Request, route: Option<&str>) -> Self {
+    pub(super) fn new(request: &Request, route: Option<&str>) -> Self {
         let path = || request.uri().path().chars().take(PATH_CHARS).collect();
         Self {
             id: format!("{:016x}", getrandom::u64().unwrap_or_default()),
@@ -78,14 +78,14 @@ impl Record {
     }
 
     /// Notes what `asked` says.
-    pub fn note(&mut self, asked: &impl Serialize) {
+    pub(super) fn note(&mut self, asked: &impl Serialize) {
         if let Ok(Value::Object(fields)) = serde_json::to_value(asked) {
             self.params.extend(fields);
         }
     }
 
     /// Before something is changed.
-    pub fn intend(&mut self, api: &Api) -> Result<(), Problem> {
+    pub(super) fn intend(&mut self, api: &Api) -> Result<(), ProblemDetails> {
         self.write(api, "intent", None).map_err(cannot)?;
         self.intended = true;
         Ok(())
@@ -93,7 +93,7 @@ impl Record {
 
     /// When the call is over. The error is the answer instead, unless something was changed: that is done,
     /// it was written down before, and an error would have it done twice.
-    pub fn conclude(&self, api: &Api, status: u16, problem: Option<&str>) -> Result<(), Problem> {
+    pub(super) fn conclude(&self, api: &Api, status: u16, problem: Option<&str>) -> Result<(), ProblemDetails> {
         match self.write(api, "call", Some((status, problem))) {
             Err(error) if self.intended => {
                 tracing::error!(%error, call = self.id, status, "the end of a call is not in the audit log");
@@ -105,7 +105,7 @@ impl Record {
 
     fn write(&self, api: &Api, event: &'static str, outcome: Option<(u16, Option<&str>)>) -> io::Result<()> {
         let elapsed = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        api.audit.write(&Line {
+        api.audit.write(&AuditLine {
             ts: now_ms(),
             event,
             call: &self.id,
@@ -122,7 +122,7 @@ impl Record {
     }
 }
 
-fn cannot(error: io::Error) -> Problem {
+fn cannot(error: io::Error) -> ProblemDetails {
     tracing::error!(%error, "an admin call cannot be written to the audit log, and is not answered");
     NO_AUDIT.because("the audit log takes no line; nothing was changed or told")
 }

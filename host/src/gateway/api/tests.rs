@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::context::CALLS;
 use super::*;
 use crate::backplane::memory::MemoryBackplane;
 use crate::backplane::{Reply, Unavailable};
-use crate::control::{ChannelEntry, NodeReport, Order, Report};
+use crate::control::{Bus, ChannelEntry, NodeReport, Order, Report};
 use crate::gateway::Directory;
 use crate::gateway::http::call as ask_router;
+use crate::gateway::state::Gateway;
+use crate::observe::{AuditLog, Metrics};
 
 const KEY: &str = "a-key-of-at-least-thirty-two-bytes";
 

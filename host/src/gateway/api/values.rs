@@ -1,27 +1,35 @@
-//! The values that calls name things by, each checked where it is read.
+//! The values that requests hold. A request is checked against their schemas before they are read (`request.rs`),
+//! so a schema is the only place that says what a value may be, and its `title` says it in an error.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::control::PAGE_ENTRIES;
 use crate::protocol::codes;
 use crate::protocol::names::{CHANNEL_BYTES, Channel};
+
+/// Bytes of UTF-8 at most: a keyword of our own beside `maxLength`, which counts characters.
+pub(super) const MAX_BYTES: &str = "x-maxBytes";
 
 /// Bytes of a user's id at most, as in the plugin contract.
 const USER_BYTES: usize = 255;
 /// Bytes of an idempotency key at most, as on the wire.
 const KEY_BYTES: usize = 256;
 /// Entries of a page where the call names no limit.
-const DEFAULT_LIMIT: usize = 100;
+const DEFAULT_LIMIT: u64 = 100;
 /// Seconds of a ban at most: a year.
 const BAN_SECONDS: u64 = 31_536_000;
-
 /// Bytes of a reason at most.
 const REASON_BYTES: usize = 1024;
 
-/// Describes a checked value in the document, beside its `TryFrom`.
+/// What is no white space (as Unicode has it) and no control character. Written as code points, because `\s`
+/// means something else in each dialect of regular expressions.
+const NO_SPACE_NO_CONTROL: &str = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$";
+
 macro_rules! described {
     ($name:ident, $schema:tt) => {
         impl JsonSchema for $name {
@@ -36,7 +44,6 @@ macro_rules! described {
     };
 }
 
-/// A channel's name.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct ChannelName(pub Channel);
@@ -56,59 +63,71 @@ impl Serialize for ChannelName {
 
 described!(ChannelName, {
     "type": "string",
+    "title": format!("1 to {CHANNEL_BYTES} bytes of UTF-8 without spaces and control characters"),
     "minLength": 1,
     "maxLength": CHANNEL_BYTES,
-    "description": "A channel's name: 1 to 255 bytes of UTF-8 without spaces and control characters."
+    "x-maxBytes": CHANNEL_BYTES,
+    "pattern": NO_SPACE_NO_CONTROL,
+    "description": "A channel's name.",
 });
 
-/// A user's id.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(try_from = "String")]
 pub(super) struct UserId(pub String);
-
-impl TryFrom<String> for UserId {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.len() {
-            1..=USER_BYTES => Ok(Self(text)),
-            bytes => Err(format!("a user has 1 to {USER_BYTES} bytes, not {bytes}")),
-        }
-    }
-}
 
 described!(UserId, {
     "type": "string",
+    "title": format!("1 to {USER_BYTES} bytes of UTF-8"),
     "minLength": 1,
     "maxLength": USER_BYTES,
-    "description": "A user's id, as the connect chain named it."
+    "x-maxBytes": USER_BYTES,
+    "description": "A user's id, as the connect chain named it.",
+});
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct SessionId(pub String);
+
+described!(SessionId, {
+    "type": "string",
+    "title": "a session's id",
+    "minLength": 1,
+    "description": "A session's id, as `connect` was answered with.",
 });
 
 /// What makes two publishes the same.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(try_from = "String")]
 pub(super) struct MessageKey(pub String);
-
-impl TryFrom<String> for MessageKey {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.len() {
-            1..=KEY_BYTES => Ok(Self(text)),
-            bytes => Err(format!("a key has 1 to {KEY_BYTES} bytes, not {bytes}")),
-        }
-    }
-}
 
 described!(MessageKey, {
     "type": "string",
+    "title": format!("1 to {KEY_BYTES} bytes of UTF-8"),
     "minLength": 1,
     "maxLength": KEY_BYTES,
-    "description": "What makes two publishes to a channel the same: the second is acknowledged and not delivered."
+    "x-maxBytes": KEY_BYTES,
+    "description": "What makes two publishes to a channel the same: the second is acknowledged and not delivered.",
 });
 
-/// How many entries a page may have.
+/// Why a user is banned.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Reason(String);
+
+described!(Reason, {
+    "type": "string",
+    "title": format!("at most {REASON_BYTES} bytes of UTF-8"),
+    "maxLength": REASON_BYTES,
+    "x-maxBytes": REASON_BYTES,
+    "description": "For the audit log; the user does not see it.",
+});
+
+/// Entries of a page at most.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(try_from = "usize")]
-pub(super) struct Limit(pub usize);
+#[serde(from = "WholeNumber")]
+pub(super) struct Limit(u64);
+
+impl Limit {
+    pub(super) fn entries(self) -> usize {
+        usize::try_from(self.0).unwrap_or(PAGE_ENTRIES)
+    }
+}
 
 impl Default for Limit {
     fn default() -> Self {
@@ -116,114 +135,132 @@ impl Default for Limit {
     }
 }
 
-impl TryFrom<usize> for Limit {
-    type Error = String;
-    fn try_from(number: usize) -> Result<Self, String> {
-        match number {
-            1..=PAGE_ENTRIES => Ok(Self(number)),
-            _ => Err(format!("the range is 1 to {PAGE_ENTRIES}, not {number}")),
-        }
-    }
-}
-
 described!(Limit, {
     "type": "integer",
+    "title": format!("a whole number from 1 to {PAGE_ENTRIES}"),
     "minimum": 1,
     "maximum": PAGE_ENTRIES,
     "default": DEFAULT_LIMIT,
-    "description": "Entries at most."
+    "description": "Entries at most.",
 });
 
-/// With which code a connection is closed.
+/// The place of a message in a channel's history.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(try_from = "u16")]
-pub(super) struct Code(pub u16);
+#[serde(from = "WholeNumber")]
+pub(super) struct Offset(pub u64);
 
-impl Default for Code {
-    fn default() -> Self {
-        Self(codes::KICKED.number)
-    }
-}
-
-impl TryFrom<u16> for Code {
-    type Error = String;
-    fn try_from(number: u16) -> Result<Self, String> {
-        match codes::operator_close(number) {
-            Some(code) => Ok(Self(code.number)),
-            None => Err(format!(
-                "{number} is none of 4504, 4300 to 4399 (the client comes back) and 4800 to 4899 (it does not)"
-            )),
-        }
-    }
-}
-
-described!(Code, {
+described!(Offset, {
     "type": "integer",
+    "title": format!("a whole number from 0 to {}", u64::MAX),
+    "minimum": 0,
+    "maximum": u64::MAX,
+});
+
+/// The code with which a connection is closed.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(from = "WholeNumber")]
+pub(super) struct CloseNumber(u64);
+
+impl CloseNumber {
+    pub(super) fn code(self) -> u16 {
+        u16::try_from(self.0).unwrap_or(codes::KICKED.number)
+    }
+}
+
+impl Default for CloseNumber {
+    fn default() -> Self {
+        Self(codes::KICKED.number.into())
+    }
+}
+
+described!(CloseNumber, {
+    "type": "integer",
+    "title": "4504, 4300 to 4399 or 4800 to 4899",
     "default": codes::KICKED.number,
-    "anyOf": [{ "const": codes::KICKED.number }, { "minimum": 4300, "maximum": 4399 }, { "minimum": 4800, "maximum": 4899 }],
-    "description": "The close code: 4504 (kicked), 4300 to 4399 (the client comes back) or 4800 to 4899 (it does not)."
+    "minimum": 4300,
+    "maximum": 4899,
+    "anyOf": [{ "maximum": 4399 }, { "const": codes::KICKED.number }, { "minimum": 4800 }],
+    "description": "The close code: 4504 (kicked), 4300 to 4399 (the client comes back) or 4800 to 4899 (it does not).",
 });
 
 /// How long a ban holds.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(try_from = "u64")]
+#[serde(from = "WholeNumber")]
 pub(super) struct BanSeconds(pub u64);
-
-impl TryFrom<u64> for BanSeconds {
-    type Error = String;
-    fn try_from(number: u64) -> Result<Self, String> {
-        match number {
-            1..=BAN_SECONDS => Ok(Self(number)),
-            _ => Err(format!("the range is 1 to {BAN_SECONDS} seconds, not {number}")),
-        }
-    }
-}
 
 described!(BanSeconds, {
     "type": "integer",
+    "title": format!("a whole number from 1 to {BAN_SECONDS}"),
     "minimum": 1,
     "maximum": BAN_SECONDS,
-    "description": "How long from now, in seconds; at most a year."
+    "description": "How long from now, in seconds; at most a year.",
 });
 
-/// Why a user is banned.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub(super) struct Reason(String);
-
-impl TryFrom<String> for Reason {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.len() {
-            0..=REASON_BYTES => Ok(Self(text)),
-            bytes => Err(format!("a reason has at most {REASON_BYTES} bytes, not {bytes}")),
+macro_rules! whole {
+    ($($name:ident),*) => {$(
+        impl From<WholeNumber> for $name {
+            fn from(number: WholeNumber) -> Self {
+                Self(number.0)
+            }
         }
+    )*};
+}
+
+whole!(Limit, Offset, CloseNumber, BanSeconds);
+
+/// A whole number however it is written: JSON has one kind of number, so `10.0` is 10.
+struct WholeNumber(u64);
+
+impl<'de> Deserialize<'de> for WholeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WholeVisitor)
     }
 }
 
-described!(Reason, {
-    "type": "string",
-    "maxLength": REASON_BYTES,
-    "description": "For the audit log; the user is not told."
-});
+struct WholeVisitor;
+
+impl Visitor<'_> for WholeVisitor {
+    type Value = WholeNumber;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeNumber, E> {
+        Ok(WholeNumber(number))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<WholeNumber, E> {
+        // 2^64: everything below fits.
+        let fits = (0.0..18_446_744_073_709_551_616.0).contains(&number);
+        if !fits || number.fract() != 0.0 {
+            return Err(E::custom("must be a whole number"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole and in range"
+        )]
+        Ok(WholeNumber(number as u64))
+    }
+}
 
 /// A channel, in a path.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct OnChannel {
+pub(super) struct ChannelPath {
     pub channel: ChannelName,
 }
 
 /// A user, in a path.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct OnUser {
+pub(super) struct UserPath {
     pub user: UserId,
 }
 
 /// A connection, in a path.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(super) struct OnSession {
-    /// The session's id, as `connect` was answered with.
-    pub session: String,
+pub(super) struct SessionPath {
+    pub session: SessionId,
 }
 
 /// Which page of a list, in a query.
@@ -232,6 +269,7 @@ pub(super) struct OnSession {
 pub(super) struct PageQuery {
     /// Only what comes after this: the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     pub after: Option<String>,
     #[serde(default)]
     pub limit: Limit,

@@ -6,6 +6,7 @@ mod lists;
 mod publish;
 mod reading;
 mod refusals;
+mod requests;
 mod revoke;
 mod revoke_queued;
 

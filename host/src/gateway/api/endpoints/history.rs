@@ -6,17 +6,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Api;
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::problem::{BAD_QUERY, INTERNAL, NO_HISTORY, Problem, UNRECOVERABLE};
-use super::values::{Limit, OnChannel};
 use crate::backplane::HistoryRange;
 use crate::config::Scope;
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{
+    BAD_QUERY, INTERNAL, NO_HISTORY, ProblemDetails, ProblemKind, UNAVAILABLE, UNRECOVERABLE,
+};
+use crate::gateway::api::values::{ChannelPath, Limit, Offset};
 use crate::protocol::Position;
 use crate::protocol::names::Topic;
 use crate::session::fitting;
 
-pub(super) struct History;
+pub(super) struct ReadHistory;
 
 /// Which part.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -26,10 +28,12 @@ pub(super) struct HistoryQuery {
     limit: Limit,
     /// With `since_offset`: only what comes after this position; before it, if reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     since_epoch: Option<String>,
     /// With `since_epoch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    since_offset: Option<u64>,
+    #[schemars(with = "Offset")]
+    since_offset: Option<Offset>,
     /// Newest first.
     #[serde(default)]
     reverse: bool,
@@ -48,18 +52,19 @@ pub(super) struct HistoryAnswer {
     messages: Vec<Box<RawValue>>,
 }
 
-impl Endpoint for History {
+impl Endpoint for ReadHistory {
     const NAME: &'static str = "readHistory";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/channels/{channel}/history";
     const SUMMARY: &'static str = "Read what was said in a channel.";
     const SCOPE: Scope = Scope::Read;
-    type Path = OnChannel;
+    const PROBLEMS: &'static [ProblemKind] = &[NO_HISTORY, UNRECOVERABLE, UNAVAILABLE];
+    type Path = ChannelPath;
     type Query = HistoryQuery;
     type Body = Nothing;
     type Answer = HistoryAnswer;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<HistoryAnswer, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<HistoryAnswer, ProblemDetails> {
         let topic = Topic {
             tenant: call.tenant.name.clone(),
             channel: call.path.channel.0,
@@ -69,12 +74,12 @@ impl Endpoint for History {
             return Err(NO_HISTORY.because("history in its [[tenants.channels]] turns it on"));
         }
         let reverse = call.query.reverse;
-        let query = HistoryRange {
-            limit: Some(call.query.limit.0),
+        let range = HistoryRange {
+            limit: Some(call.query.limit.entries()),
             since: since(call.query)?,
             reverse,
         };
-        let page = api.backplane.history(&topic, settings, query).await?;
+        let page = api.backplane.history(&topic, settings, range).await?;
         // Backwards, what is gone is simply the end.
         if !page.whole && !reverse {
             return Err(UNRECOVERABLE.because("read it without since"));
@@ -93,11 +98,11 @@ impl Endpoint for History {
     }
 }
 
-fn since(query: HistoryQuery) -> Result<Option<Position>, Problem> {
+fn since(query: HistoryQuery) -> Result<Option<Position>, ProblemDetails> {
     match (query.since_epoch, query.since_offset) {
         (Some(epoch), Some(offset)) => Ok(Some(Position {
             epoch: epoch.into(),
-            offset,
+            offset: offset.0,
         })),
         (None, None) => Ok(None),
         _ => Err(BAD_QUERY.because("since_epoch and since_offset come together")),

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::problem::Problem;
-use super::values::{Limit, UserId};
-use super::{Api, nodes};
+use super::nodes;
 use crate::config::Scope;
 use crate::control::{self, Connection, Order, Report};
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
+use crate::gateway::api::values::{Limit, UserId};
 
-pub(super) struct Connections;
+pub(super) struct ListConnections;
 
 /// Which connections.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -20,9 +21,11 @@ pub(super) struct Connections;
 pub(super) struct ConnectionsQuery {
     /// Only this user's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "UserId")]
     user: Option<UserId>,
     /// Only what comes after this: the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     after: Option<String>,
     #[serde(default)]
     limit: Limit,
@@ -37,27 +40,28 @@ pub(super) struct ConnectionsAnswer {
     next: Option<String>,
 }
 
-impl Endpoint for Connections {
+impl Endpoint for ListConnections {
     const NAME: &'static str = "listConnections";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/connections";
     const SUMMARY: &'static str = "List the connections there are.";
     const SCOPE: Scope = Scope::Connections;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
     type Path = Nothing;
     type Query = ConnectionsQuery;
     type Body = Nothing;
     type Answer = ConnectionsAnswer;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<ConnectionsAnswer, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<ConnectionsAnswer, ProblemDetails> {
         let ConnectionsQuery { user, after, limit } = call.query;
         let order = Order::Connections {
             tenant: call.tenant.name.to_string(),
             user: user.map(|user| user.0),
             after,
-            limit: limit.0,
+            limit: limit.entries(),
         };
         let reports = nodes::ask(&api, order, |report| matches!(report, Report::Connections { .. })).await?;
-        let page = control::connections(reports, limit.0);
+        let page = control::connections(reports, limit.entries());
         Ok(ConnectionsAnswer {
             connections: page.entries,
             next: page.next,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Api;
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::nodes::{self, Done};
-use super::problem::Problem;
-use super::values::{Code, OnSession, OnUser};
+use super::nodes::{self, Affected};
 use crate::config::Scope;
 use crate::control::Order;
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
+use crate::gateway::api::values::{CloseNumber, SessionPath, UserPath};
 
 pub(super) struct DisconnectUser;
 pub(super) struct DisconnectSession;
@@ -21,7 +21,7 @@ pub(super) struct DisconnectSession;
 #[serde(deny_unknown_fields)]
 pub(super) struct DisconnectBody {
     #[serde(default)]
-    code: Code,
+    code: CloseNumber,
 }
 
 impl Endpoint for DisconnectUser {
@@ -30,16 +30,17 @@ impl Endpoint for DisconnectUser {
     const PATH: &'static str = "/tenants/{tenant}/users/{user}/disconnect";
     const SUMMARY: &'static str = "End all connections of a user.";
     const SCOPE: Scope = Scope::Connections;
-    type Path = OnUser;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Path = UserPath;
     type Query = Nothing;
     type Body = DisconnectBody;
-    type Answer = Done;
+    type Answer = Affected;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<Done, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
         let order = Order::DisconnectUser {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,
-            code: call.body.code.0,
+            code: call.body.code.code(),
         };
         nodes::have_done(&api, order).await
     }
@@ -51,16 +52,17 @@ impl Endpoint for DisconnectSession {
     const PATH: &'static str = "/tenants/{tenant}/sessions/{session}/disconnect";
     const SUMMARY: &'static str = "End one connection.";
     const SCOPE: Scope = Scope::Connections;
-    type Path = OnSession;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Path = SessionPath;
     type Query = Nothing;
     type Body = DisconnectBody;
-    type Answer = Done;
+    type Answer = Affected;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<Done, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
         let order = Order::DisconnectSession {
             tenant: call.tenant.name.to_string(),
-            session: call.path.session,
-            code: call.body.code.0,
+            session: call.path.session.0,
+            code: call.body.code.code(),
         };
         nodes::have_done(&api, order).await
     }

@@ -7,16 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::Api;
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::problem::{BAD_BODY, Problem, TOO_LARGE};
-use super::values::{ChannelName, MessageKey};
 use crate::backplane::{PublishOptions, Published};
 use crate::chain::{Message, Permit, Unfit};
 use crate::config::{Scope, Tenant};
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{BAD_BODY, ProblemDetails, ProblemKind, TOO_LARGE, UNAVAILABLE};
+use crate::gateway::api::values::{ChannelName, MessageKey};
 use crate::protocol::names::{Channel, Topic};
 
-pub(super) struct Publish;
+pub(super) struct PublishMessage;
 
 /// What to say, and where.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,43 +50,44 @@ pub(super) struct PublishAnswer {
     pub duplicate: bool,
 }
 
-impl Endpoint for Publish {
+impl Endpoint for PublishMessage {
     const NAME: &'static str = "publish";
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/tenants/{tenant}/publish";
     const SUMMARY: &'static str = "Publish a message to a channel.";
     const SCOPE: Scope = Scope::Publish;
+    const PROBLEMS: &'static [ProblemKind] = &[UNAVAILABLE];
     type Path = Nothing;
     type Query = Nothing;
     type Body = PublishBody;
     type Answer = PublishAnswer;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<PublishAnswer, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<PublishAnswer, ProblemDetails> {
         let PublishBody {
             channel,
             data,
             key,
             ephemeral,
         } = call.body;
-        let saying = Saying {
+        let message = OperatorMessage {
             data: Bytes::from(String::from(Box::<str>::from(data))),
             key,
             ephemeral,
         };
-        saying.publish(&api, &call.tenant, channel.0).await
+        message.publish(&api, &call.tenant, channel.0).await
     }
 }
 
 /// What is said, wherever.
 #[derive(Clone)]
-pub(super) struct Saying {
+pub(super) struct OperatorMessage {
     pub data: Bytes,
     pub key: Option<MessageKey>,
     pub ephemeral: bool,
 }
 
-impl Saying {
-    pub async fn publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<PublishAnswer, Problem> {
+impl OperatorMessage {
+    pub async fn publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<PublishAnswer, ProblemDetails> {
         let metrics = api.metrics.tenant(&tenant.name);
         let outcome = self.try_publish(api, tenant, channel).await;
         match &outcome {
@@ -96,7 +97,7 @@ impl Saying {
         Ok(outcome?.into())
     }
 
-    async fn try_publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<Published, Problem> {
+    async fn try_publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<Published, ProblemDetails> {
         let options = PublishOptions {
             from: None,
             key: self.key.map(|key| key.0.into_boxed_str()),
@@ -117,7 +118,7 @@ impl Saying {
     }
 }
 
-impl From<Unfit> for Problem {
+impl From<Unfit> for ProblemDetails {
     fn from(unfit: Unfit) -> Self {
         let kind = match unfit {
             Unfit::TooLarge { .. } => TOO_LARGE,

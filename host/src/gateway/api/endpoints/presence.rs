@@ -5,14 +5,14 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Api;
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::problem::{NO_PRESENCE, Problem};
-use super::values::{OnChannel, PageQuery};
 use crate::config::Scope;
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{NO_PRESENCE, ProblemDetails, ProblemKind, UNAVAILABLE};
+use crate::gateway::api::values::{ChannelPath, PageQuery};
 use crate::protocol::names::Topic;
 
-pub(super) struct Presence;
+pub(super) struct ReadPresence;
 
 /// A page of those who are in a channel, in the order of their sessions.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -20,7 +20,7 @@ pub(super) struct PresenceAnswer {
     channel: String,
     /// How many there are in all.
     count: usize,
-    members: Vec<Member>,
+    members: Vec<PresenceMember>,
     /// The `after` of the next page; absent in the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -28,25 +28,26 @@ pub(super) struct PresenceAnswer {
 
 /// A session that is in a channel.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Member {
+struct PresenceMember {
     /// Absent for one without a name.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     session: String,
 }
 
-impl Endpoint for Presence {
+impl Endpoint for ReadPresence {
     const NAME: &'static str = "readPresence";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/channels/{channel}/presence";
     const SUMMARY: &'static str = "See who is in a channel.";
     const SCOPE: Scope = Scope::Read;
-    type Path = OnChannel;
+    const PROBLEMS: &'static [ProblemKind] = &[NO_PRESENCE, UNAVAILABLE];
+    type Path = ChannelPath;
     type Query = PageQuery;
     type Body = Nothing;
     type Answer = PresenceAnswer;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<PresenceAnswer, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<PresenceAnswer, ProblemDetails> {
         let channel = call.path.channel.0;
         if !call.tenant.channel(&channel).presence {
             return Err(NO_PRESENCE.because("presence = true in its [[tenants.channels]] turns it on"));
@@ -61,9 +62,9 @@ impl Endpoint for Presence {
         let after = call.query.after.as_deref();
         let from = all.partition_point(|member| after.is_some_and(|after| *member.session <= *after));
         let rest = &all[from..];
-        let page = &rest[..rest.len().min(call.query.limit.0)];
+        let page = &rest[..rest.len().min(call.query.limit.entries())];
         let next = page.last().filter(|_| page.len() < rest.len());
-        let shown = page.iter().map(|member| Member {
+        let shown = page.iter().map(|member| PresenceMember {
             user: member.user.as_deref().map(str::to_owned),
             session: member.session.to_string(),
         });

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Api;
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::nodes::{self, Done};
-use super::problem::Problem;
-use super::values::{BanSeconds, OnUser, Reason};
+use super::nodes::{self, Affected};
 use crate::config::Scope;
 use crate::control::Order;
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
+use crate::gateway::api::values::{BanSeconds, Reason, UserPath};
 
-pub(super) struct Ban;
-pub(super) struct Unban;
+pub(super) struct BanUser;
+pub(super) struct UnbanUser;
 
 /// How long, and why.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -25,19 +25,20 @@ pub(super) struct BanBody {
     reason: Option<Reason>,
 }
 
-impl Endpoint for Ban {
+impl Endpoint for BanUser {
     const NAME: &'static str = "banUser";
     const VERB: Verb = Verb::Put;
     const PATH: &'static str = "/tenants/{tenant}/users/{user}/ban";
     const SUMMARY: &'static str =
         "Refuse a user for a while, in place of a ban that there is, and end their connections.";
     const SCOPE: Scope = Scope::Ban;
-    type Path = OnUser;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Path = UserPath;
     type Query = Nothing;
     type Body = BanBody;
-    type Answer = Done;
+    type Answer = Affected;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<Done, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
         let order = Order::Ban {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,
@@ -48,18 +49,19 @@ impl Endpoint for Ban {
     }
 }
 
-impl Endpoint for Unban {
+impl Endpoint for UnbanUser {
     const NAME: &'static str = "unbanUser";
     const VERB: Verb = Verb::Delete;
     const PATH: &'static str = "/tenants/{tenant}/users/{user}/ban";
     const SUMMARY: &'static str = "Refuse a user no longer.";
     const SCOPE: Scope = Scope::Ban;
-    type Path = OnUser;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Path = UserPath;
     type Query = Nothing;
     type Body = Nothing;
-    type Answer = Done;
+    type Answer = Affected;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<Done, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
         let order = Order::Unban {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,

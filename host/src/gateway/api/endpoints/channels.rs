@@ -5,14 +5,15 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::problem::Problem;
-use super::values::Limit;
-use super::{Api, nodes};
+use super::nodes;
 use crate::config::Scope;
 use crate::control::{self, ChannelEntry, Order, Report};
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
+use crate::gateway::api::values::Limit;
 
-pub(super) struct Channels;
+pub(super) struct ListChannels;
 
 /// Which channels.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +24,7 @@ pub(super) struct ChannelsQuery {
     prefix: String,
     /// Only what comes after this: the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     after: Option<String>,
     #[serde(default)]
     limit: Limit,
@@ -37,27 +39,28 @@ pub(super) struct ChannelsAnswer {
     next: Option<String>,
 }
 
-impl Endpoint for Channels {
+impl Endpoint for ListChannels {
     const NAME: &'static str = "listChannels";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/channels";
     const SUMMARY: &'static str = "List the channels that somebody listens to.";
     const SCOPE: Scope = Scope::Read;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
     type Path = Nothing;
     type Query = ChannelsQuery;
     type Body = Nothing;
     type Answer = ChannelsAnswer;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<ChannelsAnswer, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<ChannelsAnswer, ProblemDetails> {
         let ChannelsQuery { prefix, after, limit } = call.query;
         let order = Order::Channels {
             tenant: call.tenant.name.to_string(),
             prefix,
             after,
-            limit: limit.0,
+            limit: limit.entries(),
         };
         let reports = nodes::ask(&api, order, |report| matches!(report, Report::Channels { .. })).await?;
-        let page = control::channels(reports, limit.0);
+        let page = control::channels(reports, limit.entries());
         Ok(ChannelsAnswer {
             channels: page.entries,
             next: page.next,

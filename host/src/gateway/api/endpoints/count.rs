@@ -5,13 +5,14 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::problem::Problem;
-use super::{Api, nodes};
+use super::nodes;
 use crate::config::Scope;
 use crate::control::{self, NodeCount, Order, Report};
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 
-pub(super) struct Count;
+pub(super) struct CountConnections;
 
 /// How much of a tenant is connected.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -24,18 +25,19 @@ pub(super) struct CountAnswer {
     nodes: Vec<NodeCount>,
 }
 
-impl Endpoint for Count {
+impl Endpoint for CountConnections {
     const NAME: &'static str = "count";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}";
     const SUMMARY: &'static str = "Count connections and subscriptions, by node.";
     const SCOPE: Scope = Scope::Read;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
     type Path = Nothing;
     type Query = Nothing;
     type Body = Nothing;
     type Answer = CountAnswer;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<CountAnswer, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<CountAnswer, ProblemDetails> {
         let tenant = call.tenant.name.to_string();
         let order = Order::Count { tenant: tenant.clone() };
         let reports = nodes::ask(&api, order, |report| matches!(report, Report::Count { .. })).await?;

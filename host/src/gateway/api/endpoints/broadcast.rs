@@ -1,7 +1,6 @@
 //! `broadcast`: the operator says one thing in many channels. Each is published for itself: one that fails
 //! does not stop the others, and the answer says what became of each.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,26 +11,26 @@ use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
-use super::Api;
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::problem::{BAD_BODY, INTERNAL, Problem, TOO_LATE};
-use super::publish::{PublishAnswer, Saying};
-use super::values::{ChannelName, MessageKey};
+use super::publish::{OperatorMessage, PublishAnswer};
 use crate::config::Scope;
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{INTERNAL, ProblemDetails, ProblemKind, TOO_LATE};
+use crate::gateway::api::values::{ChannelName, MessageKey};
 
 /// Channels of one call at most.
 const CHANNELS: usize = 1000;
 /// Kept of the call's time to say which channels were too slow.
 const TO_ANSWER: Duration = Duration::from_millis(250);
 
-pub(super) struct Broadcast;
+pub(super) struct BroadcastMessage;
 
 /// What to say, and in which channels.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BroadcastBody {
-    /// Each once.
-    #[schemars(length(min = 1, max = CHANNELS))]
+    /// In each of them the message is published once.
+    #[schemars(title = "1 to 1000 channel names, each once", length(min = 1, max = CHANNELS), extend("uniqueItems" = true))]
     channels: Vec<ChannelName>,
     /// Any JSON. Subscribers get it byte for byte.
     #[serde(skip_serializing)]
@@ -75,37 +74,38 @@ struct PartProblem {
     detail: String,
 }
 
-impl Endpoint for Broadcast {
+impl Endpoint for BroadcastMessage {
     const NAME: &'static str = "broadcast";
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/tenants/{tenant}/broadcast";
     const SUMMARY: &'static str = "Publish one message to many channels.";
     const SCOPE: Scope = Scope::Publish;
+    const PROBLEMS: &'static [ProblemKind] = &[];
     type Path = Nothing;
     type Query = Nothing;
     type Body = BroadcastBody;
     type Answer = BroadcastAnswer;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<BroadcastAnswer, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<BroadcastAnswer, ProblemDetails> {
         let BroadcastBody {
             channels,
             data,
             key,
             ephemeral,
         } = call.body;
-        check(&channels)?;
-        let saying = Saying {
+        let message = OperatorMessage {
             data: Bytes::from(String::from(Box::<str>::from(data))),
             key,
             ephemeral,
         };
         let until = call.until - TO_ANSWER;
-        let mut results: Vec<Option<Result<PublishAnswer, Problem>>> = channels.iter().map(|_| None).collect();
+        let mut results: Vec<Option<Result<PublishAnswer, ProblemDetails>>> = channels.iter().map(|_| None).collect();
         let mut tasks = JoinSet::new();
         for (index, channel) in channels.iter().enumerate() {
-            let (api, tenant, saying, channel) = (api.clone(), call.tenant.clone(), saying.clone(), channel.0.clone());
+            let (api, tenant, message, channel) =
+                (api.clone(), call.tenant.clone(), message.clone(), channel.0.clone());
             tasks.spawn(async move {
-                let outcome = timeout_at(until, saying.publish(&api, &tenant, channel)).await;
+                let outcome = timeout_at(until, message.publish(&api, &tenant, channel)).await;
                 let outcome =
                     outcome.unwrap_or_else(|_| Err(TOO_LATE.because("it is not known whether it was published here")));
                 (index, outcome)
@@ -122,19 +122,10 @@ impl Endpoint for Broadcast {
     }
 }
 
-fn check(channels: &[ChannelName]) -> Result<(), Problem> {
-    if channels.is_empty() || channels.len() > CHANNELS {
-        let found = channels.len();
-        return Err(BAD_BODY.because(format!("channels: 1 to {CHANNELS}, not {found}")));
-    }
-    let mut seen = HashSet::with_capacity(channels.len());
-    match channels.iter().find(|channel| !seen.insert(&channel.0)) {
-        Some(twice) => Err(BAD_BODY.because(format!("channels: {:?} is there twice", twice.0.as_str()))),
-        None => Ok(()),
-    }
-}
-
-fn answer(channels: &[ChannelName], outcomes: impl Iterator<Item = Result<PublishAnswer, Problem>>) -> BroadcastAnswer {
+fn answer(
+    channels: &[ChannelName],
+    outcomes: impl Iterator<Item = Result<PublishAnswer, ProblemDetails>>,
+) -> BroadcastAnswer {
     let mut answer = BroadcastAnswer {
         published: 0,
         failed: 0,

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Api;
-use super::endpoint::{Call, Endpoint, Nothing, Verb};
-use super::nodes::{self, Done};
-use super::problem::Problem;
-use super::values::{ChannelName, OnUser};
+use super::nodes::{self, Affected};
 use crate::config::Scope;
 use crate::control::Order;
+use crate::gateway::api::context::Api;
+use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
+use crate::gateway::api::values::{ChannelName, UserPath};
 
-pub(super) struct Unsubscribe;
+pub(super) struct UnsubscribeUser;
 
 /// From what.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -22,18 +22,19 @@ pub(super) struct UnsubscribeBody {
     channel: ChannelName,
 }
 
-impl Endpoint for Unsubscribe {
+impl Endpoint for UnsubscribeUser {
     const NAME: &'static str = "unsubscribeUser";
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/tenants/{tenant}/users/{user}/unsubscribe";
     const SUMMARY: &'static str = "End a user's subscriptions to a channel.";
     const SCOPE: Scope = Scope::Connections;
-    type Path = OnUser;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Path = UserPath;
     type Query = Nothing;
     type Body = UnsubscribeBody;
-    type Answer = Done;
+    type Answer = Affected;
 
-    async fn carry_out(api: Arc<Api>, call: Call<Self>) -> Result<Done, Problem> {
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
         let order = Order::Unsubscribe {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,

@@ -2,21 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::Api;
-use super::problem::{Problem, UNREACHED};
 use crate::control::{self, NodeReport, Order, Report};
+use crate::gateway::api::context::Api;
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind, UNAVAILABLE, UNREACHED};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// Problems of a call that all nodes take part in.
+pub(super) const PROBLEMS: &[ProblemKind] = &[UNAVAILABLE, UNREACHED];
+
 /// What an order met on all nodes.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Done {
+pub(super) struct Affected {
     /// Connections, subscriptions or nodes' bans that it met.
     pub affected: u64,
 }
 
 /// Has all nodes do it. `answers`: whether a report is one to this order.
-pub(super) async fn ask(api: &Api, order: Order, answers: fn(&Report) -> bool) -> Result<Vec<NodeReport>, Problem> {
+pub(super) async fn ask(
+    api: &Api,
+    order: Order,
+    answers: fn(&Report) -> bool,
+) -> Result<Vec<NodeReport>, ProblemDetails> {
     let reports = api.bus.ask(order).await?;
     let missing: Vec<Value> = control::unreached(&reports, answers)
         .map(|(node, error)| json!({ "node": node, "error": error }))
@@ -33,9 +40,9 @@ pub(super) async fn ask(api: &Api, order: Order, answers: fn(&Report) -> bool) -
 }
 
 /// Has all nodes do what only has a count for an answer.
-pub(super) async fn have_done(api: &Api, order: Order) -> Result<Done, Problem> {
+pub(super) async fn have_done(api: &Api, order: Order) -> Result<Affected, ProblemDetails> {
     let reports = ask(api, order, |report| matches!(report, Report::Done { .. })).await?;
-    Ok(Done {
+    Ok(Affected {
         affected: control::done(&reports),
     })
 }

@@ -1,0 +1,59 @@
+//! What the API stands on: the way to all nodes, the backplane, the tenants, the keys and the audit log.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+
+use super::key::AdminKeys;
+use crate::backplane::Backplane;
+use crate::config::Config;
+use crate::control::Bus;
+use crate::gateway::state::Gateway;
+use crate::observe::{AuditLog, Metrics};
+
+/// Calls that are carried out at once; one more is answered 503.
+pub(super) const CALLS: usize = 64;
+
+/// The admin API of a node.
+pub struct Api {
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) backplane: Arc<dyn Backplane>,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) metrics: Metrics,
+    pub(super) keys: ArcSwap<AdminKeys>,
+    pub(super) audit: AuditLog,
+    /// A permit for each of [`CALLS`].
+    pub(super) calls: Arc<Semaphore>,
+}
+
+impl Api {
+    /// An API that reaches all nodes by `bus`, and channels by `backplane`.
+    pub fn new(
+        bus: Arc<dyn Bus>,
+        backplane: Arc<dyn Backplane>,
+        gateway: Arc<Gateway>,
+        audit: AuditLog,
+        config: &Config,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            bus,
+            backplane,
+            metrics: gateway.metrics.clone(),
+            gateway,
+            keys: ArcSwap::from_pointee(AdminKeys::new(&config.admin)),
+            audit,
+            calls: Arc::new(Semaphore::new(CALLS)),
+        })
+    }
+
+    /// Replaces the keys by those of `config`.
+    pub fn reload(&self, config: &Config) {
+        self.keys.store(Arc::new(AdminKeys::new(&config.admin)));
+    }
+
+    /// Where calls are recorded.
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+}
