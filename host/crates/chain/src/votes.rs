@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::hook::{Denial, Fault, Grant, Penalty, PublishVerdict};
+use super::hook::{Denial, Fault, Grant, Penalty};
 use protocol::codes;
 
 /// What the tenant's `default = "allow"` grants a subscriber.

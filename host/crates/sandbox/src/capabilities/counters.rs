@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::meter::Meter;
 
-/// Names a plugin has in a tenant; more are dropped, and the log says so once.
+/// NameList a plugin has in a tenant; more are dropped, and the log says so once.
 const NAMES: usize = 32;
 /// Bytes of a name at most.
 const NAME_BYTES: usize = 64;

@@ -8,7 +8,7 @@ use super::bindings::sluicegate::plugin::types;
 use crate::fault::Misuse;
 use chain::{ConnectVerdict, Denial, Grant, Identity, Penalty, PublishVerdict, SubscribeVerdict};
 
-/// Limits of `types.wit`, in bytes.
+/// InstanceLimits of `types.wit`, in bytes.
 const USER_BYTES: usize = 255;
 const CLAIMS_BYTES: usize = 16 * 1024;
 const REASON_BYTES: usize = 64;
