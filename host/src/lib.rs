@@ -20,12 +20,13 @@ pub use ::chain;
 
 pub use ::sandbox;
 
-pub mod backplane;
+pub use ::backplane;
 
 pub mod hub;
 pub mod outbox;
 pub mod registry;
 pub mod shard;
+pub mod transport;
 
 pub mod control;
 

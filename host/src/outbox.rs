@@ -5,18 +5,18 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 
 use crate::config::Overflow;
+use crate::transport::ClientStream;
 use crate::wire;
 
 /// Frames written by one system call at most.
 const FRAMES_A_WRITE: usize = 64;
 /// Bytes a frame costs beside its own: its entry in the queue.
-const ENTRY_BYTES: usize = size_of::<Entry>();
+const ENTRY_BYTES: usize = size_of::<OutboxEntry>();
 
 #[derive(Debug)]
-struct Entry {
+struct OutboxEntry {
     frame: Bytes,
     kind: Kind,
 }
@@ -26,6 +26,8 @@ struct Entry {
 enum Kind {
     /// A reply, or a push about the connection itself.
     Reply,
+    /// More of the frame that an entry before it began.
+    Rest,
     /// A message of this subscription, or several joined.
     Message(u32),
     /// A join or a leave in this subscription's channel.
@@ -36,11 +38,16 @@ impl Kind {
     fn is_of(self, subscription: u32) -> bool {
         matches!(self, Self::Message(of) | Self::News(of) if of == subscription)
     }
+
+    /// Whether an entry of this kind may hold several frames.
+    fn is_joined(self) -> bool {
+        matches!(self, Self::Message(_))
+    }
 }
 
 /// What became of a message for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pushed {
+pub enum PushResult {
     /// It will be written.
     Queued,
     /// It will not, as the channel's policy says.
@@ -65,7 +72,7 @@ pub struct Policy {
 /// The frames of one client in their order.
 #[derive(Debug)]
 pub struct Outbox {
-    queue: VecDeque<Entry>,
+    queue: VecDeque<OutboxEntry>,
     /// Bytes of the first frame that are written already.
     written: usize,
     bytes: usize,
@@ -110,21 +117,30 @@ impl Outbox {
         self.enqueue(frame, Kind::Reply);
     }
 
+    /// Queues a reply whose frame is in parts: they are written one behind the other, and none is copied.
+    pub fn push_parts(&mut self, parts: impl IntoIterator<Item = Bytes>) {
+        let mut kind = Kind::Reply;
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            self.enqueue(part, kind);
+            kind = Kind::Rest;
+        }
+    }
+
     /// Queues a message, if there is room or room can be made.
-    pub fn push_message(&mut self, frame: Bytes, policy: Policy) -> Pushed {
+    pub fn push_message(&mut self, frame: Bytes, policy: Policy) -> PushResult {
         let limit = if policy.ephemeral { self.limit / 2 } else { self.limit };
         let conflates = policy.overflow == Overflow::Conflate && !policy.ephemeral;
         if conflates && self.replace(&frame, policy.subscription) {
-            return Pushed::Queued;
+            return PushResult::Queued;
         }
         if self.bytes + frame.len() + ENTRY_BYTES <= limit {
             let kind = if policy.news { Kind::News } else { Kind::Message };
             self.enqueue(frame, kind(policy.subscription));
-            return Pushed::Queued;
+            return PushResult::Queued;
         }
         match policy.overflow {
-            Overflow::Disconnect if !policy.ephemeral => Pushed::Overflow,
-            _ => Pushed::Dropped,
+            Overflow::Disconnect if !policy.ephemeral => PushResult::Overflow,
+            _ => PushResult::Dropped,
         }
     }
 
@@ -141,10 +157,13 @@ impl Outbox {
         true
     }
 
-    /// Forgets what is not on the wire yet, so that a last word to a client that does not keep up has room.
+    /// Forgets what is not on the wire yet, so that a closing frame to a client that does not keep up has room.
     pub fn clear(&mut self) {
         self.cut_first();
-        self.queue.truncate(usize::from(self.written > 0));
+        let is_rest = |entry: &OutboxEntry| entry.kind == Kind::Rest;
+        let rest = self.queue.iter().skip(1).take_while(|entry| is_rest(entry)).count();
+        let is_begun = self.written > 0 || self.queue.front().is_some_and(is_rest);
+        self.queue.truncate(if is_begun { 1 + rest } else { 0 });
         self.recount();
     }
 
@@ -161,7 +180,11 @@ impl Outbox {
 
     /// Takes from the entry that is half on the wire the joined frames that are not begun.
     fn cut_first(&mut self) {
-        let Some(first) = self.queue.front_mut().filter(|_| self.written > 0) else {
+        let Some(first) = self
+            .queue
+            .front_mut()
+            .filter(|first| self.written > 0 && first.kind.is_joined())
+        else {
             return;
         };
         first.frame.truncate(wire::frame_end(&first.frame, self.written - 1));
@@ -183,7 +206,7 @@ impl Outbox {
     }
 
     /// Writes as much as the socket takes, without waiting.
-    pub fn write_to(&mut self, stream: &TcpStream) -> io::Result<Flushed> {
+    pub fn write_to(&mut self, stream: &ClientStream) -> io::Result<Flushed> {
         while !self.queue.is_empty() {
             let result = match self.queue.len() {
                 1 => stream.try_write(&self.queue[0].frame[self.written..]),
@@ -203,7 +226,7 @@ impl Outbox {
         Ok(Flushed::All)
     }
 
-    fn write_many(&self, stream: &TcpStream) -> io::Result<usize> {
+    fn write_many(&self, stream: &ClientStream) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); FRAMES_A_WRITE];
         let count = self.queue.len().min(FRAMES_A_WRITE);
         for (slice, entry) in slices.iter_mut().zip(&self.queue) {
@@ -228,153 +251,9 @@ impl Outbox {
 
     fn enqueue(&mut self, frame: Bytes, kind: Kind) {
         self.bytes += frame.len() + ENTRY_BYTES;
-        self.queue.push_back(Entry { frame, kind });
+        self.queue.push_back(OutboxEntry { frame, kind });
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn policy(subscription: u32, overflow: Overflow) -> Policy {
-        Policy {
-            subscription,
-            overflow,
-            ephemeral: false,
-            news: false,
-        }
-    }
-
-    fn frame(text: &'static str) -> Bytes {
-        Bytes::from_static(text.as_bytes())
-    }
-
-    fn waiting(outbox: &Outbox) -> Vec<&[u8]> {
-        outbox.queue.iter().map(|entry| &entry.frame[..]).collect()
-    }
-
-    /// Room for two frames of four bytes.
-    fn small() -> Outbox {
-        Outbox::new(2 * (4 + ENTRY_BYTES))
-    }
-
-    #[test]
-    fn the_policy_decides_when_there_is_no_room() {
-        for (overflow, expected) in [
-            (Overflow::Disconnect, Pushed::Overflow),
-            (Overflow::Drop, Pushed::Dropped),
-        ] {
-            let mut outbox = small();
-            assert_eq!(outbox.push_message(frame("one1"), policy(1, overflow)), Pushed::Queued);
-            assert_eq!(outbox.push_message(frame("two2"), policy(1, overflow)), Pushed::Queued);
-            assert_eq!(outbox.push_message(frame("thr3"), policy(1, overflow)), expected);
-            assert_eq!(waiting(&outbox), [b"one1", b"two2"]);
-        }
-    }
-
-    #[test]
-    fn conflate_keeps_the_newest_of_each_subscription() {
-        let mut outbox = small();
-        for (text, subscription) in [("a1__", 1), ("b1__", 2), ("a2__", 1), ("b2__", 2), ("a3__", 1)] {
-            let pushed = outbox.push_message(frame(text), policy(subscription, Overflow::Conflate));
-            assert_eq!(pushed, Pushed::Queued);
-        }
-        assert_eq!(waiting(&outbox), [b"a3__", b"b2__"]);
-        assert_eq!(outbox.bytes(), 2 * (4 + ENTRY_BYTES));
-    }
-
-    #[test]
-    fn conflate_gives_nothing_up_for_what_is_ephemeral() {
-        let mut outbox = small();
-        let ephemeral = Policy {
-            ephemeral: true,
-            ..policy(1, Overflow::Conflate)
-        };
-        outbox.push_message(frame("a1__"), policy(1, Overflow::Conflate));
-        assert_eq!(outbox.push_message(frame("typing"), ephemeral), Pushed::Dropped);
-        assert_eq!(waiting(&outbox), [b"a1__"]);
-    }
-
-    #[test]
-    fn conflate_leaves_alone_what_is_half_written() {
-        let mut outbox = small();
-        outbox.push_message(frame("a1__"), policy(1, Overflow::Conflate));
-        outbox.advance(2);
-        outbox.push_message(frame("a2__"), policy(1, Overflow::Conflate));
-        outbox.push_message(frame("a3__"), policy(1, Overflow::Conflate));
-        assert_eq!(waiting(&outbox), [b"a1__", b"a3__"]);
-    }
-
-    #[test]
-    fn ephemeral_messages_get_half_and_never_end_a_connection() {
-        let mut outbox = small();
-        let ephemeral = Policy {
-            ephemeral: true,
-            ..policy(1, Overflow::Disconnect)
-        };
-        assert_eq!(outbox.push_message(frame("one1"), ephemeral), Pushed::Queued);
-        assert_eq!(outbox.push_message(frame("two2"), ephemeral), Pushed::Dropped);
-        assert_eq!(
-            outbox.push_message(frame("two2"), policy(1, Overflow::Disconnect)),
-            Pushed::Queued
-        );
-    }
-
-    #[test]
-    fn bytes_return_to_nothing() {
-        let mut outbox = small();
-        let (one, two) = (wire::text_frame("ab"), wire::text_frame("cdef"));
-        outbox.push(one);
-        outbox.push(two.clone());
-        outbox.advance(7);
-        assert_eq!(outbox.bytes(), two.len() + ENTRY_BYTES);
-        outbox.clear();
-        assert_eq!(
-            outbox.bytes(),
-            two.len() + ENTRY_BYTES,
-            "a frame that is half on the wire stays"
-        );
-        outbox.advance(3);
-        assert_eq!(outbox.bytes(), 0);
-    }
-
-    #[test]
-    fn what_waits_for_one_subscription_can_be_forgotten() {
-        let mut outbox = Outbox::new(10_000);
-        let news = Policy {
-            news: true,
-            ephemeral: true,
-            ..policy(1, Overflow::Drop)
-        };
-        outbox.push_message(frame("a1__"), policy(1, Overflow::Drop));
-        outbox.push_message(frame("b1__"), policy(2, Overflow::Drop));
-        outbox.push_message(frame("join"), news);
-        outbox.push(frame("ack_"));
-        outbox.discard(1);
-        assert_eq!(waiting(&outbox), [b"b1__", b"ack_"]);
-        assert_eq!(outbox.bytes(), 2 * (4 + ENTRY_BYTES));
-    }
-
-    #[test]
-    fn of_joined_frames_only_the_one_that_is_begun_goes_out() {
-        let frames = ["one", "two", "three"].map(wire::text_frame);
-        let joined = Bytes::from(frames.concat());
-        let ends = [frames[0].len(), frames[0].len() + frames[1].len(), joined.len()];
-        for written in 0..joined.len() {
-            let mut outbox = Outbox::new(10_000);
-            outbox.push_message(joined.clone(), policy(1, Overflow::Drop));
-            outbox.push_message(frames[0].clone(), policy(1, Overflow::Drop));
-            outbox.advance(written);
-            outbox.discard(1);
-            let end = ends.into_iter().find(|end| written <= *end).unwrap_or_default();
-            if written == 0 || written == end {
-                assert!(outbox.queue.is_empty(), "{written}: {outbox:?}");
-                assert_eq!(outbox.bytes(), 0);
-            } else {
-                assert_eq!(waiting(&outbox), [&joined[..end]], "{written}");
-                outbox.advance(end - written);
-                assert_eq!(outbox.bytes(), 0);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,9 +1,9 @@
-//! One core's share of the broker: its hub, its tenants' chains, its lines and its clock. Everything in
+//! One core's share of the broker: its hub, its tenants' chains, its connections and its clock. Everything in
 //! it lives on one thread, so nothing in it is locked.
 
 mod alarms;
+mod connections;
 mod control;
-mod lines;
 mod tenant;
 
 use std::cell::{Cell, RefCell};
@@ -21,7 +21,7 @@ pub use tenant::{NewTenant, ShardTenant};
 
 use crate::backplane::{Backplane, Envelope};
 use crate::chain::Caller;
-use crate::hub::{Hub, Line};
+use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
 use crate::protocol::codes;
 use crate::registry::Registry;
@@ -30,7 +30,7 @@ use crate::registry::Registry;
 const READ_BYTES: usize = 65_536;
 /// Envelopes delivered in one turn at most, so that a flood does not starve the sessions.
 const TURN_ENVELOPES: usize = 256;
-/// Calls that wait for a shard at most.
+/// Signals that wait for a shard at most.
 pub const CONTROL_CALLS: usize = 64;
 /// How often a shard looks for plugin instances that nobody uses.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
@@ -46,7 +46,7 @@ pub struct Banned {
     pub length: Duration,
 }
 
-/// What a node's shards have in common.
+/// What all shards of a node share.
 #[derive(Clone)]
 pub struct Common {
     /// The node's name.
@@ -55,15 +55,15 @@ pub struct Common {
     pub ping: Duration,
     /// How long a client may take until it sends `connect`.
     pub connect_timeout: Duration,
-    /// Where messages go, and come from.
+    /// Carries messages between publishers and subscribers.
     pub backplane: Arc<dyn Backplane>,
     /// Who is connected.
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Where the other nodes hear whom a plugin banned, if there are any.
+    /// Takes a plugin's bans to the other nodes, if there are any.
     pub banned: Option<mpsc::Sender<Banned>>,
-    /// Every shard's ear, for what concerns them all.
+    /// The controls of every shard, for what concerns them all.
     pub controls: Vec<mpsc::Sender<Control>>,
 }
 
@@ -71,40 +71,40 @@ pub struct Common {
 pub struct Shard {
     /// Its number, from 0.
     pub index: usize,
-    /// What it has in common with the others.
+    /// What all shards of the node share.
     pub common: Common,
     /// Who listens to what here.
     pub hub: RefCell<Hub>,
-    /// When sessions want to be called.
+    /// When sessions want to be signaled.
     pub alarms: Alarms,
     /// What every session reads into, without waiting while it holds it.
     pub read_buffer: RefCell<Box<[u8]>>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
-    lines: RefCell<HashMap<u64, Listed, RandomState>>,
-    next_line: Cell<u64>,
+    clients: RefCell<HashMap<u64, ListedConnection, RandomState>>,
+    next_client: Cell<u64>,
     draining: Cell<bool>,
     empty: Notify,
 }
 
-struct Listed {
-    line: Rc<Line>,
+struct ListedConnection {
+    client: Rc<ClientConnection>,
     caller: Arc<Caller>,
     /// Once `connect` was accepted, who it is.
     user: Option<Arc<str>>,
     seated: bool,
 }
 
-/// A line's place in its shard's list, given back when dropped.
+/// A connection's entry in its shard's list, removed when dropped.
 pub struct Listing {
     shard: Rc<Shard>,
-    line: u64,
+    client: u64,
 }
 
 impl Drop for Listing {
     fn drop(&mut self) {
-        let mut lines = self.shard.lines.borrow_mut();
-        lines.remove(&self.line);
-        if lines.is_empty() {
+        let mut clients = self.shard.clients.borrow_mut();
+        clients.remove(&self.client);
+        if clients.is_empty() {
             self.shard.empty.notify_one();
         }
     }
@@ -122,8 +122,8 @@ impl Shard {
             alarms: Alarms::default(),
             read_buffer: RefCell::new(vec![0; READ_BYTES].into()),
             tenants: RefCell::default(),
-            lines: RefCell::default(),
-            next_line: Cell::new(0),
+            clients: RefCell::default(),
+            next_client: Cell::new(0),
             draining: Cell::new(false),
             empty: Notify::new(),
         });
@@ -136,41 +136,50 @@ impl Shard {
         self.tenants.borrow().get(name).cloned()
     }
 
-    /// A number for a new line.
-    pub fn line_id(&self) -> u64 {
-        let id = self.next_line.get();
-        self.next_line.set(id + 1);
+    /// A number for a new connection.
+    pub fn client_id(&self) -> u64 {
+        let id = self.next_client.get();
+        self.next_client.set(id + 1);
         id
     }
 
-    /// Lists a line while the answer is alive, so that the shard can call it. While the shard drains, the
-    /// line is called to end at once.
-    pub fn list(self: &Rc<Self>, line: &Rc<Line>, caller: &Arc<Caller>) -> Listing {
-        let listed = Listed {
-            line: line.clone(),
+    /// Lists a connection while the answer is alive, so that the shard can signal it. While the shard drains, it is
+    /// signaled to end at once.
+    pub fn list(self: &Rc<Self>, client: &Rc<ClientConnection>, caller: &Arc<Caller>) -> Listing {
+        let listed = ListedConnection {
+            client: client.clone(),
             caller: caller.clone(),
             user: None,
             seated: false,
         };
-        self.lines.borrow_mut().insert(line.id, listed);
+        self.clients.borrow_mut().insert(client.id, listed);
         if self.draining.get() {
-            line.call_close(codes::SHUTTING_DOWN, None);
+            client.signal_close(codes::SHUTTING_DOWN, None);
         }
         Listing {
             shard: self.clone(),
-            line: line.id,
+            client: client.id,
         }
     }
 
-    /// Says that `connect` was accepted, and whose line it is.
-    pub fn seat(&self, line: u64, user: Option<Arc<str>>) {
-        if let Some(listed) = self.lines.borrow_mut().get_mut(&line) {
+    #[cfg(test)]
+    pub(crate) fn clients_for_tests(&self) -> Vec<Rc<ClientConnection>> {
+        self.clients
+            .borrow()
+            .values()
+            .map(|listed| listed.client.clone())
+            .collect()
+    }
+
+    /// Notes that `connect` was accepted, and for which user.
+    pub fn seat(&self, client: u64, user: Option<Arc<str>>) {
+        if let Some(listed) = self.clients.borrow_mut().get_mut(&client) {
             listed.user = user;
             listed.seated = true;
         }
     }
 
-    /// Brings what arrives to those who listen, for ever.
+    /// Delivers what arrives in the inbox to its subscribers, for ever.
     pub async fn deliver(self: Rc<Self>, mut inbox: mpsc::Receiver<Envelope>) {
         let mut turn = Vec::with_capacity(TURN_ENVELOPES);
         while inbox.recv_many(&mut turn, TURN_ENVELOPES).await > 0 {
@@ -188,7 +197,7 @@ impl Shard {
         self.common.metrics.deliveries.inc_by(hub.take_deliveries());
     }
 
-    /// Does what is asked of the shard, until it is drained.
+    /// Carries out the controls that come, until the shard is drained.
     pub async fn obey(self: Rc<Self>, mut controls: mpsc::Receiver<Control>) {
         let mut evict = tokio::time::interval(EVICT_EVERY);
         let over = loop {
@@ -216,7 +225,7 @@ impl Shard {
     }
 
     async fn carry_out(&self, control: Control) {
-        // Whoever asked may have stopped waiting; what was asked is done all the same.
+        // Whoever sent a control may have stopped waiting; it is carried out all the same.
         match control {
             Control::Tenants(tenants) => self.set_tenants(tenants),
             Control::CutOff {
@@ -274,9 +283,9 @@ impl Shard {
             };
             tenants.insert(name, tenant);
         }
-        for listed in self.lines.borrow().values() {
+        for listed in self.clients.borrow().values() {
             if gone.contains_key(&listed.caller.tenant) {
-                listed.line.call_close(codes::TENANT_DISABLED, None);
+                listed.client.signal_close(codes::TENANT_DISABLED, None);
             }
         }
     }
@@ -287,28 +296,33 @@ impl Shard {
         }
     }
 
-    /// Calls every session to end, spread over the time there is, and tells each to come back at a
+    /// Signals every session to end, spread over the time there is, and tells each to come back at a
     /// moment of its own, so that the next node is not met by all at once.
     async fn drain(&self, over: Duration) {
         self.draining.set(true);
-        let lines: Vec<_> = self.lines.borrow().values().map(|listed| listed.line.clone()).collect();
+        let clients: Vec<_> = self
+            .clients
+            .borrow()
+            .values()
+            .map(|listed| listed.client.clone())
+            .collect();
         // The last part of the time is for what is still on its way out.
-        let step = over.mul_f64(0.8) / u32::try_from(lines.len()).unwrap_or(u32::MAX).max(1);
+        let step = over.mul_f64(0.8) / u32::try_from(clients.len()).unwrap_or(u32::MAX).max(1);
         let begin = tokio::time::Instant::now();
         let spread = u64::try_from(over.as_millis()).unwrap_or(u64::MAX).max(1);
-        for (index, line) in (0u32..).zip(&lines) {
+        for (index, client) in (0u32..).zip(&clients) {
             let retry_after = getrandom::u64().unwrap_or_default() % spread;
             tokio::time::sleep_until(begin + step * index).await;
-            line.call_close(codes::SHUTTING_DOWN, Some(retry_after));
+            client.signal_close(codes::SHUTTING_DOWN, Some(retry_after));
         }
-        drop(lines);
+        drop(clients);
         let all_gone = async {
-            while !self.lines.borrow().is_empty() {
+            while !self.clients.borrow().is_empty() {
                 self.empty.notified().await;
             }
         };
         if tokio::time::timeout_at(begin + over, all_gone).await.is_err() {
-            let left = self.lines.borrow().len();
+            let left = self.clients.borrow().len();
             tracing::warn!(shard = self.index, left, "the drain time is over; the rest is cut off");
         }
     }

@@ -3,6 +3,7 @@
 
 mod arrows;
 mod code;
+mod features;
 mod house;
 mod modules;
 mod paths;
@@ -52,6 +53,7 @@ pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     ensure!(!lengths.is_empty(), "no Rust file under {}", workspace.root.display());
     let mut violations: Vec<Violation> = sources.iter().flat_map(rules::check).collect();
     violations.extend(rules::rooms_that_are_gone(&sources));
+    violations.extend(features::check(workspace)?);
     let disorder = house.check();
     match HOUSE_IN_ORDER {
         true => violations.extend(disorder),

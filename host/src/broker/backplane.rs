@@ -4,15 +4,17 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use plugin_store::redis::RedisStore;
+use redis_client::{Login, Topology, TopologyKind};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::backplane::memory::MemoryBackplane;
-use crate::backplane::redis::RedisBackplane;
-use crate::backplane::{Backplane, Envelope, Nodes};
-use crate::config::{BackplaneKind, Config, RedisSettings};
+use crate::backplane::redis::{RedisBackplane, with_layout};
+use crate::backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
+use crate::config::{BackplaneKind, Config, RedisKind, RedisSettings};
 use crate::control::{Bus, ClusterBus, Local, LocalBus, NodeReport, Order};
-use crate::observe::{BackplaneMetrics, Metrics};
+use crate::observe::Metrics;
 use crate::registry::Registry;
 use crate::registry::redis::RedisCluster;
 use crate::shard::Banned;
@@ -93,13 +95,17 @@ fn redis(
     let (started, joint) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name("redis".into()).spawn(move || {
         runtime.block_on(async {
-            let prefix = settings.prefix.clone();
-            let (backplane, notes) = RedisBackplane::start(settings, &node, inboxes, metrics);
-            let servers = backplane.servers().clone();
-            let cluster = RedisCluster::start(servers, &prefix, &node, &Handle::current());
+            let topology = Topology::connect(client_settings(&settings));
+            let stalls = metrics.stalls.clone();
+            let store = RedisStore::new(topology.clone(), &settings.prefix, Handle::current(), move || {
+                stalls.inc()
+            });
+            let prefix = with_layout(&settings.prefix);
+            let cluster = RedisCluster::start(topology.clone(), &prefix, &node, &Handle::current());
+            let (backplane, notes) = RedisBackplane::start(topology, &settings, &node, inboxes, metrics);
             let backplane = Arc::new(backplane);
             let joint = Joint {
-                store: Some(backplane.store()),
+                store: Some(Arc::new(store)),
                 backplane: backplane.clone(),
                 registry: Arc::new(Registry::of(Some(cluster))),
                 others: Some((backplane, notes)),
@@ -111,4 +117,23 @@ fn redis(
     joint
         .recv()
         .map_err(|_| io::Error::other("the backplane's thread ended"))
+}
+
+/// How the config says where Redis is, in the words of the client.
+fn client_settings(settings: &RedisSettings) -> redis_client::ClientSettings {
+    let url = &settings.url;
+    redis_client::ClientSettings {
+        kind: match &url.kind {
+            RedisKind::Single => TopologyKind::Single,
+            RedisKind::Sentinel { master } => TopologyKind::Sentinel { master: master.clone() },
+            RedisKind::Cluster => TopologyKind::Cluster,
+        },
+        hosts: url.hosts.clone(),
+        login: Login {
+            username: url.username.clone(),
+            password: url.password.clone(),
+            database: url.database.into(),
+        },
+        timeout: settings.timeout,
+    }
 }

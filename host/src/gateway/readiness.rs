@@ -7,14 +7,14 @@ use crate::backplane::Backplane;
 
 /// Shared by all clones.
 #[derive(Clone)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     serves: Arc<AtomicBool>,
     backplane: Arc<dyn Backplane>,
 }
 
 impl Readiness {
     /// Not ready yet; and never while messages do not get through `backplane`.
-    pub fn new(backplane: Arc<dyn Backplane>) -> Self {
+    pub(crate) fn new(backplane: Arc<dyn Backplane>) -> Self {
         Self {
             serves: Arc::default(),
             backplane,
@@ -22,18 +22,16 @@ impl Readiness {
     }
 
     /// Whether the node serves clients from now on.
-    pub fn set(&self, ready: bool) {
+    pub(crate) fn set(&self, ready: bool) {
         self.serves.store(ready, Ordering::Relaxed);
     }
 
     /// Why the node is not ready; none if it is.
-    pub(super) fn hindrance(&self) -> Option<&'static str> {
+    pub(super) fn hindrance(&self) -> Option<String> {
         if !self.serves.load(Ordering::Relaxed) {
-            Some("starting or draining")
-        } else if !self.backplane.is_up() {
-            Some("the backplane is not connected")
+            Some("starting or draining".to_owned())
         } else {
-            None
+            self.backplane.hindrance()
         }
     }
 }

@@ -19,11 +19,12 @@ use wire::handshake::{self, UpgradeRequest};
 use super::refusal::HttpRefusal;
 use super::state::Gateway;
 use super::{bearer, headers, target};
-use crate::chain::Handshake;
+use crate::chain::{Headers, Upgrade};
 use crate::config::{Origins, Tenant};
 use crate::observe::Seldom;
 use crate::session::{Opening, Session};
 use crate::shard::Shard;
+use crate::transport::ClientStream;
 
 /// Headers that plugins do not see, because they carry tokens …
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];
@@ -36,14 +37,16 @@ const SPENT_HEADERS: [HeaderName; 4] = [UPGRADE, CONNECTION, SEC_WEBSOCKET_KEY, 
 pub(super) struct Accepted {
     tenant: Arc<str>,
     remote: IpAddr,
-    handshake: Handshake,
+    token: Option<Box<str>>,
+    request: Arc<Upgrade>,
 }
 
 /// A request that may be upgraded.
 struct Admissible {
     tenant: Arc<str>,
-    handshake: Handshake,
-    /// For `Sec-WebSocket-Accept`.
+    token: Option<Box<str>>,
+    request: Arc<Upgrade>,
+    /// The value of `Sec-WebSocket-Accept`.
     accept: String,
     subprotocol: Option<&'static str>,
 }
@@ -58,7 +61,8 @@ pub(super) fn answer(gateway: &Gateway, named: Option<&str>, request: Request) -
             let accepted = Accepted {
                 tenant: admissible.tenant,
                 remote,
-                handshake: admissible.handshake,
+                token: admissible.token,
+                request: admissible.request,
             };
             switch_protocols(&admissible.accept, admissible.subprotocol, accepted)
         }
@@ -94,13 +98,12 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
         tenant: tenant.name.clone(),
         accept,
         subprotocol: offer.chosen,
-        handshake: Handshake {
-            token,
+        token: token.map(String::into_boxed_str),
+        request: Arc::new(Upgrade {
             headers: shown(request.headers()),
-            origin: origin.map(str::to_owned),
-            path: request.uri().path().to_owned(),
-            ..Handshake::default()
-        },
+            origin: origin.map(Box::from),
+            path: request.uri().path().into(),
+        }),
     })
 }
 
@@ -143,15 +146,12 @@ fn cookie_token(tenant: &Tenant, headers: &HeaderMap) -> Result<Option<String>, 
     Ok(bearer::cookie_token(headers, name)?)
 }
 
-fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
+fn shown(headers: &HeaderMap) -> Headers {
     let hidden = |name: &HeaderName| SECRET_HEADERS.contains(name) || SPENT_HEADERS.contains(name);
     let shown = headers.iter().filter(|(name, _)| !hidden(name));
-    let mut shown: Vec<_> = shown
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect();
-    // Kept as long as the session.
-    shown.shrink_to_fit();
     shown
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect()
 }
 
 fn refuse(refusal: HttpRefusal) -> Response {
@@ -208,10 +208,11 @@ impl Accepted {
     pub fn open(self, stream: TcpStream, shard: &Rc<Shard>) -> Option<Box<Session>> {
         let tenant = shard.tenant(&self.tenant)?;
         let opening = Opening {
-            stream,
+            stream: ClientStream::Tcp(stream),
             remote: self.remote,
-            handshake: self.handshake,
+            token: self.token,
+            upgrade: self.request,
         };
-        Some(Session::open(opening, shard.clone(), tenant))
+        Some(opening.into_session(shard.clone(), tenant))
     }
 }

@@ -7,11 +7,11 @@ use super::encoding::message_frame;
 use crate::backplane::{Envelope, Publication};
 use crate::protocol::{Codec, Position};
 
-/// Bytes that are joined at most. What is half on the wire goes out whole, also before a last word.
+/// Bytes that are joined at most. What is half on the wire goes out whole, also before a closing frame.
 const BATCH_BYTES: usize = 131_072;
 
 /// Joined messages.
-pub(super) struct Batch {
+pub(super) struct JoinedMessages {
     /// Their frames, one behind the other.
     pub frames: Bytes,
     /// How many they are.
@@ -20,7 +20,7 @@ pub(super) struct Batch {
     pub first: Option<Position>,
 }
 
-/// Splits a turn, in its order, into parts that [`Batch::join`] can take.
+/// Splits a turn, in its order, into parts that [`JoinedMessages::join`] can take.
 pub(super) fn parts(turn: &[Envelope]) -> impl Iterator<Item = &[Envelope]> {
     turn.chunk_by(|one, next| {
         for_everyone(one).is_some() && for_everyone(next).is_some() && one.topic() == next.topic()
@@ -36,7 +36,7 @@ fn for_everyone(envelope: &Envelope) -> Option<&Publication> {
     }
 }
 
-impl Batch {
+impl JoinedMessages {
     /// Joins a part of a turn; none if there is nothing to gain, or it is too much for one piece.
     pub(super) fn join(part: &[Envelope]) -> Option<Self> {
         let publications = || part.iter().filter_map(for_everyone);

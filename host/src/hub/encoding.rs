@@ -1,11 +1,14 @@
-//! How what arrived looks on the wire: encoded by the first listener that needs it, in each codec once, and shared
-//! by all listeners on all shards.
+//! How a value looks on the wire. What arrived is encoded by the first listener that needs it, once for each codec,
+//! and shared by all listeners on all shards.
+
+use std::iter;
 
 use bytes::Bytes;
 
+use super::client_connection::ClientConnection;
 use crate::backplane::{PresenceChange, Publication};
-use crate::protocol::Codec;
 use crate::protocol::write::{self, MessagePush};
+use crate::protocol::{Codec, Json};
 use crate::wire;
 
 /// The frame that pushes a message.
@@ -40,4 +43,15 @@ pub(super) fn presence_frame(change: &PresenceChange, codec: Codec) -> &Bytes {
 pub fn message_json(publication: &Publication) -> Bytes {
     let frame = message_frame(publication, Codec::Json);
     frame.slice(wire::payload_start(frame)..)
+}
+
+/// Queues a reply. What its text shares with others goes into the frame as it is.
+pub fn push_reply(client: &ClientConnection, reply: Json) {
+    match reply.into_text() {
+        Ok(text) => client.push(wire::text_frame(text)),
+        Err(reply) => {
+            let header = wire::text_frame_header(reply.len());
+            client.push_parts(iter::once(header).chain(reply.into_parts()));
+        }
+    }
 }

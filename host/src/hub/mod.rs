@@ -1,14 +1,14 @@
 //! Who listens to what on one shard, and the turn that brings them what arrived. Knows topics and
-//! lines, not sessions: a subscription that ends is called out to its session.
+//! connections, not sessions: the session of a subscription that ends is signaled.
 //!
 //! A turn drains the inbox, queues each shared frame on every listener's outbox, and then writes once
-//! to each line that got something. So messages that arrive together leave together, and no task wakes
+//! to each connection that got something. So messages that arrive together leave together, and no task wakes
 //! for a message.
 
 mod batch;
+mod client_connection;
 mod encoding;
-mod line;
-mod standing;
+mod position;
 #[cfg(test)]
 mod tests;
 
@@ -20,15 +20,15 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
-use batch::Batch;
-pub use encoding::message_json;
+use batch::JoinedMessages;
+pub use client_connection::{ClientConnection, SessionSignals};
 use encoding::{message_frame, presence_frame};
-pub use line::{Calls, Line};
-use standing::{Standing, drop_earlier_epochs, standing};
+pub use encoding::{message_json, push_reply};
+use position::{PositionOrder, compare, drop_earlier_epochs};
 
 use crate::backplane::{Envelope, Publication};
 use crate::config::{ChannelSettings, Overflow};
-use crate::outbox::{Policy, Pushed};
+use crate::outbox::{Policy, PushResult};
 use crate::protocol::codes::{self, CloseCode};
 use crate::protocol::names::Topic;
 use crate::protocol::{Codec, Position};
@@ -42,24 +42,24 @@ const HELD_ENVELOPES: usize = 4096;
 pub struct Hub {
     topics: HashMap<Topic, Listeners, RandomState>,
     /// Lines that got something since the last flush.
-    dirty: Vec<Rc<Line>>,
+    dirty: Vec<Rc<ClientConnection>>,
     deliveries: u64,
 }
 
 struct Listeners {
     settings: Arc<ChannelSettings>,
-    lines: IndexMap<u64, Listener, RandomState>,
+    clients: IndexMap<u64, Listener, RandomState>,
 }
 
 struct Listener {
-    line: Rc<Line>,
-    /// Tells the line's subscriptions apart in its outbox.
+    client: Rc<ClientConnection>,
+    /// Tells the connection's subscriptions apart in its outbox.
     subscription: u32,
-    feed: Feed,
+    delivery: DeliveryState,
 }
 
-/// What a listener gets.
-enum Feed {
+/// What a listener is given.
+enum DeliveryState {
     /// Nothing yet: its history is being read, and what arrives is held until then.
     Held(Vec<Envelope>),
     /// What is new to it.
@@ -69,9 +69,9 @@ enum Feed {
         /// It was given who is present, with all changes up to this version.
         presence: u64,
     },
-    /// Nothing any more: the subscription is over, and its session was told.
+    /// Nothing any more: the subscription is over, and its session was signaled.
     Ended,
-    /// The same, by the operator's word: a session that is still subscribing refuses it.
+    /// The same, because the operator ended it: a session that is still subscribing refuses it.
     Revoked,
 }
 
@@ -79,38 +79,44 @@ enum Feed {
 
 impl Hub {
     /// Adds a listener that is held until [`Hub::release`].
-    pub fn insert(&mut self, topic: &Topic, settings: &Arc<ChannelSettings>, line: &Rc<Line>, subscription: u32) {
+    pub fn insert(
+        &mut self,
+        topic: &Topic,
+        settings: &Arc<ChannelSettings>,
+        client: &Rc<ClientConnection>,
+        subscription: u32,
+    ) {
         let listeners = self.topics.entry(topic.clone()).or_insert_with(|| Listeners {
             settings: settings.clone(),
-            lines: IndexMap::default(),
+            clients: IndexMap::default(),
         });
         // The newest subscriber knows the newest settings.
         listeners.settings = settings.clone();
         let listener = Listener {
-            line: line.clone(),
+            client: client.clone(),
             subscription,
-            feed: Feed::Held(Vec::new()),
+            delivery: DeliveryState::Held(Vec::new()),
         };
-        listeners.lines.insert(line.id, listener);
+        listeners.clients.insert(client.id, listener);
     }
 
     /// Lets a listener have what comes after `after`; of what was held, the same. Of joins and leaves, those that came
     /// after the snapshot of this version; without a snapshot, those that come from now on.
-    pub fn release(&mut self, topic: &Topic, line: u64, after: Option<Position>, snapshot: Option<u64>) {
+    pub fn release(&mut self, topic: &Topic, client: u64, after: Option<Position>, snapshot: Option<u64>) {
         let Some(listeners) = self.topics.get_mut(topic) else {
             return;
         };
-        let Some(listener) = listeners.lines.get_mut(&line) else {
+        let Some(listener) = listeners.clients.get_mut(&client) else {
             return;
         };
-        if let Feed::Held(held) = &mut listener.feed {
+        if let DeliveryState::Held(held) = &mut listener.delivery {
             let mut held = std::mem::take(held);
             drop_earlier_epochs(&mut held, after.as_ref());
             if snapshot.is_none() {
                 held.retain(|envelope| !matches!(envelope, Envelope::Presence(_)));
             }
             let presence = snapshot.unwrap_or(0);
-            listener.feed = Feed::Live { after, presence };
+            listener.delivery = DeliveryState::Live { after, presence };
             for envelope in held {
                 self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut self.dirty));
             }
@@ -118,35 +124,38 @@ impl Hub {
     }
 
     /// Takes a listener out.
-    pub fn remove(&mut self, topic: &Topic, line: u64) {
+    pub fn remove(&mut self, topic: &Topic, client: u64) {
         if let Some(listeners) = self.topics.get_mut(topic) {
-            listeners.lines.swap_remove(&line);
-            if listeners.lines.is_empty() {
+            listeners.clients.swap_remove(&client);
+            if listeners.clients.is_empty() {
                 self.topics.remove(topic);
             }
         }
     }
 
     /// Takes a subscription away: from now on nothing reaches its client, nor does what still waits for it.
-    /// Its session is called to tell the client. Whether there was one.
-    pub fn revoke(&mut self, topic: &Topic, line: u64, code: CloseCode) -> bool {
+    /// Its session is signaled to tell the client. Whether there was one.
+    pub fn revoke(&mut self, topic: &Topic, client: u64, code: CloseCode) -> bool {
         let listeners = self.topics.get_mut(topic);
-        let Some(listener) = listeners.and_then(|listeners| listeners.lines.get_mut(&line)) else {
+        let Some(listener) = listeners.and_then(|listeners| listeners.clients.get_mut(&client)) else {
             return false;
         };
-        if matches!(listener.feed, Feed::Revoked) {
+        if matches!(listener.delivery, DeliveryState::Revoked) {
             return false;
         }
-        listener.feed = Feed::Revoked;
-        listener.line.discard(listener.subscription);
-        listener.line.call_end(topic.channel.clone(), code);
+        listener.delivery = DeliveryState::Revoked;
+        listener.client.discard(listener.subscription);
+        listener.client.signal_end(topic.channel.clone(), code);
         true
     }
 
     /// Whether a subscription was taken away.
-    pub fn is_revoked(&self, topic: &Topic, line: u64) -> bool {
-        let listener = self.topics.get(topic).and_then(|listeners| listeners.lines.get(&line));
-        listener.is_some_and(|listener| matches!(listener.feed, Feed::Revoked))
+    pub fn is_revoked(&self, topic: &Topic, client: u64) -> bool {
+        let listener = self
+            .topics
+            .get(topic)
+            .and_then(|listeners| listeners.clients.get(&client));
+        listener.is_some_and(|listener| matches!(listener.delivery, DeliveryState::Revoked))
     }
 
     /// Every topic that somebody listens to.
@@ -170,8 +179,8 @@ impl Hub {
                 continue;
             };
             let overflow = listeners.settings.overflow;
-            let batch = Batch::join(part);
-            for listener in listeners.lines.values_mut() {
+            let batch = JoinedMessages::join(part);
+            for listener in listeners.clients.values_mut() {
                 self.deliveries += match &batch {
                     Some(batch) if listener.take_batch(batch, overflow, &mut self.dirty) => batch.messages,
                     _ => {
@@ -185,10 +194,10 @@ impl Hub {
         }
     }
 
-    /// Writes what was queued: one write a line.
+    /// Writes what was queued: one write a connection.
     pub fn flush(&mut self) {
-        for line in self.dirty.drain(..) {
-            line.flush();
+        for client in self.dirty.drain(..) {
+            client.flush();
         }
     }
 
@@ -201,9 +210,9 @@ impl Hub {
 impl Listeners {
     /// Those that messages still reach.
     fn active(&self) -> impl Iterator<Item = &Listener> {
-        let over = |listener: &&Listener| matches!(listener.feed, Feed::Ended | Feed::Revoked);
-        let lines = self.lines.values();
-        lines.filter(move |listener| !over(listener) && !listener.line.is_closed())
+        let over = |listener: &&Listener| matches!(listener.delivery, DeliveryState::Ended | DeliveryState::Revoked);
+        let clients = self.clients.values();
+        clients.filter(move |listener| !over(listener) && !listener.client.is_closed())
     }
 }
 
@@ -212,11 +221,16 @@ impl Listeners {
 impl Listener {
     /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
     /// be taken one by one.
-    fn take_batch(&mut self, batch: &Batch, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
-        let Feed::Live { after, .. } = &self.feed else {
+    fn take_batch(
+        &mut self,
+        batch: &JoinedMessages,
+        overflow: Overflow,
+        dirty: &mut Vec<Rc<ClientConnection>>,
+    ) -> bool {
+        let DeliveryState::Live { after, .. } = &self.delivery else {
             return false;
         };
-        let all_new = standing(batch.first.as_ref(), after.as_ref()) == Standing::After;
+        let all_new = compare(batch.first.as_ref(), after.as_ref()) == PositionOrder::After;
         if overflow == Overflow::Conflate || !all_new {
             return false;
         }
@@ -226,19 +240,19 @@ impl Listener {
             ephemeral: false,
             news: false,
         };
-        let queued = self.line.push_message(batch.frames.clone(), policy) == Pushed::Queued;
+        let queued = self.client.push_message(batch.frames.clone(), policy) == PushResult::Queued;
         if queued {
             self.pass(batch.first.as_ref());
-            mark_dirty(&self.line, dirty);
+            mark_dirty(&self.client, dirty);
         }
         queued
     }
 
-    /// Queues an envelope as this listener's feed says; whether a message was delivered by it.
-    fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
-        let known = match &mut self.feed {
-            Feed::Live { presence, .. } => *presence,
-            Feed::Held(held) => {
+    /// Queues an envelope as the state of this listener says; whether a message was delivered by it.
+    fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
+        let known = match &mut self.delivery {
+            DeliveryState::Live { presence, .. } => *presence,
+            DeliveryState::Held(held) => {
                 if held.len() < HELD_ENVELOPES {
                     held.push(envelope.clone());
                 } else {
@@ -246,7 +260,7 @@ impl Listener {
                 }
                 return false;
             }
-            Feed::Ended | Feed::Revoked => return false,
+            DeliveryState::Ended | DeliveryState::Revoked => return false,
         };
         match envelope {
             Envelope::Message(publication) => self.take_message(publication, overflow, dirty),
@@ -255,7 +269,7 @@ impl Listener {
                 false
             }
             Envelope::Presence(change) => {
-                if change.version > known && *self.line.session != *change.member.session {
+                if change.version > known && *self.client.session != *change.member.session {
                     self.tell(presence_frame(change, Codec::Json), dirty);
                 }
                 false
@@ -263,20 +277,25 @@ impl Listener {
         }
     }
 
-    fn take_message(&mut self, publication: &Publication, overflow: Overflow, dirty: &mut Vec<Rc<Line>>) -> bool {
+    fn take_message(
+        &mut self,
+        publication: &Publication,
+        overflow: Overflow,
+        dirty: &mut Vec<Rc<ClientConnection>>,
+    ) -> bool {
         let position = publication.position.as_ref();
-        if let Feed::Live { after, .. } = &self.feed {
-            match standing(position, after.as_ref()) {
-                Standing::After => self.pass(position),
+        if let DeliveryState::Live { after, .. } = &self.delivery {
+            match compare(position, after.as_ref()) {
+                PositionOrder::After => self.pass(position),
                 // It came with the history.
-                Standing::Had => return false,
-                Standing::Unclear => {
+                PositionOrder::Had => return false,
+                PositionOrder::Unclear => {
                     self.end(&publication.topic);
                     return false;
                 }
             }
         }
-        if publication.skips(&self.line.session) {
+        if publication.skips(&self.client.session) {
             return false;
         }
         let policy = Policy {
@@ -286,27 +305,27 @@ impl Listener {
             news: false,
         };
         match self
-            .line
+            .client
             .push_message(message_frame(publication, Codec::Json).clone(), policy)
         {
-            Pushed::Queued => {
-                mark_dirty(&self.line, dirty);
+            PushResult::Queued => {
+                mark_dirty(&self.client, dirty);
                 return true;
             }
-            Pushed::Overflow => {
-                self.feed = Feed::Ended;
-                self.line.call_close(codes::SLOW_CONSUMER, None);
+            PushResult::Overflow => {
+                self.delivery = DeliveryState::Ended;
+                self.client.signal_close(codes::SLOW_CONSUMER, None);
             }
             // A gap in the offsets tells of a loss, where there are offsets; else the end of the subscription does.
-            Pushed::Dropped if position.is_none() && !publication.ephemeral => self.end(&publication.topic),
-            Pushed::Dropped => {}
+            PushResult::Dropped if position.is_none() && !publication.ephemeral => self.end(&publication.topic),
+            PushResult::Dropped => {}
         }
         false
     }
 
     /// From the first message with a later place on, nothing that comes is one that it has.
     fn pass(&mut self, position: Option<&Position>) {
-        if let Feed::Live { after, .. } = &mut self.feed
+        if let DeliveryState::Live { after, .. } = &mut self.delivery
             && position.is_some()
         {
             *after = None;
@@ -315,26 +334,26 @@ impl Listener {
 
     /// Ends a subscription that missed something.
     fn end(&mut self, topic: &Topic) {
-        self.feed = Feed::Ended;
-        self.line.call_end(topic.channel.clone(), codes::INSUFFICIENT_STATE);
+        self.delivery = DeliveryState::Ended;
+        self.client.signal_end(topic.channel.clone(), codes::INSUFFICIENT_STATE);
     }
 
     /// Queues news of the channel, which nobody is cut off for not reading.
-    fn tell(&self, frame: &Bytes, dirty: &mut Vec<Rc<Line>>) {
+    fn tell(&self, frame: &Bytes, dirty: &mut Vec<Rc<ClientConnection>>) {
         let policy = Policy {
             subscription: self.subscription,
             overflow: Overflow::Drop,
             ephemeral: true,
             news: true,
         };
-        if self.line.push_message(frame.clone(), policy) == Pushed::Queued {
-            mark_dirty(&self.line, dirty);
+        if self.client.push_message(frame.clone(), policy) == PushResult::Queued {
+            mark_dirty(&self.client, dirty);
         }
     }
 }
 
-fn mark_dirty(line: &Rc<Line>, dirty: &mut Vec<Rc<Line>>) {
-    if line.mark_dirty() {
-        dirty.push(line.clone());
+fn mark_dirty(client: &Rc<ClientConnection>, dirty: &mut Vec<Rc<ClientConnection>>) {
+    if client.mark_dirty() {
+        dirty.push(client.clone());
     }
 }

@@ -11,9 +11,10 @@ use crate::config::History;
 use crate::protocol::Member;
 use crate::protocol::Position;
 use crate::protocol::names::Channel;
+use crate::transport::ClientStream;
 
 struct Client {
-    line: Rc<Line>,
+    client: Rc<ClientConnection>,
     far_end: TcpStream,
 }
 
@@ -23,7 +24,7 @@ async fn client(id: u64, outbox_bytes: usize) -> Client {
     let (stream, _) = listener.accept().await.unwrap();
     stream.writable().await.unwrap();
     Client {
-        line: Line::new(id, format!("s{id}").into(), stream, outbox_bytes),
+        client: ClientConnection::new(id, format!("s{id}").into(), ClientStream::Tcp(stream), outbox_bytes),
         far_end,
     }
 }
@@ -119,12 +120,12 @@ fn at(offset: u64) -> Position {
 async fn holds_until_released_and_skips_what_the_history_brought() {
     let mut ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     for offset in 1..=4 {
         hub.deliver(&[message(&offset.to_string(), Some(offset))]);
     }
     hub.flush();
-    assert_eq!(ann.line.waiting_bytes(), 0, "held");
+    assert_eq!(ann.client.waiting_bytes(), 0, "held");
     hub.release(&topic(), 1, Some(at(2)), None);
     hub.deliver(&[message("5", Some(5))]);
     hub.flush();
@@ -136,9 +137,9 @@ async fn holds_until_released_and_skips_what_the_history_brought() {
 async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
     let (mut ann, mut bob) = (client(1, 65_536).await, client(2, 65_536).await);
     let mut hub = Hub::default();
-    for line in [&ann.line, &bob.line] {
-        hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 7);
-        hub.release(&topic(), line.id, None, None);
+    for client in [&ann.client, &bob.client] {
+        hub.insert(&topic(), &settings(Overflow::Disconnect, false), client, 7);
+        hub.release(&topic(), client.id, None, None);
     }
     hub.deliver(&[message("1", None)]);
     hub.flush();
@@ -150,12 +151,12 @@ async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
         "it is revoked once"
     );
     hub.deliver(&[message("3", None)]);
-    assert_eq!(ann.line.waiting_bytes(), 0);
+    assert_eq!(ann.client.waiting_bytes(), 0);
     assert_eq!(hub.listeners(&topic()), 1);
-    let calls = ann.line.take_calls();
-    assert_eq!(calls.ended, [(topic().channel, codes::CLOSE_PERMISSION_DENIED)]);
-    ann.line.push(crate::wire::text_frame("{\"payload\":9}"));
-    ann.line.flush();
+    let signals = ann.client.take_signals();
+    assert_eq!(signals.ended, [(topic().channel, codes::CLOSE_PERMISSION_DENIED)]);
+    ann.client.push(crate::wire::text_frame("{\"payload\":9}"));
+    ann.client.flush();
     hub.flush();
     assert_eq!(ann.read_until("\"payload\":9").await, ["1", "9"]);
     assert_eq!(bob.read_until("\"payload\":3").await, ["1", "2", "3"]);
@@ -165,17 +166,17 @@ async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
 async fn what_is_revoked_while_it_is_held_is_never_released() {
     let ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     hub.deliver(&[message("1", Some(1))]);
     assert!(hub.revoke(&topic(), 1, codes::CLOSE_PERMISSION_DENIED));
     assert!(hub.is_revoked(&topic(), 1));
     hub.release(&topic(), 1, None, None);
     hub.deliver(&[message("2", Some(2))]);
-    assert_eq!(ann.line.waiting_bytes(), 0);
+    assert_eq!(ann.client.waiting_bytes(), 0);
     assert_eq!(hub.topics().count(), 0, "nobody listens");
-    // The same line may subscribe again.
+    // The same connection may subscribe again.
     hub.remove(&topic(), 1);
-    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 1);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 1);
     assert!(!hub.is_revoked(&topic(), 1));
 }
 
@@ -183,16 +184,17 @@ async fn what_is_revoked_while_it_is_held_is_never_released() {
 async fn a_line_that_is_cut_off_gets_last_words_alone() {
     let mut ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.client, 0);
     hub.release(&topic(), 1, None, None);
     hub.deliver(&[message("1", None)]);
-    ann.line.cut_off(codes::KICKED);
+    ann.client.cut_off(codes::KICKED);
     hub.deliver(&[message("2", None)]);
-    ann.line.push(crate::wire::text_frame("{\"payload\":3}"));
-    assert_eq!(ann.line.waiting_bytes(), 0);
-    assert_eq!(ann.line.take_calls().close, Some((codes::KICKED, None)));
-    ann.line.push_last([crate::wire::text_frame("{\"payload\":4}")], false);
-    ann.line.flush();
+    ann.client.push(crate::wire::text_frame("{\"payload\":3}"));
+    assert_eq!(ann.client.waiting_bytes(), 0);
+    assert_eq!(ann.client.take_signals().close, Some((codes::KICKED, None)));
+    ann.client
+        .push_closing([crate::wire::text_frame("{\"payload\":4}")], false);
+    ann.client.flush();
     assert_eq!(ann.read_until("\"payload\":4").await, ["4"]);
 }
 
@@ -200,9 +202,9 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
 async fn echo_false_spares_the_publisher_only() {
     let (mut ann, mut bob) = (client(0, 65_536).await, client(1, 65_536).await);
     let mut hub = Hub::default();
-    for line in [&ann.line, &bob.line] {
-        hub.insert(&topic(), &settings(Overflow::Disconnect, false), line, 0);
-        hub.release(&topic(), line.id, None, None);
+    for client in [&ann.client, &bob.client] {
+        hub.insert(&topic(), &settings(Overflow::Disconnect, false), client, 0);
+        hub.release(&topic(), client.id, None, None);
     }
     let Envelope::Message(quiet) = message("1", None) else {
         unreachable!()
@@ -217,7 +219,7 @@ async fn echo_false_spares_the_publisher_only() {
 
 #[tokio::test]
 async fn a_slow_reader_meets_the_policy_of_the_channel() {
-    // Room for one message, and a line that nobody flushes.
+    // Room for one message, and a client that nobody flushes.
     for (overflow, history, closes, ends) in [
         (Overflow::Disconnect, true, true, 0),
         (Overflow::Drop, true, false, 0),
@@ -226,14 +228,14 @@ async fn a_slow_reader_meets_the_policy_of_the_channel() {
     ] {
         let slow = client(1, 250).await;
         let mut hub = Hub::default();
-        hub.insert(&topic(), &settings(overflow, history), &slow.line, 0);
+        hub.insert(&topic(), &settings(overflow, history), &slow.client, 0);
         hub.release(&topic(), 1, None, None);
         for offset in 1..=3 {
             hub.deliver(&[message("1", history.then_some(offset))]);
         }
-        let calls = slow.line.take_calls();
-        assert_eq!(calls.close.is_some(), closes, "{overflow:?}");
-        assert_eq!(calls.ended.len(), ends, "{overflow:?} history {history}");
+        let signals = slow.client.take_signals();
+        assert_eq!(signals.close.is_some(), closes, "{overflow:?}");
+        assert_eq!(signals.ended.len(), ends, "{overflow:?} history {history}");
     }
 }
 
@@ -241,12 +243,12 @@ async fn a_slow_reader_meets_the_policy_of_the_channel() {
 async fn nobody_is_left_behind() {
     let ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.client, 0);
     hub.remove(&topic(), 1);
     assert!(hub.topics.is_empty());
     hub.deliver(&[message("1", None)]);
     hub.flush();
-    assert_eq!((ann.line.waiting_bytes(), Rc::strong_count(&ann.line)), (0, 1));
+    assert_eq!((ann.client.waiting_bytes(), Rc::strong_count(&ann.client)), (0, 1));
 }
 
 #[tokio::test]
@@ -254,9 +256,9 @@ async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
     let (mut ann, mut bob) = (client(1, 65_536).await, client(2, 65_536).await);
     let mut hub = Hub::default();
     // Ann has nothing yet; Bob's history brought the first two.
-    for (line, after) in [(&ann.line, 0), (&bob.line, 2)] {
-        hub.insert(&topic(), &settings(Overflow::Disconnect, true), line, 0);
-        hub.release(&topic(), line.id, Some(at(after)), None);
+    for (client, after) in [(&ann.client, 0), (&bob.client, 2)] {
+        hub.insert(&topic(), &settings(Overflow::Disconnect, true), client, 0);
+        hub.release(&topic(), client.id, Some(at(after)), None);
     }
     let turn: Vec<_> = (1..=4)
         .map(|offset| message(&offset.to_string(), Some(offset)))
@@ -272,7 +274,7 @@ async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
 async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
     let mut slow = client(1, 600).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Drop, true), &slow.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Drop, true), &slow.client, 0);
     hub.release(&topic(), 1, None, None);
     let turn: Vec<_> = (1..=8)
         .map(|offset| message(&offset.to_string(), Some(offset)))
@@ -289,7 +291,7 @@ async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
 async fn of_another_epoch_nothing_is_had_already() {
     let mut ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     let elsewhere = Position {
         epoch: "before".into(),
         offset: 57,
@@ -304,20 +306,20 @@ async fn of_another_epoch_nothing_is_had_already() {
 async fn who_listens_is_told_that_messages_are_lost() {
     let ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     hub.release(&topic(), 1, None, None);
     hub.deliver(&[Envelope::Lost(topic()), message("1", Some(1))]);
     hub.flush();
-    let ended = ann.line.take_calls().ended;
+    let ended = ann.client.take_signals().ended;
     assert_eq!(ended, [(topic().channel, codes::INSUFFICIENT_STATE)]);
-    assert_eq!(ann.line.waiting_bytes(), 0, "and gets nothing more");
+    assert_eq!(ann.client.waiting_bytes(), 0, "and gets nothing more");
 }
 
 #[tokio::test]
 async fn what_was_held_of_an_epoch_that_is_over_is_not_told_any_more() {
     let mut ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     let old = |offset| in_epoch("over", "9", offset);
     hub.deliver(&[old(361), old(362), message("1", Some(1)), message("2", Some(2))]);
     hub.release(&topic(), 1, Some(at(1)), None);
@@ -329,13 +331,13 @@ async fn what_was_held_of_an_epoch_that_is_over_is_not_told_any_more() {
 async fn what_cannot_be_told_from_old_ends_the_subscription() {
     let ann = client(1, 65_536).await;
     let mut hub = Hub::default();
-    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.line, 0);
+    hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     hub.release(&topic(), 1, Some(at(1)), None);
     hub.deliver(&[in_epoch("another", "9", 362)]);
     hub.flush();
-    let ended = ann.line.take_calls().ended;
+    let ended = ann.client.take_signals().ended;
     assert_eq!(ended, [(topic().channel, codes::INSUFFICIENT_STATE)]);
-    assert_eq!(ann.line.waiting_bytes(), 0);
+    assert_eq!(ann.client.waiting_bytes(), 0);
 }
 
 fn moved(session: &str, joined: bool, version: u64) -> Envelope {
@@ -383,7 +385,7 @@ async fn joins_and_leaves_that_the_snapshot_shows_are_not_told_again() {
     ] {
         let mut ann = client(1, 65_536).await;
         let mut hub = Hub::default();
-        hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.line, 0);
+        hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.client, 0);
         for change in held {
             hub.deliver(&[change]);
         }

@@ -1,5 +1,6 @@
 //! Counters and gauges of the broker. Handles are looked up once, by shard and tenant, never on the hot path.
 
+use backplane::BackplaneMetrics;
 use prometheus::{
     Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
@@ -25,21 +26,6 @@ pub struct Metrics {
     pub backplane: BackplaneMetrics,
 }
 
-/// What a backplane of many nodes counts.
-#[derive(Clone)]
-pub struct BackplaneMetrics {
-    /// 1 while messages get through.
-    pub up: IntGauge,
-    /// Times that the subscriptions were lost and begun anew.
-    pub resubscribed: IntCounter,
-    /// Holes in channels that were filled from the history, or found to be none.
-    pub filled: IntCounter,
-    /// Holes that could not be filled: subscriptions ended with 4002.
-    pub lost: IntCounter,
-    /// Times that plugins waited in vain for what nodes share.
-    pub stalls: IntCounter,
-}
-
 /// A tenant's handles.
 #[derive(Clone)]
 pub struct TenantMetrics {
@@ -53,32 +39,6 @@ pub struct TenantMetrics {
     pub discarded: IntCounter,
     /// Publishes that were refused.
     pub refused: IntCounter,
-}
-
-impl BackplaneMetrics {
-    fn new(registry: &Registry) -> Self {
-        let counter = |name, help| add(registry, IntCounter::new(name, help));
-        let up = IntGauge::new("sluicegate_backplane_up", "1 while messages get through the backplane.");
-        Self {
-            up: add(registry, up),
-            resubscribed: counter(
-                "sluicegate_backplane_resubscribed_total",
-                "Times that the subscriptions in Redis were lost and begun anew.",
-            ),
-            filled: counter(
-                "sluicegate_backplane_checked_total",
-                "Channels whose history was read to fill a hole, or to see that there is none.",
-            ),
-            lost: counter(
-                "sluicegate_backplane_lost_total",
-                "Channels with a hole that could not be filled; their subscriptions ended with 4002.",
-            ),
-            stalls: counter(
-                "sluicegate_backplane_stalls_total",
-                "Times that plugins began to do without shared values and limits, because Redis was slow.",
-            ),
-        }
-    }
 }
 
 impl Metrics {

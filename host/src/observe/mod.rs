@@ -6,5 +6,5 @@ mod metrics;
 mod seldom;
 
 pub use audit::{AuditFile, AuditLog};
-pub use metrics::{BackplaneMetrics, Metrics, TenantMetrics};
+pub use metrics::{Metrics, TenantMetrics};
 pub use seldom::Seldom;

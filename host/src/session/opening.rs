@@ -1,59 +1,41 @@
 //! From an upgrade that was answered to a session that waits for `connect`.
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
-
-use super::Session;
-use super::clock::Clock;
-use super::rate::Rate;
-use crate::chain::{Caller, Handshake};
-use crate::hub::Line;
+use super::connection::Session;
+use super::context::Context;
+use crate::chain::{Caller, Upgrade};
+use crate::hub::ClientConnection;
 use crate::shard::{Shard, ShardTenant};
-use crate::wire::Decoder;
+use crate::transport::ClientStream;
 
-/// A socket that was upgraded, and what its request brought.
+/// A connection that was upgraded, and what its request brought.
 pub struct Opening {
-    /// The socket, past the handshake.
-    pub stream: TcpStream,
+    /// Past the handshake.
+    pub stream: ClientStream,
     /// The peer's address.
     pub remote: IpAddr,
-    /// Of the upgrade request.
-    pub handshake: Handshake,
+    /// The token of the upgrade request.
+    pub token: Option<Box<str>>,
+    /// The rest of it.
+    pub upgrade: Arc<Upgrade>,
 }
 
-impl Session {
-    /// A session that has not heard anything yet.
-    pub fn open(opening: Opening, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Box<Self> {
+impl Opening {
+    /// The session on this connection. It has read nothing yet.
+    pub fn into_session(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Box<Session> {
+        Session::new(self.into_context(shard, tenant))
+    }
+
+    pub(super) fn into_context(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Rc<Context> {
         let settings = tenant.settings();
         let session: Arc<str> = session_id().into();
-        let line = Line::new(
-            shard.line_id(),
-            session.clone(),
-            opening.stream,
-            settings.limits.outbox_bytes,
-        );
-        let caller = Caller::new(session, settings.name.clone(), opening.remote, "websocket");
-        let caller = Arc::new(caller);
-        let listing = shard.list(&line, &caller);
-        Box::new(Self {
-            clock: Clock::new(shard.common.ping, shard.common.connect_timeout),
-            decoder: Decoder::new(settings.limits.message_bytes),
-            rate: settings.limits.publish_per_second.map(Rate::new),
-            shard,
-            tenant,
-            line,
-            caller,
-            handshake: Arc::new(opening.handshake),
-            seat: None,
-            subscriptions: std::collections::HashMap::default(),
-            under_way: VecDeque::new(),
-            next_subscription: 0,
-            _listing: listing,
-        })
+        let outbox_bytes = settings.limits.outbox_bytes;
+        let client = ClientConnection::new(shard.client_id(), session.clone(), self.stream, outbox_bytes);
+        let caller = Caller::new(session, settings.name.clone(), self.remote, "websocket");
+        Context::new(shard, tenant, client, Arc::new(caller), self.token, self.upgrade)
     }
 }
 

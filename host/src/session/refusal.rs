@@ -2,16 +2,13 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{Ending, Session};
 use crate::backplane::Unavailable;
 use crate::chain::{Denied, Penalty};
 use crate::observe::Seldom;
 use crate::protocol::codes::{self, ErrorCode};
 use crate::protocol::write::ErrorReply;
 use crate::registry::Turned;
-use crate::shard::{Banned, Control, Whom};
 
 /// A refused request.
 #[derive(Debug)]
@@ -21,10 +18,10 @@ pub(super) struct Refusal {
     message: Cow<'static, str>,
     retry: bool,
     retry_after_ms: Option<u64>,
-    plugin: Option<Arc<str>>,
-    penalty: Penalty,
+    pub plugin: Option<Arc<str>>,
+    pub penalty: Penalty,
     /// Whom a ban means, if not whom the session is.
-    user: Option<Arc<str>>,
+    pub user: Option<Arc<str>>,
 }
 
 impl Refusal {
@@ -100,59 +97,6 @@ impl From<Turned> for Refusal {
                 let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
                 Self::retry_after(codes::USER_BANNED, "this user is refused for now", left)
             }
-        }
-    }
-}
-
-impl Session {
-    /// What a refusal does to the client besides refusing.
-    pub(super) fn penalise(&self, refusal: &Refusal) -> Option<Ending> {
-        match refusal.penalty {
-            Penalty::None => None,
-            Penalty::Disconnect => {
-                let own = codes::plugin_close(refusal.code);
-                Some(Ending::close(own.unwrap_or(codes::KICKED)))
-            }
-            Penalty::Ban(length) => {
-                if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
-                    let tenant = &self.caller.tenant;
-                    tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
-                    self.shard.common.registry.ban(tenant, &user, length);
-                    self.kick_everywhere(&user);
-                    self.tell_other_nodes(user, length);
-                }
-                Some(Ending::close(codes::BANNED))
-            }
-        }
-    }
-
-    /// A ban ends all of the user's connections, on whatever shard they are.
-    fn kick_everywhere(&self, user: &Arc<str>) {
-        for control in &self.shard.common.controls {
-            let kick = Control::CutOff {
-                tenant: self.caller.tenant.clone(),
-                whom: Whom::User(user.clone()),
-                code: codes::BANNED,
-                done: None,
-            };
-            if control.try_send(kick).is_err() {
-                // The ban holds all the same: it refuses the next connect, and the next publish is denied again.
-                tracing::warn!(%user, "a shard was too busy to end a banned user's other connections");
-            }
-        }
-    }
-
-    fn tell_other_nodes(&self, user: Arc<str>, length: Duration) {
-        let Some(banned) = &self.shard.common.banned else {
-            return;
-        };
-        let ban = Banned {
-            tenant: self.caller.tenant.clone(),
-            user,
-            length,
-        };
-        if banned.try_send(ban).is_err() {
-            tracing::warn!("bans come too fast to end the users' connections to other nodes; new ones are refused");
         }
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::backplane::{Interest, Presence};
 use crate::chain::Grant;
-use crate::hub::Line;
+use crate::hub::ClientConnection;
 use crate::protocol::names::Topic;
 use crate::shard::{Shard, ShardTenant};
 
@@ -24,7 +24,7 @@ pub(super) struct Subscription {
 impl Subscription {
     pub fn new(grant: Grant, listening: Listening, presence: Option<Presence>, interest: Interest) -> Self {
         Self {
-            expires: grant.expires_ms.map(super::clock::at_epoch_ms),
+            expires: grant.expires_ms.map(super::liveness::at_epoch_ms),
             grant,
             _listening: listening,
             _presence: presence.map(Box::new),
@@ -38,19 +38,19 @@ pub(super) struct Listening {
     shard: Rc<Shard>,
     tenant: Rc<ShardTenant>,
     topic: Topic,
-    line: Rc<Line>,
+    client: Rc<ClientConnection>,
 }
 
 impl Listening {
     /// Counts a place that was taken in the hub, and gives it back when dropped.
-    pub fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, line: Rc<Line>) -> Self {
+    pub fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, client: Rc<ClientConnection>) -> Self {
         tenant.metrics.subscriptions.inc();
-        line.channels.update(|channels| channels + 1);
+        client.channels.update(|channels| channels + 1);
         Self {
             shard,
             tenant,
             topic,
-            line,
+            client,
         }
     }
 }
@@ -58,7 +58,7 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.tenant.metrics.subscriptions.dec();
-        self.shard.hub.borrow_mut().remove(&self.topic, self.line.id);
-        self.line.channels.update(|channels| channels.saturating_sub(1));
+        self.shard.hub.borrow_mut().remove(&self.topic, self.client.id);
+        self.client.channels.update(|channels| channels.saturating_sub(1));
     }
 }

@@ -7,35 +7,35 @@ use std::rc::{Rc, Weak};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::hub::Line;
+use crate::hub::ClientConnection;
 
 /// Alarms by time.
 #[derive(Default)]
 pub struct Alarms {
-    due: RefCell<BTreeMap<(Instant, u64), Weak<Line>>>,
+    due: RefCell<BTreeMap<(Instant, u64), Weak<ClientConnection>>>,
     earlier: Notify,
 }
 
 impl Alarms {
-    /// Calls `line` at `at`; in place of `before`, when it had asked for that.
-    pub fn set(&self, line: &Rc<Line>, before: Option<Instant>, at: Instant) {
+    /// Signals `client` at `at`; in place of `before`, when it had asked for that.
+    pub fn set(&self, client: &Rc<ClientConnection>, before: Option<Instant>, at: Instant) {
         let mut due = self.due.borrow_mut();
         if let Some(before) = before {
-            due.remove(&(before, line.id));
+            due.remove(&(before, client.id));
         }
         let first = due.first_key_value().map(|((first, _), _)| *first);
-        due.insert((at, line.id), Rc::downgrade(line));
+        due.insert((at, client.id), Rc::downgrade(client));
         if first.is_none_or(|first| at < first) {
             self.earlier.notify_one();
         }
     }
 
     /// Takes back the alarm at `at`.
-    pub fn clear(&self, line: u64, at: Instant) {
-        self.due.borrow_mut().remove(&(at, line));
+    pub fn clear(&self, client: u64, at: Instant) {
+        self.due.borrow_mut().remove(&(at, client));
     }
 
-    /// Calls whose time has come, for ever.
+    /// Signals whose time has come, for ever.
     pub async fn ring(&self) {
         loop {
             let first = self.due.borrow().first_key_value().map(|((first, _), _)| *first);
@@ -58,8 +58,8 @@ impl Alarms {
         while let Some(entry) = due.first_entry()
             && entry.key().0 <= now
         {
-            if let Some(line) = entry.remove().upgrade() {
-                line.call_alarm();
+            if let Some(client) = entry.remove().upgrade() {
+                client.signal_alarm();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is asked of a shard, by the broker, by a session's ban and by the operator's orders. What carries a
+//! What a shard can be asked to do: by the broker, by a plugin's ban and by the operator's orders. What carries a
 //! sender is answered through it when it is done, never before.
 
 use std::net::IpAddr;
@@ -11,11 +11,11 @@ use super::NewTenant;
 use crate::protocol::codes::CloseCode;
 use crate::protocol::names::{Channel, Topic};
 
-/// One call to a shard.
+/// One request to a shard.
 pub enum Control {
     /// Put these tenants in place of the ones there are. Connections of tenants that are gone end.
     Tenants(Vec<NewTenant>),
-    /// End connections. When it is done, nothing more is sent to them but last words.
+    /// End connections. When it is done, nothing more is sent to them but closing frames.
     CutOff {
         /// Of which tenant.
         tenant: Arc<str>,

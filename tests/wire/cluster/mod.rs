@@ -6,6 +6,7 @@ mod delivery;
 mod faults;
 mod interest;
 mod limits;
+mod partitions;
 mod presence;
 mod recovery;
 mod registry;

@@ -86,7 +86,8 @@ async fn limit_since_and_reverse_choose() {
 
 #[tokio::test]
 async fn positions_at_all_their_ends_are_answered() {
-    let mut ann = shared().await.connect("ann").await;
+    let broker = shared().await;
+    let mut ann = broker.connect("ann").await;
     every_position_has_an_answer(&mut ann, "short:ends").await;
 }
 

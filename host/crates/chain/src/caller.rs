@@ -1,21 +1,14 @@
-//! Who is asking: what plugins may know of a connection and of its opening. Knows no socket.
+//! Who is asking: what plugins may know of a connection. Knows no socket.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use sluicegate_contract::limits::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES};
 
-use super::hook::Identity;
-use super::memo::Memo;
-
-/// Attributes a session holds at most.
-pub const ATTRIBUTES: usize = 32;
-/// Bytes of an attribute's key at most.
-pub const ATTRIBUTE_KEY_BYTES: usize = 64;
-/// Bytes of an attribute's value at most.
-pub const ATTRIBUTE_VALUE_BYTES: usize = 1024;
+use super::verdict::Identity;
+use super::verdict_cache::VerdictCache;
 
 /// One connection as its plugins see it. Shared with the sandbox for the time of a call, so it is
 /// `Sync`; its locks are never contended, because a shard asks one question at a time.
@@ -33,7 +26,7 @@ pub struct Caller {
     pub opened: Instant,
     identity: Mutex<Identity>,
     attributes: Mutex<Vec<(Box<str>, Box<str>)>>,
-    pub(super) memo: Mutex<Memo>,
+    pub(super) verdicts: Mutex<VerdictCache>,
 }
 
 /// An attribute that does not fit; the text says which limit.
@@ -54,7 +47,7 @@ impl Caller {
                 ..Identity::default()
             }),
             attributes: Mutex::default(),
-            memo: Mutex::default(),
+            verdicts: Mutex::default(),
         }
     }
 
@@ -68,13 +61,13 @@ impl Caller {
         self.identity.lock().user.clone()
     }
 
-    /// Says who it is from now on (connect, refresh). What plugins said of whom it was no longer holds.
+    /// Sets who it is from now on (connect, refresh). Verdicts about the earlier identity are forgotten.
     pub fn identify(&self, identity: Identity) {
-        *self.memo.lock() = Memo::default();
+        *self.verdicts.lock() = VerdictCache::default();
         self.show(identity);
     }
 
-    /// Shows plugins this identity.
+    /// Sets the identity that plugins see, while the chain is asked; verdicts stay.
     pub(super) fn show(&self, mut identity: Identity) {
         if identity.claims.is_empty() {
             identity.claims = "{}".into();
@@ -113,44 +106,5 @@ impl Caller {
         }
         attributes.push((key.into(), value.into()));
         Ok(())
-    }
-}
-
-/// How a connection was opened, or what it brings to a refresh.
-#[derive(Clone, Default)]
-pub struct Handshake {
-    /// From the payload, else from the upgrade request.
-    pub token: Option<String>,
-    /// Headers of the upgrade request, names in lower case, without those that carry tokens.
-    pub headers: Vec<(String, String)>,
-    /// The browser page's origin.
-    pub origin: Option<String>,
-    /// Path of the upgrade request, without its query.
-    pub path: String,
-    /// `client.name` of the connect payload.
-    pub client_name: Option<String>,
-    /// `data` of the connect payload: JSON text.
-    pub data: Option<String>,
-    /// A token refresh on an open session.
-    pub is_refresh: bool,
-}
-
-impl Handshake {
-    /// The first value of the header `name`, in any case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
-        Some(value)
-    }
-}
-
-impl fmt::Debug for Handshake {
-    /// Without the token and the data: they are nobody's but the plugins'.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handshake")
-            .field("origin", &self.origin)
-            .field("path", &self.path)
-            .field("client_name", &self.client_name)
-            .field("is_refresh", &self.is_refresh)
-            .finish_non_exhaustive()
     }
 }

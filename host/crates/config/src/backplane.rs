@@ -29,6 +29,13 @@ const REPLICAS: Number = Number {
     unit: "replicas",
 };
 
+const PARTITIONS: Number = Number {
+    default: 256,
+    min: 1,
+    max: 4096,
+    unit: "partitions",
+};
+
 /// Which backplane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BackplaneKind {
@@ -52,6 +59,8 @@ pub struct RedisSettings {
     pub position_check: Duration,
     /// Replicas that must have a publish before it is acknowledged.
     pub replicas: u32,
+    /// Partitions that channels are divided into: the same number on all nodes of a prefix, for ever.
+    pub partitions: u16,
 }
 
 pub(super) fn read(mut section: Section<'_>) -> BackplaneKind {
@@ -66,6 +75,7 @@ pub(super) fn read(mut section: Section<'_>) -> BackplaneKind {
     let timeout = section.millis("timeout_ms", &TIMEOUT);
     let position_check = section.seconds("position_check_seconds", &POSITION_CHECK);
     let replicas = section.number("replicas", &REPLICAS);
+    let partitions = section.number("partitions", &PARTITIONS);
     section.finish();
     if redis != Some(true) {
         return BackplaneKind::Memory;
@@ -76,6 +86,7 @@ pub(super) fn read(mut section: Section<'_>) -> BackplaneKind {
         timeout,
         position_check,
         replicas: u32::try_from(replicas).expect("within its bounds"),
+        partitions: u16::try_from(partitions).expect("within its bounds"),
     })
 }
 

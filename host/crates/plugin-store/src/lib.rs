@@ -6,6 +6,8 @@ mod id;
 mod kv;
 mod limiter;
 pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod shared;
 mod stores;
 mod wait_budget;

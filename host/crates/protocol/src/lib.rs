@@ -2,16 +2,23 @@
 //! clock, no socket, no frame and no plugin.
 
 pub mod codes;
+mod fields;
+mod json;
 mod member;
 pub mod names;
 mod object;
 mod read;
 mod request;
+#[cfg(test)]
+mod tests;
+mod whole;
 pub mod write;
 
+pub use json::Json;
 pub use member::Member;
-pub use read::{Refused, read};
+pub use read::{MESSAGE_KEY_BYTES, Refused, read};
 pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};
+pub use whole::{Unsigned, Whole};
 
 /// The version of the protocol that this broker speaks.
 pub const VERSION: u32 = 1;

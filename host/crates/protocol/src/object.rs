@@ -1,14 +1,18 @@
 //! A JSON object, written as it comes: no tree, no copy, values that are JSON already go in as they are.
 
-/// An object that is being written at the end of a buffer.
+use bytes::Bytes;
+
+use crate::json::Json;
+
+/// An object that is being written at the end of a text.
 pub(super) struct Object<'a> {
-    buffer: &'a mut Vec<u8>,
+    buffer: &'a mut Json,
     empty: bool,
 }
 
 impl<'a> Object<'a> {
     /// Opens an object.
-    pub fn open(buffer: &'a mut Vec<u8>) -> Self {
+    pub fn open(buffer: &'a mut Json) -> Self {
         buffer.push(b'{');
         Self { buffer, empty: true }
     }
@@ -34,7 +38,7 @@ impl<'a> Object<'a> {
     /// `"key":7`
     pub fn number(&mut self, key: &str, value: u64) {
         self.key(key);
-        self.buffer.extend_from_slice(itoa(value, &mut [0; 20]));
+        self.buffer.extend(itoa(value, &mut [0; 20]));
     }
 
     /// `"key":7`, or nothing.
@@ -52,7 +56,21 @@ impl<'a> Object<'a> {
     /// `"key":` and `value`, which is JSON.
     pub fn json(&mut self, key: &str, value: &[u8]) {
         self.key(key);
-        self.buffer.extend_from_slice(value);
+        self.buffer.extend(value);
+    }
+
+    /// `"key":[…]`, of items that are JSON.
+    pub fn json_list(&mut self, key: &str, items: &[Bytes]) {
+        self.key(key);
+        self.buffer.push(b'[');
+        self.buffer.extend_list(items);
+        self.buffer.push(b']');
+    }
+
+    /// `"key":` and `value`, which is JSON.
+    pub fn append(&mut self, key: &str, value: Json) {
+        self.key(key);
+        self.buffer.append(value);
     }
 
     /// `"key":{…}`
@@ -64,7 +82,7 @@ impl<'a> Object<'a> {
     }
 
     /// `"key":[…]`, each item written by `write`.
-    pub fn list<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Vec<u8>, T)) {
+    pub fn list<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Json, T)) {
         self.key(key);
         self.buffer.push(b'[');
         for (index, item) in items.into_iter().enumerate() {
@@ -84,7 +102,7 @@ impl<'a> Object<'a> {
         // Keys are the protocol's own words, which need no escape; tags, which may, go through `text`.
         if key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             self.buffer.push(b'"');
-            self.buffer.extend_from_slice(key.as_bytes());
+            self.buffer.extend(key.as_bytes());
             self.buffer.push(b'"');
         } else {
             text(self.buffer, key);
@@ -94,8 +112,8 @@ impl<'a> Object<'a> {
 }
 
 /// A string with its quotes and escapes.
-pub(super) fn text(buffer: &mut Vec<u8>, value: &str) {
-    serde_json::to_writer(buffer, value).expect("a string always serialises into memory");
+pub(super) fn text(buffer: &mut Json, value: &str) {
+    serde_json::to_writer(buffer.writer(), value).expect("a string always serialises into memory");
 }
 
 fn itoa(mut value: u64, digits: &mut [u8; 20]) -> &[u8] {
@@ -116,7 +134,7 @@ mod tests {
 
     #[test]
     fn writes_what_a_parser_reads_back() {
-        let mut buffer = Vec::new();
+        let mut buffer = Json::default();
         let mut object = Object::open(&mut buffer);
         object.text("a", "line\n\"quoted\" \u{2028}");
         object.number("zero", 0);
@@ -127,7 +145,7 @@ mod tests {
         object.object("inner", |o| o.number_if("none", None));
         object.list("list", ["x", "y"], text);
         object.close();
-        let value: serde_json::Value = serde_json::from_slice(&buffer).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&buffer.to_vec()).unwrap();
         let expected = serde_json::json!({
             "a": "line\n\"quoted\" \u{2028}", "zero": 0, "max": u64::MAX, "yes": true, "raw": [1, 2],
             "a key: with \"escapes\"": "", "inner": {}, "list": ["x", "y"],

@@ -4,9 +4,8 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use super::fields::{self, BadField, Field};
 use super::names::Channel;
 use super::request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};
 use super::{VERSION, codes};
@@ -14,7 +13,7 @@ use super::{VERSION, codes};
 /// Bytes of a request's id at most, as JSON text.
 const ID_BYTES: usize = 256;
 /// Bytes of an idempotency key at most.
-const KEY_BYTES: usize = 256;
+pub const MESSAGE_KEY_BYTES: usize = 256;
 /// Bytes of an epoch at most.
 const EPOCH_BYTES: usize = 64;
 
@@ -34,102 +33,27 @@ pub enum Refused {
     },
 }
 
-#[derive(Deserialize)]
-struct RawEnvelope<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    payload: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct RawClient<'a> {
-    #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct RawConnect<'a> {
-    version: u32,
-    #[serde(borrow)]
-    token: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    client: Option<RawClient<'a>>,
-    #[serde(borrow, default)]
-    subscribe: Option<Vec<RawSubscribe<'a>>>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct RawPosition<'a> {
-    #[serde(borrow)]
-    epoch: Cow<'a, str>,
-    offset: u64,
-}
-
-#[derive(Deserialize)]
-struct RawSubscribe<'a> {
-    #[serde(borrow)]
-    channel: Cow<'a, str>,
-    #[serde(borrow)]
-    since: Option<RawPosition<'a>>,
-    #[serde(default)]
-    presence: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct RawPublish<'a> {
-    #[serde(borrow)]
-    channel: Cow<'a, str>,
-    #[serde(borrow)]
-    data: &'a RawValue,
-    #[serde(borrow)]
-    key: Option<Cow<'a, str>>,
-    ephemeral: Option<bool>,
-    echo: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct RawHistory<'a> {
-    #[serde(borrow)]
-    channel: Cow<'a, str>,
-    limit: Option<usize>,
-    #[serde(borrow)]
-    since: Option<RawPosition<'a>>,
-    reverse: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct RawChannel<'a> {
-    #[serde(borrow)]
-    channel: Cow<'a, str>,
-}
-
-#[derive(Deserialize)]
-struct RawRefresh<'a> {
-    #[serde(borrow)]
-    token: Cow<'a, str>,
-}
-
 /// Reads one message of a client.
+///
+/// # Errors
+/// [`Refused`].
 pub fn read(text: &Bytes) -> Result<Request, Refused> {
-    let envelope: RawEnvelope<'_> =
-        serde_json::from_slice(text).map_err(|e| Refused::NotAnEnvelope(format!("not an envelope: {e}")))?;
-    let id = read_id(text, envelope.id)?;
-    let payload = envelope.payload.map_or("{}", RawValue::get);
-    match read_body(text, &envelope.kind, payload) {
+    let no_envelope = |why: String| Refused::NotAnEnvelope(format!("not an envelope: {why}"));
+    let json = std::str::from_utf8(text).map_err(|error| no_envelope(error.to_string()))?;
+    let [kind, id, payload] =
+        fields::read(json, &["type", "id", "payload"]).map_err(|error| no_envelope(error.to_string()))?;
+    let kind = kind.text().map_err(|error| no_envelope(error.to_string()))?;
+    let id = read_id(text, id)?;
+    match read_body(text, &kind, payload.optional_json().unwrap_or("{}")) {
         Ok(body) => Ok(Request { id, body }),
-        Err(Problem { code, message }) => Err(Refused::Request { id, code, message }),
+        Err(BadRequest { code, message }) => Err(Refused::Request { id, code, message }),
     }
 }
 
-fn read_id(text: &Bytes, id: Option<&RawValue>) -> Result<RequestId, Refused> {
-    let id = id.map(RawValue::get).unwrap_or_default();
-    let is_number_or_string = id.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '"');
-    if !is_number_or_string {
+fn read_id(text: &Bytes, id: Field<'_>) -> Result<RequestId, Refused> {
+    let id = id.optional_json().unwrap_or_default();
+    let is_number_or_text = id.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '"');
+    if !is_number_or_text {
         let problem = "an envelope needs an id, a number or a string";
         return Err(Refused::NotAnEnvelope(problem.into()));
     }
@@ -140,34 +64,37 @@ fn read_id(text: &Bytes, id: Option<&RawValue>) -> Result<RequestId, Refused> {
     Ok(RequestId(text.slice_ref(id.as_bytes())))
 }
 
-/// A bad payload, before it is known whose.
-struct Problem {
+/// A request that cannot be carried out, before it is known which reply says so.
+struct BadRequest {
     code: codes::ErrorCode,
     message: String,
 }
 
-impl Problem {
-    fn bad(message: impl Into<String>) -> Self {
+impl From<BadField> for BadRequest {
+    fn from(mut field: BadField) -> Self {
+        if field.path.is_empty() {
+            "payload".clone_into(&mut field.path);
+        }
         Self {
             code: codes::BAD_REQUEST,
-            message: message.into(),
+            message: field.to_string(),
         }
     }
 }
 
-fn read_body(text: &Bytes, kind: &str, payload: &str) -> Result<Body, Problem> {
+fn read_body(text: &Bytes, kind: &str, payload: &str) -> Result<Body, BadRequest> {
     Ok(match kind {
-        "publish" => Body::Publish(publish(text, parse(kind, payload)?)?),
-        "subscribe" => Body::Subscribe(subscribe(parse(kind, payload)?)?),
-        "unsubscribe" => Body::Unsubscribe(channel(&parse::<RawChannel<'_>>(kind, payload)?.channel)?),
-        "connect" => Body::Connect(Box::new(connect(parse(kind, payload)?)?)),
-        "presence" => Body::Presence(channel(&parse::<RawChannel<'_>>(kind, payload)?.channel)?),
-        "history" => Body::History(history(parse(kind, payload)?)?),
-        "refresh" => Body::Refresh(parse::<RawRefresh<'_>>(kind, payload)?.token.into_owned()),
+        "publish" => Body::Publish(publish(text, payload)?),
+        "subscribe" => Body::Subscribe(subscribe(payload)?),
+        "unsubscribe" => Body::Unsubscribe(channel_alone(payload)?),
+        "connect" => Body::Connect(Box::new(connect(payload)?)),
+        "presence" => Body::Presence(channel_alone(payload)?),
+        "history" => Body::History(history(payload)?),
+        "refresh" => Body::Refresh(refresh(payload)?),
         "ping" => Body::Ping,
         unknown => {
             let unknown: String = unknown.chars().take(64).collect();
-            return Err(Problem {
+            return Err(BadRequest {
                 code: codes::UNKNOWN_TYPE,
                 message: format!("this broker knows no type {unknown:?}"),
             });
@@ -175,70 +102,80 @@ fn read_body(text: &Bytes, kind: &str, payload: &str) -> Result<Body, Problem> {
     })
 }
 
-fn parse<'a, T: Deserialize<'a>>(kind: &str, payload: &'a str) -> Result<T, Problem> {
-    serde_json::from_str(payload).map_err(|e| Problem::bad(format!("bad payload of {kind}: {e}")))
-}
-
-fn channel(name: &str) -> Result<Channel, Problem> {
-    Channel::parse(name).map_err(|e| Problem::bad(e.to_string()))
-}
-
-fn position(raw: Option<RawPosition<'_>>) -> Result<Option<Position>, Problem> {
-    raw.map(|raw| {
-        if raw.epoch.len() > EPOCH_BYTES {
-            return Err(Problem::bad(format!("an epoch has at most {EPOCH_BYTES} bytes")));
-        }
-        Ok(Position {
-            epoch: raw.epoch.into(),
-            offset: raw.offset,
-        })
-    })
-    .transpose()
-}
-
-fn connect(raw: RawConnect<'_>) -> Result<Connect, Problem> {
-    if raw.version != VERSION {
-        return Err(Problem::bad(format!(
-            "this broker speaks version {VERSION}, not {}",
-            raw.version
-        )));
+fn connect(payload: &str) -> Result<Connect, BadField> {
+    let [version, token, client, subscribe, data] =
+        fields::read(payload, &["version", "token", "client", "subscribe", "data"])?;
+    let wanted = version.whole_number()?;
+    if wanted != u64::from(VERSION) {
+        return Err(version.bad(format!("this broker speaks version {VERSION}, not {wanted}")));
     }
-    let subscribe = raw.subscribe.unwrap_or_default();
+    let client_name = client.optional_object(|client| {
+        let [name] = fields::read(client, &["name"])?;
+        name.optional_text()
+    })?;
     Ok(Connect {
-        token: raw.token.map(Cow::into_owned),
-        client_name: raw.client.and_then(|c| c.name).map(Cow::into_owned),
-        subscribe: subscribe.into_iter().map(self::subscribe).collect::<Result<_, _>>()?,
-        data: raw.data.map(|d| d.get().to_owned()),
+        token: token.optional_text()?.map(Cow::into_owned),
+        client_name: client_name.flatten().map(Cow::into_owned),
+        subscribe: subscribe.list(self::subscribe)?,
+        data: data.optional_json().map(str::to_owned),
     })
 }
 
-fn subscribe(raw: RawSubscribe<'_>) -> Result<Subscribe, Problem> {
+fn subscribe(payload: &str) -> Result<Subscribe, BadField> {
+    let [channel, since, presence] = fields::read(payload, &["channel", "since", "presence"])?;
     Ok(Subscribe {
-        channel: channel(&raw.channel)?,
-        since: position(raw.since)?,
-        presence: raw.presence.unwrap_or(false),
+        channel: channel.channel()?,
+        since: since.optional_object(position)?,
+        presence: presence.flag(false)?,
     })
 }
 
-fn publish(text: &Bytes, raw: RawPublish<'_>) -> Result<Publish, Problem> {
-    let key = raw.key.filter(|key| !key.is_empty());
-    if key.as_ref().is_some_and(|key| key.len() > KEY_BYTES) {
-        return Err(Problem::bad(format!("a key has at most {KEY_BYTES} bytes")));
+fn channel_alone(payload: &str) -> Result<Channel, BadField> {
+    let [channel] = fields::read(payload, &["channel"])?;
+    channel.channel()
+}
+
+fn publish(text: &Bytes, payload: &str) -> Result<Publish, BadField> {
+    let [channel, data, key, ephemeral, echo] =
+        fields::read(payload, &["channel", "data", "key", "ephemeral", "echo"])?;
+    let key_text = key.optional_text()?.filter(|key| !key.is_empty());
+    if key_text.as_ref().is_some_and(|key| key.len() > MESSAGE_KEY_BYTES) {
+        return Err(key.bad(format!("a key has at most {MESSAGE_KEY_BYTES} bytes")));
     }
     Ok(Publish {
-        channel: channel(&raw.channel)?,
-        data: text.slice_ref(raw.data.get().as_bytes()),
-        key: key.map(|key| key.into_owned().into_boxed_str()),
-        ephemeral: raw.ephemeral.unwrap_or(false),
-        echo: raw.echo.unwrap_or(true),
+        channel: channel.channel()?,
+        data: text.slice_ref(data.json()?.as_bytes()),
+        key: key_text.map(|key| key.into_owned().into_boxed_str()),
+        ephemeral: ephemeral.flag(false)?,
+        echo: echo.flag(true)?,
     })
 }
 
-fn history(raw: RawHistory<'_>) -> Result<HistoryRequest, Problem> {
+fn history(payload: &str) -> Result<HistoryRequest, BadField> {
+    let [channel, limit, since, reverse] = fields::read(payload, &["channel", "limit", "since", "reverse"])?;
+    let limit = limit.optional_whole_number()?;
     Ok(HistoryRequest {
-        channel: channel(&raw.channel)?,
-        limit: raw.limit,
-        since: position(raw.since)?,
-        reverse: raw.reverse.unwrap_or(false),
+        channel: channel.channel()?,
+        // More than memory can address is more than any history holds.
+        limit: limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        since: since.optional_object(position)?,
+        reverse: reverse.flag(false)?,
+    })
+}
+
+fn refresh(payload: &str) -> Result<String, BadField> {
+    let [token] = fields::read(payload, &["token"])?;
+    Ok(token.text()?.into_owned())
+}
+
+fn position(payload: &str) -> Result<Position, BadField> {
+    let [epoch, offset] = fields::read(payload, &["epoch", "offset"])?;
+    let epoch_text = epoch.text()?;
+    if epoch_text.len() > EPOCH_BYTES {
+        return Err(epoch.bad(format!("an epoch has at most {EPOCH_BYTES} bytes")));
+    }
+    Ok(Position {
+        epoch: epoch_text.into(),
+        offset: offset.whole_number()?,
     })
 }

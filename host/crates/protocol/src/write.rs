@@ -2,6 +2,7 @@
 //! is the time that it carries, in milliseconds since the Unix epoch.
 
 use super::codes::{CloseCode, ErrorCode};
+use super::json::Json;
 use super::member::Member;
 use super::object::Object;
 use super::request::{Position, RequestId};
@@ -86,15 +87,11 @@ pub struct Welcome<'a> {
     /// Publishes a second, if limited.
     pub publish_per_second: Option<u64>,
     /// One for each channel that `connect` named; absent when it named none.
-    pub subscriptions: Option<&'a [Subscription]>,
+    pub subscriptions: Option<Vec<Json>>,
 }
 
-/// What became of one channel of `connect.subscribe`: the JSON text of an ack payload, or an error.
-#[derive(Clone, Debug)]
-pub struct Subscription(pub Vec<u8>);
-
 /// `ack` with the payload of `connect`.
-pub fn welcome(id: &RequestId, ts: u64, welcome: &Welcome<'_>) -> Vec<u8> {
+pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Json {
     reply("ack", id, ts, |payload| {
         payload.text("session", welcome.session);
         payload.text("node", welcome.node);
@@ -111,9 +108,7 @@ pub fn welcome(id: &RequestId, ts: u64, welcome: &Welcome<'_>) -> Vec<u8> {
             super::object::text(buffer, feature)
         });
         if let Some(subscriptions) = welcome.subscriptions {
-            payload.list("subscriptions", subscriptions, |buffer, one| {
-                buffer.extend_from_slice(&one.0)
-            });
+            payload.list("subscriptions", subscriptions, Json::append);
         }
     })
 }
@@ -134,8 +129,8 @@ pub struct Subscribed<'a> {
 }
 
 /// The payload of a `subscribe` ack, which also stands in the ack of `connect`.
-pub fn subscribed_payload(subscribed: &Subscribed<'_>) -> Subscription {
-    let mut buffer = Vec::with_capacity(128);
+pub fn subscribed_payload(subscribed: &Subscribed<'_>) -> Json {
+    let mut buffer = Json::with_capacity(128);
     let mut payload = Object::open(&mut buffer);
     payload.text("channel", subscribed.channel);
     position(&mut payload, subscribed.position);
@@ -143,41 +138,39 @@ pub fn subscribed_payload(subscribed: &Subscribed<'_>) -> Subscription {
         payload.flag("recovered", recovered);
     }
     if let Some(messages) = subscribed.messages {
-        payload.list("messages", messages, |buffer, message| {
-            buffer.extend_from_slice(message)
-        });
+        payload.json_list("messages", messages);
     }
     if let Some(members) = subscribed.presence {
         payload.list("presence", members, member);
     }
     payload.close();
-    Subscription(buffer)
+    buffer
 }
 
 /// The place of a refused channel in the ack of `connect`.
-pub fn refused_subscription(channel: &str, error: &ErrorReply<'_>) -> Subscription {
-    let mut buffer = Vec::with_capacity(128);
+pub fn refused_subscription(channel: &str, error: &ErrorReply<'_>) -> Json {
+    let mut buffer = Json::with_capacity(128);
     let mut payload = Object::open(&mut buffer);
     payload.text("channel", channel);
     payload.object("error", |object| error.write(object));
     payload.close();
-    Subscription(buffer)
+    buffer
 }
 
 /// `ack` with the payload of `subscribe`.
-pub fn subscribed(id: &RequestId, ts: u64, subscription: &Subscription) -> Vec<u8> {
-    let mut buffer = Vec::with_capacity(64 + subscription.0.len());
+pub fn subscribed(id: &RequestId, ts: u64, subscription: Json) -> Json {
+    let mut buffer = Json::with_capacity(160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", "ack");
     envelope.json("id", id.as_json());
     envelope.number("ts", ts);
-    envelope.json("payload", &subscription.0);
+    envelope.append("payload", subscription);
     envelope.close();
     buffer
 }
 
 /// `ack` of `unsubscribe`.
-pub fn unsubscribed_ack(id: &RequestId, ts: u64, channel: &str) -> Vec<u8> {
+pub fn unsubscribed_ack(id: &RequestId, ts: u64, channel: &str) -> Json {
     reply("ack", id, ts, |payload| payload.text("channel", channel))
 }
 
@@ -189,7 +182,7 @@ pub fn published(
     message: &str,
     at: Option<&Position>,
     duplicate: bool,
-) -> Vec<u8> {
+) -> Json {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         payload.text("message", message);
@@ -201,7 +194,7 @@ pub fn published(
 }
 
 /// `ack` of `presence`.
-pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> Vec<u8> {
+pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> Json {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         payload.list("members", members, member);
@@ -210,34 +203,32 @@ pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> V
 }
 
 /// `ack` of `history`; `messages` are message pushes as JSON.
-pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: &[bytes::Bytes]) -> Vec<u8> {
+pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: &[bytes::Bytes]) -> Json {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         position(payload, Some(newest));
-        payload.list("messages", messages, |buffer, message| {
-            buffer.extend_from_slice(message)
-        });
+        payload.json_list("messages", messages);
     })
 }
 
 /// `ack` of `refresh`.
-pub fn refreshed(id: &RequestId, ts: u64, expires_at: Option<u64>) -> Vec<u8> {
+pub fn refreshed(id: &RequestId, ts: u64, expires_at: Option<u64>) -> Json {
     reply("ack", id, ts, |payload| payload.number_if("expires_at", expires_at))
 }
 
 /// `ack` of `ping`.
-pub fn pong(id: &RequestId, ts: u64) -> Vec<u8> {
+pub fn pong(id: &RequestId, ts: u64) -> Json {
     reply("ack", id, ts, |_| {})
 }
 
 /// `error`
-pub fn error(id: &RequestId, ts: u64, error: &ErrorReply<'_>) -> Vec<u8> {
+pub fn error(id: &RequestId, ts: u64, error: &ErrorReply<'_>) -> Json {
     reply("error", id, ts, |payload| error.write(payload))
 }
 
 /// `message`
 pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
-    let mut buffer = Vec::with_capacity(192 + push.data.len());
+    let mut buffer = Json::with_capacity(192 + push.data.len());
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", "message");
     envelope.text("id", push.id);
@@ -256,7 +247,7 @@ pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
         });
     }
     envelope.close();
-    buffer
+    whole(buffer)
 }
 
 /// `join` or `leave`
@@ -284,8 +275,8 @@ pub fn disconnect(ts: u64, code: CloseCode, retry_after_ms: Option<u64>) -> Vec<
     })
 }
 
-fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
-    let mut buffer = Vec::with_capacity(160);
+fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>)) -> Json {
+    let mut buffer = Json::with_capacity(160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", kind);
     envelope.json("id", id.as_json());
@@ -296,14 +287,19 @@ fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>
 }
 
 fn push(kind: &str, ts: u64, channel: Option<&str>, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
-    let mut buffer = Vec::with_capacity(160);
+    let mut buffer = Json::with_capacity(160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", kind);
     envelope.number("ts", ts);
     envelope.text_if("channel", channel);
     envelope.object("payload", write);
     envelope.close();
-    buffer
+    whole(buffer)
+}
+
+/// The text of a push, which shares nothing.
+fn whole(push: Json) -> Vec<u8> {
+    push.into_text().unwrap_or_else(|push| push.to_vec())
 }
 
 fn position(object: &mut Object<'_>, position: Option<&Position>) {
@@ -313,7 +309,7 @@ fn position(object: &mut Object<'_>, position: Option<&Position>) {
     }
 }
 
-fn member(buffer: &mut Vec<u8>, who: &Member) {
+fn member(buffer: &mut Json, who: &Member) {
     let mut object = Object::open(buffer);
     member_fields(&mut object, who);
     object.close();

@@ -14,9 +14,9 @@ use super::contract::v0_1::GuestExports;
 use super::engine::TICK;
 use super::fault;
 use super::limits::InstanceLimits;
-use super::state::{HookCall, GuestPhase, StoreData};
+use super::state::{GuestPhase, HookCall, StoreData};
 use super::wasi::Wasi;
-use chain::{Answer, Caller, ConnectVerdict, Fault, Handshake, HookKind, PublishVerdict, SubscribeVerdict};
+use chain::{Caller, ConnectVerdict, Fault, Handshake, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 use plugin_store::WaitBudget;
 
 /// Bytes that one host call or one verdict may carry from the guest to the host, at most: the longest message
@@ -140,7 +140,7 @@ impl Instance {
         mut self: Box<Self>,
         handshake: &Arc<Handshake>,
         caller: &Arc<Caller>,
-    ) -> Result<(Answer<ConnectVerdict>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<ConnectVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Connect, caller);
         self.store.data_mut().call.handshake = Some(Arc::clone(handshake));
         let verdict = self.guest.connect((&mut self.store).into());
@@ -152,7 +152,7 @@ impl Instance {
         mut self: Box<Self>,
         caller: &Arc<Caller>,
         channel: &str,
-    ) -> Result<(Answer<SubscribeVerdict>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<SubscribeVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Subscribe, caller);
         let verdict = self.guest.subscribe((&mut self.store).into(), channel);
         self.leave(verdict)
@@ -164,7 +164,7 @@ impl Instance {
         caller: &Arc<Caller>,
         channel: &str,
         data: &[u8],
-    ) -> Result<(Answer<PublishVerdict>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<PublishVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Publish, caller);
         let verdict = self.guest.publish((&mut self.store).into(), channel, data);
         self.leave(verdict)
@@ -175,7 +175,7 @@ impl Instance {
         mut self: Box<Self>,
         caller: &Arc<Caller>,
         code: u16,
-    ) -> Result<(Answer<()>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<()>, Box<Self>), Fault> {
         self.enter(HookKind::Disconnect, caller);
         let done = self.guest.disconnect((&mut self.store).into(), code);
         self.leave(done)
@@ -191,14 +191,14 @@ impl Instance {
         self.store.set_epoch_deadline(self.ticks);
     }
 
-    fn leave<V>(mut self: Box<Self>, verdict: wasmtime::Result<V>) -> Result<(Answer<V>, Box<Self>), Fault> {
+    fn leave<V>(mut self: Box<Self>, verdict: wasmtime::Result<V>) -> Result<(HookResponse<V>, Box<Self>), Fault> {
         let state = self.store.data_mut();
         match verdict {
             Ok(verdict) => {
                 let call = &mut state.call;
                 call.caller = None;
                 call.handshake = None;
-                let answer = Answer {
+                let answer = HookResponse {
                     verdict,
                     tags: std::mem::take(&mut call.tags),
                     cache: call.cache.take(),

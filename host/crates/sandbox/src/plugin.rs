@@ -16,7 +16,7 @@ use super::engine::Sandbox;
 use super::error::LoadError;
 use super::meter::Meter;
 use super::state::StoreData;
-use super::{cache, exports, imports, inspect, wasi};
+use super::{exports, imports, inspect, wasi};
 use chain::Hooks;
 use plugin_store::PluginStores;
 
@@ -49,7 +49,7 @@ impl Sandbox {
         if sha256.is_some_and(|wanted| wanted != found) {
             return Err(LoadError::WrongDigest {
                 path: path.into(),
-                found: cache::hex(&found),
+                found: sluicegate_contract::hex::encode(&found),
             });
         }
         self.load(name, &bytes)

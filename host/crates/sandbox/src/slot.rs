@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::backoff::Backoff;
 use super::binding::Binding;
 use super::breaker::{Pass, Tripped};
 use super::fault;
@@ -13,7 +12,8 @@ use super::instance::Instance;
 use super::meter::{Labelled, Tally};
 use super::pace::Pace;
 use super::rebuild::{Pending, Progress};
-use chain::{Answer, Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, PublishVerdict, SubscribeVerdict};
+use super::rebuild_delay::RebuildDelay;
+use chain::{Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 
 /// An instance that nobody asked for so long gives its memory back.
 const IDLE: Duration = Duration::from_mins(5);
@@ -26,7 +26,7 @@ const IDLE: Duration = Duration::from_mins(5);
 pub struct Slot {
     binding: Arc<Binding>,
     held: SlotState,
-    backoff: Backoff,
+    rebuild_delay: RebuildDelay,
     tally: Arc<Mutex<Tally>>,
     paces: [Pace; HookKind::ALL.len()],
     /// Leave under which an answer was given that the chain still has to judge.
@@ -51,7 +51,7 @@ impl Slot {
     pub(super) fn new(binding: Arc<Binding>, spare: Option<Box<Instance>>) -> Self {
         Self {
             held: spare.map_or(SlotState::Nothing, SlotState::Ready),
-            backoff: Backoff::default(),
+            rebuild_delay: RebuildDelay::default(),
             tally: binding.meters().tally(),
             paces: Default::default(),
             unjudged: None,
@@ -64,9 +64,9 @@ impl Slot {
     fn call<V: Labelled>(
         &mut self,
         hook: HookKind,
-        ask: impl FnOnce(Box<Instance>) -> Result<(Answer<V>, Box<Instance>), Fault>,
+        ask: impl FnOnce(Box<Instance>) -> Result<(HookResponse<V>, Box<Instance>), Fault>,
         is_judged: impl FnOnce(&V) -> bool,
-    ) -> Result<Answer<V>, Fault> {
+    ) -> Result<HookResponse<V>, Fault> {
         self.asked = true;
         let instance = match self.take() {
             Ok(instance) => instance,
@@ -118,7 +118,7 @@ impl Slot {
 
     /// The instance is gone; has another made.
     fn rebuild(&mut self, now: Instant) {
-        let delay = self.backoff.fault(now);
+        let delay = self.rebuild_delay.fault(now);
         let pending = self.binding.rebuilder().request(&self.binding, delay);
         self.held = pending.map_or(SlotState::Nothing, SlotState::Coming);
     }
@@ -169,7 +169,11 @@ impl Slot {
 }
 
 impl Hook for Slot {
-    fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+    fn connect(
+        &mut self,
+        handshake: &Arc<Handshake>,
+        caller: &Arc<Caller>,
+    ) -> Result<HookResponse<ConnectVerdict>, Fault> {
         self.call(
             HookKind::Connect,
             |instance| instance.connect(handshake, caller),
@@ -177,7 +181,7 @@ impl Hook for Slot {
         )
     }
 
-    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         self.call(
             HookKind::Subscribe,
             |instance| instance.subscribe(caller, channel),
@@ -185,7 +189,12 @@ impl Hook for Slot {
         )
     }
 
-    fn publish(&mut self, caller: &Arc<Caller>, channel: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+    fn publish(
+        &mut self,
+        caller: &Arc<Caller>,
+        channel: &str,
+        data: &[u8],
+    ) -> Result<HookResponse<PublishVerdict>, Fault> {
         self.call(
             HookKind::Publish,
             |instance| instance.publish(caller, channel, data),

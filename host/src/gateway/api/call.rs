@@ -1,4 +1,4 @@
-//! The way of every call, from the request to the answer and its line in the audit log.
+//! The steps of every call, from the request to the answer and its line in the audit log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Bytes of a body at most, beside one message as large as the tenant allows.
 const BODY_BYTES: usize = 1_048_576;
 
-/// What a call of no endpoint is counted as.
+/// The endpoint's name in the metrics for a call of none.
 const NO_ENDPOINT: &str = "none";
 
 /// Answers a call of an endpoint.

@@ -1,4 +1,4 @@
-//! What the API stands on: the way to all nodes, the backplane, the tenants, the keys and the audit log.
+//! What all calls share: the bus to all nodes, the backplane, the tenants, the keys and the audit log.
 
 use std::sync::Arc;
 

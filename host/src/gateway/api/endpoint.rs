@@ -88,11 +88,11 @@ pub(super) struct AdminCall<E: Endpoint> {
     pub path: E::Path,
     pub query: E::Query,
     pub body: E::Body,
-    /// When the caller is answered, done or not.
+    /// When the caller is answered, whether the call is done or not.
     pub until: Instant,
 }
 
-/// A part of a request in which there is nothing to say.
+/// A part of a request that has no fields.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}

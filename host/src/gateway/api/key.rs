@@ -1,4 +1,4 @@
-//! Who calls: the keys of the config, and whether one is good for what is asked.
+//! The keys of the config: which of them a request brings, and whether it is good for the call.
 
 use std::sync::Arc;
 
@@ -10,12 +10,11 @@ use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_TENANT, ProblemDetai
 use crate::config::{Admin, AdminKey, Scope};
 use crate::gateway::bearer;
 
-/// Bytes of a key at least. `sluicegate admin-key` makes keys of 32 random bytes, and one that nobody can guess
-/// needs neither salt nor a slow hash: whoever has its SHA-256 would have to try 2^256 keys. That is not so
-/// for a password, so what is too short to be such a key is none, even if its hash is in the config.
+/// Bytes of a key at least. `sluicegate admin-key` makes keys of 32 random bytes. Such a key needs neither salt nor a slow
+/// hash, because whoever has its SHA-256 would have to try 2^256 keys. A password would need both, so what is shorter is
+/// refused even if its hash is in the config.
 const KEY_BYTES: usize = 32;
 
-/// The keys of a config.
 pub(super) struct AdminKeys(Vec<Arc<AdminKey>>);
 
 impl AdminKeys {
@@ -52,8 +51,8 @@ impl AdminKeys {
     }
 }
 
-/// Whether a key is good for a scope of a tenant. The tenant first, and before it is looked up: a key learns
-/// nothing of tenants that are none of its business.
+/// Whether a key is good for a scope of a tenant. The tenant is checked first, and before it is looked up, so that a key
+/// does not learn which other tenants there are.
 pub(super) fn check(key: &AdminKey, scope: Scope, tenant: &str) -> Result<(), ProblemDetails> {
     if let Some(tenants) = &key.tenants
         && !tenants.iter().any(|name| **name == *tenant)

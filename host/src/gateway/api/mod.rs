@@ -2,8 +2,8 @@
 //! routes ([`endpoints::routes`]) makes both the router and the `OpenAPI` document, so neither knows more than the
 //! other.
 //!
-//! Each call goes one way (`call.rs`): a permit of those for calls at once, the key, the tenant, the request against
-//! its schemas (`request.rs`), a line in the audit log, and then the endpoint, which knows nothing of all that.
+//! Each call takes the same steps (`call.rs`): the limit on calls at once, the key, the tenant, the request against its
+//! schemas (`request.rs`), a line in the audit log, and then the endpoint, which knows nothing of these.
 
 mod call;
 mod context;

@@ -13,13 +13,12 @@ use super::problem::{self, ProblemKind};
 use super::route::Route;
 use super::values::MAX_BYTES;
 
-/// Where types are in an `OpenAPI` document.
+/// The place of schemas in an `OpenAPI` document.
 const TYPES: &str = "/components/schemas";
 
 /// Texts whose characters have one byte each.
 const ASCII: &str = r"^[\u0000-\u007f]*$";
 
-/// The document.
 pub(super) fn document(routes: &[Route], prefix: &str) -> Value {
     let settings = || SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = TYPES.into());
     let mut asked = settings().for_deserialize().into_generator();

@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 
 use crate::backplane::Unavailable;
 
-/// What every problem's `type` begins with. A stable name relative to the API, not a page.
+/// The beginning of every problem's `type`, which is a stable name and not the address of a page.
 const TYPES: &str = "/problems/";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProblemKind {
-    /// A `snake_case_word`; with hyphens, the end of its type.
+    /// In `snake_case`. The problem's `type` ends with the same in hyphens.
     pub code: &'static str,
     pub status: u16,
     pub title: &'static str,
@@ -38,7 +38,7 @@ const fn passing(code: &'static str, status: u16, title: &'static str) -> Proble
 }
 
 pub(super) const BAD_JSON: ProblemKind = kind("bad_json", 400, "The body is not JSON");
-pub(super) const BAD_PATH: ProblemKind = kind("bad_path", 400, "The path names what cannot be");
+pub(super) const BAD_PATH: ProblemKind = kind("bad_path", 400, "A name in the path is not valid");
 pub(super) const BAD_QUERY: ProblemKind = kind("bad_query", 400, "The query is not what this call takes");
 pub(super) const BAD_KEY: ProblemKind = kind("bad_key", 401, "The call has no key that is known");
 pub(super) const NO_KEYS: ProblemKind = kind("no_keys", 403, "The admin API has no keys");
@@ -58,13 +58,13 @@ pub(super) const UNRECOVERABLE: ProblemKind = kind(
 pub(super) const TOO_LARGE: ProblemKind = kind("too_large", 413, "The message or the body is too large");
 pub(super) const BAD_BODY: ProblemKind = kind("bad_body", 422, "The body is not what this call takes");
 pub(super) const INTERNAL: ProblemKind = kind("internal", 500, "The broker failed");
-pub(super) const NO_AUDIT: ProblemKind = kind("audit_unavailable", 500, "The call cannot be written down");
+pub(super) const NO_AUDIT: ProblemKind = kind("audit_unavailable", 500, "The audit log cannot be written");
 pub(super) const BUSY: ProblemKind = passing("busy", 503, "Too many calls at once");
 pub(super) const UNAVAILABLE: ProblemKind = passing("backplane_unavailable", 503, "The backplane does not answer");
 pub(super) const UNREACHED: ProblemKind = kind("nodes_unreachable", 504, "Some nodes did not answer");
 pub(super) const TOO_LATE: ProblemKind = kind("deadline", 504, "It took too long");
 
-/// What every call of an endpoint may be answered with.
+/// Problems that every call of an endpoint may meet.
 pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
     BAD_PATH,
     BAD_QUERY,
@@ -79,7 +79,7 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
     TOO_LATE,
 ];
 
-/// What a call with a body may be answered with besides.
+/// Problems that a call with a body may meet besides.
 pub(super) const OF_BODIES: [ProblemKind; 4] = [BAD_JSON, SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
@@ -109,12 +109,12 @@ pub(super) const ALL: [ProblemKind; 22] = [
 ];
 
 impl ProblemKind {
-    /// Stable, whatever the title says.
+    /// The `type` of problems of this kind.
     pub(super) fn type_reference(self) -> String {
         format!("{TYPES}{}", self.code.replace('_', "-"))
     }
 
-    /// This kind, and what it was here.
+    /// A problem of this kind; `detail` says what was wrong with this call.
     pub(super) fn because(self, detail: impl Into<String>) -> ProblemDetails {
         ProblemDetails {
             kind: self,
@@ -124,7 +124,7 @@ impl ProblemKind {
     }
 }
 
-/// Why a call was refused, or what became of it instead.
+/// Why a call failed.
 #[derive(Clone, Debug)]
 pub(super) struct ProblemDetails {
     pub kind: ProblemKind,
@@ -141,14 +141,14 @@ impl ProblemDetails {
         BAD_METHOD.because("the Allow header names the methods that there are")
     }
 
-    /// Adds a member of its own to the object.
+    /// Adds a member that only problems of this kind have.
     #[must_use]
     pub(super) fn with(mut self, key: &str, value: Value) -> Self {
         self.more.insert(key.to_owned(), value);
         self
     }
 
-    /// As a value among others, where a part of a call failed.
+    /// Code and detail, for a call of which only a part failed.
     pub(super) fn as_part(&self) -> (&'static str, &str) {
         (self.kind.code, &self.detail)
     }

@@ -1,7 +1,6 @@
-//! What the audit log says of one call. A call that changes something has two lines: `intent` before it is
-//! carried out, and `call` when it is over. Without the first it is not carried out, so nothing changes that is
-//! not written down; the second tells how it ended. Every other call has the second alone, and a reader gets
-//! nothing that was not written down either.
+//! The lines of the audit log about one call. Every call has a line `call` when it is over; if that cannot be written, a
+//! reading call is not answered. A call that changes something has a line `intent` before, and is not carried out
+//! without it. So nothing is changed or read that the log does not know of.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +15,10 @@ use super::context::Api;
 use super::problem::{NO_AUDIT, ProblemDetails};
 use crate::wall_clock::now_ms;
 
-/// Characters of a path that is no route's, at most.
+/// Characters that are logged of a path that belongs to no route, at most.
 const PATH_CHARS: usize = 256;
 
-/// One call, as far as it is known.
+/// What is known of one call so far.
 pub(super) struct Record {
     id: String,
     begin: Instant,
@@ -28,19 +27,18 @@ pub(super) struct Record {
     route: String,
     pub key: Option<Arc<str>>,
     pub tenant: Option<String>,
-    /// What the path, the query and the body say.
+    /// The fields of the path, the query and the body.
     pub params: Map<String, Value>,
-    /// The first line is written, so what is asked may be done.
+    /// Whether the line `intent` is written.
     intended: bool,
 }
 
-/// One line.
 #[derive(Serialize)]
 struct AuditLine<'a> {
     /// Milliseconds since the Unix epoch.
     ts: u64,
     event: &'static str,
-    /// The same in the lines of one call.
+    /// An id that both lines of a call have.
     call: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
@@ -61,7 +59,7 @@ struct AuditLine<'a> {
 }
 
 impl Record {
-    /// A call to `route`; none for one that there is not, which is told by its path.
+    /// A call of `route`. Without a route the path is logged in its place.
     pub(super) fn new(request: &Request, route: Option<&str>) -> Self {
         let path = || request.uri().path().chars().take(PATH_CHARS).collect();
         Self {
@@ -77,22 +75,22 @@ impl Record {
         }
     }
 
-    /// Notes what `asked` says.
-    pub(super) fn note(&mut self, asked: &impl Serialize) {
-        if let Ok(Value::Object(fields)) = serde_json::to_value(asked) {
+    /// Adds the fields of a part of the request.
+    pub(super) fn note(&mut self, part: &impl Serialize) {
+        if let Ok(Value::Object(fields)) = serde_json::to_value(part) {
             self.params.extend(fields);
         }
     }
 
-    /// Before something is changed.
+    /// Writes the line that must be there before something is changed.
     pub(super) fn intend(&mut self, api: &Api) -> Result<(), ProblemDetails> {
         self.write(api, "intent", None).map_err(cannot)?;
         self.intended = true;
         Ok(())
     }
 
-    /// When the call is over. The error is the answer instead, unless something was changed: that is done,
-    /// it was written down before, and an error would have it done twice.
+    /// Writes the last line. If that fails, the error is the answer, except after a change: that is done and has its first
+    /// line, and an error would make the caller do it again.
     pub(super) fn conclude(&self, api: &Api, status: u16, problem: Option<&str>) -> Result<(), ProblemDetails> {
         match self.write(api, "call", Some((status, problem))) {
             Err(error) if self.intended => {
@@ -124,5 +122,5 @@ impl Record {
 
 fn cannot(error: io::Error) -> ProblemDetails {
     tracing::error!(%error, "an admin call cannot be written to the audit log, and is not answered");
-    NO_AUDIT.because("the audit log takes no line; nothing was changed or told")
+    NO_AUDIT.because("the audit log takes no line; nothing was changed or read")
 }

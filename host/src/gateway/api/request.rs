@@ -1,5 +1,5 @@
-//! Reading what a request says. The JSON schemas of the document are what is checked here, so the document
-//! promises nothing that a call refuses; [`super::openapi`] says where it has to promise less.
+//! Reading requests. They are checked against the JSON schemas of the document, so a call refuses nothing that the document
+//! allows. Where the document has to allow less than a call takes stands in `openapi.rs`.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -21,7 +21,7 @@ use super::values::MAX_BYTES;
 /// Bytes of a text that an error repeats, at most.
 const REPEATED_BYTES: usize = 64;
 
-/// Keywords that allow and refuse nothing.
+/// Keywords of a schema that restrict nothing.
 const NOTES: [&str; 2] = ["description", "writeOnly"];
 
 /// Reads the requests of one endpoint.
@@ -58,7 +58,7 @@ impl<E: Endpoint> RequestReader<E> {
         self.query.read_parameters(parameters)
     }
 
-    /// Reads a body. None is as good as an empty object.
+    /// Reads a body. An empty one counts as an empty object.
     pub(super) fn body(&self, bytes: &[u8]) -> Result<E::Body, ProblemDetails> {
         let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
         let json: &RawValue = serde_json::from_slice(bytes).map_err(|error| BAD_JSON.because(error.to_string()))?;
@@ -100,7 +100,7 @@ impl<T: DeserializeOwned + JsonSchema> Part<T> {
         serde_json::from_value(parameters).map_err(|error| self.kind.because(error.to_string()))
     }
 
-    /// Checks each field and then reads all of them again, because what may be any JSON is kept byte for byte.
+    /// Parses the body twice: into values to check them, and from its text, because a field of any JSON is kept byte for byte.
     fn read_json(&self, json: &str) -> Result<T, ProblemDetails> {
         let refusal = |error: serde_json::Error| self.kind.because(error.to_string());
         if json.starts_with('{') {
@@ -136,7 +136,7 @@ impl<T: DeserializeOwned + JsonSchema> Part<T> {
         self.field(name).and_then(Value::as_object).is_some_and(says_nothing)
     }
 
-    /// A parameter's text as the number or the boolean that its schema asks for; else as it is.
+    /// The number or boolean that a parameter's text stands for, if its schema asks for one; else the text.
     fn typed(&self, name: &str, text: String) -> Value {
         let wanted = self.field(name).and_then(|schema| schema["type"].as_str());
         let value = serde_json::from_str(&text).ok().filter(|_| text.trim() == text);
@@ -198,7 +198,7 @@ impl<T: DeserializeOwned + JsonSchema> Part<T> {
     }
 }
 
-/// What a value must be: the title of its schema says it with all limits.
+/// What a value must be, with all limits: the title of its schema.
 fn wanted(schema: &Value) -> &str {
     // The title of an object is the name of its type.
     let title = schema["title"].as_str().filter(|_| schema["type"] != "object");

@@ -16,9 +16,9 @@ use crate::protocol::names::{CHANNEL_BYTES, Channel};
 pub(super) const MAX_BYTES: &str = "x-maxBytes";
 
 /// Bytes of a user's id at most, as in the plugin contract.
-const USER_BYTES: usize = 255;
+const USER_BYTES: usize = sluicegate_contract::limits::USER_BYTES;
 /// Bytes of an idempotency key at most, as on the wire.
-const KEY_BYTES: usize = 256;
+const KEY_BYTES: usize = crate::protocol::MESSAGE_KEY_BYTES;
 /// Entries of a page where the call names no limit.
 const DEFAULT_LIMIT: u64 = 100;
 /// Seconds of a ban at most: a year.
@@ -26,8 +26,8 @@ const BAN_SECONDS: u64 = 31_536_000;
 /// Bytes of a reason at most.
 const REASON_BYTES: usize = 1024;
 
-/// What is no white space (as Unicode has it) and no control character. Written as code points, because `\s`
-/// means something else in each dialect of regular expressions.
+/// Text without Unicode's white space and control characters. They are written as code points, because `\s` means something
+/// else in each dialect of regular expressions.
 const NO_SPACE_NO_CONTROL: &str = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$";
 
 macro_rules! described {
@@ -208,7 +208,7 @@ macro_rules! whole {
 
 whole!(Limit, Offset, CloseNumber, BanSeconds);
 
-/// A whole number however it is written: JSON has one kind of number, so `10.0` is 10.
+/// A whole number in any notation: JSON has one kind of number, so `10.0` is 10.
 struct WholeNumber(u64);
 
 impl<'de> Deserialize<'de> for WholeNumber {

@@ -12,12 +12,11 @@ use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use redis::{Cmd, Value};
+use redis_client::{Cmd, Script, ScriptCall, Topology, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 
 use super::{Answer, Cluster, Full, Guest, Turned};
-use crate::backplane::redis::{Call, Script, Servers};
 use crate::config::Limits;
 use crate::wall_clock::now_ms;
 
@@ -48,7 +47,7 @@ static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!(
 
 /// What the nodes of a Redis know together.
 pub struct RedisCluster {
-    servers: Arc<Servers>,
+    servers: Arc<Topology>,
     prefix: Box<str>,
     node: Arc<str>,
     runtime: Handle,
@@ -74,7 +73,7 @@ struct Listed {
 
 impl RedisCluster {
     /// Begins to tell Redis of this node; its tasks run on `runtime`.
-    pub(crate) fn start(servers: Arc<Servers>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
+    pub(crate) fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
@@ -116,7 +115,7 @@ impl RedisCluster {
     }
 
     /// What is listed of a connection.
-    fn fields(&self, call: Call, listed: &Listed) -> Call {
+    fn fields(&self, call: ScriptCall, listed: &Listed) -> ScriptCall {
         let guest = &listed.guest;
         call.arg("node")
             .arg(&*self.node)
@@ -169,7 +168,7 @@ impl RedisCluster {
             let listed: Vec<Listed> = self.seated.lock().guests.values().cloned().collect();
             self.tell_node(listed.len()).await;
             for batch in listed.chunks(BATCH) {
-                let calls: Vec<Call> = batch.iter().map(|listed| self.renewal(listed)).collect();
+                let calls: Vec<ScriptCall> = batch.iter().map(|listed| self.renewal(listed)).collect();
                 let told = join_all(calls.iter().map(|call| self.servers.call(call))).await;
                 if told.iter().any(Result::is_err) {
                     break;
@@ -179,7 +178,7 @@ impl RedisCluster {
         }
     }
 
-    fn renewal(&self, listed: &Listed) -> Call {
+    fn renewal(&self, listed: &Listed) -> ScriptCall {
         let guest = &listed.guest;
         let [tenant, user] = self.places(guest);
         let call = RENEW
@@ -254,7 +253,7 @@ impl RedisCluster {
                 self.called.notified().await;
                 continue;
             }
-            let calls: Vec<Call> = batch
+            let calls: Vec<ScriptCall> = batch
                 .iter()
                 .map(|guest| {
                     let [tenant, user] = self.places(guest);
@@ -304,7 +303,7 @@ impl Cluster for RedisCluster {
 
     fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) {
         let name = self.ban_name(tenant, user);
-        let mut ban = redis::cmd("SET");
+        let mut ban = redis_client::cmd("SET");
         ban.arg(&name)
             .arg("1")
             .arg("PX")
@@ -314,7 +313,7 @@ impl Cluster for RedisCluster {
 
     fn unban(&self, tenant: &Arc<str>, user: &Arc<str>) {
         let name = self.ban_name(tenant, user);
-        let mut unban = redis::cmd("DEL");
+        let mut unban = redis_client::cmd("DEL");
         unban.arg(&name);
         self.insist(name, unban, INSIST);
     }
@@ -326,7 +325,7 @@ impl Cluster for RedisCluster {
                     self.released.notified().await;
                 }
                 let name = self.node_name();
-                let mut forget = redis::cmd("DEL");
+                let mut forget = redis_client::cmd("DEL");
                 forget.arg(&name);
                 drop(self.servers.run(name.as_bytes(), &forget).await);
             };

@@ -1,11 +1,11 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
 use super::*;
-use crate::backplane::redis::testing::{Server, settings};
+use redis_client::testing::TestServer;
 
-async fn node(server: &Server, name: &str) -> Arc<RedisCluster> {
-    let servers = Servers::connect(settings(server));
-    while !servers.are_up() {
+async fn node(server: &TestServer, name: &str) -> Arc<RedisCluster> {
+    let servers = Topology::connect(server.settings());
+    while !servers.is_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     RedisCluster::start(servers, "sg", &name.into(), &Handle::current())
@@ -30,7 +30,7 @@ fn limits(connections: usize, connections_per_user: usize) -> Limits {
 
 #[tokio::test]
 async fn a_race_over_three_nodes_fills_every_place_and_no_more() {
-    let server = Server::start();
+    let server = TestServer::start();
     let nodes = [
         node(&server, "a").await,
         node(&server, "b").await,
@@ -56,7 +56,7 @@ async fn a_race_over_three_nodes_fills_every_place_and_no_more() {
 
 #[tokio::test]
 async fn a_ban_holds_on_every_node_and_can_be_lifted() {
-    let server = Server::start();
+    let server = TestServer::start();
     let (one, two) = (node(&server, "a").await, node(&server, "b").await);
     let (tenant, user): (Arc<str>, Arc<str>) = ("acme".into(), "ann".into());
     one.ban(&tenant, &user, Duration::from_mins(1));
@@ -73,7 +73,7 @@ async fn a_ban_holds_on_every_node_and_can_be_lifted() {
 
 #[tokio::test]
 async fn without_redis_the_nodes_own_count_decides() {
-    let server = Server::start();
+    let server = TestServer::start();
     let node = node(&server, "a").await;
     drop(server);
     assert_eq!(node.admit(guest(1, Some("ann")), &limits(10, 10)).await, Ok(()));

@@ -59,7 +59,13 @@ impl SharedLimiter {
     }
 
     /// Waits until the bucket has answered. False: it has not, and there is no more time.
-    fn wait(&self, shard: &LockedLeases, leases: &mut MutexGuard<'_, Leases>, key: &str, budget: &mut WaitBudget) -> bool {
+    fn wait(
+        &self,
+        shard: &LockedLeases,
+        leases: &mut MutexGuard<'_, Leases>,
+        key: &str,
+        budget: &mut WaitBudget,
+    ) -> bool {
         let (start, was_whole) = (Instant::now(), budget.is_whole());
         while leases.get(key).is_some_and(Lease::is_asking) {
             let left = budget.left().saturating_sub(start.elapsed());

@@ -54,7 +54,9 @@ const WRITABLE: u64 = 64 * 1024;
 
 pub(super) fn streams(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     for read in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
-        instance.func_wrap(read, |_, (_, _): (InputHandle, u64)| Ok((Read::Err(StreamError::Closed),)))?;
+        instance.func_wrap(read, |_, (_, _): (InputHandle, u64)| {
+            Ok((Read::Err(StreamError::Closed),))
+        })?;
     }
     instance.func_wrap("[method]input-stream.subscribe", |_, (_,): (InputHandle,)| {
         Ok((Resource::<Pollable>::new_own(0),))

@@ -1,4 +1,4 @@
-//! Refusing a user for a while, and no longer.
+//! Bans users, and lifts bans.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::gateway::api::values::{BanSeconds, Reason, UserPath};
 pub(super) struct BanUser;
 pub(super) struct UnbanUser;
 
-/// How long, and why.
+/// How long a user is banned, and why.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BanBody {

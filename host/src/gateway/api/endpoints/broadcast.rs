@@ -1,5 +1,5 @@
-//! `broadcast`: the operator says one thing in many channels. Each is published for itself: one that fails
-//! does not stop the others, and the answer says what became of each.
+//! Publishes one message of the operator in many channels, in each for itself: a channel that fails does not stop the
+//! others, and the answer has a result for each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,12 +20,12 @@ use crate::gateway::api::values::{ChannelName, MessageKey};
 
 /// Channels of one call at most.
 const CHANNELS: usize = 1000;
-/// Kept of the call's time to say which channels were too slow.
+/// The part of the call's time in which the answer is written that says which channels were too slow.
 const TO_ANSWER: Duration = Duration::from_millis(250);
 
 pub(super) struct BroadcastMessage;
 
-/// What to say, and in which channels.
+/// A message for many channels.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BroadcastBody {
@@ -36,26 +36,26 @@ pub(super) struct BroadcastBody {
     #[serde(skip_serializing)]
     #[schemars(with = "serde_json::Value")]
     data: Box<RawValue>,
-    /// Of each of the channels for itself: sending the same again publishes where it failed before.
+    /// Holds in each channel for itself: the same call again publishes where it failed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<MessageKey>,
-    /// Takes no history, and is the first to be dropped for a slow receiver.
+    /// An ephemeral message is in no history, and is the first to be dropped for a slow receiver.
     #[serde(default)]
     ephemeral: bool,
 }
 
-/// What became of it.
+/// How often the message was published.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct BroadcastAnswer {
     /// Channels in which it was published, or was before under the same key.
     published: usize,
-    /// Channels in which it was not, or is not known to be.
+    /// Channels in which it was not published, or is not known to be.
     failed: usize,
     /// One for each channel, in the order of the call.
     results: Vec<ChannelResult>,
 }
 
-/// What became of it in one channel: `message`, or `error`.
+/// The result in one channel: `message`, or `error`.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ChannelResult {
     channel: String,
@@ -65,12 +65,12 @@ struct ChannelResult {
     error: Option<PartProblem>,
 }
 
-/// Why it failed in one channel.
+/// Why publishing failed in one channel.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PartProblem {
-    /// As in a problem.
+    /// The `code` of a problem.
     code: String,
-    /// As in a problem.
+    /// The `detail` of a problem.
     detail: String,
 }
 

@@ -1,4 +1,4 @@
-//! The channels that somebody listens to, page by page.
+//! Lists the channels that have subscribers, page by page.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::gateway::api::values::Limit;
 
 pub(super) struct ListChannels;
 
-/// Which channels.
+/// Which channels to list.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChannelsQuery {
-    /// How their names begin.
+    /// Only channels whose names begin like this.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     prefix: String,
     /// Only what comes after this: the `next` of the page before.
@@ -43,7 +43,7 @@ impl Endpoint for ListChannels {
     const NAME: &'static str = "listChannels";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/channels";
-    const SUMMARY: &'static str = "List the channels that somebody listens to.";
+    const SUMMARY: &'static str = "List the channels that have subscribers.";
     const SCOPE: Scope = Scope::Read;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
     type Path = Nothing;

@@ -1,4 +1,4 @@
-//! The connections there are, page by page.
+//! Lists connections, page by page.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::gateway::api::values::{Limit, UserId};
 
 pub(super) struct ListConnections;
 
-/// Which connections.
+/// Which connections to list.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConnectionsQuery {
-    /// Only this user's.
+    /// Only connections of this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "UserId")]
     user: Option<UserId>,
@@ -44,7 +44,7 @@ impl Endpoint for ListConnections {
     const NAME: &'static str = "listConnections";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/connections";
-    const SUMMARY: &'static str = "List the connections there are.";
+    const SUMMARY: &'static str = "List connections.";
     const SCOPE: Scope = Scope::Connections;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
     type Path = Nothing;

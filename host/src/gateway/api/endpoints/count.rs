@@ -1,4 +1,4 @@
-//! A tenant at a glance: how much of it is connected, by node.
+//! Counts a tenant's connections and subscriptions, by node.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 
 pub(super) struct CountConnections;
 
-/// How much of a tenant is connected.
+/// A tenant's connections and subscriptions.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct CountAnswer {
     tenant: String,
-    /// On all nodes.
+    /// Connections on all nodes.
     connections: u64,
-    /// On all nodes.
+    /// Subscriptions on all nodes.
     subscriptions: u64,
     nodes: Vec<NodeCount>,
 }

@@ -1,4 +1,4 @@
-//! Sending connections away: all of a user's, or one.
+//! Ends connections: all of a user, or one.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::gateway::api::values::{CloseNumber, SessionPath, UserPath};
 pub(super) struct DisconnectUser;
 pub(super) struct DisconnectSession;
 
-/// How.
+/// How the connections end.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DisconnectBody {

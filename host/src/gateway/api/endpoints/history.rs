@@ -1,4 +1,4 @@
-//! What was said in a channel.
+//! Reads a channel's messages.
 
 use std::sync::Arc;
 
@@ -20,32 +20,32 @@ use crate::session::fitting;
 
 pub(super) struct ReadHistory;
 
-/// Which part.
+/// The part of the history to read.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
     #[serde(default)]
     limit: Limit,
-    /// With `since_offset`: only what comes after this position; before it, if reversed.
+    /// Comes together with `since_offset`: only messages after this position; before it, if reversed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     since_epoch: Option<String>,
-    /// With `since_epoch`.
+    /// Comes together with `since_epoch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Offset")]
     since_offset: Option<Offset>,
-    /// Newest first.
+    /// The newest message comes first.
     #[serde(default)]
     reverse: bool,
 }
 
-/// A part of what was said, oldest first unless reversed.
+/// A part of the history, oldest message first unless reversed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct HistoryAnswer {
     channel: String,
-    /// Which life of the history this is.
+    /// The epoch of the history: offsets of another one mean nothing here.
     epoch: String,
-    /// The newest message's place; 0 if nothing was said yet.
+    /// The offset of the newest message; 0 if there was none yet.
     offset: u64,
     /// Messages as subscribers get them. Fewer than asked for if they are large: ask again from the last one.
     #[schemars(with = "Vec<serde_json::Value>")]
@@ -56,7 +56,7 @@ impl Endpoint for ReadHistory {
     const NAME: &'static str = "readHistory";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/channels/{channel}/history";
-    const SUMMARY: &'static str = "Read what was said in a channel.";
+    const SUMMARY: &'static str = "Read the messages of a channel.";
     const SCOPE: Scope = Scope::Read;
     const PROBLEMS: &'static [ProblemKind] = &[NO_HISTORY, UNRECOVERABLE, UNAVAILABLE];
     type Path = ChannelPath;

@@ -1,4 +1,4 @@
-//! Orders to all nodes, on behalf of a call: all of them did it, or the call says who did not.
+//! Orders to all nodes: all of them carry the order out, or the problem names those that did not answer.
 
 use serde_json::{Value, json};
 
@@ -11,14 +11,14 @@ use serde::Serialize;
 /// Problems of a call that all nodes take part in.
 pub(super) const PROBLEMS: &[ProblemKind] = &[UNAVAILABLE, UNREACHED];
 
-/// What an order met on all nodes.
+/// How much an order changed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Affected {
-    /// Connections, subscriptions or nodes' bans that it met.
+    /// Connections or subscriptions that were ended, or nodes on which a ban was set or lifted.
     pub affected: u64,
 }
 
-/// Has all nodes do it. `answers`: whether a report is one to this order.
+/// Sends an order to all nodes. `answers` says whether a report is one to this order.
 pub(super) async fn ask(
     api: &Api,
     order: Order,
@@ -32,14 +32,14 @@ pub(super) async fn ask(
         return Ok(reports);
     }
     let done: Vec<Value> = reports.iter().filter_map(|report| part(report, answers)).collect();
-    let detail = "the other nodes did it, or told; it is not known whether these will";
+    let detail = "the other nodes did it, or answered; it is not known whether these will";
     Err(UNREACHED
         .because(detail)
         .with("nodes", missing.into())
         .with("done", done.into()))
 }
 
-/// Has all nodes do what only has a count for an answer.
+/// Sends an order whose answer is a count.
 pub(super) async fn have_done(api: &Api, order: Order) -> Result<Affected, ProblemDetails> {
     let reports = ask(api, order, |report| matches!(report, Report::Done { .. })).await?;
     Ok(Affected {
@@ -47,11 +47,11 @@ pub(super) async fn have_done(api: &Api, order: Order) -> Result<Affected, Probl
     })
 }
 
-/// What a node that did answer did.
+/// What a node that answered did.
 fn part(report: &NodeReport, answers: fn(&Report) -> bool) -> Option<Value> {
     match &report.result {
         Ok(Report::Done { affected }) => Some(json!({ "node": report.node, "affected": affected })),
-        Ok(told) if answers(told) => Some(json!({ "node": report.node })),
+        Ok(answer) if answers(answer) => Some(json!({ "node": report.node })),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Who is in a channel, page by page.
+//! Lists the members of a channel, page by page.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::protocol::names::Topic;
 
 pub(super) struct ReadPresence;
 
-/// A page of those who are in a channel, in the order of their sessions.
+/// A page of a channel's members, in the order of their sessions.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PresenceAnswer {
     channel: String,
-    /// How many there are in all.
+    /// How many members there are in all.
     count: usize,
     members: Vec<PresenceMember>,
     /// The `after` of the next page; absent in the last one.
@@ -26,10 +26,10 @@ pub(super) struct PresenceAnswer {
     next: Option<String>,
 }
 
-/// A session that is in a channel.
+/// A session that is subscribed to the channel.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PresenceMember {
-    /// Absent for one without a name.
+    /// Absent if the session has no user.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<String>,
     session: String,
@@ -39,7 +39,7 @@ impl Endpoint for ReadPresence {
     const NAME: &'static str = "readPresence";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/tenants/{tenant}/channels/{channel}/presence";
-    const SUMMARY: &'static str = "See who is in a channel.";
+    const SUMMARY: &'static str = "List the members of a channel.";
     const SCOPE: Scope = Scope::Read;
     const PROBLEMS: &'static [ProblemKind] = &[NO_PRESENCE, UNAVAILABLE];
     type Path = ChannelPath;

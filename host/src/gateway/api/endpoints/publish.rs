@@ -1,4 +1,4 @@
-//! `publish`: the operator says something in one channel. No plugin is asked.
+//! Publishes the operator's message in one channel. No plugin is asked.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::protocol::names::{Channel, Topic};
 
 pub(super) struct PublishMessage;
 
-/// What to say, and where.
+/// A message for one channel.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PublishBody {
@@ -29,23 +29,23 @@ pub(super) struct PublishBody {
     pub data: Box<RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<MessageKey>,
-    /// Takes no history, and is the first to be dropped for a slow receiver.
+    /// An ephemeral message is in no history, and is the first to be dropped for a slow receiver.
     #[serde(default)]
     pub ephemeral: bool,
 }
 
-/// What became of it.
+/// A message that was published, or was before.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PublishAnswer {
-    /// The message's id; that of the first one for a duplicate.
+    /// The id of the message; for a duplicate, of the first one.
     pub message: String,
-    /// Which life of the channel's history it is in, if it took a place there.
+    /// The epoch of the channel's history, if the message is in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
-    /// Its place in it.
+    /// The message's offset in that history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
-    /// The key was seen within the channel's window, and nothing was published.
+    /// True if the key was seen within the channel's window, and nothing was published.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
 }
@@ -78,7 +78,7 @@ impl Endpoint for PublishMessage {
     }
 }
 
-/// What is said, wherever.
+/// A message of the operator, for any channel.
 #[derive(Clone)]
 pub(super) struct OperatorMessage {
     pub data: Bytes,

@@ -1,4 +1,4 @@
-//! Taking a user's subscriptions to a channel away.
+//! Ends a user's subscriptions to a channel.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::gateway::api::values::{ChannelName, UserPath};
 
 pub(super) struct UnsubscribeUser;
 
-/// From what.
+/// The channel to unsubscribe from.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UnsubscribeBody {

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
+use sluicegate_contract::limits::{TAG_KEY_BYTES, TAG_VALUE_BYTES, TAGS};
+
 use super::bindings::sluicegate::plugin::effects::Host;
 use crate::fault::Misuse;
 use crate::state::{GuestPhase, StoreData};
 use chain::HookKind;
-
-/// InstanceLimits of `effects.wit`, in bytes and tags a message.
-const TAG_KEY_BYTES: usize = 32;
-const TAG_VALUE_BYTES: usize = 256;
-const TAGS: usize = 8;
 
 impl Host for StoreData {
     fn tag(&mut self, key: String, value: String) -> wasmtime::Result<()> {

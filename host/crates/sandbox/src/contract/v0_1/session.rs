@@ -85,15 +85,15 @@ impl HostHandshake for StoreData {
     }
 
     fn header(&mut self, _: Resource<HandshakeHandle>, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(handshake(self)?.header(&name).map(str::to_owned))
+        Ok(handshake(self)?.upgrade.headers.get(&name).map(str::to_owned))
     }
 
     fn origin(&mut self, _: Resource<HandshakeHandle>) -> wasmtime::Result<Option<String>> {
-        Ok(handshake(self)?.origin.clone())
+        Ok(handshake(self)?.upgrade.origin.as_deref().map(str::to_owned))
     }
 
     fn path(&mut self, _: Resource<HandshakeHandle>) -> wasmtime::Result<String> {
-        Ok(handshake(self)?.path.clone())
+        Ok(handshake(self)?.upgrade.path.to_string())
     }
 
     fn client_name(&mut self, _: Resource<HandshakeHandle>) -> wasmtime::Result<Option<String>> {

@@ -1,0 +1,129 @@
+//! What travels from the backplane to the hubs: the same value for every receiver, with room for its encodings.
+//! Knows no wire: the hub encodes.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use protocol::names::Topic;
+use protocol::{Codec, Member, Position};
+use wall_clock::now_ms;
+
+/// A message that was published.
+#[derive(Debug)]
+pub struct Publication {
+    /// Where.
+    pub topic: Topic,
+    /// Unique in the cluster.
+    pub id: Arc<str>,
+    /// When, in milliseconds since the Unix epoch.
+    pub ts: u64,
+    /// JSON text.
+    pub data: Bytes,
+    /// Where it stands in the channel's history, if it took one.
+    pub position: Option<Position>,
+    /// Who said it.
+    pub from: Option<Member>,
+    /// What plugins added.
+    pub tags: Vec<(String, String)>,
+    /// First to be dropped for a slow receiver.
+    pub ephemeral: bool,
+    /// Whether the session that said it receives it too.
+    pub echo: bool,
+    /// Filled by the hub.
+    pub encoded: EncodedOnce,
+}
+
+/// The encodings of one value, one for each codec: made by the first shard that needs it, shared by all receivers.
+#[derive(Debug, Default)]
+pub struct EncodedOnce([OnceLock<Bytes>; Codec::COUNT]);
+
+impl EncodedOnce {
+    /// The encoding in `codec`, made by `encode` if nobody has made it yet.
+    pub fn get_or_encode(&self, codec: Codec, encode: impl FnOnce() -> Bytes) -> &Bytes {
+        self.0[codec as usize].get_or_init(encode)
+    }
+}
+
+impl Publication {
+    /// A publication that nobody has encoded yet.
+    pub fn new(
+        topic: Topic,
+        id: Arc<str>,
+        data: Bytes,
+        position: Option<Position>,
+        from: Option<Member>,
+        tags: Vec<(String, String)>,
+    ) -> Self {
+        Self {
+            topic,
+            id,
+            ts: now_ms(),
+            data,
+            position,
+            from,
+            tags,
+            ephemeral: false,
+            echo: true,
+            encoded: EncodedOnce::default(),
+        }
+    }
+
+    /// Whether `session` is the one that said it and did not want it back.
+    pub fn skips(&self, session: &str) -> bool {
+        !self.echo && self.from.as_ref().is_some_and(|from| *from.session == *session)
+    }
+}
+
+/// A session came to a channel or left it.
+#[derive(Debug)]
+pub struct PresenceChange {
+    /// Where.
+    pub topic: Topic,
+    /// When, in milliseconds since the Unix epoch.
+    pub ts: u64,
+    /// Who.
+    pub member: Member,
+    /// Whether the member came; else it left.
+    pub joined: bool,
+    /// Where it stands among the changes of its topic: above all before it.
+    pub version: u64,
+    /// Filled by the hub.
+    pub encoded: EncodedOnce,
+}
+
+impl PresenceChange {
+    /// A change that happens now.
+    pub fn new(topic: Topic, member: Member, joined: bool, version: u64) -> Self {
+        Self {
+            topic,
+            ts: now_ms(),
+            member,
+            joined,
+            version,
+            encoded: EncodedOnce::default(),
+        }
+    }
+}
+
+/// What a shard's inbox holds.
+#[derive(Clone, Debug)]
+pub enum Envelope {
+    /// For the subscribers of its topic.
+    Message(Arc<Publication>),
+    /// For the subscribers of its topic, the member aside.
+    Presence(Arc<PresenceChange>),
+    /// Messages of a topic were missed and cannot be had any more: its subscriptions end.
+    Lost(Topic),
+}
+
+impl Envelope {
+    /// Whose subscribers it is for.
+    pub fn topic(&self) -> &Topic {
+        match self {
+            Self::Message(publication) => &publication.topic,
+            Self::Presence(change) => &change.topic,
+            Self::Lost(topic) => topic,
+        }
+    }
+}

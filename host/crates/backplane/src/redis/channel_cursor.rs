@@ -1,0 +1,394 @@
+//! One topic as this node receives it: which shards want it, whether Redis sends it, and up to which offset nothing is
+//! missing. Decides what a message that arrives means; does nothing about it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis_client::jittered;
+use tokio::sync::oneshot;
+
+use super::partitions::Partition;
+use crate::Publication;
+use config::ChannelSettings;
+use protocol::Position;
+use protocol::names::Topic;
+
+/// Messages that are held at most while a gap is recovered; beyond it they are read from the history too.
+const HELD: usize = 4096;
+
+/// A topic that some shard wants, or did a moment ago.
+pub(super) struct ChannelCursor {
+    pub topic: Topic,
+    pub partition: Partition,
+    pub settings: Arc<ChannelSettings>,
+    /// Tells this cursor from an earlier one of the same topic.
+    pub generation: u64,
+    /// The connection that is subscribed to it.
+    pub on: Option<u64>,
+    /// Who waits until one is.
+    pub waiters: Vec<oneshot::Sender<()>>,
+    joins: Vec<u32>,
+    received_to: ReceivedTo,
+    /// The connection was not lost since: what was published after `received_to` was also received.
+    unbroken: bool,
+    recovering: Option<HeldMessages>,
+    received_at: Instant,
+    check_at: Instant,
+}
+
+/// Up to which offset nothing is missing.
+#[derive(Debug, PartialEq, Eq)]
+enum ReceivedTo {
+    /// No local subscriber has read the history.
+    Unknown,
+    /// At least one local subscriber has everything up to this position, and none has less; what is up to it may still
+    /// arrive.
+    Read(Position),
+    /// All that came was passed on up to this place.
+    Live(Position),
+}
+
+/// What arrives while a gap is recovered.
+#[derive(Default)]
+struct HeldMessages {
+    publications: Vec<Arc<Publication>>,
+    /// Some were not held: they have to be read as well.
+    spilled: bool,
+    /// So many were held when the history was read: they were published before.
+    before_read: usize,
+}
+
+/// What is to be done with a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Deliver,
+    /// It was passed on before, or is held.
+    Nothing,
+    /// Something before it is missing: recover the gap. It is held.
+    Recover,
+}
+
+impl ChannelCursor {
+    pub(super) fn new(
+        (topic, partition): (Topic, Partition),
+        settings: Arc<ChannelSettings>,
+        generation: u64,
+        shards: usize,
+        check: Duration,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            topic,
+            partition,
+            settings,
+            generation,
+            on: None,
+            waiters: Vec::new(),
+            joins: vec![0; shards],
+            received_to: ReceivedTo::Unknown,
+            unbroken: false,
+            recovering: None,
+            received_at: now,
+            check_at: now + jittered(check),
+        }
+    }
+
+    pub(super) fn join(&mut self, shard: usize) {
+        self.joins[shard] += 1;
+    }
+
+    pub(super) fn leave(&mut self, shard: usize) {
+        self.joins[shard] = self.joins[shard].saturating_sub(1);
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.joins.iter().any(|joins| *joins > 0)
+    }
+
+    /// The shards that want it.
+    pub(super) fn shards(&self) -> impl Iterator<Item = usize> {
+        let joined = self.joins.iter().enumerate().filter(|(_, joins)| **joins > 0);
+        joined.map(|(shard, _)| shard)
+    }
+
+    /// How many subscriptions it serves.
+    pub(super) fn subscriptions(&self) -> u64 {
+        self.joins.iter().map(|joins| u64::from(*joins)).sum()
+    }
+
+    /// The connection is subscribed. Gives whether something may be missing since the last one was.
+    pub(super) fn confirm(&mut self, connection: u64) -> bool {
+        self.on = Some(connection);
+        for waiter in self.waiters.drain(..) {
+            // Who went away meanwhile gives its join back itself.
+            let _gone = waiter.send(());
+        }
+        let may_miss = !self.unbroken && self.received_to != ReceivedTo::Unknown;
+        self.unbroken = !may_miss;
+        may_miss
+    }
+
+    /// The connection is lost.
+    pub(super) fn lose(&mut self) {
+        self.on = None;
+        self.unbroken = false;
+    }
+
+    /// Someone here read the history up to `newest`.
+    pub(super) fn learn(&mut self, newest: &Position) {
+        match &mut self.received_to {
+            ReceivedTo::Unknown => self.received_to = ReceivedTo::Read(newest.clone()),
+            ReceivedTo::Read(at) if at.epoch == newest.epoch => at.offset = at.offset.min(newest.offset),
+            ReceivedTo::Read(_) | ReceivedTo::Live(_) => {}
+        }
+    }
+
+    pub(super) fn take(&mut self, publication: &Arc<Publication>) -> Next {
+        self.received_at = Instant::now();
+        let Some(position) = &publication.position else {
+            return Next::Deliver;
+        };
+        if let Some(held) = &mut self.recovering {
+            held.push(publication);
+            return Next::Nothing;
+        }
+        let next = match &self.received_to {
+            ReceivedTo::Unknown => Next::Deliver,
+            ReceivedTo::Read(at) | ReceivedTo::Live(at) if at.epoch != position.epoch => {
+                // All of the old epoch was heard, and this is the first of a new one.
+                if self.unbroken && position.offset == 1 {
+                    Next::Deliver
+                } else {
+                    Next::Recover
+                }
+            }
+            ReceivedTo::Read(at) | ReceivedTo::Live(at) if position.offset > at.offset + 1 => Next::Recover,
+            ReceivedTo::Read(at) | ReceivedTo::Live(at) if position.offset == at.offset + 1 => Next::Deliver,
+            // Those who read less of the history wait for it; the hub knows who has it.
+            ReceivedTo::Read(_) => return Next::Deliver,
+            ReceivedTo::Live(_) => return Next::Nothing,
+        };
+        match next {
+            Next::Recover => {
+                let mut held = HeldMessages::default();
+                held.push(publication);
+                self.recovering = Some(held);
+            }
+            _ => self.received_to = ReceivedTo::Live(position.clone()),
+        }
+        next
+    }
+
+    /// Begins to recover a gap. False: one is being recovered, and that now goes on a little longer.
+    pub(super) fn begin_recovery(&mut self) -> bool {
+        if let Some(held) = &mut self.recovering {
+            held.spilled = true;
+            return false;
+        }
+        self.recovering = Some(HeldMessages::default());
+        true
+    }
+
+    /// From where to read. None: no local subscriber has a history, so nothing can be missing.
+    pub(super) fn recover_from(&mut self) -> Option<Position> {
+        match &self.received_to {
+            ReceivedTo::Unknown => {
+                self.recovering = None;
+                None
+            }
+            ReceivedTo::Read(at) | ReceivedTo::Live(at) => {
+                if let Some(held) = &mut self.recovering {
+                    held.before_read = held.publications.len();
+                }
+                Some(at.clone())
+            }
+        }
+    }
+
+    /// Everything up to `newest` was passed on: gives what was held after it, up to the next gap.
+    /// `None`: nothing is left to do. An empty list: read again.
+    pub(super) fn recovered(&mut self, newest: &Position) -> Option<Vec<Arc<Publication>>> {
+        let mut at = newest.clone();
+        let held = self.recovering.as_mut()?;
+        let before_read = std::mem::take(&mut held.before_read);
+        let mut next = Vec::new();
+        let mut rest = Vec::new();
+        for (place, publication) in held.publications.drain(..).enumerate() {
+            let Some(position) = publication.position.clone() else {
+                continue;
+            };
+            if position.epoch != at.epoch {
+                // Of an epoch that was over when the history was read, or of one that began since.
+                if place >= before_read {
+                    rest.push(publication);
+                }
+            } else if position.offset > at.offset + 1 {
+                rest.push(publication);
+            } else if position.offset == at.offset + 1 {
+                at = position;
+                next.push(publication);
+            }
+        }
+        held.publications = rest;
+        self.received_to = ReceivedTo::Live(at);
+        if next.is_empty() && held.publications.is_empty() && !std::mem::take(&mut held.spilled) {
+            self.recovering = None;
+            self.unbroken = self.on.is_some();
+            return None;
+        }
+        Some(next)
+    }
+
+    /// Whether it is time to see if a quiet channel is as quiet in Redis.
+    pub(super) fn is_check_due(&mut self, now: Instant, every: Duration) -> bool {
+        if now < self.check_at || self.on.is_none() || self.settings.history.is_none() {
+            return false;
+        }
+        self.check_at = now + jittered(every);
+        now.saturating_duration_since(self.received_at) >= every / 2
+    }
+}
+
+impl HeldMessages {
+    fn push(&mut self, publication: &Arc<Publication>) {
+        if self.publications.len() < HELD {
+            self.publications.push(publication.clone());
+        } else {
+            self.spilled = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::{topic, with_history};
+
+    fn message(epoch: &str, offset: u64) -> Arc<Publication> {
+        let position = Some(Position::at(epoch, offset));
+        let id = offset.to_string().into();
+        Arc::new(Publication::new(topic("a"), id, "1".into(), position, None, Vec::new()))
+    }
+
+    fn cursor() -> ChannelCursor {
+        let mut cursor = ChannelCursor::new((topic("a"), 0), with_history(10), 1, 2, Duration::from_secs(30));
+        assert!(!cursor.confirm(1), "nothing can be missing from a new cursor");
+        cursor
+    }
+
+    fn take(cursor: &mut ChannelCursor, epoch: &str, offset: u64) -> Next {
+        cursor.take(&message(epoch, offset))
+    }
+
+    #[test]
+    fn what_comes_in_order_passes_and_what_came_does_not() {
+        let mut cursor = cursor();
+        cursor.learn(&Position::at("e", 5));
+        for offset in 6..9 {
+            assert_eq!(take(&mut cursor, "e", offset), Next::Deliver);
+        }
+        assert_eq!(take(&mut cursor, "e", 7), Next::Nothing);
+    }
+
+    #[test]
+    fn what_someone_here_still_waits_for_passes() {
+        let mut cursor = cursor();
+        cursor.learn(&Position::at("e", 5));
+        cursor.learn(&Position::at("e", 4));
+        cursor.learn(&Position::at("e", 6));
+        assert_eq!(
+            take(&mut cursor, "e", 4),
+            Next::Deliver,
+            "whoever has it does not get it twice"
+        );
+        assert_eq!(take(&mut cursor, "e", 5), Next::Deliver);
+        assert_eq!(take(&mut cursor, "e", 6), Next::Deliver);
+    }
+
+    #[test]
+    fn a_hole_is_filled_before_what_comes_after_it() {
+        let mut cursor = cursor();
+        cursor.learn(&Position::at("e", 1));
+        assert_eq!(take(&mut cursor, "e", 4), Next::Recover);
+        assert_eq!(take(&mut cursor, "e", 5), Next::Nothing, "it is held");
+        assert_eq!(cursor.recover_from(), Some(Position::at("e", 1)));
+        let next = cursor.recovered(&Position::at("e", 3)).unwrap();
+        assert_eq!(next.iter().map(|p| &*p.id).collect::<Vec<_>>(), ["4", "5"]);
+        assert!(cursor.recovered(&Position::at("e", 5)).is_none());
+        assert_eq!(take(&mut cursor, "e", 6), Next::Deliver);
+    }
+
+    #[test]
+    fn a_hole_behind_the_hole_is_read_again() {
+        let mut cursor = cursor();
+        cursor.learn(&Position::at("e", 1));
+        take(&mut cursor, "e", 3);
+        take(&mut cursor, "e", 6);
+        assert_eq!(cursor.recovered(&Position::at("e", 3)).unwrap().len(), 0);
+        assert_eq!(cursor.recover_from(), Some(Position::at("e", 3)));
+        assert_eq!(cursor.recovered(&Position::at("e", 6)).map(|next| next.len()), None);
+    }
+
+    #[test]
+    fn what_was_held_of_an_epoch_that_is_over_is_not_waited_for() {
+        let mut cursor = cursor();
+        cursor.learn(&Position::at("e", 30));
+        take(&mut cursor, "e", 33);
+        cursor.recover_from();
+        take(&mut cursor, "f", 35);
+        take(&mut cursor, "f", 36);
+        let next = cursor.recovered(&Position::at("f", 34)).unwrap();
+        assert_eq!(next.len(), 2, "what goes on from it is passed on");
+        assert!(
+            cursor.recovered(&Position::at("f", 36)).is_none(),
+            "and the old one is forgotten"
+        );
+        take(&mut cursor, "f", 40);
+        cursor.recover_from();
+        take(&mut cursor, "g", 1);
+        assert_eq!(
+            cursor.recovered(&Position::at("f", 40)).unwrap().len(),
+            0,
+            "a later one is read"
+        );
+        cursor.recover_from();
+        assert!(cursor.recovered(&Position::at("g", 1)).is_none());
+    }
+
+    #[test]
+    fn more_than_is_held_is_read_again() {
+        let mut cursor = cursor();
+        cursor.learn(&Position::at("e", 0));
+        take(&mut cursor, "e", 2);
+        for offset in 3..HELD as u64 + 10 {
+            take(&mut cursor, "e", offset);
+        }
+        let next = cursor.recovered(&Position::at("e", 1)).unwrap();
+        assert_eq!(next.len(), HELD);
+        let read_to = Position::at("e", HELD as u64 + 9);
+        assert!(cursor.recovered(&read_to).is_none() || cursor.recovered(&read_to).is_none());
+    }
+
+    #[test]
+    fn a_new_epoch_passes_only_if_nothing_of_the_old_can_be_missing() {
+        let mut cursor = cursor();
+        cursor.learn(&Position::at("e", 7));
+        assert_eq!(take(&mut cursor, "f", 1), Next::Deliver);
+        assert_eq!(take(&mut cursor, "g", 2), Next::Recover, "its first was not heard");
+        let mut cursor = self::cursor();
+        cursor.learn(&Position::at("e", 7));
+        cursor.lose();
+        assert!(cursor.confirm(2), "what was said meanwhile may be missing");
+        assert_eq!(take(&mut cursor, "f", 1), Next::Recover);
+    }
+
+    #[test]
+    fn a_quiet_channel_is_checked_now_and_then() {
+        let mut cursor = cursor();
+        let every = Duration::from_secs(30);
+        let later = Instant::now() + every;
+        assert!(!cursor.is_check_due(Instant::now(), every));
+        assert!(cursor.is_check_due(later, every));
+        assert!(!cursor.is_check_due(later, every), "not twice");
+    }
+}

@@ -1,0 +1,150 @@
+//! JSON text of which large parts are shared with others and never copied.
+
+use bytes::Bytes;
+
+/// What is shorter than this many bytes is copied: a part of its own would cost more.
+const SHARED_BYTES: usize = 1024;
+
+/// JSON text in parts.
+#[derive(Clone, Debug, Default)]
+pub struct Json {
+    /// What was written here.
+    text: Vec<u8>,
+    /// What stands in it, in its order.
+    shared: Vec<Shared>,
+}
+
+/// A text that is shared, and before which byte of the written text it stands.
+#[derive(Clone, Debug)]
+struct Shared {
+    at: usize,
+    text: Bytes,
+}
+
+impl Json {
+    /// Nothing yet, with room for `bytes` of it.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: Vec::with_capacity(bytes),
+            shared: Vec::new(),
+        }
+    }
+
+    /// Bytes of the whole text.
+    pub fn len(&self) -> usize {
+        self.text.len() + self.shared.iter().map(|shared| shared.text.len()).sum::<usize>()
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.shared.is_empty()
+    }
+
+    /// The whole text in one piece, if it is.
+    pub fn into_text(self) -> Result<Vec<u8>, Self> {
+        if self.shared.is_empty() {
+            Ok(self.text)
+        } else {
+            Err(self)
+        }
+    }
+
+    /// The text as parts that stand one behind the other; none is empty.
+    pub fn into_parts(self) -> impl Iterator<Item = Bytes> {
+        let text = Bytes::from(self.text);
+        let end = Shared {
+            at: text.len(),
+            text: Bytes::new(),
+        };
+        let mut from = 0;
+        let parts = self.shared.into_iter().chain([end]).flat_map(move |shared| {
+            let before = text.slice(from..shared.at);
+            from = shared.at;
+            [before, shared.text]
+        });
+        parts.filter(|part| !part.is_empty())
+    }
+
+    /// The whole text, copied: for tests and small texts.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut whole = Vec::with_capacity(self.len());
+        for part in self.clone().into_parts() {
+            whole.extend_from_slice(&part);
+        }
+        whole
+    }
+
+    pub(crate) fn push(&mut self, byte: u8) {
+        self.text.push(byte);
+    }
+
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+    }
+
+    /// Where serializers write.
+    pub(crate) fn writer(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
+    /// Appends texts with commas between them: those that are worth it without a copy, the others copied once.
+    pub(crate) fn extend_list(&mut self, texts: &[Bytes]) {
+        let copied = texts.iter().filter(|text| text.len() < SHARED_BYTES);
+        self.text.reserve(copied.map(|text| text.len() + 1).sum());
+        for (index, text) in texts.iter().enumerate() {
+            if index > 0 {
+                self.push(b',');
+            }
+            self.extend_shared(text);
+        }
+    }
+
+    /// Appends another text. What is large in it is not copied.
+    pub(crate) fn append(&mut self, other: Self) {
+        for part in other.into_parts() {
+            self.extend_shared(&part);
+        }
+    }
+
+    fn extend_shared(&mut self, text: &Bytes) {
+        if text.len() < SHARED_BYTES {
+            self.extend(text);
+        } else {
+            self.shared.push(Shared {
+                at: self.text.len(),
+                text: text.clone(),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_texts_are_shared_and_small_ones_copied_whatever_they_stand_in() {
+        let (small, large) = (Bytes::from(vec![b's'; 10]), Bytes::from(vec![b'l'; SHARED_BYTES]));
+        let mut inner = Json::default();
+        inner.extend(b"[");
+        inner.extend_list(&[small.clone(), large.clone(), small.clone(), large.clone()]);
+        inner.extend(b"]");
+        let expected = [&b"["[..], &small, b",", &large, b",", &small, b",", &large, b"]"].concat();
+        assert_eq!((inner.to_vec(), inner.len()), (expected.clone(), expected.len()));
+        let mut outer = Json::default();
+        outer.extend(b"{");
+        outer.append(inner);
+        outer.extend(b"}");
+        assert_eq!(outer.to_vec(), [b"{", &expected[..], b"}"].concat());
+        let shared = outer.into_parts().filter(|part| part.as_ptr() == large.as_ptr());
+        assert_eq!(shared.count(), 2, "no byte of a large text is copied");
+    }
+
+    #[test]
+    fn a_text_without_shared_parts_is_one_piece() {
+        let mut json = Json::with_capacity(8);
+        assert!(json.is_empty());
+        json.extend(b"{}");
+        assert_eq!(json.into_text().unwrap(), b"{}");
+    }
+}

@@ -1,0 +1,3 @@
+//! Every field of every request against every kind of JSON value.
+
+mod fields;

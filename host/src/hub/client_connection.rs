@@ -1,0 +1,220 @@
+//! The connection to one client: its stream, its outbox, and the signals by which the shard reaches its session.
+//! Knows no envelope and no subscription.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::outbox::{Flushed, Outbox, Policy, PushResult};
+use crate::protocol::codes::CloseCode;
+use crate::protocol::names::Channel;
+use crate::transport::ClientStream;
+
+/// The connection to one client. The session owns the reading side and the waiting; anyone on the shard may queue.
+pub struct ClientConnection {
+    /// Unique on the shard.
+    pub id: u64,
+    /// The session's id, unique in the cluster.
+    pub session: Arc<str>,
+    /// Only the session reads from it.
+    pub stream: ClientStream,
+    outbox: RefCell<Outbox>,
+    /// The socket took no more: the session waits until it does.
+    blocked: Cell<bool>,
+    dirty: Cell<bool>,
+    /// Nothing is queued any more: the closing frames are.
+    closed: Cell<bool>,
+    broken: Cell<bool>,
+    /// How many channels it listens to.
+    pub channels: Cell<u32>,
+    /// Boxed, because most connections are signaled seldom.
+    signals: RefCell<Option<Box<SessionSignals>>>,
+    wake: Notify,
+}
+
+/// What the shard wants of a session.
+#[derive(Debug, Default)]
+pub struct SessionSignals {
+    /// End, with this code and a time to come back after.
+    pub close: Option<(CloseCode, Option<u64>)>,
+    /// These subscriptions are over, with these codes: a message could not be queued for them, or the
+    /// operator took them away. At most two a subscription.
+    pub ended: Vec<(Channel, CloseCode)>,
+    /// A time that the session asked for has come.
+    pub alarm: bool,
+}
+
+impl ClientConnection {
+    /// A connection over `stream` whose outbox holds at most `outbox_bytes`.
+    pub fn new(id: u64, session: Arc<str>, stream: ClientStream, outbox_bytes: usize) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            session,
+            stream,
+            outbox: RefCell::new(Outbox::new(outbox_bytes)),
+            blocked: Cell::new(false),
+            dirty: Cell::new(false),
+            closed: Cell::new(false),
+            broken: Cell::new(false),
+            channels: Cell::new(0),
+            signals: RefCell::default(),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Queues a reply or a push about the connection; to be flushed by the caller.
+    pub fn push(&self, frame: Bytes) {
+        if !self.closed.get() {
+            self.outbox.borrow_mut().push(frame);
+        }
+    }
+
+    /// Queues a reply whose frame is in parts; to be flushed by the caller.
+    pub fn push_parts(&self, parts: impl IntoIterator<Item = Bytes>) {
+        if !self.closed.get() {
+            self.outbox.borrow_mut().push_parts(parts);
+        }
+    }
+
+    /// Queues a message; the hub flushes.
+    pub fn push_message(&self, frame: Bytes, policy: Policy) -> PushResult {
+        if self.closed.get() {
+            return PushResult::Dropped;
+        }
+        self.outbox.borrow_mut().push_message(frame, policy)
+    }
+
+    /// Queues the closing frames: nothing comes after them. `discard`: what waits before them is not worth
+    /// waiting for.
+    pub fn push_closing(&self, frames: impl IntoIterator<Item = Bytes>, discard: bool) {
+        let mut outbox = self.outbox.borrow_mut();
+        if discard {
+            outbox.clear();
+        }
+        for frame in frames {
+            outbox.push(frame);
+        }
+        self.closed.set(true);
+    }
+
+    /// Ends it for the client from this moment on: nothing more is queued, what waits is forgotten but for
+    /// the frame that is half on the wire, and the session is signaled to send the closing frames.
+    pub fn cut_off(&self, code: CloseCode) {
+        self.outbox.borrow_mut().clear();
+        self.closed.set(true);
+        self.signal_close(code, None);
+    }
+
+    /// Whether nothing is queued any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Forgets what waits for one subscription.
+    pub fn discard(&self, subscription: u32) {
+        self.outbox.borrow_mut().discard(subscription);
+    }
+
+    /// Whether nothing was queued since the last flush before this.
+    pub fn mark_dirty(&self) -> bool {
+        !self.dirty.replace(true)
+    }
+
+    /// Writes what the socket takes. What it does not take, the session writes when it does.
+    pub fn flush(&self) {
+        self.dirty.set(false);
+        if self.blocked.get() {
+            return;
+        }
+        match self.outbox.borrow_mut().write_to(&self.stream) {
+            Ok(Flushed::All) => {}
+            Ok(Flushed::Blocked) => {
+                self.blocked.set(true);
+                self.wake.notify_one();
+            }
+            Err(_) => {
+                self.broken.set(true);
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    /// Gives back the memory of an empty outbox: nothing is expected soon.
+    pub fn rest(&self) {
+        self.outbox.borrow_mut().rest();
+    }
+
+    /// The socket takes writes again.
+    pub fn unblock(&self) {
+        self.blocked.set(false);
+        self.flush();
+    }
+
+    /// Whether the session has to wait for the socket.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
+    /// Whether the socket failed.
+    pub fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    /// Whether the client has to read before it is served again.
+    pub fn is_backed_up(&self) -> bool {
+        self.outbox.borrow().is_backed_up()
+    }
+
+    /// Forgets what could not be written: the connection is over.
+    pub fn abandon(&self) {
+        let mut outbox = self.outbox.borrow_mut();
+        *outbox = Outbox::new(0);
+    }
+
+    /// Bytes that wait.
+    pub fn waiting_bytes(&self) -> usize {
+        self.outbox.borrow().bytes()
+    }
+
+    /// Signals the session to end. The first signal counts.
+    pub fn signal_close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
+        self.signals().close.get_or_insert((code, retry_after_ms));
+        self.wake.notify_one();
+    }
+
+    /// Signals the session to end a subscription.
+    pub fn signal_end(&self, channel: Channel, code: CloseCode) {
+        self.signals().ended.push((channel, code));
+        self.wake.notify_one();
+    }
+
+    /// Signals the session to look at its clock.
+    pub fn signal_alarm(&self) {
+        self.signals().alarm = true;
+        self.wake.notify_one();
+    }
+
+    /// Waits for a signal. Signals that came before are not missed.
+    pub async fn signaled(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Whether there is a signal that nobody took yet.
+    pub fn has_signals(&self) -> bool {
+        self.signals.borrow().is_some()
+    }
+
+    /// Takes the signals that came.
+    pub fn take_signals(&self) -> SessionSignals {
+        self.signals.take().map(|signals| *signals).unwrap_or_default()
+    }
+
+    fn signals(&self) -> RefMut<'_, SessionSignals> {
+        RefMut::map(self.signals.borrow_mut(), |signals| {
+            &mut **signals.get_or_insert_default()
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! What waits, what gives way, and what is half on the wire.
+
+use super::*;
+
+fn policy(subscription: u32, overflow: Overflow) -> Policy {
+    Policy {
+        subscription,
+        overflow,
+        ephemeral: false,
+        news: false,
+    }
+}
+
+fn frame(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+fn waiting(outbox: &Outbox) -> Vec<&[u8]> {
+    outbox.queue.iter().map(|entry| &entry.frame[..]).collect()
+}
+
+/// Room for two frames of four bytes.
+fn small() -> Outbox {
+    Outbox::new(2 * (4 + ENTRY_BYTES))
+}
+
+#[test]
+fn the_policy_decides_when_there_is_no_room() {
+    for (overflow, expected) in [
+        (Overflow::Disconnect, PushResult::Overflow),
+        (Overflow::Drop, PushResult::Dropped),
+    ] {
+        let mut outbox = small();
+        assert_eq!(
+            outbox.push_message(frame("one1"), policy(1, overflow)),
+            PushResult::Queued
+        );
+        assert_eq!(
+            outbox.push_message(frame("two2"), policy(1, overflow)),
+            PushResult::Queued
+        );
+        assert_eq!(outbox.push_message(frame("thr3"), policy(1, overflow)), expected);
+        assert_eq!(waiting(&outbox), [b"one1", b"two2"]);
+    }
+}
+
+#[test]
+fn conflate_keeps_the_newest_of_each_subscription() {
+    let mut outbox = small();
+    for (text, subscription) in [("a1__", 1), ("b1__", 2), ("a2__", 1), ("b2__", 2), ("a3__", 1)] {
+        let pushed = outbox.push_message(frame(text), policy(subscription, Overflow::Conflate));
+        assert_eq!(pushed, PushResult::Queued);
+    }
+    assert_eq!(waiting(&outbox), [b"a3__", b"b2__"]);
+    assert_eq!(outbox.bytes(), 2 * (4 + ENTRY_BYTES));
+}
+
+#[test]
+fn conflate_gives_nothing_up_for_what_is_ephemeral() {
+    let mut outbox = small();
+    let ephemeral = Policy {
+        ephemeral: true,
+        ..policy(1, Overflow::Conflate)
+    };
+    outbox.push_message(frame("a1__"), policy(1, Overflow::Conflate));
+    assert_eq!(outbox.push_message(frame("typing"), ephemeral), PushResult::Dropped);
+    assert_eq!(waiting(&outbox), [b"a1__"]);
+}
+
+#[test]
+fn conflate_leaves_alone_what_is_half_written() {
+    let mut outbox = small();
+    outbox.push_message(frame("a1__"), policy(1, Overflow::Conflate));
+    outbox.advance(2);
+    outbox.push_message(frame("a2__"), policy(1, Overflow::Conflate));
+    outbox.push_message(frame("a3__"), policy(1, Overflow::Conflate));
+    assert_eq!(waiting(&outbox), [b"a1__", b"a3__"]);
+}
+
+#[test]
+fn ephemeral_messages_get_half_and_never_end_a_connection() {
+    let mut outbox = small();
+    let ephemeral = Policy {
+        ephemeral: true,
+        ..policy(1, Overflow::Disconnect)
+    };
+    assert_eq!(outbox.push_message(frame("one1"), ephemeral), PushResult::Queued);
+    assert_eq!(outbox.push_message(frame("two2"), ephemeral), PushResult::Dropped);
+    assert_eq!(
+        outbox.push_message(frame("two2"), policy(1, Overflow::Disconnect)),
+        PushResult::Queued
+    );
+}
+
+#[test]
+fn bytes_return_to_nothing() {
+    let mut outbox = small();
+    let (one, two) = (wire::text_frame("ab"), wire::text_frame("cdef"));
+    outbox.push(one);
+    outbox.push(two.clone());
+    outbox.advance(7);
+    assert_eq!(outbox.bytes(), two.len() + ENTRY_BYTES);
+    outbox.clear();
+    assert_eq!(
+        outbox.bytes(),
+        two.len() + ENTRY_BYTES,
+        "a frame that is half on the wire stays"
+    );
+    outbox.advance(3);
+    assert_eq!(outbox.bytes(), 0);
+}
+
+#[test]
+fn a_reply_in_parts_goes_out_whole_once_it_is_begun() {
+    let whole = wire::text_frame("abcdef");
+    for written in 0..=whole.len() {
+        let mut outbox = Outbox::new(10_000);
+        outbox.push_parts([whole.slice(..2), Bytes::new(), whole.slice(2..5), whole.slice(5..)]);
+        outbox.push(frame("more"));
+        outbox.advance(written);
+        outbox.discard(1);
+        outbox.clear();
+        let left: usize = outbox.queue.iter().map(|entry| entry.frame.len()).sum();
+        let expected = if written == 0 { 0 } else { whole.len() - written };
+        assert_eq!(left - outbox.written, expected, "{written}: {outbox:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_one_subscription_can_be_forgotten() {
+    let mut outbox = Outbox::new(10_000);
+    let news = Policy {
+        news: true,
+        ephemeral: true,
+        ..policy(1, Overflow::Drop)
+    };
+    outbox.push_message(frame("a1__"), policy(1, Overflow::Drop));
+    outbox.push_message(frame("b1__"), policy(2, Overflow::Drop));
+    outbox.push_message(frame("join"), news);
+    outbox.push(frame("ack_"));
+    outbox.discard(1);
+    assert_eq!(waiting(&outbox), [b"b1__", b"ack_"]);
+    assert_eq!(outbox.bytes(), 2 * (4 + ENTRY_BYTES));
+}
+
+#[test]
+fn of_joined_frames_only_the_one_that_is_begun_goes_out() {
+    let frames = ["one", "two", "three"].map(wire::text_frame);
+    let joined = Bytes::from(frames.concat());
+    let ends = [frames[0].len(), frames[0].len() + frames[1].len(), joined.len()];
+    for written in 0..joined.len() {
+        let mut outbox = Outbox::new(10_000);
+        outbox.push_message(joined.clone(), policy(1, Overflow::Drop));
+        outbox.push_message(frames[0].clone(), policy(1, Overflow::Drop));
+        outbox.advance(written);
+        outbox.discard(1);
+        let end = ends.into_iter().find(|end| written <= *end).unwrap_or_default();
+        if written == 0 || written == end {
+            assert!(outbox.queue.is_empty(), "{written}: {outbox:?}");
+            assert_eq!(outbox.bytes(), 0);
+        } else {
+            assert_eq!(waiting(&outbox), [&joined[..end]], "{written}");
+            outbox.advance(end - written);
+            assert_eq!(outbox.bytes(), 0);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a connection read and has not begun, in its order: the requests of one read at most.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::ending::Ending;
+use crate::hub::ClientConnection;
+use crate::protocol::{self, Body, Refused, Request};
+use crate::wire::{self, Decoder, Message};
+
+#[derive(Default)]
+pub(super) struct Backlog(VecDeque<Incoming>);
+
+pub(super) enum Incoming {
+    Request(Result<Request, Refused>),
+    Ends(Ending),
+}
+
+impl Incoming {
+    pub fn is_publish(&self) -> bool {
+        matches!(
+            self,
+            Self::Request(Ok(Request {
+                body: Body::Publish(_),
+                ..
+            }))
+        )
+    }
+}
+
+impl Backlog {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn first(&self) -> Option<&Incoming> {
+        self.0.front()
+    }
+
+    pub fn take_first(&mut self) -> Option<Incoming> {
+        self.0.pop_front()
+    }
+
+    /// Takes the end of the connection, if nothing is to come before it.
+    pub fn take_ending(&mut self) -> Option<Ending> {
+        match self.0.pop_front_if(|first| matches!(first, Incoming::Ends(_))) {
+            Some(Incoming::Ends(ending)) => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// The connection ends after everything that was read.
+    pub fn end(&mut self, ending: Ending) {
+        self.0.push_back(Incoming::Ends(ending));
+    }
+
+    /// The connection ends, and what was not begun is not begun any more.
+    pub fn end_now(&mut self, ending: Ending) {
+        self.0.clear();
+        self.end(ending);
+    }
+
+    /// Takes in what was read. Pings are answered at once.
+    pub fn decode(&mut self, decoder: &mut Decoder, bytes: &mut [u8], client: &ClientConnection) {
+        let mut messages = decoder.feed(bytes);
+        loop {
+            let ending = match messages.next() {
+                Ok(None) => return,
+                Ok(Some(Message::Text(text))) => {
+                    let text = Bytes::copy_from_slice(text.as_bytes());
+                    self.0.push_back(Incoming::Request(protocol::read(&text)));
+                    continue;
+                }
+                Ok(Some(Message::Ping(payload))) => {
+                    client.push(wire::pong_frame(payload));
+                    continue;
+                }
+                Ok(Some(Message::Pong(_))) => continue,
+                Ok(Some(Message::Binary(_))) => {
+                    Ending::BadProtocol("binary frames mean nothing in a text protocol".into())
+                }
+                Ok(Some(Message::Close { code, .. })) => Ending::Client(code),
+                Err(error) => Ending::Wire(error),
+            };
+            return self.end(ending);
+        }
+    }
+
+    /// Gives back the memory of a queue that is empty.
+    pub fn rest(&mut self) {
+        if self.0.is_empty() {
+            self.0 = VecDeque::new();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `connect`: who is it, may it be, is there room; then the channels that it names, side by side.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::join::{CompletedJoin, Join, already_subscribed, begin};
+use crate::chain::Handshake;
+use crate::protocol::names::Channel;
+use crate::protocol::write::{self, Welcome};
+use crate::protocol::{Json, RequestId, Subscribe};
+use crate::registry::Guest;
+use crate::session::context::{Context, check_expiry};
+use crate::session::outcome::{CommandReply, CommandResult, Outcome};
+use crate::session::refusal::Refusal;
+use crate::session::seat_guard::SeatGuard;
+use crate::wall_clock::now_ms;
+
+/// Channels of one `connect` that are joined at the same time at most; the next waits for one of them.
+const JOINS_AT_ONCE: usize = 64;
+
+pub(super) struct ConnectCommand {
+    pub id: RequestId,
+    pub request: Box<crate::protocol::Connect>,
+}
+
+impl ConnectCommand {
+    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+        if context.is_connected() {
+            let refusal = Refusal::new(crate::protocol::codes::BAD_REQUEST, "this connection is connected");
+            return Outcome::Done(Err(refusal));
+        }
+        let context = context.clone();
+        Outcome::pending(async move { self.connect(&context).await })
+    }
+
+    async fn connect(self, context: &Context) -> CommandResult {
+        let crate::protocol::Connect {
+            token,
+            client_name,
+            subscribe,
+            data,
+        } = *self.request;
+        admit(context, context.connect_handshake(token, client_name, data)).await?;
+        if subscribe.is_empty() {
+            return Ok(welcome(&self.id, context, None).into());
+        }
+        let outcomes = join_all(context, subscribe).await;
+        // From here on nothing waits: what is granted now is granted when the ack is queued.
+        let mut payloads = Vec::with_capacity(outcomes.len());
+        let mut releases = Vec::with_capacity(outcomes.len());
+        let mut ending = None;
+        for (channel, outcome) in outcomes {
+            match outcome.and_then(|joined| joined.subscribe(context)) {
+                Ok((payload, release)) => {
+                    payloads.push(payload);
+                    releases.push(release);
+                }
+                Err(refusal) => {
+                    payloads.push(write::refused_subscription(channel.as_str(), &refusal.reply()));
+                    ending = ending.or_else(|| context.penalise(&refusal));
+                }
+            }
+        }
+        Ok(CommandReply {
+            envelope: welcome(&self.id, context, Some(payloads)),
+            releases,
+            ending,
+        })
+    }
+}
+
+/// Asks who it is and whether there is room.
+async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
+    let identity = context.tenant.chain().connect(&Arc::new(handshake), &context.caller)?;
+    check_expiry(&identity)?;
+    let guest = Guest {
+        tenant: context.caller.tenant.clone(),
+        user: identity.user.clone(),
+        session: context.caller.session.clone(),
+        transport: "websocket",
+    };
+    let tenant = context.tenant.settings();
+    let registry = &context.shard.common.registry;
+    let seat = registry.admit(guest, &tenant.limits).await?;
+    let seat = SeatGuard::new(seat, context.tenant.clone());
+    context.shard.seat(context.client.id, identity.user.clone());
+    // A ban from now on finds the connection; one that came while the seat was taken did not.
+    registry.check_ban(&context.caller.tenant, identity.user.as_ref())?;
+    context.accept(seat, identity);
+    Ok(())
+}
+
+/// Joins the channels, [`JOINS_AT_ONCE`] at a time. They begin in their order, so it is their order that decides which of
+/// two requests for one channel is refused, and which channels are over the connection's limit: all that were granted
+/// count, also those that fail later.
+async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
+    let begun = RefCell::new(HashSet::<Channel, RandomState>::default());
+    let joins = stream::iter(requests).map(|request| {
+        let channel = request.channel.clone();
+        let join = begin_one(context, request, &mut begun.borrow_mut());
+        async move {
+            let joined = match join {
+                Ok(join) => join.finish(context).await,
+                Err(refusal) => Err(refusal),
+            };
+            (channel, joined)
+        }
+    });
+    joins.buffered(JOINS_AT_ONCE).collect().await
+}
+
+fn begin_one(
+    context: &Context,
+    request: Subscribe,
+    begun: &mut HashSet<Channel, RandomState>,
+) -> Result<Join, Refusal> {
+    let channel = request.channel.clone();
+    if begun.contains(&channel) {
+        return Err(already_subscribed());
+    }
+    let join = begin(context, request, begun.len())?;
+    begun.insert(channel);
+    Ok(join)
+}
+
+fn welcome(id: &RequestId, context: &Context, subscriptions: Option<Vec<Json>>) -> Json {
+    let identity = context.caller.identity();
+    let limits = &context.tenant.settings().limits;
+    let common = &context.shard.common;
+    let welcome = Welcome {
+        session: &context.caller.session,
+        node: &common.node,
+        user: identity.user.as_deref(),
+        ping_ms: u64::try_from(common.ping.as_millis()).unwrap_or(u64::MAX),
+        expires_at: identity.expires_ms,
+        message_bytes: limits.message_bytes as u64,
+        channels: limits.channels_per_connection as u64,
+        publish_per_second: limits.publish_per_second.map(u64::from),
+        subscriptions,
+    };
+    write::welcome(id, now_ms(), welcome)
+}

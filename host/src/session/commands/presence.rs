@@ -1,0 +1,46 @@
+//! `presence`: who is in a channel.
+
+use std::rc::Rc;
+
+use crate::chain::Grant;
+use crate::config::ChannelSettings;
+use crate::protocol::names::Channel;
+use crate::protocol::{RequestId, codes, write};
+use crate::session::context::Context;
+use crate::session::outcome::{CommandResult, Outcome};
+use crate::session::refusal::Refusal;
+use crate::wall_clock::now_ms;
+
+pub(super) struct PresenceCommand {
+    pub id: RequestId,
+    pub channel: Channel,
+}
+
+impl PresenceCommand {
+    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+        let context = context.clone();
+        Outcome::pending(async move { self.read(&context).await })
+    }
+
+    async fn read(self, context: &Context) -> CommandResult {
+        let grant = context.grant(&self.channel)?;
+        check_presence(context.tenant.settings().channel(&self.channel), grant)?;
+        let topic = context.topic(&self.channel);
+        let members = context.shard.common.backplane.members(&topic).await?.members;
+        Ok(write::presence(&self.id, now_ms(), self.channel.as_str(), &members).into())
+    }
+}
+
+/// The right to see who is there, in a channel that knows it.
+pub(super) fn check_presence(settings: &ChannelSettings, grant: Grant) -> Result<(), Refusal> {
+    if !settings.presence {
+        return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no presence"));
+    }
+    if !grant.presence {
+        return Err(Refusal::new(
+            codes::PERMISSION_DENIED,
+            "no right to this channel's presence",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! `publish`: within the rate, through the chain, to the backplane. The message comes home by the
+//! hub, as it does to everyone.
+
+use std::rc::Rc;
+
+use futures_util::FutureExt;
+
+use crate::backplane::{PublishOptions, Published, Unavailable};
+use crate::chain::PublishDecision;
+use crate::protocol::names::Channel;
+use crate::protocol::{RequestId, write};
+use crate::session::context::Context;
+use crate::session::outcome::{CommandResult, Outcome};
+use crate::session::refusal::Refusal;
+use crate::wall_clock::now_ms;
+
+pub(super) struct PublishCommand {
+    pub id: RequestId,
+    pub request: crate::protocol::Publish,
+}
+
+impl PublishCommand {
+    /// Hands the message over. What a client publishes in one burst goes together, in its order.
+    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+        self.publish(context).unwrap_or_else(|refusal| {
+            context.tenant.metrics.refused.inc();
+            Outcome::Done(Err(refusal))
+        })
+    }
+
+    fn publish(self, context: &Rc<Context>) -> Result<Outcome, Refusal> {
+        let Self { id, request } = self;
+        let channel = request.channel;
+        // Counted before the chain runs, so denied messages cost too.
+        context.take_rate()?;
+        let granted = context.granted(&channel).is_some_and(|grant| grant.publish);
+        let decision = context
+            .tenant
+            .chain()
+            .publish(&context.caller, &channel, request.data, granted)?;
+        let permit = match decision {
+            PublishDecision::Pass(permit) => permit,
+            PublishDecision::Discard => {
+                context.tenant.metrics.discarded.inc();
+                // An id like any other: a publisher does not learn that its message was discarded.
+                let never_sent = context.shard.common.backplane.message_id();
+                let ack = write::published(&id, now_ms(), channel.as_str(), &never_sent, None, false);
+                return Ok(Outcome::Done(Ok(ack.into())));
+            }
+        };
+        let options = PublishOptions {
+            from: Some(context.member()),
+            key: request.key,
+            ephemeral: request.ephemeral,
+            echo: request.echo,
+            settings: context.tenant.settings().channel(&channel).clone(),
+        };
+        let mut reply = context.shard.common.backplane.clone().publish(permit, options);
+        // Asked for once, it has its turn: those behind it cannot pass.
+        if let Some(published) = reply.as_mut().now_or_never() {
+            return Ok(Outcome::Done(acknowledge(context, &id, &channel, published)));
+        }
+        let context = context.clone();
+        Ok(Outcome::pending(async move {
+            acknowledge(&context, &id, &channel, reply.await)
+        }))
+    }
+}
+
+fn acknowledge(
+    context: &Context,
+    id: &RequestId,
+    channel: &Channel,
+    published: Result<Published, Unavailable>,
+) -> CommandResult {
+    let metrics = &context.tenant.metrics;
+    let published = published.inspect_err(|_| metrics.refused.inc())?;
+    metrics.published.inc();
+    let ack = write::published(
+        id,
+        now_ms(),
+        channel.as_str(),
+        &published.id,
+        published.position.as_ref(),
+        published.duplicate,
+    );
+    Ok(ack.into())
+}

@@ -1,0 +1,25 @@
+//! `unsubscribe`: out of the hub, absent, out of the channel.
+
+use std::rc::Rc;
+
+use crate::protocol::names::Channel;
+use crate::protocol::{RequestId, write};
+use crate::session::context::Context;
+use crate::session::outcome::Outcome;
+use crate::session::refusal::Refusal;
+use crate::wall_clock::now_ms;
+
+pub(super) struct UnsubscribeCommand {
+    pub id: RequestId,
+    pub channel: Channel,
+}
+
+impl UnsubscribeCommand {
+    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+        if !context.remove_subscription(&self.channel) {
+            return Outcome::Done(Err(Refusal::not_subscribed()));
+        }
+        let ack = write::unsubscribed_ack(&self.id, now_ms(), self.channel.as_str());
+        Outcome::Done(Ok(ack.into()))
+    }
+}

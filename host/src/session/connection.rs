@@ -1,0 +1,383 @@
+//! The loop of one connection: the only one that waits for a client. Owns its stream and its timers, and carries out
+//! requests in their order. Knows no request from another but a publish, of which several may be pending.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{self, Poll};
+
+use bytes::Bytes;
+use tokio::io::Interest as Readiness;
+use tokio::time::Instant;
+
+use super::backlog::{Backlog, Incoming};
+use super::closing::{hang_up, push_closing_frames};
+use super::commands;
+use super::context::Context;
+use super::ending::Ending;
+use super::liveness::Liveness;
+use super::outcome::{CommandReply, CommandResult, Outcome};
+use super::pending::PendingRequests;
+use crate::hub::push_reply;
+use crate::protocol::codes::{self, CloseCode};
+use crate::protocol::names::Channel;
+use crate::protocol::{Body, Json, Refused, Request, RequestId, write};
+use crate::shard::Listing;
+use crate::wall_clock::now_ms;
+use crate::wire::{self, Decoder};
+
+/// One connection.
+pub struct Session {
+    context: Rc<Context>,
+    decoder: Decoder,
+    liveness: Liveness,
+    /// The alarm that is set.
+    alarm: Option<Instant>,
+    backlog: Backlog,
+    pending: PendingRequests,
+    /// Subscriptions that were ended while one was being made: their client learns it after the ack.
+    ended: Vec<(Channel, CloseCode)>,
+    /// What this connection's outbox adds to the node's gauge.
+    metered_bytes: usize,
+    _listing: Listing,
+}
+
+// === impl Session ===
+
+impl Session {
+    pub(super) fn new(context: Rc<Context>) -> Box<Self> {
+        let common = &context.shard.common;
+        let listing = context.shard.list(&context.client, &context.caller);
+        Box::new(Self {
+            decoder: Decoder::new(context.tenant.settings().limits.message_bytes),
+            liveness: Liveness::new(common.ping, common.connect_timeout),
+            alarm: None,
+            backlog: Backlog::default(),
+            pending: PendingRequests::default(),
+            ended: Vec::new(),
+            metered_bytes: 0,
+            _listing: listing,
+            context,
+        })
+    }
+
+    /// Serves a connection until it is over. `early`: bytes that came with the upgrade request.
+    ///
+    /// Boxed, because the future of an async function has room for an argument and for the variable that it becomes.
+    pub async fn serve(mut self: Box<Self>, early: Bytes) {
+        let ending = self.run(early).await;
+        self.end(ending).await;
+    }
+
+    async fn run(&mut self, early: Bytes) -> Ending {
+        self.set_alarm();
+        self.decode(&mut early.to_vec());
+        // It holds the whole buffer of the HTTP connection.
+        drop(early);
+        loop {
+            let ending = poll_fn(|cx| Poll::Ready(self.advance(cx))).await;
+            if let Some(ending) = ending {
+                return ending;
+            }
+            self.flush();
+            if self.context.client.is_broken() {
+                return Ending::Gone;
+            }
+            if self.may_begin() {
+                // The client reads again what kept it from being served.
+                continue;
+            }
+            if let Some(ending) = self.wait().await {
+                return ending;
+            }
+        }
+    }
+
+    /// Waits for the client, the shard, or what is pending.
+    async fn wait(&mut self) -> Option<Ending> {
+        self.rest();
+        let readiness = self.readiness();
+        let client = &self.context.client;
+        let ready = tokio::select! {
+            biased;
+            () = client.signaled() => return None,
+            () = self.pending.first_is_done() => return None,
+            ready = client.stream.ready(readiness.unwrap_or(Readiness::READABLE)), if readiness.is_some() => ready,
+        };
+        let (Ok(ready), Some(readiness)) = (ready, readiness) else {
+            return Some(Ending::Gone);
+        };
+        if ready.is_writable() && client.is_blocked() {
+            client.unblock();
+        }
+        if (ready.is_readable() || ready.is_read_closed()) && readiness.is_readable() {
+            self.read();
+        }
+        None
+    }
+
+    /// Deliveries pass the session by, so what it waits for now may be long in coming: it holds no room for more.
+    fn rest(&mut self) {
+        self.context.client.rest();
+        self.backlog.rest();
+        self.pending.rest();
+    }
+
+    /// What the stream is waited for. A client that does not read its replies is not read from either, and nor is one
+    /// whose requests wait already.
+    fn readiness(&self) -> Option<Readiness> {
+        let client = &self.context.client;
+        let reads = self.backlog.is_empty() && !client.is_backed_up() && self.pending.has_room();
+        match (reads, client.is_blocked()) {
+            (true, true) => Some(Readiness::READABLE | Readiness::WRITABLE),
+            (true, false) => Some(Readiness::READABLE),
+            (false, true) => Some(Readiness::WRITABLE),
+            (false, false) => None,
+        }
+    }
+
+    // --- reading ---
+
+    /// Reads what is there into the shard's buffer. No wait while the buffer is held.
+    fn read(&mut self) {
+        let shard = self.context.shard.clone();
+        let mut buffer = shard.read_buffer.borrow_mut();
+        match self.context.client.stream.try_read(&mut buffer) {
+            Ok(0) => self.backlog.end(Ending::Gone),
+            Ok(count) => self.decode(&mut buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.backlog.end(Ending::Gone),
+        }
+    }
+
+    fn decode(&mut self, bytes: &mut [u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.liveness.heard();
+        self.backlog.decode(&mut self.decoder, bytes, &self.context.client);
+    }
+
+    // --- carrying out ---
+
+    /// Goes on as far as it can without waiting: signals, answers that are due, requests that may begin.
+    fn advance(&mut self, cx: &mut task::Context<'_>) -> Option<Ending> {
+        loop {
+            // Whoever was sent away is not served what it had asked before.
+            if let Some(ending) = self.answer_signals() {
+                return Some(ending);
+            }
+            if let Poll::Ready((id, answer)) = self.pending.poll_answer(cx) {
+                // While it waited, the client was not read from as it would have been.
+                self.liveness.heard();
+                if let Some(ending) = self.answer(&id, answer) {
+                    return Some(ending);
+                }
+                continue;
+            }
+            if !self.may_begin() {
+                return None;
+            }
+            match self.backlog.take_first()? {
+                Incoming::Ends(ending) => return Some(ending),
+                Incoming::Request(request) => {
+                    if let Some(ending) = self.begin(request) {
+                        return Some(ending);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether what was read next may begin: after everything before it, but a publish beside other publishes.
+    fn may_begin(&self) -> bool {
+        match self.backlog.first() {
+            None => false,
+            Some(Incoming::Ends(_)) => self.pending.is_empty(),
+            Some(next) => {
+                // The backplane accepts publishes in the order of the calls.
+                let beside = next.is_publish() && self.pending.has_room();
+                !self.context.client.is_backed_up() && (self.pending.is_empty() || beside)
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Result<Request, Refused>) -> Option<Ending> {
+        let is_connected = self.context.is_connected();
+        let Request { id, body } = match request {
+            Ok(request) => request,
+            Err(Refused::NotAnEnvelope(why)) => return Some(Ending::BadProtocol(why)),
+            Err(Refused::Request { id, code, message }) => {
+                self.send(write::error(&id, now_ms(), &write::ErrorReply::new(code, &message)));
+                // What comes first has to be a `connect` that can be read.
+                return (!is_connected).then(|| Ending::BadProtocol(message));
+            }
+        };
+        if !is_connected && !matches!(body, Body::Connect(_)) {
+            return Some(Ending::BadProtocol("the first message must be connect".into()));
+        }
+        let is_publish = matches!(body, Body::Publish(_));
+        if let Body::Connect(_) = body {
+            self.liveness.connected();
+        }
+        let outcome = commands::apply(id.clone(), body, &self.context);
+        match outcome {
+            Outcome::Done(answer) if self.pending.is_empty() => self.answer(&id, answer),
+            outcome => {
+                // What is refused may end the connection: nothing begins beside it.
+                let is_refused = matches!(outcome, Outcome::Done(Err(_)));
+                self.pending.push(id, outcome, is_publish && !is_refused);
+                None
+            }
+        }
+    }
+
+    /// Sends what a command answered, and does what follows from it.
+    fn answer(&mut self, id: &RequestId, answer: CommandResult) -> Option<Ending> {
+        let ending = match answer {
+            Ok(CommandReply {
+                envelope,
+                releases,
+                ending,
+            }) => {
+                self.send(envelope);
+                if !releases.is_empty() {
+                    let mut hub = self.context.shard.hub.borrow_mut();
+                    for release in releases {
+                        hub.release(&release.topic, self.context.client.id, release.after, release.snapshot);
+                    }
+                    hub.flush();
+                }
+                ending
+            }
+            Err(refusal) => {
+                self.send(write::error(id, now_ms(), &refusal.reply()));
+                let penalty = self.context.penalise(&refusal);
+                if self.context.is_connected() {
+                    penalty
+                } else {
+                    let code = codes::close_after_refused_connect(refusal.code);
+                    Some(penalty.unwrap_or_else(|| Ending::close(code)))
+                }
+            }
+        };
+        if self.context.take_deadlines_changed() {
+            self.set_alarm();
+        }
+        ending
+    }
+
+    /// What the shard signaled: an end, subscriptions that are over, an alarm.
+    fn answer_signals(&mut self) -> Option<Ending> {
+        if self.context.client.has_signals() {
+            let signals = self.context.client.take_signals();
+            self.ended.extend(signals.ended);
+            if let Some((code, retry_after_ms)) = signals.close {
+                self.backlog.end_now(Ending::Close { code, retry_after_ms });
+            } else if signals.alarm
+                && let Some(code) = self.tick()
+            {
+                self.backlog.end_now(Ending::close(code));
+            }
+        }
+        // Who was cut off is owed no answers.
+        if self.context.client.is_closed()
+            && let Some(ending) = self.backlog.take_ending()
+        {
+            return Some(ending);
+        }
+        if self.pending.has_room() && !self.ended.is_empty() {
+            for (channel, code) in std::mem::take(&mut self.ended) {
+                self.end_subscription(&channel, code);
+            }
+        }
+        None
+    }
+
+    fn end_subscription(&mut self, channel: &Channel, code: CloseCode) {
+        if self.context.remove_subscription(channel) {
+            let push = write::unsubscribed(now_ms(), channel.as_str(), code);
+            self.context.client.push(wire::text_frame(push));
+        }
+    }
+
+    /// Queues a reply; it leaves with the next flush.
+    fn send(&self, reply: Json) {
+        push_reply(&self.context.client, reply);
+    }
+
+    fn flush(&mut self) {
+        self.context.client.flush();
+        self.meter_outbox();
+    }
+
+    /// Keeps the node's gauge true to this connection's outbox.
+    fn meter_outbox(&mut self) {
+        let waiting = self.context.client.waiting_bytes();
+        let before = std::mem::replace(&mut self.metered_bytes, waiting);
+        if waiting != before {
+            let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+            let gauge = &self.context.shard.common.metrics.outbox_bytes;
+            gauge.add(signed(waiting) - signed(before));
+        }
+    }
+
+    // --- timers ---
+
+    /// Asks the shard for a signal at the next of this connection's times.
+    fn set_alarm(&mut self) {
+        let next = self.liveness.next();
+        let next = self.context.next_expiry().map_or(next, |expiry| next.min(expiry));
+        if self.alarm != Some(next) {
+            self.context.shard.alarms.set(&self.context.client, self.alarm, next);
+            self.alarm = Some(next);
+        }
+    }
+
+    /// The alarm rang: does what is due. Gives the code to end with, if the connection has to end.
+    fn tick(&mut self) -> Option<CloseCode> {
+        self.alarm = None;
+        let now = Instant::now();
+        if !self.pending.is_empty() {
+            self.liveness.heard();
+        }
+        if let Some(code) = self.liveness.overdue(now) {
+            return Some(code);
+        }
+        if self.context.has_expired(now) {
+            return Some(codes::EXPIRED);
+        }
+        for channel in self.context.expired_subscriptions(now) {
+            self.end_subscription(&channel, codes::EXPIRED);
+        }
+        if self.liveness.take_ping(now) {
+            self.context.client.push(wire::ping_frame(b""));
+        }
+        self.set_alarm();
+        None
+    }
+
+    // --- ending ---
+
+    async fn end(mut self: Box<Self>, ending: Ending) {
+        let code = ending.code();
+        let context = self.context.clone();
+        tracing::debug!(session = %context.client.session, tenant = %context.caller.tenant, code, ?ending, "connection ends");
+        // First out of the hub and the registry, then the closing frames: nothing may come after them.
+        self.pending.clear();
+        context.clear_subscriptions();
+        if context.leave_seat() {
+            context.tenant.chain().disconnect(&context.caller, code);
+        }
+        if let Some(at) = self.alarm.take() {
+            context.shard.alarms.clear(context.client.id, at);
+        }
+        context.shard.common.metrics.disconnected(code);
+        push_closing_frames(&context.client, &ending);
+        if !matches!(ending, Ending::Gone) {
+            Box::pin(hang_up(&context.client)).await;
+        }
+        context.client.abandon();
+        self.meter_outbox();
+    }
+}

@@ -1,0 +1,260 @@
+//! What a session knows: what its commands read and change. Knows no stream and no timer: a command that changes when
+//! something runs out says so, and the connection sets its alarm.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use tokio::time::Instant;
+
+use super::liveness::at_epoch_ms;
+use super::rate_limit::RateLimit;
+use super::refusal::Refusal;
+use super::seat_guard::SeatGuard;
+use super::subscription::{Listening, Subscription};
+use crate::chain::{Caller, Grant, Handshake, Identity, Upgrade};
+use crate::config::ChannelSettings;
+use crate::hub::ClientConnection;
+use crate::protocol::Member;
+use crate::protocol::codes;
+use crate::protocol::names::{Channel, Topic};
+use crate::shard::{Shard, ShardTenant};
+use crate::wall_clock::now_ms;
+
+/// Bytes of the upgrade request's headers that a connection keeps for its refreshes, once `connect` was accepted: a
+/// header that does not fit is not there when a refresh asks for it.
+const KEPT_HEADER_BYTES: usize = 4096;
+
+/// The state of one session, shared by its connection and its commands.
+pub(super) struct Context {
+    pub shard: Rc<Shard>,
+    pub tenant: Rc<ShardTenant>,
+    pub client: Rc<ClientConnection>,
+    pub caller: Arc<Caller>,
+    /// What refreshes show to plugins.
+    upgrade: RefCell<Arc<Upgrade>>,
+    /// The token of the upgrade request, until `connect` takes it: nothing that is kept may leak it.
+    token: Cell<Option<Box<str>>>,
+    rate_limit: RefCell<Option<RateLimit>>,
+    /// None until `connect` was accepted.
+    seat: RefCell<Option<SeatGuard>>,
+    /// Boxed, because the smallest table has room for four.
+    subscriptions: RefCell<HashMap<Channel, Box<Subscription>, RandomState>>,
+    /// Tells subscriptions apart in the outbox; never reused within a connection.
+    next_subscription: Cell<u32>,
+    /// When the identity runs out.
+    expires: Cell<Option<Instant>>,
+    /// Whether a command changed when something runs out.
+    deadlines_changed: Cell<bool>,
+}
+
+impl Context {
+    pub fn new(
+        shard: Rc<Shard>,
+        tenant: Rc<ShardTenant>,
+        client: Rc<ClientConnection>,
+        caller: Arc<Caller>,
+        token: Option<Box<str>>,
+        upgrade: Arc<Upgrade>,
+    ) -> Rc<Self> {
+        let per_second = tenant.settings().limits.publish_per_second;
+        Rc::new(Self {
+            shard,
+            tenant,
+            client,
+            caller,
+            upgrade: RefCell::new(upgrade),
+            token: Cell::new(token),
+            rate_limit: RefCell::new(per_second.map(RateLimit::new)),
+            seat: RefCell::default(),
+            subscriptions: RefCell::default(),
+            next_subscription: Cell::new(0),
+            expires: Cell::new(None),
+            deadlines_changed: Cell::new(false),
+        })
+    }
+
+    /// What plugins are shown at `connect`. An empty token is none: it does not hide the upgrade request's.
+    pub fn connect_handshake(
+        &self,
+        token: Option<String>,
+        client_name: Option<String>,
+        data: Option<String>,
+    ) -> Handshake {
+        let early = self.token.take().map(String::from);
+        Handshake {
+            token: present(token).or(present(early)),
+            client_name,
+            data,
+            is_refresh: false,
+            upgrade: self.upgrade.borrow().clone(),
+        }
+    }
+
+    /// What plugins are shown at a refresh.
+    pub fn refresh_handshake(&self, token: String) -> Handshake {
+        Handshake {
+            token: present(Some(token)),
+            is_refresh: true,
+            upgrade: self.upgrade.borrow().clone(),
+            ..Handshake::default()
+        }
+    }
+
+    /// `connect` was accepted, and this is its seat.
+    pub fn accept(&self, seat: SeatGuard, identity: Identity) {
+        self.seat.replace(Some(seat));
+        self.identify(identity);
+        let mut upgrade = self.upgrade.borrow_mut();
+        if upgrade.headers.bytes() > KEPT_HEADER_BYTES {
+            *upgrade = Arc::new(Upgrade {
+                headers: upgrade.headers.within(KEPT_HEADER_BYTES),
+                origin: upgrade.origin.clone(),
+                path: upgrade.path.clone(),
+            });
+        }
+    }
+
+    /// The session is this one from now on.
+    pub fn identify(&self, identity: Identity) {
+        self.expires.set(identity.expires_ms.map(at_epoch_ms));
+        self.deadlines_changed.set(true);
+        self.caller.identify(identity);
+    }
+
+    /// Whether `connect` was accepted.
+    pub fn is_connected(&self) -> bool {
+        self.seat.borrow().is_some()
+    }
+
+    /// Gives the seat back, if there is one; whether there was.
+    pub fn leave_seat(&self) -> bool {
+        self.seat.take().is_some()
+    }
+
+    /// Takes one publish from the connection's rate, or says how long until there is one.
+    pub fn take_rate(&self) -> Result<(), Refusal> {
+        let mut limit = self.rate_limit.borrow_mut();
+        let Some(limit) = limit.as_mut() else {
+            return Ok(());
+        };
+        limit.take(std::time::Instant::now()).map_err(|wait| {
+            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+            Refusal::retry_after(
+                codes::RATE_LIMITED,
+                "this connection publishes faster than it may",
+                wait,
+            )
+        })
+    }
+
+    /// What this session may do in a channel: as its subscription was granted, else as one would be.
+    pub fn grant(&self, channel: &Channel) -> Result<Grant, Refusal> {
+        match self.granted(channel) {
+            Some(grant) => Ok(grant),
+            None => Ok(self.tenant.chain().subscribe(&self.caller, channel)?),
+        }
+    }
+
+    /// What its subscription to a channel was granted, if it has one.
+    pub fn granted(&self, channel: &Channel) -> Option<Grant> {
+        self.subscriptions
+            .borrow()
+            .get(channel)
+            .map(|subscription| subscription.grant)
+    }
+
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions.borrow().len()
+    }
+
+    /// Takes a place in the hub, where everything is held until it is released.
+    pub fn listen(&self, topic: &Topic, settings: &Arc<ChannelSettings>) -> Listening {
+        let subscription = self.next_subscription.get();
+        self.next_subscription.set(subscription.wrapping_add(1) % u32::MAX);
+        self.shard
+            .hub
+            .borrow_mut()
+            .insert(topic, settings, &self.client, subscription);
+        Listening::new(
+            self.shard.clone(),
+            self.tenant.clone(),
+            topic.clone(),
+            self.client.clone(),
+        )
+    }
+
+    pub fn add_subscription(&self, channel: Channel, subscription: Box<Subscription>) {
+        if subscription.expires.is_some() {
+            self.deadlines_changed.set(true);
+        }
+        self.subscriptions.borrow_mut().insert(channel, subscription);
+    }
+
+    /// Ends a subscription; whether there was one.
+    pub fn remove_subscription(&self, channel: &Channel) -> bool {
+        // Dropped when the table is free again: it changes the hub and the backplane.
+        let removed = self.subscriptions.borrow_mut().remove(channel);
+        removed.is_some()
+    }
+
+    /// Ends all subscriptions.
+    pub fn clear_subscriptions(&self) {
+        drop(self.subscriptions.take());
+    }
+
+    /// Whether what [`Context::next_expiry`] gives may have changed since this was asked.
+    pub fn take_deadlines_changed(&self) -> bool {
+        self.deadlines_changed.take()
+    }
+
+    /// When the first of what it holds runs out.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        let subscriptions = self.subscriptions.borrow();
+        let expiries = subscriptions.values().filter_map(|subscription| subscription.expires);
+        expiries.chain(self.expires.get()).min()
+    }
+
+    /// Whether the identity has run out.
+    pub fn has_expired(&self, now: Instant) -> bool {
+        self.expires.get().is_some_and(|at| at <= now)
+    }
+
+    /// The channels whose subscriptions have run out.
+    pub fn expired_subscriptions(&self, now: Instant) -> Vec<Channel> {
+        let subscriptions = self.subscriptions.borrow();
+        let over = subscriptions
+            .iter()
+            .filter(|(_, subscription)| subscription.expires.is_some_and(|at| at <= now));
+        over.map(|(channel, _)| channel.clone()).collect()
+    }
+
+    pub fn topic(&self, channel: &Channel) -> Topic {
+        Topic {
+            tenant: self.caller.tenant.clone(),
+            channel: channel.clone(),
+        }
+    }
+
+    /// This session as others see it.
+    pub fn member(&self) -> Member {
+        Member {
+            user: self.caller.user(),
+            session: self.caller.session.clone(),
+        }
+    }
+}
+
+/// An identity that has run out is none.
+pub(super) fn check_expiry(identity: &Identity) -> Result<(), Refusal> {
+    match identity.expires_ms {
+        Some(at) if at <= now_ms() => Err(Refusal::new(codes::TOKEN_EXPIRED, "the token has expired")),
+        _ => Ok(()),
+    }
+}
+
+fn present(token: Option<String>) -> Option<String> {
+    token.filter(|token| !token.is_empty())
+}

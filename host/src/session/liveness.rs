@@ -1,0 +1,79 @@
+//! The times of a connection: its heartbeat, and how long it waits for the client. Knows when, not what then.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use crate::protocol::codes::{self, CloseCode};
+
+/// Heartbeats vary by this part of their time, so that connections opened together drift apart.
+const JITTER: f64 = 0.1;
+
+pub(super) struct Liveness {
+    /// Between two heartbeats of this connection: the node's, jittered.
+    ping: Duration,
+    next_ping: Instant,
+    heard: Instant,
+    /// Until when `connect` has to come; none once it came.
+    connect_by: Option<Instant>,
+}
+
+impl Liveness {
+    pub fn new(ping: Duration, connect_timeout: Duration) -> Self {
+        let now = Instant::now();
+        let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+        let ping = ping.mul_f64(1.0 - JITTER + 2.0 * JITTER * random);
+        Self {
+            ping,
+            next_ping: now + ping,
+            heard: now,
+            connect_by: Some(now + connect_timeout),
+        }
+    }
+
+    /// Something came from the client, or it had no chance: what it sends is not read while its requests wait.
+    pub fn heard(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    /// `connect` came.
+    pub fn connected(&mut self) {
+        self.connect_by = None;
+    }
+
+    /// The next of its times.
+    pub fn next(&self) -> Instant {
+        let next = self.next_ping.min(self.silent_at());
+        self.connect_by.map_or(next, |connect_by| next.min(connect_by))
+    }
+
+    /// Why the connection has to end now, if it has to.
+    pub fn overdue(&self, now: Instant) -> Option<CloseCode> {
+        if self.connect_by.is_some_and(|at| at <= now) {
+            return Some(codes::CONNECT_TIMEOUT);
+        }
+        (self.silent_at() <= now).then_some(codes::NO_HEARTBEAT)
+    }
+
+    /// Whether it is time for a heartbeat. The next one is in due time.
+    pub fn take_ping(&mut self, now: Instant) -> bool {
+        let is_due = self.next_ping <= now;
+        if is_due {
+            self.next_ping = now + self.ping;
+        }
+        is_due
+    }
+
+    fn silent_at(&self) -> Instant {
+        self.heard + self.ping * 2
+    }
+}
+
+/// The moment of a time on the wall, by the clock of now.
+pub(super) fn at_epoch_ms(epoch_ms: u64) -> Instant {
+    let wall = UNIX_EPOCH + Duration::from_millis(epoch_ms);
+    let left = wall.duration_since(SystemTime::now()).unwrap_or_default();
+    // A far future that the clock cannot hold is as good as never: a year is looked at again.
+    let year = Duration::from_hours(365 * 24);
+    Instant::now() + left.min(year)
+}

@@ -1,0 +1,64 @@
+//! What a plugin's refusal does besides refusing: the connection is closed, or the user is banned.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::ending::Ending;
+use super::refusal::Refusal;
+use crate::chain::Penalty;
+use crate::protocol::codes;
+use crate::shard::{Banned, Control, Whom};
+
+impl Context {
+    /// Carries out the penalty that comes with a refusal; gives how the connection ends, if it does.
+    pub(super) fn penalise(&self, refusal: &Refusal) -> Option<Ending> {
+        match refusal.penalty {
+            Penalty::None => None,
+            Penalty::Disconnect => {
+                let own = codes::plugin_close(refusal.code);
+                Some(Ending::close(own.unwrap_or(codes::KICKED)))
+            }
+            Penalty::Ban(length) => {
+                if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
+                    let tenant = &self.caller.tenant;
+                    tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
+                    self.shard.common.registry.ban(tenant, &user, length);
+                    self.kick_everywhere(&user);
+                    self.announce_ban(user, length);
+                }
+                Some(Ending::close(codes::BANNED))
+            }
+        }
+    }
+
+    /// A ban ends all of the user's connections, on whatever shard they are.
+    fn kick_everywhere(&self, user: &Arc<str>) {
+        for control in &self.shard.common.controls {
+            let kick = Control::CutOff {
+                tenant: self.caller.tenant.clone(),
+                whom: Whom::User(user.clone()),
+                code: codes::BANNED,
+                done: None,
+            };
+            if control.try_send(kick).is_err() {
+                // The ban holds all the same: it refuses the next connect, and the next publish is denied again.
+                tracing::warn!(%user, "a shard was too busy to end a banned user's other connections");
+            }
+        }
+    }
+
+    fn announce_ban(&self, user: Arc<str>, length: Duration) {
+        let Some(banned) = &self.shard.common.banned else {
+            return;
+        };
+        let ban = Banned {
+            tenant: self.caller.tenant.clone(),
+            user,
+            length,
+        };
+        if banned.try_send(ban).is_err() {
+            tracing::warn!("bans come too fast to end the users' connections to other nodes; new ones are refused");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The requests of a connection that were begun and are not answered, in their order.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::outcome::{CommandResult, Outcome};
+use crate::protocol::RequestId;
+
+/// Requests of one connection that are pending at most. At that many it reads nothing more from its client.
+const PENDING_REQUESTS: usize = 64;
+
+#[derive(Default)]
+pub(super) struct PendingRequests(VecDeque<PendingRequest>);
+
+struct PendingRequest {
+    id: RequestId,
+    outcome: Outcome,
+    /// Publishes behind it may begin.
+    has_company: bool,
+}
+
+impl PendingRequests {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a further publish may be pending beside those that are.
+    pub fn has_room(&self) -> bool {
+        let may_begin = self.0.back().is_none_or(|last| last.has_company);
+        may_begin && self.0.len() < PENDING_REQUESTS
+    }
+
+    pub fn push(&mut self, id: RequestId, outcome: Outcome, has_company: bool) {
+        self.0.push_back(PendingRequest {
+            id,
+            outcome,
+            has_company,
+        });
+    }
+
+    /// Takes the answer of the first, if there is one.
+    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(RequestId, CommandResult)> {
+        if let Some(first) = self.0.front_mut()
+            && first.outcome.poll(cx).is_ready()
+            && let Some(PendingRequest { id, outcome, .. }) = self.0.pop_front()
+            && let Outcome::Done(answer) = outcome
+        {
+            return Poll::Ready((id, answer));
+        }
+        Poll::Pending
+    }
+
+    /// Waits until the first is done; for ever if there is none.
+    pub async fn first_is_done(&mut self) {
+        poll_fn(|cx| match self.0.front_mut() {
+            Some(first) => first.outcome.poll(cx),
+            None => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Gives up what is pending, which takes back what is half done.
+    pub fn clear(&mut self) {
+        self.0 = VecDeque::new();
+    }
+
+    /// Gives back the memory of a queue that is empty.
+    pub fn rest(&mut self) {
+        if self.0.is_empty() {
+            self.clear();
+        }
+    }
+}

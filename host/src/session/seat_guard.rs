@@ -1,0 +1,25 @@
+//! The seat of a session that was accepted, among its tenant's connections; counted while it has it.
+
+use std::rc::Rc;
+
+use crate::registry::Seat;
+use crate::shard::ShardTenant;
+
+/// A seat that is counted, given back when dropped.
+pub(super) struct SeatGuard {
+    tenant: Rc<ShardTenant>,
+    _seat: Seat,
+}
+
+impl SeatGuard {
+    pub fn new(seat: Seat, tenant: Rc<ShardTenant>) -> Self {
+        tenant.metrics.connections.inc();
+        Self { tenant, _seat: seat }
+    }
+}
+
+impl Drop for SeatGuard {
+    fn drop(&mut self) {
+        self.tenant.metrics.connections.dec();
+    }
+}

@@ -1,0 +1,6 @@
+//! Commands and connections without a socket.
+
+mod commands;
+mod connect;
+mod connection;
+mod support;

@@ -1,0 +1,380 @@
+//! A session without a socket: a shard, the memory backplane behind a gate, and a chain of one scripted hook.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::backplane::memory::MemoryBackplane;
+use crate::backplane::{
+    Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply,
+};
+use crate::chain::{
+    Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
+    HookKind, HookResponse, Identity, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
+};
+use crate::config::ChannelSettings;
+use crate::observe::Metrics;
+use crate::protocol::names::{Channel, Topic};
+use crate::protocol::{self, Member};
+use crate::registry::Registry;
+use crate::session::commands;
+use crate::session::context::Context;
+use crate::session::opening::Opening;
+use crate::session::outcome::Outcome;
+use crate::session::refusal::Refusal;
+use crate::shard::{Common, NewTenant, Shard};
+use crate::transport::ClientStream;
+use crate::transport::memory::MemoryStream;
+
+/// What the hook was asked.
+pub(super) type Log = Arc<Mutex<Vec<String>>>;
+
+/// Everything that a session lives in.
+pub(super) struct Stage {
+    pub shard: Rc<Shard>,
+    pub gate: Arc<Gated>,
+    pub inbox: mpsc::Receiver<Envelope>,
+    pub asked: Log,
+}
+
+/// The memory backplane behind a gate that joins and publishes wait at while it is closed.
+pub(super) struct Gated {
+    inner: Arc<MemoryBackplane>,
+    open: Semaphore,
+    waiting: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Stage {
+    /// `limits`: lines of the tenant's `limits` table.
+    pub fn new(limits: &str) -> Self {
+        let text = format!(
+            "[[tenants]]\nname = \"acme\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\nmatch = \"kept:*\"\n\
+             history = {{ size = 1000, ttl_seconds = 60 }}\npresence = true\n"
+        );
+        let config = crate::config::parse(Path::new("test.toml"), &text).expect("a config");
+        let (inbox_of_shard, inbox) = mpsc::channel(4096);
+        let gate = Arc::new(Gated {
+            inner: MemoryBackplane::new(vec![inbox_of_shard]),
+            open: Semaphore::new(Semaphore::MAX_PERMITS),
+            waiting: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        });
+        let asked = Log::default();
+        let scripted = Scripted(asked.clone());
+        let tenant = NewTenant {
+            settings: config.tenants[0].clone(),
+            chain: Box::new(|| chain(scripted)),
+        };
+        let common = Common {
+            node: "n1".into(),
+            ping: Duration::from_secs(25),
+            connect_timeout: Duration::from_secs(10),
+            backplane: gate.clone(),
+            registry: Arc::new(Registry::default()),
+            metrics: Metrics::new(),
+            banned: None,
+            controls: Vec::new(),
+        };
+        Self {
+            shard: Shard::new(0, common, vec![tenant]),
+            gate,
+            inbox,
+            asked,
+        }
+    }
+
+    pub fn opening(&self, stream: &Rc<MemoryStream>, token: Option<&str>, headers: &[(&str, &str)]) -> Opening {
+        Opening {
+            stream: ClientStream::Memory(stream.clone()),
+            remote: [127, 0, 0, 1].into(),
+            token: token.map(Box::from),
+            upgrade: Arc::new(Upgrade {
+                headers: headers.iter().copied().collect::<Headers>(),
+                ..Upgrade::default()
+            }),
+        }
+    }
+
+    /// A session that is not connected.
+    pub fn context(&self) -> Rc<Context> {
+        let opening = self.opening(&MemoryStream::new(usize::MAX), None, &[]);
+        opening.into_context(self.shard.clone(), self.shard.tenant("acme").unwrap())
+    }
+
+    /// One that is, as `user`.
+    pub async fn connected(&self, user: &str) -> Rc<Context> {
+        let context = self.context();
+        let payload = format!("{{\"version\":1,\"token\":\"{user}\"}}");
+        apply(&context, "connect", &payload).await.unwrap();
+        context
+    }
+
+    /// Brings what was published to those who listen.
+    pub fn deliver(&mut self) {
+        let mut turn = Vec::new();
+        while let Ok(envelope) = self.inbox.try_recv() {
+            turn.push(envelope);
+        }
+        let mut hub = self.shard.hub.borrow_mut();
+        hub.deliver(&turn);
+        hub.flush();
+    }
+
+    pub fn topic(&self, channel: &str) -> Topic {
+        Topic {
+            tenant: "acme".into(),
+            channel: Channel::parse(channel).unwrap(),
+        }
+    }
+}
+
+/// A request that was begun.
+pub(super) fn begin(context: &Rc<Context>, kind: &str, payload: &str) -> Outcome {
+    let text = format!("{{\"type\":\"{kind}\",\"id\":1,\"payload\":{payload}}}");
+    let request = protocol::read(&Bytes::from(text)).expect("a request");
+    commands::apply(request.id, request.body, context)
+}
+
+/// Carries a request out, and lets flow what it releases: what the client is sent.
+pub(super) async fn apply(context: &Rc<Context>, kind: &str, payload: &str) -> Result<Value, Refusal> {
+    let reply = begin(context, kind, payload).answer().await?;
+    let mut hub = context.shard.hub.borrow_mut();
+    for release in reply.releases {
+        hub.release(&release.topic, context.client.id, release.after, release.snapshot);
+    }
+    let envelope: Value = serde_json::from_slice(&reply.envelope.to_vec()).expect("an envelope");
+    Ok(envelope["payload"].clone())
+}
+
+/// The texts of whole frames of a server.
+pub(super) fn texts(mut frames: &[u8]) -> Vec<Value> {
+    let mut texts = Vec::new();
+    while !frames.is_empty() {
+        let (frame, rest) = frames.split_at(crate::wire::frame_end(frames, 0));
+        if frame[0] == 0x81 {
+            texts.push(serde_json::from_slice(&frame[crate::wire::payload_start(frame)..]).expect("JSON"));
+        }
+        frames = rest;
+    }
+    texts
+}
+
+/// A masked text frame of a client, with a mask of zeros.
+pub(super) fn client_frame(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match u8::try_from(text.len()) {
+        Ok(short) if short < 126 => frame.push(0x80 | short),
+        _ => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(text.as_bytes());
+    frame
+}
+
+// === the chain ===
+
+/// Takes the token for the user's name, denies what is called `denied`, and writes down what it was asked.
+struct Scripted(Log);
+
+fn chain(hook: Scripted) -> Chain {
+    let link = ChainStep {
+        plugin: "scripted".into(),
+        hooks: HookKind::ALL.into_iter().collect(),
+        on_fault: FaultRules::default(),
+        hook: Box::new(hook),
+    };
+    let defaults = Defaults {
+        anonymous: true,
+        allow: true,
+        message_bytes: 65_536,
+    };
+    Chain::new(vec![link], defaults)
+}
+
+fn denial() -> Denial {
+    Denial {
+        code: 4403,
+        reason: "no".into(),
+        message: None,
+        retry_after_ms: None,
+        penalty: Penalty::None,
+    }
+}
+
+impl Hook for Scripted {
+    fn connect(&mut self, handshake: &Arc<Handshake>, _: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
+        let header = |name| handshake.upgrade.headers.get(name).map_or("none", |value| &value[..1]);
+        self.0.lock().push(format!(
+            "connect {:?} refresh {} small {} large {}",
+            handshake.token,
+            handshake.is_refresh,
+            header("small"),
+            header("large"),
+        ));
+        let identity = |token: &String| Identity {
+            user: Some(token.as_str().into()),
+            ..Identity::default()
+        };
+        let named = handshake.token.as_ref().map(identity);
+        Ok(named.map_or(ConnectVerdict::Abstain, ConnectVerdict::Accept).into())
+    }
+
+    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
+        self.0.lock().push(format!("subscribe {channel}"));
+        if channel == "denied" {
+            return Ok(SubscribeVerdict::Deny(denial()).into());
+        }
+        let grant = Grant {
+            publish: true,
+            presence: true,
+            history: true,
+            expires_ms: None,
+        };
+        Ok(SubscribeVerdict::Allow(grant).into())
+    }
+
+    fn publish(&mut self, _: &Arc<Caller>, channel: &str, _: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
+        Ok(match channel {
+            "denied" => PublishVerdict::Deny(denial()),
+            "discarded" => PublishVerdict::Discard,
+            "kicked" => PublishVerdict::Deny(Denial {
+                penalty: Penalty::Disconnect,
+                ..denial()
+            }),
+            _ => PublishVerdict::Allow,
+        }
+        .into())
+    }
+
+    fn disconnect(&mut self, _: &Arc<Caller>, code: u16) -> Result<(), Fault> {
+        self.0.lock().push(format!("disconnect {code}"));
+        Ok(())
+    }
+
+    fn judged(&mut self, _: HookKind, _: Result<(), &Fault>) {}
+
+    fn evict_idle(&mut self, _: Instant) {}
+}
+
+// === the backplane ===
+
+impl Gated {
+    pub fn close(&self) {
+        self.open.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Lets so many through.
+    pub fn let_through(&self, count: usize) {
+        self.open.add_permits(count);
+    }
+
+    /// How many wait at the gate.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many waited at the same time at most.
+    pub fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// The channels that somebody joined.
+    pub fn joined(&self) -> usize {
+        self.inner.topics().len()
+    }
+
+    async fn pass(&self) {
+        let waiting = Waiting::at(self);
+        self.open
+            .acquire()
+            .await
+            .expect("the gate is never taken down")
+            .forget();
+        drop(waiting);
+    }
+}
+
+/// Counted while it waits, also when it gives up.
+struct Waiting<'a>(&'a Gated);
+
+impl<'a> Waiting<'a> {
+    fn at(gate: &'a Gated) -> Self {
+        let waiting = gate.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        gate.most.fetch_max(waiting, Ordering::Relaxed);
+        Self(gate)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Backplane for Gated {
+    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published> {
+        Box::pin(async move {
+            self.pass().await;
+            self.inner.clone().publish(permit, options).await
+        })
+    }
+
+    fn message_id(&self) -> Arc<str> {
+        self.inner.message_id()
+    }
+
+    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()> {
+        Box::pin(async move {
+            self.pass().await;
+            self.inner.join(topic, settings, shard).await
+        })
+    }
+
+    fn leave(&self, topic: &Topic, shard: usize) {
+        self.inner.leave(topic, shard);
+    }
+
+    fn history<'a>(
+        &'a self,
+        topic: &'a Topic,
+        settings: &'a ChannelSettings,
+        range: HistoryRange,
+    ) -> Reply<'a, HistoryPage> {
+        self.inner.history(topic, settings, range)
+    }
+
+    fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()> {
+        self.inner.enter(topic, settings, member)
+    }
+
+    fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member) {
+        self.inner.exit(topic, settings, member);
+    }
+
+    fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, PresenceSnapshot> {
+        self.inner.members(topic)
+    }
+
+    fn topics(&self) -> Vec<(Topic, u64)> {
+        self.inner.topics()
+    }
+
+    fn hindrance(&self) -> Option<String> {
+        None
+    }
+
+    fn close(&self) -> Reply<'_, ()> {
+        self.inner.close()
+    }
+}
