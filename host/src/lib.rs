@@ -1,8 +1,6 @@
 //! Sluicegate, a realtime broker whose rules are plugins. The modules stand in the order of a
 //! message's journey; `docs/ARCHITECTURE.md` is the bird's-eye view.
 
-#![warn(missing_docs)]
-
 pub mod broker;
 pub mod cli;
 pub use ::config;

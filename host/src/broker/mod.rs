@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use backplane::Joint;
 pub use plugins::{Bound, Plugins, check};
@@ -22,7 +23,7 @@ pub use plugins::{Bound, Plugins, check};
 use crate::backplane::Backplane;
 use crate::backplane::memory::INBOX_ENVELOPES;
 use crate::config::{self, Config, Problems};
-use crate::control::Local;
+use crate::control::{BANS_WAITING, Bus, Local, LocalBus, NameTaken};
 use crate::gateway::{self, Api, Directory, Gateway, Readiness};
 use crate::observe::{AuditFile, AuditLog, Metrics};
 use crate::registry::Registry;
@@ -57,6 +58,9 @@ pub enum BrokerError {
     /// The demo hands out tokens to everyone who asks.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(std::net::SocketAddr),
+    /// The node's name.
+    #[error(transparent)]
+    NameTaken(#[from] NameTaken),
     /// The plugins' engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -78,6 +82,8 @@ pub struct Broker {
     readiness: Readiness,
     metrics: Metrics,
     drain: std::time::Duration,
+    /// Whether this node's name is its own, while Redis could not say yet.
+    name_claim: Option<JoinHandle<Result<(), NameTaken>>>,
 }
 
 /// Runs a broker until a signal ends it. Prints one line for each address it listens on.
@@ -86,7 +92,7 @@ pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
     runtime.block_on(async {
         // First of all: from the moment it listens, a signal is the broker's and not the system's.
         let signals = Signals::new()?;
-        let broker = Broker::start(config, demo)?;
+        let broker = Broker::start(config, demo).await?;
         broker.obey(signals).await
     })
 }
@@ -117,7 +123,7 @@ impl Signals {
 }
 
 impl Broker {
-    fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
+    async fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
         let server = &config.server;
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
@@ -154,7 +160,7 @@ impl Broker {
         if let Some(store) = store {
             plugins.connect(store);
         }
-        let (banned, bans) = mpsc::channel(CONTROL_CALLS);
+        let (undelivered, bans) = mpsc::channel(BANS_WAITING);
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,
@@ -162,7 +168,7 @@ impl Broker {
             backplane: backplane.clone(),
             registry: registry.clone(),
             metrics: metrics.clone(),
-            banned: others.is_some().then_some(banned),
+            bans: others.is_some().then(|| undelivered.clone()),
             controls,
         };
         let gateway = Arc::new(Gateway {
@@ -174,6 +180,30 @@ impl Broker {
             demo,
             metrics: metrics.clone(),
         });
+        let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
+        let readiness = Readiness::new(backplane.clone());
+        let mut name_claim = None;
+        let bus: Arc<dyn Bus> = match others {
+            None => {
+                readiness.set(true);
+                Arc::new(LocalBus::new(local))
+            }
+            Some(others) => {
+                let bus = backplane::cluster_bus(others, local, undelivered, bans);
+                let (claiming, common, ready) = (bus.clone(), common.clone(), readiness.clone());
+                let mut claim = tokio::spawn(async move {
+                    backplane::claim_name(&*common.backplane, &claiming, &common.registry).await?;
+                    ready.set(true);
+                    Ok(())
+                });
+                if backplane::is_there(&*backplane).await {
+                    (&mut claim).await.map_err(io::Error::other)??;
+                } else {
+                    name_claim = Some(claim);
+                }
+                bus
+            }
+        };
         let mut shards = Vec::new();
         let ends = listeners.into_iter().zip(inbox_ends).zip(control_ends);
         for (index, ((listener, inbox), control)) in ends.enumerate() {
@@ -187,12 +217,7 @@ impl Broker {
                 tenants: bound.for_shard(),
             })?);
         }
-        let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
-        let bus = backplane::bus(others, local);
-        tokio::spawn(backplane::spread_bans(bus.clone(), bans));
         let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
-        let readiness = Readiness::new(backplane.clone());
-        readiness.set(true);
         say(&format!("listening on http://{address}"))?;
         if let Some((listener, address)) = admin {
             let router = gateway::admin_router(metrics.clone(), readiness.clone(), api.clone());
@@ -212,19 +237,22 @@ impl Broker {
             shards,
             readiness,
             metrics,
+            name_claim,
         })
     }
 
     async fn obey(mut self, mut signals: Signals) -> Result<(), BrokerError> {
-        loop {
+        let mut name_claim = self.name_claim.take();
+        let ended = loop {
             tokio::select! {
                 _ = signals.hangup.recv() => self.reload().await,
-                _ = signals.terminate.recv() => break,
-                _ = signals.interrupt.recv() => break,
+                _ = signals.terminate.recv() => break Ok(()),
+                _ = signals.interrupt.recv() => break Ok(()),
+                taken = refused_name(&mut name_claim) => break Err(taken.into()),
             }
-        }
+        };
         self.shut_down(signals).await;
-        Ok(())
+        ended
     }
 
     /// Reads the config again and puts its tenants and plugins in place of the old. One that does not
@@ -284,6 +312,17 @@ impl Broker {
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
     }
+}
+
+/// Waits until another node turns out to have this one's name.
+async fn refused_name(claim: &mut Option<JoinHandle<Result<(), NameTaken>>>) -> NameTaken {
+    if let Some(running) = claim
+        && let Ok(Err(taken)) = running.await
+    {
+        return taken;
+    }
+    *claim = None;
+    std::future::pending().await
 }
 
 fn warn_of(config: &Config) {

@@ -12,7 +12,7 @@ use super::connection::{self, Service};
 use super::state::Gateway;
 use super::{listen, routes};
 use crate::config::Descriptors;
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 use crate::shard::Shard;
 
 /// For a client that comes while the node has as many connections as it may.
@@ -62,8 +62,8 @@ fn is_reserved(stream: &TcpStream, descriptors: Descriptors) -> bool {
 }
 
 fn log_shortage(gateway: &Gateway, descriptors: Descriptors) {
-    static SHORT: Seldom = Seldom::new();
-    if let Some(others) = SHORT.now() {
+    static SHORT: LogThrottle = LogThrottle::new();
+    if let Some(others) = SHORT.allow() {
         tracing::warn!(
             connections = gateway.connections.load(Ordering::Relaxed),
             open_files = descriptors.limit,

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 
 /// Bytes of a request's head at most; more is answered with 431.
 const HEAD_BYTES: usize = 16_384;
@@ -78,14 +78,14 @@ pub(super) async fn call(mut router: Router, request: Request) -> Result<Respons
 
 /// Answers a request that could not be read, where hyper did not, and says so in the log.
 async fn refuse(mut stream: TcpStream, peer: SocketAddr, error: &hyper::Error, unread: &[u8]) {
-    static UNREADABLE: Seldom = Seldom::new();
+    static UNREADABLE: LogThrottle = LogThrottle::new();
     // A connection that was silent between two requests is closed without a word.
     let is_slow = error.is_timeout() && !unread.is_empty();
     if !error.is_parse() && !is_slow {
         tracing::debug!(%peer, %error, "an HTTP connection failed");
         return;
     }
-    if let Some(others) = UNREADABLE.now() {
+    if let Some(others) = UNREADABLE.allow() {
         tracing::info!(%peer, %error, others, "a request could not be read");
     }
     // As much as the socket takes without waiting.

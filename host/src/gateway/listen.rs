@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -37,14 +37,14 @@ pub(crate) fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListen
 
 /// The next connection of a listener, however long the system has none to give.
 pub(super) async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    static FAILED: Seldom = Seldom::new();
+    static FAILED: LogThrottle = LogThrottle::new();
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             // The client was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                if let Some(others) = FAILED.now() {
+                if let Some(others) = FAILED.allow() {
                     tracing::warn!(%error, others, "cannot accept a connection; trying again");
                 }
                 tokio::time::sleep(RETRY_AFTER).await;

@@ -28,10 +28,9 @@ impl Readiness {
 
     /// Why the node is not ready; none if it is.
     pub(super) fn hindrance(&self) -> Option<String> {
-        if !self.serves.load(Ordering::Relaxed) {
-            Some("starting or draining".to_owned())
-        } else {
-            self.backplane.hindrance()
-        }
+        let serves = self.serves.load(Ordering::Relaxed);
+        // The backplane first: until it is there, a node does not know whether its name is its own, and does not start.
+        let backplane = self.backplane.hindrance();
+        backplane.or_else(|| (!serves).then(|| "starting or draining".to_owned()))
     }
 }

@@ -2,152 +2,136 @@
 //! limits; remembers bans. Where many nodes are one broker, a [`Cluster`] has the last word on both. Knows no
 //! socket: a shard that has to close one is told by the broker.
 
+mod admission;
+mod ban_order;
 mod bans;
+mod cluster;
 pub mod redis;
+mod stamp;
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use thiserror::Error;
+
+pub use admission::{AdmissionError, AdmissionRequest, LimitReached};
+pub use ban_order::{BanChange, BanOrder, DELIVER_FOR};
+pub use cluster::{Cluster, NotRecorded, Reply};
+pub use stamp::OrderStamp;
 
 use crate::config::Limits;
+use crate::wall_clock::now_ms;
 use bans::Bans;
+use stamp::OrderClock;
 
-/// An answer from the other nodes.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// An order that is recorded within this time was given after all that is recorded already.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Connections by tenant and user: of this node, and where there is a cluster, of all.
 #[derive(Default)]
 pub struct Registry {
-    tenants: Mutex<HashMap<Arc<str>, Seats, RandomState>>,
+    tenants: Mutex<HashMap<Arc<str>, TenantCount, RandomState>>,
     /// Who is refused for now, as far as this node knows.
     bans: Bans,
+    clock: OrderClock,
     cluster: Option<Arc<dyn Cluster>>,
 }
 
-/// What the nodes of a cluster know together.
-pub trait Cluster: Send + Sync {
-    /// Takes a place for `guest`, if there is one in the cluster and it is not banned. While the cluster cannot be
-    /// asked, this node's own count decides, and the others hear of it later.
-    fn admit(&self, guest: Guest, limits: &Limits) -> Answer<'_, Result<(), Turned>>;
-
-    /// Gives the place of a session back.
-    fn release(&self, session: &Arc<str>);
-
-    /// Refuses `user` on every node for so long.
-    fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration);
-
-    /// Refuses it no longer.
-    fn unban(&self, tenant: &Arc<str>, user: &Arc<str>);
-
-    /// The node ends: answers when the others know that everyone left it.
-    fn close(&self) -> Answer<'_, ()>;
-}
-
-/// Who wants a place.
-#[derive(Clone, Debug)]
-pub struct Guest {
-    /// The tenant's name.
-    pub tenant: Arc<str>,
-    /// The user, if it has a name.
-    pub user: Option<Arc<str>>,
-    /// The session's id, unique in the cluster.
-    pub session: Arc<str>,
-    /// `websocket`, `sse` or `poll`.
-    pub transport: &'static str,
-}
-
-/// Why someone gets no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turned {
-    /// There is none.
-    Full(Full),
-    /// Not for so long.
-    Banned(Duration),
-}
-
 #[derive(Default)]
-struct Seats {
-    taken: usize,
+struct TenantCount {
+    connections: usize,
     users: HashMap<Arc<str>, usize, RandomState>,
-}
-
-/// Which limit a connection would be over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Full {
-    /// `limits.connections`
-    #[error("the tenant has as many connections as it may")]
-    Tenant,
-    /// `limits.connections_per_user`
-    #[error("the user has as many connections as it may")]
-    User,
 }
 
 /// A place among the tenant's connections, given back when dropped.
 pub struct Seat {
     registry: Arc<Registry>,
-    guest: Guest,
+    request: AdmissionRequest,
 }
 
 impl Registry {
-    /// A registry whose last word is the cluster's.
-    pub fn of(cluster: Option<Arc<dyn Cluster>>) -> Self {
+    /// The registry of an instance that has the last word of this cluster.
+    pub fn of(instance: &str, cluster: Arc<dyn Cluster>) -> Self {
         Self {
-            cluster,
+            clock: OrderClock::new(instance),
+            cluster: Some(cluster),
             ..Self::default()
         }
     }
 
-    /// Takes a place for one more connection, if there is one for who wants it.
-    pub async fn admit(self: &Arc<Self>, guest: Guest, limits: &Limits) -> Result<Seat, Turned> {
-        self.check_ban(&guest.tenant, guest.user.as_ref())?;
+    /// Takes a place for one more connection, if there is one for it.
+    pub async fn admit(self: &Arc<Self>, request: AdmissionRequest, limits: &Limits) -> Result<Seat, AdmissionError> {
+        self.check_ban(&request.tenant, request.user.as_ref())?;
         // Here first: what is over the limit on this node alone need not be asked about.
-        self.take(&guest, limits).map_err(Turned::Full)?;
+        self.take(&request, limits).map_err(AdmissionError::Limit)?;
         let seat = Seat {
             registry: self.clone(),
-            guest: guest.clone(),
+            request: request.clone(),
         };
         if let Some(cluster) = &self.cluster {
-            cluster.admit(guest, limits).await?;
+            cluster.admit(request, limits).await?;
         }
         Ok(seat)
     }
 
-    /// Refuses who is banned, as far as this node knows.
-    pub fn check_ban(&self, tenant: &Arc<str>, user: Option<&Arc<str>>) -> Result<(), Turned> {
+    /// Refuses a user that is banned, as far as this node knows.
+    pub fn check_ban(&self, tenant: &Arc<str>, user: Option<&Arc<str>>) -> Result<(), AdmissionError> {
         match user.and_then(|user| self.bans.left(tenant, user, Instant::now())) {
-            Some(left) => Err(Turned::Banned(left)),
+            Some(left) => Err(AdmissionError::Banned(left)),
             None => Ok(()),
         }
     }
 
-    /// Refuses `user` for so long, or longer if it is already.
-    pub fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) {
-        let now = Instant::now();
-        self.bans.ban(tenant, user, length, now);
-        let left = self.bans.left(tenant, user, now).unwrap_or(length);
-        self.tell(|cluster| cluster.ban(tenant, user, left));
+    /// A plugin bans a user: for so long, or longer if it is already banned for longer. This node refuses the user
+    /// from now on; the order is for all others.
+    pub fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) -> BanOrder {
+        let order = BanOrder {
+            tenant: tenant.clone(),
+            user: user.clone(),
+            stamp: self.stamp(),
+            change: BanChange::Extend(length),
+            given: Instant::now(),
+        };
+        self.apply(&order);
+        order
     }
 
-    /// Refuses `user` for so long, whatever was said before.
-    pub fn set_ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) {
-        self.bans.set(tenant, user, length, Instant::now());
-        self.tell(|cluster| cluster.ban(tenant, user, length));
+    /// A stamp for an order that is given now.
+    pub fn stamp(&self) -> OrderStamp {
+        self.clock.stamp(now_ms())
     }
 
-    /// Refuses `user` no longer. Whether this node refused it.
-    pub fn unban(&self, tenant: &Arc<str>, user: &Arc<str>) -> bool {
-        self.tell(|cluster| cluster.unban(tenant, user));
-        self.bans.lift(tenant, user, Instant::now())
+    /// Carries out an order on this node. Gives whether the user was refused before.
+    pub fn apply(&self, order: &BanOrder) -> bool {
+        self.clock.see(order.stamp.time_ms, order.stamp.sequence);
+        self.bans.apply(order, Instant::now())
     }
 
-    fn tell(&self, what: impl FnOnce(&dyn Cluster)) {
+    /// Records an order where every node looks up bans.
+    ///
+    /// A clock that is ahead may have stamped an earlier order later. So an order that is recorded as soon as it is
+    /// given gets a stamp after the one that it meets, if that is of the future.
+    pub async fn record(&self, order: &mut BanOrder) -> Result<(), NotRecorded> {
+        let Some(cluster) = &self.cluster else {
+            return Ok(());
+        };
+        let Some(newer) = cluster.record(order).await? else {
+            return Ok(());
+        };
+        self.clock.see(newer.time_ms, newer.sequence);
+        if order.given.elapsed() < FRESH && newer.time_ms > now_ms() {
+            order.stamp = self.stamp();
+            cluster.record(order).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists this node among those that live, where there are others.
+    pub fn announce(&self) {
         if let Some(cluster) = &self.cluster {
-            what(&**cluster);
+            cluster.announce();
         }
     }
 
@@ -158,20 +142,20 @@ impl Registry {
         }
     }
 
-    fn take(&self, guest: &Guest, limits: &Limits) -> Result<(), Full> {
+    fn take(&self, request: &AdmissionRequest, limits: &Limits) -> Result<(), LimitReached> {
         let mut tenants = self.tenants.lock();
-        let seats = tenants.entry(guest.tenant.clone()).or_default();
-        if seats.taken >= limits.connections {
-            return Err(Full::Tenant);
+        let count = tenants.entry(request.tenant.clone()).or_default();
+        if count.connections >= limits.connections {
+            return Err(LimitReached::Tenant);
         }
-        if let Some(user) = &guest.user {
-            let taken = seats.users.entry(user.clone()).or_default();
-            if *taken >= limits.connections_per_user {
-                return Err(Full::User);
+        if let Some(user) = &request.user {
+            let connections = count.users.entry(user.clone()).or_default();
+            if *connections >= limits.connections_per_user {
+                return Err(LimitReached::User);
             }
-            *taken += 1;
+            *connections += 1;
         }
-        seats.taken += 1;
+        count.connections += 1;
         Ok(())
     }
 }
@@ -179,76 +163,26 @@ impl Registry {
 impl Drop for Seat {
     fn drop(&mut self) {
         if let Some(cluster) = &self.registry.cluster {
-            cluster.release(&self.guest.session);
+            cluster.release(&self.request.session);
         }
         let mut tenants = self.registry.tenants.lock();
-        let Some(seats) = tenants.get_mut(&self.guest.tenant) else {
+        let Some(count) = tenants.get_mut(&self.request.tenant) else {
             return;
         };
-        seats.taken -= 1;
-        if let Some(user) = &self.guest.user
-            && let Some(taken) = seats.users.get_mut(user)
+        count.connections -= 1;
+        if let Some(user) = &self.request.user
+            && let Some(connections) = count.users.get_mut(user)
         {
-            *taken -= 1;
-            if *taken == 0 {
-                seats.users.remove(user);
+            *connections -= 1;
+            if *connections == 0 {
+                count.users.remove(user);
             }
         }
-        if seats.taken == 0 {
-            tenants.remove(&self.guest.tenant);
+        if count.connections == 0 {
+            tenants.remove(&self.request.tenant);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guest(tenant: &str, user: Option<&str>) -> Guest {
-        Guest {
-            tenant: tenant.into(),
-            user: user.map(Arc::from),
-            session: "s".into(),
-            transport: "websocket",
-        }
-    }
-
-    #[tokio::test]
-    async fn holds_tenants_and_users_to_their_limits() {
-        let registry = Arc::new(Registry::default());
-        let limits = Limits {
-            connections: 3,
-            connections_per_user: 2,
-            ..Limits::default()
-        };
-        let admit = |tenant, user| registry.admit(guest(tenant, user), &limits);
-        let first = admit("acme", Some("ann")).await.unwrap();
-        let _second = admit("acme", Some("ann")).await.unwrap();
-        assert_eq!(admit("acme", Some("ann")).await.err(), Some(Turned::Full(Full::User)));
-        let _third = admit("acme", None).await.unwrap();
-        assert_eq!(admit("acme", None).await.err(), Some(Turned::Full(Full::Tenant)));
-        assert!(admit("other", Some("ann")).await.is_ok(), "tenants do not share");
-        drop(first);
-        assert!(admit("acme", Some("ann")).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn forgets_whom_nobody_needs() {
-        let registry = Arc::new(Registry::default());
-        let seat = registry.admit(guest("acme", Some("ann")), &Limits::default()).await;
-        drop(seat);
-        assert!(registry.tenants.lock().is_empty());
-    }
-
-    #[tokio::test]
-    async fn who_is_banned_gets_no_place_until_it_is_lifted() {
-        let registry = Arc::new(Registry::default());
-        let (tenant, user): (Arc<str>, Arc<str>) = ("acme".into(), "ann".into());
-        registry.ban(&tenant, &user, Duration::from_mins(1));
-        let limits = Limits::default();
-        let turned = registry.admit(guest("acme", Some("ann")), &limits).await.err();
-        assert!(matches!(turned, Some(Turned::Banned(left)) if left > Duration::from_secs(50)));
-        registry.unban(&tenant, &user);
-        assert!(registry.admit(guest("acme", Some("ann")), &limits).await.is_ok());
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::login::Login;
+use crate::permissions::Rights;
 
 /// Where Redis is, and how to get in.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub struct ClientSettings {
     pub login: Login,
     /// How long a command may take.
     pub timeout: Duration,
+    /// What the user must be allowed to do, tried at every connect.
+    pub rights: Rights,
 }
 
 /// What stands behind the hosts.

@@ -1,6 +1,6 @@
-//! The registry of a cluster: each connection, each node, and who is banned, in Redis. A node says every few
-//! seconds what it has; what nobody says any more runs out by itself. So a node that dies leaves nothing behind
-//! that somebody would have to find.
+//! The registry of a cluster: each connection, each node and each ban, in Redis. A node renews every few seconds what
+//! it has there; what is not renewed runs out by itself. So a node that dies leaves nothing behind that somebody
+//! would have to find.
 
 #[cfg(test)]
 mod tests;
@@ -12,11 +12,14 @@ use foldhash::fast::RandomState;
 use futures_util::future::join_all;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use redis_client::{Cmd, Script, ScriptCall, Topology, Value};
+use redis_client::{Failure, Script, ScriptCall, Topology, Value};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, watch};
 
-use super::{Answer, Cluster, Full, Guest, Turned};
+use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
+use super::ban_order::{BanChange, BanOrder, EXTENSIONS, REMEMBER};
+use super::cluster::{Cluster, NotRecorded, Reply};
+use super::stamp::OrderStamp;
 use crate::config::Limits;
 use crate::wall_clock::now_ms;
 
@@ -24,25 +27,21 @@ use crate::wall_clock::now_ms;
 const PLACE: Duration = Duration::from_secs(30);
 /// For how long a connection is listed that nobody renews.
 const CONNECTION: Duration = Duration::from_mins(2);
-/// For how long a node is listed that says nothing.
+/// For how long a node is listed that does not renew it.
 const NODE: Duration = Duration::from_secs(30);
 /// How often all of it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// Sessions that Redis is told of at once.
+/// Sessions that are renewed or released at once.
 const BATCH: usize = 256;
 /// How long a node that ends waits until Redis knows.
 const CLOSE: Duration = Duration::from_secs(2);
-/// How long Redis is told of a ban, or its end, until it hears it.
-const INSIST: Duration = Duration::from_mins(10);
-/// Changes of bans that wait for Redis at most.
-const INSISTING: usize = 1024;
-/// Before Redis is told again what it could not be told.
+/// Before a call that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
 static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admit.lua")));
 static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("renew.lua")));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
-
+static BAN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ban.lua")));
 static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("node.lua")));
 
 /// What the nodes of a Redis know together.
@@ -50,60 +49,62 @@ pub struct RedisCluster {
     servers: Arc<Topology>,
     prefix: Box<str>,
     node: Arc<str>,
-    runtime: Handle,
-    seated: Mutex<Seated>,
-    called: Notify,
+    sessions: Mutex<Sessions>,
+    /// A session left: its place is to be released.
+    left: Notify,
+    /// Sessions that had left were released.
     released: Notify,
-    /// What Redis could not be told yet of bans.
-    insisting: Arc<Semaphore>,
+    /// Whether this node is to be listed: its name is its own.
+    announced: watch::Sender<bool>,
 }
 
-/// Sessions of this node, and what Redis was not told of them yet.
+/// The sessions of this node.
 #[derive(Default)]
-struct Seated {
-    guests: IndexMap<Arc<str>, Listed, RandomState>,
-    gone: IndexMap<Arc<str>, Guest, RandomState>,
+struct Sessions {
+    present: IndexMap<Arc<str>, Listed, RandomState>,
+    /// Sessions that left, and whose places are still taken in Redis.
+    unreleased: IndexMap<Arc<str>, AdmissionRequest, RandomState>,
 }
 
 #[derive(Clone)]
 struct Listed {
-    guest: Guest,
+    request: AdmissionRequest,
     since_ms: u64,
 }
 
 impl RedisCluster {
-    /// Begins to tell Redis of this node; its tasks run on `runtime`.
+    /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`.
     pub(crate) fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
             node: node.clone(),
-            runtime: runtime.clone(),
-            seated: Mutex::default(),
-            called: Notify::new(),
+            sessions: Mutex::default(),
+            left: Notify::new(),
             released: Notify::new(),
-            insisting: Arc::new(Semaphore::new(INSISTING)),
+            announced: watch::channel(false).0,
         });
         runtime.spawn(cluster.clone().renew_all());
+        runtime.spawn(cluster.clone().list_node());
         runtime.spawn(cluster.clone().release_all());
         cluster
     }
 
-    /// A tenant's names have one hash tag: one server has the last word on its places.
+    /// A tenant's keys have one hash tag: one server has the last word on its places.
     fn name(&self, tenant: &str, rest: &str) -> String {
         format!("{}:{{{tenant}}}:{rest}", self.prefix)
     }
 
-    fn places(&self, guest: &Guest) -> [String; 2] {
-        let user = guest.user.as_deref().unwrap_or_default();
+    fn places(&self, request: &AdmissionRequest) -> [String; 2] {
+        let user = request.user.as_deref().unwrap_or_default();
         [
-            self.name(&guest.tenant, "places"),
-            self.name(&guest.tenant, &format!("places:{user}")),
+            self.name(&request.tenant, "places"),
+            self.name(&request.tenant, &format!("places:{user}")),
         ]
     }
 
-    fn connection(&self, guest: &Guest) -> String {
-        self.name(&guest.tenant, &format!("ws:conn:{}", guest.session))
+    fn connection(&self, request: &AdmissionRequest) -> String {
+        self.name(&request.tenant, &format!("ws:conn:{}", request.session))
     }
 
     fn node_name(&self) -> String {
@@ -116,61 +117,60 @@ impl RedisCluster {
 
     /// What is listed of a connection.
     fn fields(&self, call: ScriptCall, listed: &Listed) -> ScriptCall {
-        let guest = &listed.guest;
+        let request = &listed.request;
         call.arg("node")
             .arg(&*self.node)
             .arg("tenant")
-            .arg(&*guest.tenant)
+            .arg(&*request.tenant)
             .arg("user")
-            .arg(guest.user.as_deref().unwrap_or_default())
+            .arg(request.user.as_deref().unwrap_or_default())
             .arg("transport")
-            .arg(guest.transport)
+            .arg(request.transport)
             .arg("connected_at")
             .arg(listed.since_ms)
     }
 
-    async fn ask(&self, listed: &Listed, limits: &Limits) -> Result<(), Turned> {
-        let guest = &listed.guest;
-        let [tenant, user] = self.places(guest);
-        let ban = self.ban_name(&guest.tenant, guest.user.as_deref().unwrap_or_default());
-        let per_user = if guest.user.is_some() {
+    async fn ask(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
+        let request = &listed.request;
+        let [tenant, user] = self.places(request);
+        let ban = self.ban_name(&request.tenant, request.user.as_deref().unwrap_or_default());
+        let per_user = if request.user.is_some() {
             limits.connections_per_user
         } else {
             0
         };
         let call = ADMIT
-            .call([tenant, user, ban, self.connection(guest)])
-            .arg(&*guest.session)
+            .call([tenant, user, ban, self.connection(request)])
+            .arg(&*request.session)
             .arg(limits.connections)
             .arg(per_user)
             .arg(millis(PLACE))
             .arg(millis(CONNECTION));
         let Ok(Value::Array(answer)) = self.servers.call(&self.fields(call, listed)).await else {
-            // This node's count decides, and the others hear of the session with the next renewal.
+            // This node's count decides, and the next renewal takes the place.
             return Ok(());
         };
         match answer.as_slice() {
-            [Value::Int(1)] => Err(Turned::Full(Full::Tenant)),
-            [Value::Int(2)] => Err(Turned::Full(Full::User)),
+            [Value::Int(1)] => Err(AdmissionError::Limit(LimitReached::Tenant)),
+            [Value::Int(2)] => Err(AdmissionError::Limit(LimitReached::User)),
             [Value::Int(3), Value::Int(left)] => {
                 let left = u64::try_from(*left).unwrap_or(1).max(1);
-                Err(Turned::Banned(Duration::from_millis(left)))
+                Err(AdmissionError::Banned(Duration::from_millis(left)))
             }
             _ => Ok(()),
         }
     }
 
-    /// Says every few seconds who is here, for ever.
+    /// Renews every few seconds what Redis has of the sessions, for ever.
     async fn renew_all(self: Arc<Self>) {
         let mut tick = tokio::time::interval(RENEW_EVERY);
         loop {
             tick.tick().await;
-            let listed: Vec<Listed> = self.seated.lock().guests.values().cloned().collect();
-            self.tell_node(listed.len()).await;
+            let listed: Vec<Listed> = self.sessions.lock().present.values().cloned().collect();
             for batch in listed.chunks(BATCH) {
                 let calls: Vec<ScriptCall> = batch.iter().map(|listed| self.renewal(listed)).collect();
-                let told = join_all(calls.iter().map(|call| self.servers.call(call))).await;
-                if told.iter().any(Result::is_err) {
+                let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
+                if answers.iter().any(Result::is_err) {
                     break;
                 }
                 self.undo_renewals(batch);
@@ -178,34 +178,51 @@ impl RedisCluster {
         }
     }
 
+    /// Lists this node as soon as its name is its own and Redis is there, and renews that, for ever.
+    async fn list_node(self: Arc<Self>) {
+        if self
+            .announced
+            .subscribe()
+            .wait_for(|announced| *announced)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        loop {
+            let connections = self.sessions.lock().present.len();
+            let listed = self.renew_node(connections).await.is_ok();
+            tokio::time::sleep(if listed { RENEW_EVERY } else { AGAIN }).await;
+        }
+    }
+
     fn renewal(&self, listed: &Listed) -> ScriptCall {
-        let guest = &listed.guest;
-        let [tenant, user] = self.places(guest);
+        let request = &listed.request;
+        let [tenant, user] = self.places(request);
         let call = RENEW
-            .call([tenant, user, self.connection(guest)])
-            .arg(&*guest.session)
-            .arg(u8::from(guest.user.is_some()))
+            .call([tenant, user, self.connection(request)])
+            .arg(&*request.session)
+            .arg(u8::from(request.user.is_some()))
             .arg(millis(PLACE))
             .arg(millis(CONNECTION));
         self.fields(call, listed)
     }
 
-    /// Who left while it was renewed has to leave once more.
+    /// A session that left while it was renewed is released once more.
     fn undo_renewals(&self, renewed: &[Listed]) {
-        let mut seated = self.seated.lock();
-        for Listed { guest, .. } in renewed {
-            if !seated.guests.contains_key(&guest.session) {
-                seated.gone.insert(guest.session.clone(), guest.clone());
+        let mut sessions = self.sessions.lock();
+        for Listed { request, .. } in renewed {
+            if !sessions.present.contains_key(&request.session) {
+                sessions.unreleased.insert(request.session.clone(), request.clone());
             }
         }
-        drop(seated);
-        self.called.notify_one();
+        drop(sessions);
+        self.left.notify_one();
     }
 
-    async fn tell_node(&self, connections: usize) {
-        let name = self.node_name();
-        let tell = NODE_LIVES
-            .call([name])
+    async fn renew_node(&self, connections: usize) -> Result<(), Failure> {
+        let renewal = NODE_LIVES
+            .call([self.node_name()])
             .arg(millis(NODE))
             .arg("connections")
             .arg(connections)
@@ -213,64 +230,63 @@ impl RedisCluster {
             .arg(env!("CARGO_PKG_VERSION"))
             .arg("seen_at")
             .arg(now_ms());
-        drop(self.servers.call(&tell).await);
+        self.servers.call(&renewal).await.map(drop)
     }
 
-    /// Tells Redis something until it hears it, for as long as it matters.
-    fn insist(&self, name: String, command: Cmd, matters: Duration) {
-        let Ok(turn) = self.insisting.clone().try_acquire_owned() else {
-            tracing::error!("a change of a ban holds on this node only: too many wait for Redis");
-            return;
+    async fn record_order(&self, order: &BanOrder) -> Result<Option<OrderStamp>, NotRecorded> {
+        let change = match order.change {
+            BanChange::Replace(_) | BanChange::Lift => "replace",
+            BanChange::Extend(_) => "extend",
         };
-        let servers = self.servers.clone();
-        let until = Instant::now() + matters.min(INSIST);
-        self.runtime.spawn(async move {
-            while let Err(error) = servers.run(name.as_bytes(), &command).await {
-                if Instant::now() > until {
-                    tracing::error!(%error, "a change of a ban holds on this node only: Redis could not be told");
-                    break;
-                }
-                tokio::time::sleep(AGAIN).await;
-            }
-            drop(turn);
-        });
+        let call = BAN
+            .call([self.ban_name(&order.tenant, &order.user)])
+            .arg(order.stamp.time_ms)
+            .arg(order.stamp.sequence)
+            .arg(&*order.stamp.instance)
+            .arg(change)
+            .arg(millis(order.left(Instant::now())))
+            .arg(millis(REMEMBER))
+            .arg(EXTENSIONS);
+        let answer = self.servers.call(&call).await;
+        let answer = answer.map_err(|error| NotRecorded(error.to_string()))?;
+        read_stamp(&answer).map_err(|()| NotRecorded("an answer that is none of the script's".into()))
     }
 
-    fn forget<'a>(&self, released: impl Iterator<Item = &'a Guest>) {
-        let mut seated = self.seated.lock();
-        for guest in released {
-            seated.gone.swap_remove(&guest.session);
+    fn forget<'a>(&self, released: impl Iterator<Item = &'a AdmissionRequest>) {
+        let mut sessions = self.sessions.lock();
+        for request in released {
+            sessions.unreleased.swap_remove(&request.session);
         }
-        drop(seated);
+        drop(sessions);
         self.released.notify_one();
     }
 
-    /// Gives back the places of those who left, for ever.
+    /// Releases the places of sessions that left, for ever.
     async fn release_all(self: Arc<Self>) {
         loop {
-            let batch: Vec<Guest> = self.seated.lock().gone.values().take(BATCH).cloned().collect();
+            let batch: Vec<AdmissionRequest> = self.sessions.lock().unreleased.values().take(BATCH).cloned().collect();
             if batch.is_empty() {
-                self.called.notified().await;
+                self.left.notified().await;
                 continue;
             }
             let calls: Vec<ScriptCall> = batch
                 .iter()
-                .map(|guest| {
-                    let [tenant, user] = self.places(guest);
+                .map(|request| {
+                    let [tenant, user] = self.places(request);
                     RELEASE
-                        .call([tenant, user, self.connection(guest)])
-                        .arg(&*guest.session)
+                        .call([tenant, user, self.connection(request)])
+                        .arg(&*request.session)
                 })
                 .collect();
-            let told = join_all(calls.iter().map(|call| self.servers.call(call))).await;
+            let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
             self.forget(
                 batch
                     .iter()
-                    .zip(&told)
-                    .filter(|(_, told)| told.is_ok())
-                    .map(|(guest, _)| guest),
+                    .zip(&answers)
+                    .filter(|(_, answer)| answer.is_ok())
+                    .map(|(request, _)| request),
             );
-            if told.iter().any(Result::is_err) {
+            if answers.iter().any(Result::is_err) {
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -278,59 +294,71 @@ impl RedisCluster {
 }
 
 impl Cluster for RedisCluster {
-    fn admit(&self, guest: Guest, limits: &Limits) -> Answer<'_, Result<(), Turned>> {
+    fn admit(&self, request: AdmissionRequest, limits: &Limits) -> Reply<'_, Result<(), AdmissionError>> {
         let limits = limits.clone();
         Box::pin(async move {
             let listed = Listed {
-                guest,
+                request,
                 since_ms: now_ms(),
             };
-            // Listed first: should whoever waits go away, its seat is dropped, and the place given back.
-            let session = listed.guest.session.clone();
-            self.seated.lock().guests.insert(session, listed.clone());
+            // Listed first: should the caller not wait for the answer, its seat is dropped, and the place released.
+            let session = listed.request.session.clone();
+            self.sessions.lock().present.insert(session, listed.clone());
             self.ask(&listed, &limits).await
         })
     }
 
     fn release(&self, session: &Arc<str>) {
-        let mut seated = self.seated.lock();
-        if let Some(Listed { guest, .. }) = seated.guests.swap_remove(session) {
-            seated.gone.insert(session.clone(), guest);
-            drop(seated);
-            self.called.notify_one();
+        let mut sessions = self.sessions.lock();
+        if let Some(Listed { request, .. }) = sessions.present.swap_remove(session) {
+            sessions.unreleased.insert(session.clone(), request);
+            drop(sessions);
+            self.left.notify_one();
         }
     }
 
-    fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) {
-        let name = self.ban_name(tenant, user);
-        let mut ban = redis_client::cmd("SET");
-        ban.arg(&name)
-            .arg("1")
-            .arg("PX")
-            .arg(millis(length.max(Duration::from_millis(1))));
-        self.insist(name, ban, length);
+    fn record<'a>(&'a self, order: &'a BanOrder) -> Reply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+        Box::pin(self.record_order(order))
     }
 
-    fn unban(&self, tenant: &Arc<str>, user: &Arc<str>) {
-        let name = self.ban_name(tenant, user);
-        let mut unban = redis_client::cmd("DEL");
-        unban.arg(&name);
-        self.insist(name, unban, INSIST);
+    fn announce(&self) {
+        self.announced.send_replace(true);
     }
 
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> Reply<'_, ()> {
         Box::pin(async move {
             let released = async {
-                while !self.seated.lock().gone.is_empty() {
+                while !self.sessions.lock().unreleased.is_empty() {
                     self.released.notified().await;
                 }
-                let name = self.node_name();
-                let mut forget = redis_client::cmd("DEL");
-                forget.arg(&name);
-                drop(self.servers.run(name.as_bytes(), &forget).await);
+                if *self.announced.borrow() {
+                    let name = self.node_name();
+                    let mut forget = redis_client::cmd("DEL");
+                    forget.arg(&name);
+                    drop(self.servers.run(name.as_bytes(), &forget).await);
+                }
             };
             drop(tokio::time::timeout(CLOSE, released).await);
         })
+    }
+}
+
+/// Reads the answer of `ban.lua`.
+fn read_stamp(answer: &Value) -> Result<Option<OrderStamp>, ()> {
+    let Value::Array(fields) = answer else { return Err(()) };
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).map_err(|_| ()),
+        _ => Err(()),
+    };
+    let number = |value: &Value| text(value)?.parse().map_err(|_| ());
+    match fields.as_slice() {
+        [] => Ok(None),
+        [time_ms, sequence, instance] => Ok(Some(OrderStamp {
+            time_ms: number(time_ms)?,
+            sequence: number(sequence)?,
+            instance: text(instance)?.into(),
+        })),
+        _ => Err(()),
     }
 }
 

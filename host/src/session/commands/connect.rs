@@ -14,7 +14,7 @@ use crate::chain::Handshake;
 use crate::protocol::names::Channel;
 use crate::protocol::write::{self, Welcome};
 use crate::protocol::{Json, RequestId, Subscribe};
-use crate::registry::Guest;
+use crate::registry::AdmissionRequest;
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
@@ -79,7 +79,7 @@ impl ConnectCommand {
 async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
     let identity = context.tenant.chain().connect(&Arc::new(handshake), &context.caller)?;
     check_expiry(&identity)?;
-    let guest = Guest {
+    let request = AdmissionRequest {
         tenant: context.caller.tenant.clone(),
         user: identity.user.clone(),
         session: context.caller.session.clone(),
@@ -87,7 +87,7 @@ async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
     };
     let tenant = context.tenant.settings();
     let registry = &context.shard.common.registry;
-    let seat = registry.admit(guest, &tenant.limits).await?;
+    let seat = registry.admit(request, &tenant.limits).await?;
     let seat = SeatGuard::new(seat, context.tenant.clone());
     context.shard.seat(context.client.id, identity.user.clone());
     // A ban from now on finds the connection; one that came while the seat was taken did not.

@@ -240,3 +240,13 @@ async fn what_a_burst_asks_is_answered_by_one_write() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_connection_at_rest_is_small() {
+    let stage = Stage::new("");
+    let opening = stage.opening(&MemoryStream::new(0), None, &[]);
+    let session = opening.into_session(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
+    // The task of each idle connection holds this: what is seldom awaited in it is boxed.
+    let sizes = (size_of_val(&*session), size_of_val(&session.serve(Bytes::new())));
+    assert!(sizes.0 <= 256 && sizes.1 <= 576, "{sizes:?}");
+}

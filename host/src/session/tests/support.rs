@@ -80,7 +80,7 @@ impl Stage {
             backplane: gate.clone(),
             registry: Arc::new(Registry::default()),
             metrics: Metrics::new(),
-            banned: None,
+            bans: None,
             controls: Vec::new(),
         };
         Self {

@@ -44,6 +44,7 @@ impl Endpoint for BanUser {
             user: call.path.user.0,
             seconds: call.body.seconds.0,
             at_least: false,
+            stamp: None,
         };
         nodes::have_done(&api, order).await
     }
@@ -65,6 +66,7 @@ impl Endpoint for UnbanUser {
         let order = Order::Unban {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,
+            stamp: None,
         };
         nodes::have_done(&api, order).await
     }
