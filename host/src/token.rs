@@ -8,12 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
+use sluicegate_contract::limits::USER_BYTES;
 use thiserror::Error;
 
 use crate::config::Tenant;
-
-/// Bytes of a user's name at most, as in the plugin contract.
-const USER_BYTES: usize = 255;
 
 /// Claims that say who and how long: they come from the arguments alone.
 const RESERVED: [&str; 3] = ["sub", "iat", "exp"];

@@ -8,7 +8,7 @@ use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
 
 use super::BrokerError;
-use crate::chain::{Chain, Defaults, FaultRules, Link};
+use crate::chain::{Chain, ChainStep, Defaults, FaultRules};
 use crate::config::{BackplaneKind, Capability, ChainEntry, Config, Problem, Problems, Tenant};
 use crate::observe::Metrics;
 use crate::sandbox::{Binding, BindingOptions, Grants, Meter, Plugin, Sandbox, SandboxOptions};
@@ -148,8 +148,8 @@ impl BoundTenant {
 }
 
 impl BoundLink {
-    fn on_this_shard(self) -> Link {
-        Link {
+    fn on_this_shard(self) -> ChainStep {
+        ChainStep {
             plugin: self.binding.name().clone(),
             hooks: self.binding.hooks(),
             on_fault: self.on_fault,

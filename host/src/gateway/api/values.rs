@@ -16,9 +16,9 @@ use crate::protocol::names::{CHANNEL_BYTES, Channel};
 pub(super) const MAX_BYTES: &str = "x-maxBytes";
 
 /// Bytes of a user's id at most, as in the plugin contract.
-const USER_BYTES: usize = 255;
+const USER_BYTES: usize = sluicegate_contract::limits::USER_BYTES;
 /// Bytes of an idempotency key at most, as on the wire.
-const KEY_BYTES: usize = 256;
+const KEY_BYTES: usize = crate::protocol::MESSAGE_KEY_BYTES;
 /// Entries of a page where the call names no limit.
 const DEFAULT_LIMIT: u64 = 100;
 /// Seconds of a ban at most: a year.

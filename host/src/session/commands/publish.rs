@@ -6,7 +6,7 @@ use std::rc::Rc;
 use futures_util::FutureExt;
 
 use crate::backplane::{PublishOptions, Published, Unavailable};
-use crate::chain::Outcome as PublishDecision;
+use crate::chain::PublishDecision;
 use crate::protocol::names::Channel;
 use crate::protocol::{RequestId, write};
 use crate::session::context::Context;

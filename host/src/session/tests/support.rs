@@ -16,8 +16,8 @@ use crate::backplane::{
     Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply,
 };
 use crate::chain::{
-    Answer, Caller, Chain, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
-    HookKind, Identity, Link, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
+    Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
+    HookKind, HookResponse, Identity, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
 };
 use crate::config::ChannelSettings;
 use crate::observe::Metrics;
@@ -188,7 +188,7 @@ pub(super) fn client_frame(text: &str) -> Vec<u8> {
 struct Scripted(Log);
 
 fn chain(hook: Scripted) -> Chain {
-    let link = Link {
+    let link = ChainStep {
         plugin: "scripted".into(),
         hooks: HookKind::ALL.into_iter().collect(),
         on_fault: FaultRules::default(),
@@ -213,7 +213,7 @@ fn denial() -> Denial {
 }
 
 impl Hook for Scripted {
-    fn connect(&mut self, handshake: &Arc<Handshake>, _: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+    fn connect(&mut self, handshake: &Arc<Handshake>, _: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
         let header = |name| handshake.upgrade.headers.get(name).map_or("none", |value| &value[..1]);
         self.0.lock().push(format!(
             "connect {:?} refresh {} small {} large {}",
@@ -230,7 +230,7 @@ impl Hook for Scripted {
         Ok(named.map_or(ConnectVerdict::Abstain, ConnectVerdict::Accept).into())
     }
 
-    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         self.0.lock().push(format!("subscribe {channel}"));
         if channel == "denied" {
             return Ok(SubscribeVerdict::Deny(denial()).into());
@@ -244,7 +244,7 @@ impl Hook for Scripted {
         Ok(SubscribeVerdict::Allow(grant).into())
     }
 
-    fn publish(&mut self, _: &Arc<Caller>, channel: &str, _: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+    fn publish(&mut self, _: &Arc<Caller>, channel: &str, _: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
         Ok(match channel {
             "denied" => PublishVerdict::Deny(denial()),
             "discarded" => PublishVerdict::Discard,
