@@ -3,8 +3,8 @@
 use std::task::Poll;
 
 use super::*;
-use crate::registry::ban_order::DELIVER_FOR;
-use crate::registry::ban_order::tests::{as_ordered, orders, permutations};
+use crate::ban_order::DELIVER_FOR;
+use crate::ban_order::tests::{as_ordered, orders, permutations};
 use redis_client::testing::TestServer;
 
 async fn node(server: &TestServer, name: &str) -> Arc<RedisCluster> {

@@ -20,8 +20,8 @@ use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_order::{BanChange, BanOrder, EXTENSIONS, REMEMBER};
 use super::cluster::{Cluster, NotRecorded, Reply};
 use super::stamp::OrderStamp;
-use crate::config::Limits;
-use crate::wall_clock::now_ms;
+use config::Limits;
+use wall_clock::now_ms;
 
 /// For how long a place is good that nobody renews.
 const PLACE: Duration = Duration::from_secs(30);
@@ -83,7 +83,7 @@ impl Sessions {
 
 impl RedisCluster {
     /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`.
-    pub(crate) fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
+    pub fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
