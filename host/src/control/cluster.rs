@@ -16,8 +16,8 @@ use super::local::{Local, ORDER_WAIT};
 use super::message::{ControlMessage, node_of};
 use super::name_claim::{NameClaim, NameTaken};
 use super::order::{NodeReport, Order, Report};
-use crate::backplane::{Nodes, Reply, Unavailable};
-use crate::registry::{BanOrder, DELIVER_FOR};
+use backplane::{Nodes, Reply, Unavailable};
+use registry::{BanOrder, DELIVER_FOR};
 
 /// How long reports may take: as long as a node takes at most, and the way there and back.
 const REPORT_WAIT: Duration = ORDER_WAIT.saturating_add(Duration::from_secs(1));

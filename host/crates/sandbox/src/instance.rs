@@ -10,11 +10,11 @@ use wasmtime::component::Instance as Component;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::binding::Binding;
-use super::contract::v0_1::Guest;
+use super::contract::v0_1::GuestExports;
 use super::engine::TICK;
 use super::fault;
-use super::limits::Limits;
-use super::state::{Call, Phase, State};
+use super::limits::InstanceLimits;
+use super::state::{GuestPhase, HookCall, StoreData};
 use super::wasi::Wasi;
 use chain::{Caller, ConnectVerdict, Fault, Handshake, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 use plugin_store::WaitBudget;
@@ -31,8 +31,8 @@ const GRACE_TICKS: u64 = 2;
 
 /// A guest ready for the next call.
 pub(super) struct Instance {
-    store: Store<State>,
-    guest: Guest,
+    store: Store<StoreData>,
+    guest: GuestExports,
     deadline: Duration,
     ticks: u64,
     /// How long each call may wait for stores that nodes share.
@@ -88,9 +88,9 @@ impl Instance {
     /// A new instance, with `init` behind it. `deadline` is that of its start and of its `init`.
     pub(super) fn make(binding: &Binding, deadline: Duration) -> Result<Box<Self>, MakeError> {
         let plugin = binding.plugin();
-        let state = State {
-            limits: Limits::new(binding.memory_bytes()),
-            call: Call::default(),
+        let state = StoreData {
+            limits: InstanceLimits::new(binding.memory_bytes()),
+            call: HookCall::default(),
             scope: Arc::clone(binding.scope()),
             wasi: Wasi::default(),
         };
@@ -113,7 +113,7 @@ impl Instance {
         let guest = load(binding, &mut store, &instance)?;
 
         let call = &mut store.data_mut().call;
-        call.phase = Phase::Init;
+        call.phase = GuestPhase::Init;
         call.wait_budget = WaitBudget::within(deadline);
         call.late = false;
         store.set_epoch_deadline(ticks(deadline));
@@ -184,7 +184,7 @@ impl Instance {
     fn enter(&mut self, hook: HookKind, caller: &Arc<Caller>) {
         let state = self.store.data_mut();
         state.limits.refused = false;
-        state.call.phase = Phase::Hook(hook);
+        state.call.phase = GuestPhase::Hook(hook);
         state.call.caller = Some(Arc::clone(caller));
         state.call.late = false;
         state.call.wait_budget = self.wait_budget;
@@ -210,7 +210,7 @@ impl Instance {
     }
 }
 
-fn not_started(error: &wasmtime::Error, store: &Store<State>, deadline: Duration) -> MakeError {
+fn not_started(error: &wasmtime::Error, store: &Store<StoreData>, deadline: Duration) -> MakeError {
     let limits = &store.data().limits;
     if error.is::<PoolConcurrencyLimitError>() {
         MakeError::Full
@@ -221,7 +221,7 @@ fn not_started(error: &wasmtime::Error, store: &Store<State>, deadline: Duration
     }
 }
 
-fn load(binding: &Binding, store: &mut Store<State>, instance: &Component) -> Result<Guest, MakeError> {
+fn load(binding: &Binding, store: &mut Store<StoreData>, instance: &Component) -> Result<GuestExports, MakeError> {
     let guest = binding.plugin().exports().load(store, instance);
     guest.map_err(|error| MakeError::Types(fault::cut(format!("{error:#}"))))
 }

@@ -34,7 +34,7 @@ mod wasi;
 pub use binding::{Binding, BindingOptions};
 pub use capabilities::Grants;
 pub use engine::{EngineError, Sandbox, SandboxOptions};
-pub use error::{LoadError, Names, SettingError};
+pub use error::{LoadError, NameList, SettingError};
 pub use meter::Meter;
 pub use plugin::Plugin;
 pub use slot::Slot;

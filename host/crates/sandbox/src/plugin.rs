@@ -15,7 +15,7 @@ use super::contract::v0_1::Exports;
 use super::engine::Sandbox;
 use super::error::LoadError;
 use super::meter::Meter;
-use super::state::State;
+use super::state::StoreData;
 use super::{exports, imports, inspect, wasi};
 use chain::Hooks;
 use plugin_store::PluginStores;
@@ -24,7 +24,7 @@ use plugin_store::PluginStores;
 pub struct Plugin {
     name: Arc<str>,
     sandbox: Arc<Sandbox>,
-    pre: InstancePre<State>,
+    pre: InstancePre<StoreData>,
     exports: Exports,
     hooks: Hooks,
     needs: Grants,
@@ -138,7 +138,7 @@ impl Plugin {
         &self.exports
     }
 
-    pub(super) fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+    pub(super) fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Instance> {
         self.pre.instantiate(store)
     }
 }

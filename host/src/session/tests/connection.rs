@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
 use super::support::{Stage, client_frame, texts};
-use crate::protocol::codes;
 use crate::transport::memory::MemoryStream;
+use protocol::codes;
 
 struct Client {
     stream: Rc<MemoryStream>,

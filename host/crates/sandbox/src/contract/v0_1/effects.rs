@@ -6,12 +6,12 @@ use sluicegate_contract::limits::{TAG_KEY_BYTES, TAG_VALUE_BYTES, TAGS};
 
 use super::bindings::sluicegate::plugin::effects::Host;
 use crate::fault::Misuse;
-use crate::state::{Phase, State};
+use crate::state::{GuestPhase, StoreData};
 use chain::HookKind;
 
-impl Host for State {
+impl Host for StoreData {
     fn tag(&mut self, key: String, value: String) -> wasmtime::Result<()> {
-        if self.call.phase != Phase::Hook(HookKind::Publish) {
+        if self.call.phase != GuestPhase::Hook(HookKind::Publish) {
             return Err(Misuse::new("effects.tag outside on-publish").into());
         }
         if key.is_empty() || key.len() > TAG_KEY_BYTES {
@@ -39,7 +39,7 @@ impl Host for State {
 
     fn cache(&mut self, ttl_ms: u32) -> wasmtime::Result<()> {
         match self.call.phase {
-            Phase::Hook(HookKind::Subscribe | HookKind::Publish) => {
+            GuestPhase::Hook(HookKind::Subscribe | HookKind::Publish) => {
                 self.call.cache = Some(Duration::from_millis(ttl_ms.into()));
                 Ok(())
             }
