@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chain::{Caller, Chain, Identity, PublishDecision};
+use config::{self, Config, Tenant};
+use protocol::names::Channel;
 use serde_json::json;
 use sluicegate::broker::Plugins;
-use sluicegate::chain::{Caller, Chain, Identity, Outcome};
-use sluicegate::config::{self, Config, Tenant};
 use sluicegate::observe::Metrics;
-use sluicegate::protocol::names::Channel;
 
 use bare::{Bare, CHANNEL, payload, race};
 
@@ -72,7 +72,7 @@ fn main() {
     let bytes = Bytes::from_static(data);
     let ask = |chain: &mut Chain| {
         let outcome = chain.publish(&caller, &channel, bytes.clone(), true);
-        assert!(matches!(outcome, Ok(Outcome::Pass(_))), "{outcome:?}");
+        assert!(matches!(outcome, Ok(PublishDecision::Pass(_))), "{outcome:?}");
     };
     let runners: [&mut dyn FnMut(); 5] = [
         &mut || bare.call(data),

@@ -19,12 +19,12 @@ pub use alarms::Alarms;
 pub use control::{Connected, Control, Count, Slice, Whom};
 pub use tenant::{NewTenant, ShardTenant};
 
-use crate::backplane::{Backplane, Envelope};
-use crate::chain::Caller;
 use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
-use crate::protocol::codes;
-use crate::registry::Registry;
+use backplane::{Backplane, Envelope};
+use chain::Caller;
+use protocol::codes;
+use registry::{BanOrder, Registry};
 
 /// Bytes read from a socket at once. One buffer serves all connections of a shard.
 const READ_BYTES: usize = 65_536;
@@ -34,17 +34,6 @@ const TURN_ENVELOPES: usize = 256;
 pub const CONTROL_CALLS: usize = 64;
 /// How often a shard looks for plugin instances that nobody uses.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
-
-/// A user whom a plugin banned.
-#[derive(Clone, Debug)]
-pub struct Banned {
-    /// Whose user.
-    pub tenant: Arc<str>,
-    /// Who.
-    pub user: Arc<str>,
-    /// For how long.
-    pub length: Duration,
-}
 
 /// What all shards of a node share.
 #[derive(Clone)]
@@ -61,9 +50,9 @@ pub struct Common {
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Takes a plugin's bans to the other nodes, if there are any.
-    pub banned: Option<mpsc::Sender<Banned>>,
-    /// The controls of every shard, for what concerns them all.
+    /// Where bans of plugins go to reach the other nodes, if there are any.
+    pub bans: Option<mpsc::Sender<BanOrder>>,
+    /// Every shard's ear, for what concerns them all.
     pub controls: Vec<mpsc::Sender<Control>>,
 }
 

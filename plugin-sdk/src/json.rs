@@ -6,6 +6,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+pub use sluicegate_contract::json::{found, whole_number};
+
 /// The text is not JSON at this place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {

@@ -14,6 +14,7 @@
 //! | [`limiter`] | shared token buckets | `limiter` |
 //! | [`metrics`] | counters on `/metrics` | `metrics` |
 //! | [`channel`], [`json`], [`words`] | channel patterns, JSON text without a tree, word lists | – |
+//! | [`limits`] | how much of everything a plugin may use and say | – |
 
 #![warn(missing_docs)]
 
@@ -23,7 +24,6 @@ pub mod bindings;
 #[cfg_attr(target_family = "wasm", path = "broker/wasm.rs")]
 #[cfg_attr(not(target_family = "wasm"), path = "broker/native.rs")]
 mod broker;
-pub mod channel;
 pub mod clock;
 pub mod effects;
 mod handshake;
@@ -41,12 +41,17 @@ pub mod testing;
 mod verdict;
 pub mod words;
 
+/// Channel patterns, as the broker's config has them too.
+pub use sluicegate_contract::channel;
+/// Bytes as text in base 16.
+pub use sluicegate_contract::hex;
+/// How much of everything plugins may use and say.
+pub use sluicegate_contract::limits;
+
 pub use handshake::Handshake;
 pub use plugin::{ConnectHook, DisconnectHook, Plugin, PublishHook, SetupError, SubscribeHook};
 #[doc(hidden)]
 pub use register::__private;
 pub use session::Session;
 pub use settings::{NoSettings, Settings};
-pub use verdict::{
-    ConnectVerdict, Denial, Grant, Identity, MAX_MESSAGE_BYTES, Penalty, PublishVerdict, SubscribeVerdict,
-};
+pub use verdict::{ConnectVerdict, Denial, Grant, Identity, Penalty, PublishVerdict, SubscribeVerdict};

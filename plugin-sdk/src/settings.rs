@@ -2,6 +2,8 @@
 //! place of the mistake in every error. Knows nothing of what a setting means.
 
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use sluicegate_contract::json::explain;
 
 /// The type of a plugin's settings. Made by [`settings!`](crate::settings), not by hand.
 pub trait Settings: DeserializeOwned + 'static {
@@ -24,20 +26,43 @@ impl Settings for NoSettings {
 /// What is wrong and where, such as ``rules[0].allow: unknown variant `read`…``.
 pub(crate) fn parse<S: Settings>(config: &str) -> Result<S, String> {
     let text = if config.trim().is_empty() { "{}" } else { config };
-    let mut reader = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let mut settings: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if let Ok(settings) = S::deserialize(&settings) {
+        return Ok(settings);
+    }
+    // Only then: what a setting takes as any JSON stays as the operator wrote it.
+    write_whole_numbers_as_integers(&mut settings);
+    serde_path_to_error::deserialize(settings).map_err(|error| {
         let path = error.path().to_string();
-        let whole = error.into_inner().to_string();
-        // The operator wrote TOML: a position in the JSON made from it would mislead.
-        let cause = whole
-            .rsplit_once(" at line ")
-            .map_or(whole.as_str(), |(cause, _)| cause);
+        let cause = error.into_inner().to_string();
+        let cause = explain(&cause);
         if path == "." {
-            cause.to_owned()
+            cause.into_owned()
         } else {
             format!("{path}: {cause}")
         }
     })
+}
+
+/// JSON has one kind of number: `10.0` is a whole number, also for a setting that is read as an integer.
+fn write_whole_numbers_as_integers(value: &mut Value) {
+    /// Up to here (2^53 − 1) no other whole number is read as the same float.
+    const EXACT_IN_FLOATS: f64 = 9_007_199_254_740_991.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number
+                .as_f64()
+                .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_IN_FLOATS);
+            if let Some(float) = float {
+                #[allow(clippy::cast_possible_truncation, reason = "a whole number under 2^53")]
+                let whole = float as i64;
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(write_whole_numbers_as_integers),
+        Value::Object(members) => members.values_mut().for_each(write_whole_numbers_as_integers),
+        _ => {}
+    }
 }
 
 /// Says that a type is a plugin's settings, with the schema that the plugin's `build.rs` rendered:
@@ -62,7 +87,6 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Sample {
         #[serde(default)]
-        #[allow(dead_code, reason = "only its reading is tested")]
         list: Vec<u8>,
     }
 
@@ -74,12 +98,35 @@ mod tests {
     fn errors_name_the_place_and_no_line() {
         assert_eq!(
             parse::<Sample>(r#"{"list": [1, "x"]}"#).unwrap_err(),
-            "list[1]: invalid type: string \"x\", expected u8"
+            "list[1]: must be a whole number from 0 to 255, not text"
+        );
+        for (value, came) in [
+            ("1.5", "1.5"),
+            ("null", "null"),
+            ("true", "true"),
+            ("[]", "a list"),
+            ("300", "300"),
+            ("-1.0", "-1"),
+        ] {
+            assert_eq!(
+                parse::<Sample>(&format!(r#"{{"list": [{value}]}}"#)).unwrap_err(),
+                format!("list[0]: must be a whole number from 0 to 255, not {came}")
+            );
+        }
+        assert_eq!(
+            parse::<Sample>(r#"{"list": {}}"#).unwrap_err(),
+            "list: must be a list, not an object"
         );
         assert_eq!(
             parse::<Sample>(r#"{"lst": 1}"#).unwrap_err(),
             "lst: unknown field `lst`, expected `list`"
         );
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_in_many_ways() {
+        let sample = parse::<Sample>(r#"{"list": [10, 10.0, 1e1, -0.0]}"#).unwrap();
+        assert_eq!(sample.list, [10, 10, 10, 0]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What hooks answer. Plain data; knows nothing of who asks.
 
+use sluicegate_contract::limits::DENIAL_MESSAGE_BYTES;
+
 /// Who a connection is, from now until `expires_ms`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -64,9 +66,6 @@ pub struct Denial {
     pub penalty: Penalty,
 }
 
-/// The longest `message` of a [`Denial`], in bytes.
-pub const MAX_MESSAGE_BYTES: usize = 256;
-
 impl Denial {
     /// A refusal without message, retry time or penalty.
     #[must_use]
@@ -81,11 +80,11 @@ impl Denial {
         }
     }
 
-    /// Adds words for a person, cut to [`MAX_MESSAGE_BYTES`] at a character's end.
+    /// Adds words for a person, cut to 256 bytes at a character's end.
     #[must_use]
     pub fn message(mut self, text: impl Into<String>) -> Self {
         let mut text = text.into();
-        text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
+        text.truncate(text.floor_char_boundary(DENIAL_MESSAGE_BYTES));
         self.message = Some(text);
         self
     }
@@ -167,8 +166,8 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_characters() {
         let denial = Denial::new(4422, "no").message("é".repeat(200));
-        assert_eq!(denial.message.unwrap().len(), MAX_MESSAGE_BYTES);
+        assert_eq!(denial.message.unwrap().len(), DENIAL_MESSAGE_BYTES);
         let denial = Denial::new(4422, "no").message(format!("x{}", "é".repeat(200)));
-        assert_eq!(denial.message.unwrap().len(), MAX_MESSAGE_BYTES - 1);
+        assert_eq!(denial.message.unwrap().len(), DENIAL_MESSAGE_BYTES - 1);
     }
 }

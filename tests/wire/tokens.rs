@@ -110,7 +110,7 @@ async fn garbage_is_refused() {
         &format!("{good}.{signature}"),
         &format!("{header}..{signature}"),
         &format!(".{body}.{signature}"),
-        &format!(" {good}"),
+        &format!("{header} .{body}.{signature}"),
         &long,
     ] {
         refused(&broker, "hs", garbage, 4401).await;
@@ -256,6 +256,34 @@ async fn claims_of_the_wrong_kind_are_refused() {
         json!("ann"),
     ] {
         refused(&broker, "hs", &token::with(&claims), 4401).await;
+    }
+}
+
+#[tokio::test]
+async fn white_space_around_a_token_is_not_part_of_it() {
+    let broker = broker().await;
+    let good = token::with(&claims());
+    for token in [format!("{good}\n"), format!("{good}\r\n"), format!(" {good}")] {
+        accepted(&broker, "hs", &token).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_claim() {
+    let broker = broker().await;
+    for (claims, message) in [
+        (
+            json!({ "sub": "ann", "exp": "tomorrow" }),
+            "exp is not a number of seconds since 1970, but text",
+        ),
+        (
+            json!({ "sub": "ann", "exp": token::seconds(3600), "aud": ["a", 7] }),
+            "aud[1] is not a string, but 7",
+        ),
+    ] {
+        let ann = broker.dial("ann").tenant("hs").token(&token::with(&claims));
+        let (error, _) = ann.connect_refused(4401).await;
+        assert_eq!(error["message"], message, "{error}");
     }
 }
 

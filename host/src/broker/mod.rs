@@ -1,7 +1,8 @@
 //! The composition root: the only place that knows everyone. Starts the shards, hears signals, swaps
 //! tenants and plugins under open connections, and shuts down in order.
 
-mod backplane;
+mod backends;
+mod error;
 mod plugins;
 mod shards;
 
@@ -11,59 +12,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use backplane::Joint;
+use backends::Joint;
+pub use error::BrokerError;
 pub use plugins::{Bound, Plugins, check};
 
-use crate::backplane::Backplane;
-use crate::backplane::memory::INBOX_ENVELOPES;
-use crate::config::{self, Config, Problems};
-use crate::control::Local;
+use crate::control::{BANS_WAITING, Bus, Local, LocalBus, NameTaken};
 use crate::gateway::{self, Api, Directory, Gateway, Readiness};
 use crate::observe::{AuditFile, AuditLog, Metrics};
-use crate::registry::Registry;
-use crate::sandbox::EngineError;
 use crate::shard::{CONTROL_CALLS, Common, Control};
+use backplane::Backplane;
+use backplane::memory::INBOX_ENVELOPES;
+use config::Config;
+use registry::Registry;
 use shards::{Running, ShardSetup};
-
-/// Why the broker cannot run.
-#[derive(Debug, Error)]
-pub enum BrokerError {
-    /// The config or a plugin in it.
-    #[error(transparent)]
-    Config(#[from] Problems),
-    /// An address.
-    #[error("cannot listen on {address} ({key}): {error}")]
-    Listen {
-        /// What was asked for.
-        address: std::net::SocketAddr,
-        /// Where it was asked for.
-        key: &'static str,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The admin API's calls could not be written down.
-    #[error("cannot open {} (admin.audit_log): {error}", path.display())]
-    AuditLog {
-        /// What was asked for.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The demo hands out tokens to everyone who asks.
-    #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
-    DemoInPublic(std::net::SocketAddr),
-    /// The plugins' engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The system.
-    #[error(transparent)]
-    System(#[from] io::Error),
-}
 
 /// A broker that listens.
 pub struct Broker {
@@ -78,6 +44,8 @@ pub struct Broker {
     readiness: Readiness,
     metrics: Metrics,
     drain: std::time::Duration,
+    /// Whether this node's name is its own, while Redis could not say yet.
+    name_claim: Option<JoinHandle<Result<(), NameTaken>>>,
 }
 
 /// Runs a broker until a signal ends it. Prints one line for each address it listens on.
@@ -86,7 +54,7 @@ pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
     runtime.block_on(async {
         // First of all: from the moment it listens, a signal is the broker's and not the system's.
         let signals = Signals::new()?;
-        let broker = Broker::start(config, demo)?;
+        let broker = Broker::start(config, demo).await?;
         broker.obey(signals).await
     })
 }
@@ -117,7 +85,7 @@ impl Signals {
 }
 
 impl Broker {
-    fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
+    async fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
         let server = &config.server;
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
@@ -150,11 +118,11 @@ impl Broker {
             registry,
             others,
             store,
-        } = backplane::start(&config, inboxes, &metrics)?;
+        } = backends::start(&config, inboxes, &metrics)?;
         if let Some(store) = store {
             plugins.connect(store);
         }
-        let (banned, bans) = mpsc::channel(CONTROL_CALLS);
+        let (undelivered, bans) = mpsc::channel(BANS_WAITING);
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,
@@ -162,7 +130,7 @@ impl Broker {
             backplane: backplane.clone(),
             registry: registry.clone(),
             metrics: metrics.clone(),
-            banned: others.is_some().then_some(banned),
+            bans: others.is_some().then(|| undelivered.clone()),
             controls,
         };
         let gateway = Arc::new(Gateway {
@@ -174,6 +142,30 @@ impl Broker {
             demo,
             metrics: metrics.clone(),
         });
+        let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
+        let readiness = Readiness::new(backplane.clone());
+        let mut name_claim = None;
+        let bus: Arc<dyn Bus> = match others {
+            None => {
+                readiness.set(true);
+                Arc::new(LocalBus::new(local))
+            }
+            Some(others) => {
+                let bus = backends::cluster_bus(others, local, undelivered, bans);
+                let (claiming, common, ready) = (bus.clone(), common.clone(), readiness.clone());
+                let mut claim = tokio::spawn(async move {
+                    backends::claim_name(&*common.backplane, &claiming, &common.registry).await?;
+                    ready.set(true);
+                    Ok(())
+                });
+                if backends::is_there(&*backplane).await {
+                    (&mut claim).await.map_err(io::Error::other)??;
+                } else {
+                    name_claim = Some(claim);
+                }
+                bus
+            }
+        };
         let mut shards = Vec::new();
         let ends = listeners.into_iter().zip(inbox_ends).zip(control_ends);
         for (index, ((listener, inbox), control)) in ends.enumerate() {
@@ -187,12 +179,7 @@ impl Broker {
                 tenants: bound.for_shard(),
             })?);
         }
-        let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
-        let bus = backplane::bus(others, local);
-        tokio::spawn(backplane::spread_bans(bus.clone(), bans));
         let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
-        let readiness = Readiness::new(backplane.clone());
-        readiness.set(true);
         say(&format!("listening on http://{address}"))?;
         if let Some((listener, address)) = admin {
             let router = gateway::admin_router(metrics.clone(), readiness.clone(), api.clone());
@@ -212,19 +199,22 @@ impl Broker {
             shards,
             readiness,
             metrics,
+            name_claim,
         })
     }
 
     async fn obey(mut self, mut signals: Signals) -> Result<(), BrokerError> {
-        loop {
+        let mut name_claim = self.name_claim.take();
+        let ended = loop {
             tokio::select! {
                 _ = signals.hangup.recv() => self.reload().await,
-                _ = signals.terminate.recv() => break,
-                _ = signals.interrupt.recv() => break,
+                _ = signals.terminate.recv() => break Ok(()),
+                _ = signals.interrupt.recv() => break Ok(()),
+                taken = refused_name(&mut name_claim) => break Err(taken.into()),
             }
-        }
+        };
         self.shut_down(signals).await;
-        Ok(())
+        ended
     }
 
     /// Reads the config again and puts its tenants and plugins in place of the old. One that does not
@@ -284,6 +274,17 @@ impl Broker {
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
     }
+}
+
+/// Waits until another node turns out to have this one's name.
+async fn refused_name(claim: &mut Option<JoinHandle<Result<(), NameTaken>>>) -> NameTaken {
+    if let Some(running) = claim
+        && let Ok(Err(taken)) = running.await
+    {
+        return taken;
+    }
+    *claim = None;
+    std::future::pending().await
 }
 
 fn warn_of(config: &Config) {

@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use sha2::{Digest, Sha256};
+use sluicegate_contract::hex;
 
-use crate::config::{NAME_RULE, Scope, is_name};
+use config::{NAME_RULE, Scope, is_name};
 
 /// Random bytes of a key: nobody guesses one, so its hash needs no salt and need not be slow.
 const KEY_BYTES: usize = 32;
@@ -44,10 +45,7 @@ pub fn run(args: &AdminKey) -> anyhow::Result<ExitCode> {
 }
 
 fn lines(args: &AdminKey, key: &str) -> String {
-    let hash = Sha256::digest(key).iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a string takes all");
-        hex
-    });
+    let hash = hex::encode(&Sha256::digest(key));
     let mut lines = format!(
         "[[admin.keys]]\nname = {:?}\nsha256 = \"{hash}\"\nscopes = {:?}",
         args.name, args.scopes
@@ -85,7 +83,7 @@ mod tests {
             tenants: vec!["acme".into()],
         };
         let text = format!("{}\n[[tenants]]\nname = \"acme\"\n", lines(&args, "abc"));
-        let config = crate::config::parse(std::path::Path::new("t.toml"), &text).unwrap();
+        let config = config::parse(std::path::Path::new("t.toml"), &text).unwrap();
         let key = &config.admin.keys[0];
         assert_eq!(
             (&*key.name, &key.scopes[..]),

@@ -1,4 +1,5 @@
-//! The bus of many nodes: an order is told to all, and each reports. Knows no Redis, only that notes can be sent.
+//! The bus of many nodes: an order is sent to all, and each reports. Knows no Redis, only that control messages can
+//! be sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,158 +8,270 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::Bus;
+use super::bus::Bus;
 use super::local::{Local, ORDER_WAIT};
+use super::message::{ControlMessage, node_of};
+use super::name_claim::{NameClaim, NameTaken};
 use super::order::{NodeReport, Order, Report};
-use crate::backplane::{Nodes, Reply};
+use backplane::{Nodes, Reply, Unavailable};
+use registry::{BanOrder, DELIVER_FOR};
 
 /// How long reports may take: as long as a node takes at most, and the way there and back.
 const REPORT_WAIT: Duration = ORDER_WAIT.saturating_add(Duration::from_secs(1));
 /// Orders that are carried out at the same time at most.
 const AT_ONCE: usize = 32;
+/// Orders that wait for that at most.
+const ORDERS_WAITING: usize = 1024;
+/// Orders about bans that wait for Redis at most.
+pub const BANS_WAITING: usize = 1024;
+/// How long Redis may take to record an order that an operator waits for; longer, and it is delivered later.
+const RECORD_WAIT: Duration = Duration::from_millis(800);
+/// Before a delivery that failed is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The bus of the nodes that have a backplane in common.
 pub struct ClusterBus {
     nodes: Arc<dyn Nodes>,
     local: Local,
-    orders: AtomicU64,
-    /// Who waits for the reports on which order.
-    asked: Mutex<HashMap<u64, mpsc::Sender<Answered>>>,
-    at_once: Arc<Semaphore>,
+    name: NameClaim,
+    numbers: AtomicU64,
+    /// The orders whose reports somebody waits for.
+    pending: Mutex<HashMap<u64, mpsc::Sender<InstanceReport>>>,
+    /// Orders about bans that could not be delivered yet.
+    undelivered: mpsc::Sender<BanOrder>,
+    /// Where orders are carried out: not where messages are read.
+    runtime: Handle,
 }
 
-/// An instance, and what it answered.
-type Answered = (String, Result<Report, String>);
+/// An instance, and what it reports.
+type InstanceReport = (String, Result<Report, String>);
 
-/// What is sent from node to node.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "note", rename_all = "snake_case")]
-enum Note {
-    /// Do this, and report to the instance that asks.
-    Ask { number: u64, asks: String, what: Order },
-    /// It is done, or why not.
-    Tell {
-        number: u64,
-        tells: String,
-        result: Result<Report, String>,
-    },
+/// An order that another instance sent.
+struct Request {
+    number: u64,
+    asker: String,
+    order: Order,
 }
 
 impl ClusterBus {
-    /// A bus for this node's part. Its notes have to be given to [`ClusterBus::serve`].
-    pub fn new(nodes: Arc<dyn Nodes>, local: Local) -> Arc<Self> {
+    /// A bus for this node's part; orders are carried out on the runtime it is called in. What is sent to this node
+    /// has to be given to [`ClusterBus::serve`], and what arrives in `undelivered` to [`ClusterBus::deliver_all`].
+    pub fn new(nodes: Arc<dyn Nodes>, local: Local, undelivered: mpsc::Sender<BanOrder>) -> Arc<Self> {
         Arc::new(Self {
+            name: NameClaim::new(nodes.clone()),
             nodes,
             local,
-            orders: AtomicU64::new(1),
-            asked: Mutex::default(),
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            numbers: AtomicU64::new(1),
+            pending: Mutex::default(),
+            undelivered,
+            runtime: Handle::current(),
         })
     }
 
+    /// Claims the node's name for this process, unless another one that lives has it.
+    pub async fn claim_name(&self) -> Result<Result<(), NameTaken>, Unavailable> {
+        self.name.claim().await
+    }
+
     /// Takes what other nodes send, for ever.
-    pub async fn serve(self: Arc<Self>, mut notes: mpsc::Receiver<Bytes>) {
-        while let Some(note) = notes.recv().await {
-            match serde_json::from_slice(&note) {
-                Ok(Note::Ask { number, asks, what }) => self.clone().take_order(number, asks, what),
-                Ok(Note::Tell { number, tells, result }) => {
-                    if let Some(waiting) = self.asked.lock().get(&number) {
-                        // One that comes twice, or too late, is nobody's.
-                        let _full = waiting.try_send((tells, result));
+    pub async fn serve(self: Arc<Self>, mut messages: mpsc::Receiver<Bytes>) {
+        let (requests, waiting) = mpsc::channel(ORDERS_WAITING);
+        self.runtime.spawn(self.clone().carry_out_all(waiting));
+        while let Some(message) = messages.recv().await {
+            match serde_json::from_slice(&message) {
+                Ok(ControlMessage::Order { number, asker, order }) => {
+                    if let Err(refused) = requests.try_send(Request { number, asker, order }) {
+                        let asker = refused.into_inner().asker;
+                        // The instance that asks gets no report, and says so.
+                        tracing::warn!(asker, "an order is not carried out: {ORDERS_WAITING} wait");
                     }
                 }
-                Err(error) => tracing::warn!(%error, "a note of another node cannot be read: is it a newer version?"),
+                Ok(ControlMessage::Report {
+                    number,
+                    instance,
+                    result,
+                }) => {
+                    if let Some(waiting) = self.pending.lock().get(&number) {
+                        // A report that comes twice, or too late, is dropped.
+                        let _full = waiting.try_send((instance, result));
+                    }
+                }
+                Ok(ControlMessage::Ping { asker }) => self.pong(asker),
+                Ok(ControlMessage::Pong { instance }) => self.name.has_answered(instance),
+                Err(error) => {
+                    tracing::warn!(%error, "a message of another node cannot be read: is it a newer version?");
+                }
             }
         }
     }
 
-    fn take_order(self: Arc<Self>, number: u64, asks: String, what: Order) {
-        if let Ok(turn) = self.at_once.clone().try_acquire_owned() {
-            tokio::spawn(self.obey(number, asks, what, turn));
-        } else {
-            // Whoever asks hears nothing, and says so.
-            tracing::warn!(asks, "an order is not carried out: {AT_ONCE} are under way");
+    fn pong(self: &Arc<Self>, asker: String) {
+        if !self.name.answers(&asker) {
+            return;
+        }
+        let bus = self.clone();
+        tokio::spawn(async move {
+            let instance = bus.nodes.instance().to_owned();
+            let pong = ControlMessage::Pong { instance }.to_json();
+            if let Err(error) = bus.nodes.send(Some(&asker), pong).await {
+                tracing::warn!(%error, asker, "another node could not be told that this one lives");
+            }
+        });
+    }
+
+    async fn carry_out_all(self: Arc<Self>, mut requests: mpsc::Receiver<Request>) {
+        let at_once = Arc::new(Semaphore::new(AT_ONCE));
+        while let Some(request) = requests.recv().await {
+            let permit = at_once.clone().acquire_owned().await.expect("it is never closed");
+            tokio::spawn(self.clone().carry_out(request, permit));
         }
     }
 
-    async fn obey(self: Arc<Self>, number: u64, asks: String, what: Order, _turn: OwnedSemaphorePermit) {
-        let report = self.local.report(&what).await;
-        let tell = Note::Tell {
+    async fn carry_out(self: Arc<Self>, request: Request, _permit: OwnedSemaphorePermit) {
+        let Request { number, asker, order } = request;
+        let report = ControlMessage::Report {
             number,
-            tells: self.nodes.instance().to_owned(),
-            result: report.result,
+            instance: self.nodes.instance().to_owned(),
+            result: self.local.report(&order).await.result,
         };
-        let tell = serde_json::to_vec(&tell).expect("a note can be written");
-        if let Err(error) = self.nodes.send(Some(&asks), tell).await {
-            tracing::warn!(%error, "an order was carried out, and who asked could not be told");
+        if let Err(error) = self.nodes.send(Some(&asker), report.to_json()).await {
+            tracing::warn!(%error, "an order was carried out, and the report could not be sent");
         }
     }
 
-    async fn reports(&self, live: &[String], answers: &mut mpsc::Receiver<Answered>) -> HashMap<String, Answered> {
-        let mut reports = HashMap::new();
+    async fn ask_all(&self, order: Order) -> Result<Vec<NodeReport>, Unavailable> {
+        let live = self.nodes.live().await?;
+        let expected = newest_of_each_node(&live);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let (waiting, mut reports) = mpsc::channel(live.len().max(1));
+        self.pending.lock().insert(number, waiting);
+        let pending = Pending { bus: self, number };
+        let message = ControlMessage::Order {
+            number,
+            asker: self.nodes.instance().to_owned(),
+            order,
+        };
+        self.nodes.send(None, message.to_json()).await?;
+        let mut results = HashMap::new();
         let all = async {
-            while reports.len() < live.len() {
-                let Some((instance, result)) = answers.recv().await else {
+            while !expected.iter().all(|instance| results.contains_key(*instance)) {
+                let Some((instance, result)) = reports.recv().await else {
                     break;
                 };
-                if live.contains(&instance) {
-                    reports.insert(instance.clone(), (instance, result));
-                }
+                results.insert(instance, result);
             }
         };
         drop(tokio::time::timeout(REPORT_WAIT, all).await);
-        reports
+        drop(pending);
+        let mut all = Vec::with_capacity(expected.len());
+        for instance in &live {
+            let result = match results.remove(instance) {
+                Some(result) => result,
+                None if expected.contains(&instance.as_str()) => Err(format!("no answer within {REPORT_WAIT:?}")),
+                None => continue,
+            };
+            all.push(NodeReport {
+                node: node_of(instance).to_owned(),
+                result,
+            });
+        }
+        Ok(all)
+    }
+
+    /// Records an order about a ban in Redis, and has every node carry it out.
+    async fn deliver(&self, ban: &mut BanOrder) -> Result<Vec<NodeReport>, Unavailable> {
+        let recorded = tokio::time::timeout(RECORD_WAIT, self.local.registry().record(ban)).await;
+        match recorded {
+            Ok(Ok(())) => self.ask_all(Order::from(&*ban)).await,
+            Ok(Err(error)) => Err(Unavailable(error.to_string())),
+            Err(_) => Err(Unavailable(format!("no answer within {RECORD_WAIT:?}"))),
+        }
+    }
+
+    /// Delivers orders about bans that were given on this node, each until Redis and the other nodes have it. They
+    /// do not wait for each other, so it does not matter which of them arrives first.
+    pub async fn deliver_all(self: Arc<Self>, mut orders: mpsc::Receiver<BanOrder>) {
+        let places = Arc::new(Semaphore::new(BANS_WAITING));
+        loop {
+            let place = places.clone().acquire_owned().await.expect("it is never closed");
+            let Some(order) = orders.recv().await else { return };
+            let bus = self.clone();
+            tokio::spawn(async move {
+                bus.insist(order).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn insist(&self, mut order: BanOrder) {
+        loop {
+            match self.deliver(&mut order).await {
+                Ok(reports) => return log_unreached(&reports),
+                Err(error) if order.given.elapsed() > DELIVER_FOR => {
+                    let (tenant, user) = (&order.tenant, &order.user);
+                    tracing::error!(%error, %tenant, %user, "a change of a ban holds on this node only");
+                    return;
+                }
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    /// An operator's order about a ban. If it cannot be delivered it holds on this node, and is delivered later.
+    async fn order_ban(&self, mut ban: BanOrder) -> Result<Vec<NodeReport>, Unavailable> {
+        let error = match self.deliver(&mut ban).await {
+            Ok(reports) => return Ok(reports),
+            Err(Unavailable(why)) => why,
+        };
+        drop(self.local.report(&Order::from(&ban)).await);
+        let kept = match self.undelivered.try_send(ban) {
+            Ok(()) => format!("this node did it, and the others will within {DELIVER_FOR:?}"),
+            Err(_) => "this node did it; too many orders wait for the others to be told".to_owned(),
+        };
+        Err(Unavailable(format!("{error}; {kept}")))
     }
 }
 
 impl Bus for ClusterBus {
     fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>> {
         Box::pin(async move {
-            let live = self.nodes.live().await?;
-            let number = self.orders.fetch_add(1, Ordering::Relaxed);
-            let (waiting, mut answers) = mpsc::channel(live.len().max(1));
-            self.asked.lock().insert(number, waiting);
-            let asked = Asked { bus: self, number };
-            let ask = Note::Ask {
-                number,
-                asks: self.nodes.instance().to_owned(),
-                what: order,
-            };
-            let ask = serde_json::to_vec(&ask).expect("a note can be written");
-            self.nodes.send(None, ask).await?;
-            let mut reports = self.reports(&live, &mut answers).await;
-            drop(asked);
-            let report = |instance: String| {
-                let result = reports.remove(&instance).map_or_else(
-                    || Err(format!("no answer within {REPORT_WAIT:?}")),
-                    |(_, result)| result,
-                );
-                NodeReport {
-                    node: node_of(&instance).to_owned(),
-                    result,
-                }
-            };
-            Ok(live.into_iter().map(report).collect())
+            match self.local.ban_order(&order) {
+                Some(ban) => self.order_ban(ban).await,
+                None => self.ask_all(order).await,
+            }
         })
     }
 }
 
-/// Reports that are waited for; dropped, they are not any more.
-struct Asked<'a> {
+/// An order whose reports are waited for until it is dropped.
+struct Pending<'a> {
     bus: &'a ClusterBus,
     number: u64,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        self.bus.asked.lock().remove(&self.number);
+        self.bus.pending.lock().remove(&self.number);
     }
 }
 
-/// An instance's name is its node's, `~`, and something random.
-fn node_of(instance: &str) -> &str {
-    instance.rsplit_once('~').map_or(instance, |(node, _)| node)
+/// The last instance of each node. A node that was killed and started again is listed twice for a while, first the
+/// instance that is gone: nobody waits for its report.
+fn newest_of_each_node(live: &[String]) -> Vec<&str> {
+    let mut newest: HashMap<&str, &str> = HashMap::new();
+    for instance in live {
+        newest.insert(node_of(instance), instance);
+    }
+    newest.into_values().collect()
+}
+
+fn log_unreached(reports: &[NodeReport]) {
+    for NodeReport { node, result } in reports {
+        if let Err(error) = result {
+            tracing::warn!(node, error, "a node did not carry out a change of a ban");
+        }
+    }
 }

@@ -1,16 +1,16 @@
-//! Orders on this node: told to every shard, done when every shard says so.
+//! Orders on this node: sent to every shard, done when every shard says so.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::order::{ChannelEntry, Connection, NodeReport, Order, Report};
-use super::{PAGE_ENTRIES, merge};
-use crate::protocol::codes::{self, CloseCode};
-use crate::protocol::names::{Channel, Topic};
-use crate::registry::Registry;
+use super::merge;
+use super::order::{ChannelEntry, Connection, NodeReport, Order, PAGE_ENTRIES, Report};
 use crate::shard::{Control, Slice, Whom};
+use protocol::codes::{self, CloseCode};
+use protocol::names::{Channel, Topic};
+use registry::{BanChange, BanOrder, Registry};
 
 /// How long the shards may take. An order that takes longer is not taken back: a shard that was only busy
 /// carries it out later, and the report says that it was not known to be done.
@@ -54,28 +54,9 @@ impl Local {
                     .await
             }
             Order::Unsubscribe { tenant, user, channel } => self.unsubscribe(tenant, user, channel).await,
-            Order::Ban {
-                tenant,
-                user,
-                seconds,
-                at_least,
-            } => {
-                let (tenant_name, user_name) = (tenant.as_str().into(), user.as_str().into());
-                let length = Duration::from_secs(*seconds);
-                // The ban first: whoever connects after their connections were ended meets it.
-                if *at_least {
-                    self.registry.ban(&tenant_name, &user_name, length);
-                } else {
-                    self.registry.set_ban(&tenant_name, &user_name, length);
-                }
-                self.cut_off(tenant, &Whom::User(user_name), codes::BANNED).await
-            }
-            Order::Unban { tenant, user } => {
-                let (tenant, user) = (tenant.as_str().into(), user.as_str().into());
-                let lifted = self.registry.unban(&tenant, &user);
-                Ok(Report::Done {
-                    affected: lifted.into(),
-                })
+            Order::Ban { .. } | Order::Unban { .. } => {
+                let ban = self.ban_order(order).expect("it is one about a ban");
+                self.change_ban(&ban).await
             }
             Order::Channels {
                 tenant,
@@ -94,6 +75,56 @@ impl Local {
             }
             Order::Count { tenant } => self.count(tenant).await,
         }
+    }
+
+    /// The registry of this node.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What an order about a ban says to a registry. One that has no stamp yet is given now.
+    pub fn ban_order(&self, order: &Order) -> Option<BanOrder> {
+        let (tenant, user, change, stamp) = match order {
+            Order::Ban {
+                tenant,
+                user,
+                seconds,
+                at_least,
+                stamp,
+            } => {
+                let length = Duration::from_secs(*seconds);
+                let change = if *at_least {
+                    BanChange::Extend(length)
+                } else {
+                    BanChange::Replace(length)
+                };
+                (tenant, user, change, stamp)
+            }
+            Order::Unban { tenant, user, stamp } => (tenant, user, BanChange::Lift, stamp),
+            _ => return None,
+        };
+        Some(BanOrder {
+            tenant: tenant.as_str().into(),
+            user: user.as_str().into(),
+            stamp: stamp.clone().unwrap_or_else(|| self.registry.stamp()),
+            change,
+            given: Instant::now(),
+        })
+    }
+
+    async fn change_ban(&self, ban: &BanOrder) -> Result<Report, String> {
+        // The ban first: a connection that comes after the others were ended meets it.
+        let was_refused = self.registry.apply(ban);
+        if ban.change == BanChange::Lift {
+            let affected = was_refused.into();
+            return Ok(Report::Done { affected });
+        }
+        if self.registry.check_ban(&ban.tenant, Some(&ban.user)).is_ok() {
+            // A later order lifted it.
+            return Ok(Report::Done { affected: 0 });
+        }
+        self.cut_off(&ban.tenant, &Whom::User(ban.user.clone()), codes::BANNED)
+            .await
     }
 
     async fn cut_off(&self, tenant: &str, whom: &Whom, code: CloseCode) -> Result<Report, String> {

@@ -11,7 +11,6 @@ use super::order::{ChannelEntry, Connection, NodeCount, NodeReport, Report};
 /// A part of a list, and the cursor to the next one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// In order.
     pub entries: Vec<T>,
     /// The `after` of the next page; none after the last.
     pub next: Option<String>,

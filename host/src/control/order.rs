@@ -1,8 +1,15 @@
 //! What travels between nodes: orders and reports, as JSON. A field may be added if it has a default; what
 //! there is keeps its meaning, because nodes of two versions meet during an upgrade.
 
+use std::time::Instant;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use registry::{BanChange, BanOrder, OrderStamp};
+
+/// Longest page of a list.
+pub const PAGE_ENTRIES: usize = 1000;
 
 /// What every node is to do or to tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,53 +17,45 @@ use serde::{Deserialize, Serialize};
 pub enum Order {
     /// End all connections of a user.
     DisconnectUser {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
-        /// One that [`crate::protocol::codes::operator_close`] knows.
+        /// One that [`protocol::codes::operator_close`] knows.
         code: u16,
     },
-    /// End one connection.
     DisconnectSession {
-        /// Of which tenant.
         tenant: String,
-        /// Which one.
         session: String,
-        /// One that [`crate::protocol::codes::operator_close`] knows.
+        /// One that [`protocol::codes::operator_close`] knows.
         code: u16,
     },
     /// End a user's subscriptions to a channel. They may subscribe again, if the chain allows.
     Unsubscribe {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
-        /// From what.
         channel: String,
     },
     /// Refuse a user for so long from now, in place of a ban that there is, and end their connections.
     Ban {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
-        /// How long.
         seconds: u64,
-        /// Leave a ban that is longer as it is: the word of a plugin, not of the operator.
+        /// Leave a ban that is longer as it is: a plugin's order, not the operator's.
         #[serde(default)]
         at_least: bool,
+        /// Which of two orders is the later one. A bus adds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stamp: Option<OrderStamp>,
     },
     /// Refuse a user no longer.
     Unban {
-        /// Whose user.
         tenant: String,
-        /// Who.
         user: String,
+        /// Which of two orders is the later one. A bus adds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stamp: Option<OrderStamp>,
     },
     /// Tell the channels that somebody listens to, in the order of their names.
     Channels {
-        /// Of which tenant.
         tenant: String,
         /// How their names begin.
         prefix: String,
@@ -67,9 +66,7 @@ pub enum Order {
     },
     /// Tell the connections, in the order of their sessions.
     Connections {
-        /// Of which tenant.
         tenant: String,
-        /// Only this user's.
         user: Option<String>,
         /// Not this session, and none before it.
         after: Option<String>,
@@ -77,36 +74,47 @@ pub enum Order {
         limit: usize,
     },
     /// Count what a tenant has.
-    Count {
-        /// Which tenant.
-        tenant: String,
-    },
+    Count { tenant: String },
+}
+
+impl From<&BanOrder> for Order {
+    fn from(ban: &BanOrder) -> Self {
+        let (tenant, user) = (ban.tenant.to_string(), ban.user.to_string());
+        let stamp = Some(ban.stamp.clone());
+        if ban.change == BanChange::Lift {
+            return Self::Unban { tenant, user, stamp };
+        }
+        Self::Ban {
+            tenant,
+            user,
+            // What is begun counts as a whole second.
+            seconds: ban
+                .left(Instant::now())
+                .as_millis()
+                .div_ceil(1000)
+                .try_into()
+                .unwrap_or(u64::MAX),
+            at_least: matches!(ban.change, BanChange::Extend(_)),
+            stamp,
+        }
+    }
 }
 
 /// What one node answers to an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
-    /// It is done.
     Done {
         /// Connections, subscriptions or bans that it met.
         affected: u64,
     },
     /// At most one more than asked for, in order.
-    Channels {
-        /// The channels.
-        channels: Vec<ChannelEntry>,
-    },
+    Channels { channels: Vec<ChannelEntry> },
     /// At most one more than asked for, in order.
-    Connections {
-        /// The connections.
-        connections: Vec<Connection>,
-    },
-    /// What there is.
+    Connections { connections: Vec<Connection> },
     Count {
         /// Connections that were accepted.
         connections: u64,
-        /// Their subscriptions.
         subscriptions: u64,
     },
 }
@@ -114,7 +122,6 @@ pub enum Report {
 /// A node's answer, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeReport {
-    /// The node's name.
     pub node: String,
     /// What it did or told; else why not, for a person. What a node that does not answer did is not known.
     pub result: Result<Report, String>,
@@ -123,7 +130,7 @@ pub struct NodeReport {
 /// A channel that somebody listens to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelEntry {
-    /// Its name.
+    /// The name of the channel.
     pub channel: String,
     /// How many connections listen, on all nodes.
     pub subscribers: u64,
@@ -137,7 +144,7 @@ pub struct Connection {
     /// Who it is; absent for one without a name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Whose it is.
+    /// The tenant that it belongs to.
     pub tenant: String,
     /// The node that it is connected to.
     pub node: String,
@@ -154,10 +161,10 @@ pub struct Connection {
 /// What a tenant has on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NodeCount {
-    /// The node's name.
+    /// The name of the node.
     pub node: String,
     /// Connections that were accepted.
     pub connections: u64,
-    /// Their subscriptions.
+    /// Subscriptions of these connections.
     pub subscriptions: u64,
 }

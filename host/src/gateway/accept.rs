@@ -1,5 +1,6 @@
 //! The accept loop of a shard: limits before any request, and a task for each connection.
 
+use std::io::Read as _;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,9 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::connection::{self, Service};
 use super::state::Gateway;
 use super::{listen, routes};
-use crate::config::Descriptors;
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 use crate::shard::Shard;
+use config::Descriptors;
 
 /// For a client that comes while the node has as many connections as it may.
 const FULL: &[u8] =
@@ -22,9 +23,11 @@ const FULL: &[u8] =
 const CLOSED: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 26\r\n\r\n\
                         the node is shutting down\n";
+/// Bytes that are read, if they are there, of a client that is refused.
+const REQUEST_BYTES: usize = 16_384;
 
 /// Lets clients in, for ever.
-pub async fn accept(listener: TcpListener, gateway: Arc<Gateway>, shard: Rc<Shard>) {
+pub(crate) async fn accept(listener: TcpListener, gateway: Arc<Gateway>, shard: Rc<Shard>) {
     let service = Service {
         router: routes::router(&gateway),
         header_timeout: gateway.header_timeout,
@@ -59,8 +62,8 @@ fn is_reserved(stream: &TcpStream, descriptors: Descriptors) -> bool {
 }
 
 fn log_shortage(gateway: &Gateway, descriptors: Descriptors) {
-    static SHORT: Seldom = Seldom::new();
-    if let Some(others) = SHORT.now() {
+    static SHORT: LogThrottle = LogThrottle::new();
+    if let Some(others) = SHORT.allow() {
         tracing::warn!(
             connections = gateway.connections.load(Ordering::Relaxed),
             open_files = descriptors.limit,
@@ -73,6 +76,9 @@ fn log_shortage(gateway: &Gateway, descriptors: Descriptors) {
 
 fn refuse(gateway: &Gateway, stream: &TcpStream, answer: &[u8]) {
     gateway.metrics.refused.inc();
+    let socket = socket2::SockRef::from(stream);
     // As much as a fresh socket takes without waiting; a client that gets none of it sees a close.
-    drop(socket2::SockRef::from(stream).send(answer));
+    drop(socket.send(answer));
+    // A request that is there already is taken: closing a socket with unread bytes takes the answer back.
+    drop((&*socket).read(&mut [0; REQUEST_BYTES]));
 }

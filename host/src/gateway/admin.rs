@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use super::api::{self, Api};
@@ -26,20 +23,20 @@ const METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(Method
 const METHOD_NAMES: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 #[derive(Clone)]
-struct Admin {
+struct AdminPages {
     metrics: Metrics,
     readiness: Readiness,
 }
 
 /// The routes of the admin listener.
-pub fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> Router {
+pub(crate) fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> Router {
     Router::new()
         .route("/healthz", on(METHODS, healthy))
         .route("/readyz", on(METHODS, ready))
         .route("/metrics", on(METHODS, metrics_text))
         .method_not_allowed_fallback(bad_method)
         .fallback(nothing)
-        .with_state(Admin { metrics, readiness })
+        .with_state(AdminPages { metrics, readiness })
         .merge(api::router(api))
 }
 
@@ -47,8 +44,8 @@ async fn healthy(method: Method) -> Response {
     page(&method, "ok\n")
 }
 
-async fn ready(method: Method, State(admin): State<Admin>) -> Response {
-    match admin.readiness.hindrance() {
+async fn ready(method: Method, State(pages): State<AdminPages>) -> Response {
+    match pages.readiness.hindrance() {
         None => page(&method, "ready\n"),
         Some(why) => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -58,9 +55,9 @@ async fn ready(method: Method, State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn metrics_text(method: Method, State(admin): State<Admin>) -> Response {
+async fn metrics_text(method: Method, State(pages): State<AdminPages>) -> Response {
     let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (text, page(&method, admin.metrics.render())).into_response()
+    (text, page(&method, pages.metrics.render())).into_response()
 }
 
 /// A page, or for `OPTIONS` what it can be asked by.
@@ -83,20 +80,13 @@ async fn nothing() -> Response {
 }
 
 /// Serves the admin listener, for ever.
-pub async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) {
-    let http = http::builder(header_timeout);
+pub(crate) async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) {
     loop {
         let (stream, peer) = listen::next(&listener).await;
         let router = router.clone();
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            http::call(router.clone(), request)
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "an admin connection failed");
+            if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, |_| {}).await {
+                drop(stream.shutdown().await);
             }
         });
     }

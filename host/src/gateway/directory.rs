@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Config, Tenant};
+use config::{Config, Tenant};
 
 /// The tenants, by name and by host.
 #[derive(Default)]
-pub struct Directory {
+pub(crate) struct Directory {
     names: HashMap<Arc<str>, Arc<Tenant>>,
     hosts: HashMap<String, Arc<Tenant>>,
     default: Option<Arc<Tenant>>,
@@ -15,7 +15,7 @@ pub struct Directory {
 
 impl Directory {
     /// The tenants of a config.
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let names: HashMap<_, _> = config.tenants.iter().map(|t| (t.name.clone(), t.clone())).collect();
         let hosts = config
             .tenants
@@ -33,7 +33,7 @@ impl Directory {
 
     /// The tenant that `host`, in its one spelling, and `named`, from the path, mean. A host that belongs to one
     /// tenant is no way to another.
-    pub fn find(&self, host: Option<&str>, named: Option<&str>) -> Option<&Arc<Tenant>> {
+    pub(crate) fn find(&self, host: Option<&str>, named: Option<&str>) -> Option<&Arc<Tenant>> {
         let by_host = host.and_then(|host| self.hosts.get(host));
         match (by_host, named) {
             (Some(tenant), Some(name)) if *tenant.name != *name => None,
@@ -44,12 +44,12 @@ impl Directory {
     }
 
     /// The tenant of this name.
-    pub fn named(&self, name: &str) -> Option<&Arc<Tenant>> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<Tenant>> {
         self.names.get(name)
     }
 
     /// The tenant of requests that name none.
-    pub fn default_tenant(&self) -> Option<&Arc<Tenant>> {
+    pub(crate) fn default_tenant(&self) -> Option<&Arc<Tenant>> {
         self.default.as_ref()
     }
 }
@@ -64,7 +64,7 @@ mod tests {
         let text = format!(
             "[server]\n{default}\n[[tenants]]\nname = \"acme\"\nhosts = [\"acme.example\"]\n[[tenants]]\nname = \"other\"\n"
         );
-        Directory::new(&crate::config::parse(Path::new("test.toml"), &text).unwrap())
+        Directory::new(&config::parse(Path::new("test.toml"), &text).unwrap())
     }
 
     fn name(directory: &Directory, host: &str, path: Option<&str>) -> Option<String> {

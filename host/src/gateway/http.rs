@@ -1,28 +1,116 @@
-//! HTTP/1 as both listeners serve it.
+//! HTTP/1 as both listeners speak it, from the first byte of a connection to its end or to an upgrade.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tower_service::Service;
+
+use crate::observe::LogThrottle;
 
 /// Bytes of a request's head at most; more is answered with 431.
 const HEAD_BYTES: usize = 16_384;
+/// For a request whose head did not end in time.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 40\r\n\r\n\
+                          the request's head did not come in time\n";
+/// How a client begins that speaks HTTP/2 without asking (RFC 9113 3.4).
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
+const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 42\r\n\r\n\
+                            this listener speaks HTTP/1.1, not HTTP/2\n";
+/// How long, and how much, a client may go on to send after its request was refused.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1_048_576;
 
-/// How connections are served: the head of each request within `header_timeout`.
-pub(super) fn builder(header_timeout: Duration) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+/// Serves a connection until HTTP is done with it. `answered` sees every response before it is sent. Gives the socket
+/// back, open, with what was read of it beyond the last request; none if a request could not be read, or the connection
+/// broke.
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    header_timeout: Duration,
+    answered: impl Fn(&mut Response) + Clone + Unpin,
+) -> Option<(TcpStream, Bytes)> {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (router, answered) = (router.clone(), answered.clone());
+        Box::pin(async move {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let mut response = call(router, request).await?;
+            answered(&mut response);
+            Ok::<_, Infallible>(response)
+        })
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .max_buf_size(HEAD_BYTES);
-    http
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    // The socket is not shut down: after an upgrade the connection goes on.
+    let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner();
+    match served {
+        Ok(()) => Some((stream, parts.read_buf)),
+        Err(error) => {
+            refuse(stream, peer, &error, &parts.read_buf).await;
+            None
+        }
+    }
 }
 
 /// Calls a router, which is always ready and never fails.
 pub(super) async fn call(mut router: Router, request: Request) -> Result<Response, Infallible> {
     router.call(request).await
+}
+
+/// Answers a request that could not be read, where hyper did not, and says so in the log.
+async fn refuse(mut stream: TcpStream, peer: SocketAddr, error: &hyper::Error, unread: &[u8]) {
+    static UNREADABLE: LogThrottle = LogThrottle::new();
+    // A connection that was silent between two requests is closed without a word.
+    let is_slow = error.is_timeout() && !unread.is_empty();
+    if !error.is_parse() && !is_slow {
+        tracing::debug!(%peer, %error, "an HTTP connection failed");
+        return;
+    }
+    if let Some(others) = UNREADABLE.allow() {
+        tracing::info!(%peer, %error, others, "a request could not be read");
+    }
+    // As much as the socket takes without waiting.
+    if is_slow {
+        drop(stream.try_write(TOO_SLOW));
+    } else if unread.starts_with(HTTP_2) {
+        drop(stream.try_write(NOT_HTTP_2));
+    }
+    linger(&mut stream).await;
+}
+
+/// Ends what is sent, and reads on for a while: closing a socket with unread bytes takes the answer back.
+async fn linger(stream: &mut TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let reading = async {
+        let mut unread = [0; 4_096];
+        let mut bytes = 0;
+        while bytes < LINGER_BYTES {
+            match stream.read(&mut unread).await {
+                Ok(read @ 1..) => bytes += read,
+                _ => break,
+            }
+        }
+    };
+    drop(tokio::time::timeout(LINGER, reading).await);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -15,7 +15,7 @@ const BACKLOG: i32 = 4096;
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// A listener for each of `shards`, and their address (with the port that the system chose for port 0).
-pub fn bind_shards(address: SocketAddr, shards: usize) -> io::Result<(Vec<std::net::TcpListener>, SocketAddr)> {
+pub(crate) fn bind_shards(address: SocketAddr, shards: usize) -> io::Result<(Vec<std::net::TcpListener>, SocketAddr)> {
     // Sharing a port is meant for this process's shards only, but the kernel lets any process of the
     // same user in. Asking for the port alone first finds out that another broker has it.
     drop(bind(address, false)?);
@@ -29,7 +29,7 @@ pub fn bind_shards(address: SocketAddr, shards: usize) -> io::Result<(Vec<std::n
 }
 
 /// The admin listener, and its address.
-pub fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
+pub(crate) fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
     let listener = bind(address, false)?;
     let address = listener.local_addr()?;
     Ok((listener, address))
@@ -37,14 +37,14 @@ pub fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListener, Soc
 
 /// The next connection of a listener, however long the system has none to give.
 pub(super) async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    static FAILED: Seldom = Seldom::new();
+    static FAILED: LogThrottle = LogThrottle::new();
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             // The client was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                if let Some(others) = FAILED.now() {
+                if let Some(others) = FAILED.allow() {
                     tracing::warn!(%error, others, "cannot accept a connection; trying again");
                 }
                 tokio::time::sleep(RETRY_AFTER).await;

@@ -21,10 +21,10 @@ mod state;
 mod target;
 mod upgrade;
 
-pub use accept::accept;
-pub use admin::{router as admin_router, serve as serve_admin};
-pub use api::Api;
-pub use directory::Directory;
-pub use listen::{bind_admin, bind_shards};
-pub use readiness::Readiness;
-pub use state::Gateway;
+pub(crate) use accept::accept;
+pub(crate) use admin::{router as admin_router, serve as serve_admin};
+pub(crate) use api::Api;
+pub(crate) use directory::Directory;
+pub(crate) use listen::{bind_admin, bind_shards};
+pub(crate) use readiness::Readiness;
+pub(crate) use state::Gateway;

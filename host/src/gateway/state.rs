@@ -10,21 +10,21 @@ use super::directory::Directory;
 use crate::observe::Metrics;
 
 /// One for the node.
-pub struct Gateway {
+pub(crate) struct Gateway {
     /// The tenants; a reload puts a new directory in its place.
-    pub directory: ArcSwap<Directory>,
+    pub(crate) directory: ArcSwap<Directory>,
     /// Connections of this node at most.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// Connections of this node, each from its accept to its end.
-    pub connections: AtomicUsize,
+    pub(crate) connections: AtomicUsize,
     /// From the accept to the end of a request's head.
-    pub header_timeout: Duration,
+    pub(crate) header_timeout: Duration,
     /// The node shuts down, and accepts no connection any more.
-    pub closed: AtomicBool,
+    pub(crate) closed: AtomicBool,
     /// Whether the demo page and its tokens are served.
-    pub demo: bool,
+    pub(crate) demo: bool,
     /// Counts what comes in, and what is refused.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
 }
 
 impl Gateway {

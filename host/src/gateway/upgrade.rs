@@ -19,12 +19,12 @@ use wire::handshake::{self, UpgradeRequest};
 use super::refusal::HttpRefusal;
 use super::state::Gateway;
 use super::{bearer, headers, target};
-use crate::chain::{Headers, Upgrade};
-use crate::config::{Origins, Tenant};
-use crate::observe::Seldom;
+use crate::observe::LogThrottle;
 use crate::session::{Opening, Session};
 use crate::shard::Shard;
 use crate::transport::ClientStream;
+use chain::{Headers, Upgrade};
+use config::{Origins, Tenant};
 
 /// Headers that plugins do not see, because they carry tokens …
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];
@@ -46,7 +46,7 @@ struct Admissible {
     tenant: Arc<str>,
     token: Option<Box<str>>,
     request: Arc<Upgrade>,
-    /// For `Sec-WebSocket-Accept`.
+    /// The value of `Sec-WebSocket-Accept`.
     accept: String,
     subprotocol: Option<&'static str>,
 }
@@ -174,16 +174,16 @@ fn refuse(refusal: HttpRefusal) -> Response {
 
 /// What a client sent is shown escaped, so that it cannot write log lines of its own.
 fn log(remote: IpAddr, request: &Request, refusal: &HttpRefusal) {
-    static HTTP_1_0: Seldom = Seldom::new();
-    static OTHERS: Seldom = Seldom::new();
+    static HTTP_1_0: LogThrottle = LogThrottle::new();
+    static OTHERS: LogThrottle = LogThrottle::new();
     let (status, path) = (refusal.status.as_u16(), request.uri().path());
     let why = refusal.to_string();
     if request.version() < Version::HTTP_11 {
         // Every client of a proxy that is set up like this is refused.
-        if let Some(others) = HTTP_1_0.now() {
+        if let Some(others) = HTTP_1_0.allow() {
             tracing::warn!(%remote, status, ?path, ?why, others, "an upgrade came as HTTP/1.0");
         }
-    } else if let Some(others) = OTHERS.now() {
+    } else if let Some(others) = OTHERS.allow() {
         tracing::info!(%remote, status, ?path, ?why, others, "an upgrade was refused");
     }
 }

@@ -26,12 +26,10 @@ pub struct Metrics {
     pub backplane: BackplaneMetrics,
 }
 
-/// A tenant's handles.
 #[derive(Clone)]
 pub struct TenantMetrics {
     /// Sessions that are connected.
     pub connections: IntGauge,
-    /// Their subscriptions.
     pub subscriptions: IntGauge,
     /// Publishes that the backplane accepted.
     pub published: IntCounter,

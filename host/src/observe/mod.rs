@@ -2,9 +2,9 @@
 //! Hooks are metered where they are called, in the sandbox.
 
 mod audit;
+mod log_throttle;
 mod metrics;
-mod seldom;
 
 pub use audit::{AuditFile, AuditLog};
+pub use log_throttle::LogThrottle;
 pub use metrics::{Metrics, TenantMetrics};
-pub use seldom::Seldom;

@@ -1,14 +1,14 @@
 //! What a plugin's refusal does besides refusing: the connection is closed, or the user is banned.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::context::Context;
 use super::ending::Ending;
 use super::refusal::Refusal;
-use crate::chain::Penalty;
-use crate::protocol::codes;
-use crate::shard::{Banned, Control, Whom};
+use crate::shard::{Control, Whom};
+use chain::Penalty;
+use protocol::codes;
+use registry::BanOrder;
 
 impl Context {
     /// Carries out the penalty that comes with a refusal; gives how the connection ends, if it does.
@@ -23,9 +23,9 @@ impl Context {
                 if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
                     let tenant = &self.caller.tenant;
                     tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
-                    self.shard.common.registry.ban(tenant, &user, length);
+                    let order = self.shard.common.registry.ban(tenant, &user, length);
                     self.kick_everywhere(&user);
-                    self.announce_ban(user, length);
+                    self.send_to_other_nodes(order);
                 }
                 Some(Ending::close(codes::BANNED))
             }
@@ -48,17 +48,12 @@ impl Context {
         }
     }
 
-    fn announce_ban(&self, user: Arc<str>, length: Duration) {
-        let Some(banned) = &self.shard.common.banned else {
+    fn send_to_other_nodes(&self, order: BanOrder) {
+        let Some(bans) = &self.shard.common.bans else {
             return;
         };
-        let ban = Banned {
-            tenant: self.caller.tenant.clone(),
-            user,
-            length,
-        };
-        if banned.try_send(ban).is_err() {
-            tracing::warn!("bans come too fast to end the users' connections to other nodes; new ones are refused");
+        if bans.try_send(order).is_err() {
+            tracing::error!("a plugin's ban holds on this node only: too many wait for the other nodes");
         }
     }
 }

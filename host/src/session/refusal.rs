@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::backplane::Unavailable;
-use crate::chain::{Denied, Penalty};
-use crate::observe::Seldom;
-use crate::protocol::codes::{self, ErrorCode};
-use crate::protocol::write::ErrorReply;
-use crate::registry::Turned;
+use crate::observe::LogThrottle;
+use backplane::Unavailable;
+use chain::{Denied, Penalty};
+use protocol::codes::{self, ErrorCode};
+use protocol::write::ErrorReply;
+use registry::AdmissionError;
 
 /// A refused request.
 #[derive(Debug)]
@@ -78,8 +78,8 @@ impl From<Denied> for Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
-        static LOG: Seldom = Seldom::new();
-        if let Some(others) = LOG.now() {
+        static LOG: LogThrottle = LogThrottle::new();
+        if let Some(others) = LOG.allow() {
             tracing::warn!(%unavailable, others, "a request was refused");
         }
         Self::new(
@@ -89,11 +89,11 @@ impl From<Unavailable> for Refusal {
     }
 }
 
-impl From<Turned> for Refusal {
-    fn from(turned: Turned) -> Self {
-        match turned {
-            Turned::Full(full) => Self::new(codes::LIMIT_EXCEEDED, full.to_string()),
-            Turned::Banned(left) => {
+impl From<AdmissionError> for Refusal {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Limit(limit) => Self::new(codes::LIMIT_EXCEEDED, limit.to_string()),
+            AdmissionError::Banned(left) => {
                 let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
                 Self::retry_after(codes::USER_BANNED, "this user is refused for now", left)
             }

@@ -49,7 +49,17 @@ mod tests {
         for reason in ["no", "rate_limited", "a1_2", &"a".repeat(64)] {
             assert!(is_reason(reason), "{reason}");
         }
-        for reason in ["", "No", "no way", "no-way", "_no", "1st", "näh", "a\n", &"a".repeat(65)] {
+        for reason in [
+            "",
+            "No",
+            "no way",
+            "no-way",
+            "_no",
+            "1st",
+            "näh",
+            "a\n",
+            &"a".repeat(65),
+        ] {
             assert!(!is_reason(reason), "{reason}");
         }
     }

@@ -3,6 +3,10 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`channel`] | channel names, and the patterns that say which channels a rule is for |
+//! | [`codes`] | the codes with which a plugin may deny |
+//! | [`hex`] | bytes as text in base 16 |
+//! | [`limits`] | how much of everything plugins may use and say |
 //! | [`json`] | whole numbers and kinds of values in JSON text, and errors in the words of JSON |
 
 #![no_std]
@@ -10,4 +14,8 @@
 
 extern crate alloc;
 
+pub mod channel;
+pub mod codes;
+pub mod hex;
 pub mod json;
+pub mod limits;

@@ -32,4 +32,4 @@ pub(crate) mod state;
 
 pub use host::Host;
 pub use people::{Handshake, Session};
-pub use state::{MAX_TAGS, START_MS};
+pub use state::START_MS;

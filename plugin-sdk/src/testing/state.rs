@@ -6,13 +6,12 @@ use std::{
     rc::Rc,
 };
 
+use sluicegate_contract::limits::TAGS;
+
 use crate::{kv, log::Level};
 
 /// Where a test's clock starts: 2030-01-01T00:00:00Z, in milliseconds since the Unix epoch.
 pub const START_MS: u64 = 1_893_456_000_000;
-
-/// How many tags one message may carry; one more is a fault in the broker, a panic in a test.
-pub const MAX_TAGS: usize = 8;
 
 struct Entry {
     value: Vec<u8>,
@@ -179,8 +178,8 @@ impl State {
     pub fn tag(&mut self, key: &str, value: &str) {
         self.tags.insert(key.to_owned(), value.to_owned());
         assert!(
-            self.tags.len() <= MAX_TAGS,
-            "more than {MAX_TAGS} tags on a message are a fault"
+            self.tags.len() <= TAGS,
+            "more than {TAGS} tags on a message are a fault"
         );
         assert!(key.len() <= 32, "a tag's key over 32 bytes is a fault: {key}");
         assert!(value.len() <= 256, "a tag's value over 256 bytes is a fault: {key}");

@@ -2,6 +2,7 @@
 //! count.
 
 use sha2::{Digest, Sha256};
+use sluicegate_plugin::hex;
 
 /// The longest name, in bytes: with what is put before it, it fits a key of the store (256).
 pub const MAX_BYTES: usize = 200;
@@ -16,9 +17,7 @@ pub fn who(user: Option<&str>, address: impl FnOnce() -> String) -> String {
         // A digest that nobody can aim: two users never share a count.
         Some(user) => {
             let digest = Sha256::digest(user.as_bytes());
-            digest
-                .iter()
-                .fold(String::from("h:"), |name, byte| format!("{name}{byte:02x}"))
+            ["h:", &hex::encode(&digest)].concat()
         }
         None => format!("a:{}", address()),
     }

@@ -17,6 +17,7 @@ use crate::{
 
 pub mod claims;
 pub mod keys;
+pub mod registered;
 pub mod rules;
 pub mod settings;
 pub mod token;

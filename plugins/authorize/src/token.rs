@@ -1,25 +1,36 @@
 //! From a token to an identity or a refusal. Knows keys by what they signed, and no channel.
 
+use std::borrow::Cow;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::Deserialize;
+use sluicegate_plugin::limits::{CLAIMS_BYTES, USER_BYTES};
 use sluicegate_plugin::{Denial, Identity};
 
 use crate::keys::Keys;
+use crate::registered::{Header, Registered};
 
-/// The claims that the broker takes for a session, in bytes of JSON.
-pub const MAX_CLAIMS_BYTES: usize = 16 * 1024;
-/// The longest user id, in bytes.
-pub const MAX_USER_BYTES: usize = 255;
 /// Longer than any token whose claims fit; not decoded.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
 
 /// Why a token is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It cannot be read, or nobody we trust signed it; the text is for a person.
-    Invalid(&'static str),
+    Invalid(Cow<'static, str>),
     /// It was good once.
     Expired,
+}
+
+impl Refusal {
+    const fn invalid(why: &'static str) -> Self {
+        Self::Invalid(Cow::Borrowed(why))
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::Invalid(Cow::Owned(why))
+    }
 }
 
 impl From<Refusal> for Denial {
@@ -45,70 +56,19 @@ pub struct Verifier {
     pub require_exp: bool,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    /// Extensions that must be understood (RFC 7515, 4.1.11): we understand none.
-    crit: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: Option<String>,
-    iss: Option<String>,
-    aud: Option<Audience>,
-    exp: Option<Date>,
-    nbf: Option<Date>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Audience {
-    fn holds(&self, name: &str) -> bool {
-        match self {
-            Self::One(one) => one == name,
-            Self::Many(many) => many.iter().any(|one| one == name),
-        }
-    }
-}
-
-/// Seconds since the epoch, perhaps with a fraction (RFC 7519, 2).
-#[derive(Clone, Copy, Deserialize)]
-struct Date(f64);
-
-impl Date {
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates: before the epoch is 0, beyond the range is its end"
-    )]
-    fn ms(self) -> u64 {
-        (self.0 * 1000.0) as u64
-    }
-}
-
 impl Verifier {
     /// Checks a token at the time `now_ms` (milliseconds since the epoch).
     ///
     /// # Errors
     /// [`Refusal`]: the signature is looked at before anything it covers.
     pub fn verify(&self, token: &str, now_ms: u64) -> Result<Identity, Refusal> {
-        let payload = self.open(token)?;
-        let text = String::from_utf8(payload).map_err(|_| Refusal::Invalid("the claims are not text"))?;
-        if text.len() > MAX_CLAIMS_BYTES {
-            return Err(Refusal::Invalid("the claims are over 16 KiB"));
+        // Files and command lines put a line break behind a token; base64url has no white space of its own.
+        let payload = self.open(token.trim_ascii())?;
+        let text = String::from_utf8(payload).map_err(|_| Refusal::invalid("the claims are not text"))?;
+        if text.len() > CLAIMS_BYTES {
+            return Err(Refusal::invalid("the claims are over 16 KiB"));
         }
-        // A list of five would also read as the struct.
-        if !text.trim_start().starts_with('{') {
-            return Err(Refusal::Invalid("the claims are no JSON object"));
-        }
-        let claims: Claims = serde_json::from_str(&text).map_err(|_| Refusal::Invalid("the claims cannot be read"))?;
+        let claims = Registered::read(&text)?;
         let expires_ms = self.check(&claims, now_ms)?;
         Ok(Identity {
             user: claims.sub,
@@ -119,16 +79,17 @@ impl Verifier {
 
     /// The claims' bytes, once a key is found that signed them.
     fn open(&self, token: &str) -> Result<Vec<u8>, Refusal> {
-        const SHAPE: Refusal = Refusal::Invalid("this is no signed JSON Web Token");
+        const SHAPE: Refusal = Refusal::invalid("this is no signed JSON Web Token");
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Refusal::Invalid("the token is too long"));
+            return Err(Refusal::invalid("the token is too long"));
         }
         let (message, signature) = token.rsplit_once('.').ok_or(SHAPE)?;
         let (header, payload) = message.split_once('.').ok_or(SHAPE)?;
         let header = BASE64_URL_SAFE_NO_PAD.decode(header).map_err(|_| SHAPE)?;
-        let header: Header = serde_json::from_slice(&header).map_err(|_| SHAPE)?;
-        if header.crit.is_some() {
-            return Err(Refusal::Invalid(
+        let header = String::from_utf8(header).map_err(|_| SHAPE)?;
+        let header = Header::read(&header)?;
+        if header.has_extensions {
+            return Err(Refusal::invalid(
                 "the token asks for extensions that are not known here",
             ));
         }
@@ -136,40 +97,35 @@ impl Verifier {
             .keys
             .signed(&header.alg, header.kid.as_deref(), message.as_bytes(), signature)
         {
-            return Err(Refusal::Invalid("no configured key signed this token"));
+            return Err(Refusal::invalid("no configured key signed this token"));
         }
         BASE64_URL_SAFE_NO_PAD.decode(payload).map_err(|_| SHAPE)
     }
 
     /// Returns when the session ends.
-    fn check(&self, claims: &Claims, now_ms: u64) -> Result<Option<u64>, Refusal> {
+    fn check(&self, claims: &Registered, now_ms: u64) -> Result<Option<u64>, Refusal> {
         let leeway_ms = self.leeway_seconds * 1000;
         if self.issuer.is_some() && claims.iss != self.issuer {
-            return Err(Refusal::Invalid("the token is from another issuer"));
+            return Err(Refusal::invalid("iss is not the issuer whose tokens are taken here"));
         }
         if let Some(name) = &self.audience
-            && !claims.aud.as_ref().is_some_and(|aud| aud.holds(name))
+            && !claims.aud.contains(name)
         {
-            return Err(Refusal::Invalid("the token is for another audience"));
+            return Err(Refusal::invalid("aud does not name the audience that is served here"));
         }
-        if claims
-            .sub
-            .as_ref()
-            .is_some_and(|sub| sub.is_empty() || sub.len() > MAX_USER_BYTES)
+        if let Some(sub) = &claims.sub
+            && !(1..=USER_BYTES).contains(&sub.len())
         {
-            return Err(Refusal::Invalid("`sub` must have 1 to 255 bytes"));
+            return Err(format!("sub must have 1 to {USER_BYTES} bytes, not {}", sub.len()).into());
         }
-        if claims
-            .nbf
-            .is_some_and(|nbf| nbf.ms() > now_ms.saturating_add(leeway_ms))
-        {
-            return Err(Refusal::Invalid("the token is not valid yet"));
+        if claims.nbf_ms.is_some_and(|nbf| nbf > now_ms.saturating_add(leeway_ms)) {
+            return Err(Refusal::invalid("nbf is in the future: the token is not valid yet"));
         }
-        match claims.exp {
-            None if self.require_exp => Err(Refusal::Invalid("the token does not say when it ends")),
+        match claims.exp_ms {
+            None if self.require_exp => Err(Refusal::invalid("exp is missing: the token does not say when it ends")),
             None => Ok(None),
             Some(exp) => {
-                let ends = exp.ms().saturating_add(leeway_ms);
+                let ends = exp.saturating_add(leeway_ms);
                 if now_ms < ends {
                     Ok(Some(ends))
                 } else {

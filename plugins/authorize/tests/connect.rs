@@ -182,6 +182,73 @@ fn claims_of_the_wrong_shape_are_refused() {
 }
 
 #[test]
+fn a_refusal_names_the_claim() {
+    let mut host = start(json!({
+        "keys": [{"alg": "HS256", "secret": SECRET}], "issuer": "https://id.example", "audience": "chat",
+    }));
+    let good = json!({"sub": "ann", "iss": "https://id.example", "aud": "chat", "nbf": NOW, "exp": NOW + 60});
+    for (claim, value, message) in [
+        ("aud", json!(["chat", 7]), "aud[1] is not a string, but 7"),
+        (
+            "aud",
+            json!({}),
+            "aud is not a string or a list of strings, but an object",
+        ),
+        (
+            "aud",
+            json!("mail"),
+            "aud does not name the audience that is served here",
+        ),
+        ("iss", json!(true), "iss is not a string, but true"),
+        ("iss", Value::Null, "iss is not the issuer whose tokens are taken here"),
+        ("sub", json!(7), "sub is not a string, but 7"),
+        ("sub", json!(""), "sub must have 1 to 255 bytes, not 0"),
+        (
+            "exp",
+            json!("tomorrow"),
+            "exp is not a number of seconds since 1970, but text",
+        ),
+        (
+            "exp",
+            Value::Null,
+            "exp is missing: the token does not say when it ends",
+        ),
+        (
+            "nbf",
+            json!([]),
+            "nbf is not a number of seconds since 1970, but a list",
+        ),
+        (
+            "nbf",
+            json!(NOW + 3600),
+            "nbf is in the future: the token is not valid yet",
+        ),
+    ] {
+        let mut claims = good.clone();
+        claims[claim] = value;
+        let verdict = host.connect(&Handshake::with_token(&hs256(&claims)), &Session::anonymous());
+        let ConnectVerdict::Deny(denial) = verdict else {
+            panic!("{claim}: {verdict:?}")
+        };
+        assert_eq!(denial.message.as_deref(), Some(message));
+    }
+    accepted(&mut host, &hs256(&good));
+}
+
+#[test]
+fn white_space_around_a_token_is_not_part_of_it() {
+    let token = hs256(&json!({"sub": "ann", "exp": NOW + 60}));
+    for around in ["\n", "\r\n", " ", "\t"] {
+        accepted(&mut host(), &format!("{token}{around}"));
+        accepted(&mut host(), &format!("{around}{token}"));
+    }
+    let (header, rest) = token.split_once('.').unwrap();
+    for inside in ["\n", " "] {
+        assert_eq!(refused(&mut host(), &format!("{header}{inside}.{rest}")).0, 4401);
+    }
+}
+
+#[test]
 fn a_token_without_an_end_needs_the_operators_word() {
     for claims in [json!({"sub": "ann"}), json!({"sub": "ann", "exp": null})] {
         assert_eq!(refused(&mut host(), &hs256(&claims)).0, 4401);

@@ -23,7 +23,7 @@ fn rules_that_cannot_work_are_refused_at_the_start() {
         (json!({"channels": "a", "words": {"--": "x"}}), "rules[1].words: `--`"),
         (
             json!({"channels": "a", "words": {"a": 1}}),
-            "rules[1].words.a: invalid type",
+            "rules[1].words.a: must be text, not 1",
         ),
         (json!({"channels": "a", "schema": {"type": "strin"}}), "rules[1].schema"),
         (

@@ -58,6 +58,43 @@ async fn health_checks_may_ask_by_get_head_and_options() {
     }
 }
 
+/// A key that comes twice, or cannot be read, is none.
+#[tokio::test]
+async fn the_key_of_an_admin_call_comes_once_and_is_text() {
+    let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let config = format!(
+        "tenants = [{{ name = \"t\" }}]\n[[admin.keys]]\nname = \"k\"\nsha256 = \"{hash}\"\nscopes = [\"read\"]"
+    );
+    let broker = Broker::start(&config).await;
+    for (lines, words) in [
+        (
+            &b"Authorization: Bearer a\r\nAuthorization: Bearer a"[..],
+            "more than once",
+        ),
+        (b"Authorization: Bearer \xff", "ASCII"),
+        (b"Authorization: Bearer ", "Authorization: Bearer KEY"),
+        (b"Authorization: Basic a", "Authorization: Bearer KEY"),
+    ] {
+        let head = b"GET /api/v1/tenants/t HTTP/1.1\r\nHost: x\r\n";
+        let request = [head, lines, b"\r\n\r\n"].concat();
+        let response = http::send(broker.admin, request).await;
+        assert_eq!(response.status, 401, "{response:?}");
+        assert!(response.body.contains(words), "{response:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_request_is_told_so() {
+    let broker = Broker::start("server = { header_timeout_ms = 200 }\ntenants = [{ name = \"t\" }]").await;
+    assert_eq!(http::send(broker.admin, "GET /healthz HT").await.status, 408);
+    assert_eq!(
+        http::send(broker.admin, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .await
+            .status,
+        505
+    );
+}
+
 #[tokio::test]
 async fn paths_of_nothing_are_told_what_there_is() {
     let broker = Broker::start("tenants = [{ name = \"t\" }]").await;

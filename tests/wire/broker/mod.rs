@@ -1,10 +1,10 @@
-//! The broker as a neighbour sees it: its doors, limits, signals, config and metrics.
+//! The broker as a neighbour sees it: its listeners, limits, signals, config and metrics.
 
+mod accept;
 mod admin;
 mod api;
 mod check;
 mod descriptors;
-mod door;
 mod drain;
 mod gauges;
 mod heads;

@@ -75,6 +75,28 @@ async fn a_cookie_is_a_token_only_with_an_allowed_origin() {
 }
 
 #[tokio::test]
+async fn a_token_is_found_among_the_cookies_however_they_come() {
+    let broker = broker().await;
+    let good = token::of("ann-by-cookie");
+    for cookies in [
+        vec!["theme=dark".to_owned(), format!("sluice_token={good}")],
+        vec![format!("sluice_token=\"{good}\"")],
+        vec![format!("sluice_token={good}\t ; theme=dark")],
+        vec![format!("sluice_token=; sluice_token=\"\"; sluice_token={good}")],
+        vec![format!("name=J\u{fc}rgen; sluice_token={good}")],
+    ] {
+        let mut dial = broker
+            .dial("ann")
+            .tenant("some")
+            .header("Origin", "https://acme.example");
+        for cookie in &cookies {
+            dial = dial.header("Cookie", cookie);
+        }
+        assert_eq!(dial.connect().await.welcome["user"], "ann-by-cookie", "{cookies:?}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_named_cookie_is_a_token() {
     let broker = broker().await;
     let cookie = format!("other={}", token::of("ann-by-other-cookie"));

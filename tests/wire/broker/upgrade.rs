@@ -67,6 +67,35 @@ async fn a_token_comes_as_a_subprotocol_and_is_not_echoed() {
 }
 
 #[tokio::test]
+async fn white_space_around_a_token_is_not_part_of_it() {
+    let broker = shared().await;
+    let good = token::of("ann-with-space");
+    for header in [
+        ("Authorization", format!("Bearer   {good}\t ")),
+        ("Authorization", format!("bearer\t{good}")),
+        ("Sec-WebSocket-Protocol", format!("\tbearer.{good} ")),
+    ] {
+        let dial = broker.dial("ann").tenant("keyed").header(header.0, &header.1);
+        assert_eq!(dial.connect().await.welcome["user"], "ann-with-space", "{header:?}");
+    }
+}
+
+/// In the order of the sources, each empty but the last.
+#[tokio::test]
+async fn an_empty_token_hides_no_good_one() {
+    let broker = shared().await;
+    let good = token::of("ann-behind-empty");
+    let dial = || broker.dial("ann").tenant("keyed");
+    let subprotocol = format!("bearer.{good}");
+    for empty in ["Bearer", "Bearer ", "Bearer \t", "Basic x"] {
+        let dial = dial().header("Authorization", empty).protocols(&[JSON, &subprotocol]);
+        assert_eq!(dial.connect().await.welcome["user"], "ann-behind-empty", "{empty:?}");
+    }
+    let dial = dial().protocols(&[JSON, "bearer.", &subprotocol]);
+    assert_eq!(dial.connect().await.welcome["user"], "ann-behind-empty");
+}
+
+#[tokio::test]
 async fn a_token_in_the_query_is_not_taken() {
     let broker = shared().await;
     for name in ["token", "access_token", "bearer"] {

@@ -3,7 +3,11 @@
 use crate::support::admin::full_key;
 use crate::support::{Client, Nodes, Redis, Value, json, token};
 
-async fn nodes(redis: &Redis, chain: &str) -> Nodes {
+pub(super) async fn nodes(redis: &Redis, chain: &str) -> Nodes {
+    nodes_at(&redis.url(), chain).await
+}
+
+pub(super) async fn nodes_at(url: &str, chain: &str) -> Nodes {
     let config = format!(
         r#"
         [server]
@@ -31,15 +35,15 @@ async fn nodes(redis: &Redis, chain: &str) -> Nodes {
         keys = full_key(),
         secret = token::SECRET
     );
-    Nodes::start_with(3, &redis.url(), &config).await
+    Nodes::start_with(3, url, &config).await
 }
 
-async fn user(nodes: &Nodes, node: usize, name: &str) -> Client {
+pub(super) async fn user(nodes: &Nodes, node: usize, name: &str) -> Client {
     nodes[node].dial(name).token(&token::of(name)).connect().await
 }
 
 /// The user on every node.
-async fn everywhere(nodes: &Nodes, name: &str) -> Vec<Client> {
+pub(super) async fn everywhere(nodes: &Nodes, name: &str) -> Vec<Client> {
     let mut clients = Vec::new();
     for node in 0..nodes.count() {
         let mut client = user(nodes, node, name).await;

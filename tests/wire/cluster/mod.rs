@@ -1,16 +1,19 @@
 //! Many nodes are one broker: what holds within one process holds across several on one Redis, also while Redis or a
 //! node is in trouble.
 
+mod bans;
 mod control;
 mod delivery;
 mod faults;
 mod interest;
 mod limits;
+mod names;
 mod partitions;
 mod presence;
 mod recovery;
 mod registry;
 mod restarts;
+mod rights;
 mod rules;
 mod sentinel;
 mod sharded;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use toml::{Table, Value};
 
-use super::broker::Broker;
-use super::config::Home;
+use super::broker::{Broker, serve};
+use super::config::{Home, complete};
+use super::process::Process;
 use super::{PATIENCE, eventually, shared};
 
 /// Where clients may knock. Cheap to clone; all clones see who comes and goes.
@@ -105,6 +106,13 @@ impl Nodes {
         assert!(self.nodes[node].is_none(), "node-{node} runs");
         self.launch(node).await;
         ready(&self[node]).await;
+    }
+
+    /// Starts another process under a node's name.
+    pub async fn start_twin(&self, node: usize) -> (Process, Home) {
+        let home = Home::new();
+        home.write(&complete(&self.config(node)));
+        (serve(&home, "info").await, home)
     }
 
     async fn launch(&mut self, node: usize) {

@@ -5,16 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use sluicegate_contract::limits::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES};
 
-use super::hook::Identity;
-use super::memo::Memo;
-
-/// Attributes a session holds at most.
-pub const ATTRIBUTES: usize = 32;
-/// Bytes of an attribute's key at most.
-pub const ATTRIBUTE_KEY_BYTES: usize = 64;
-/// Bytes of an attribute's value at most.
-pub const ATTRIBUTE_VALUE_BYTES: usize = 1024;
+use super::verdict::Identity;
+use super::verdict_cache::VerdictCache;
 
 /// One connection as its plugins see it. Shared with the sandbox for the time of a call, so it is
 /// `Sync`; its locks are never contended, because a shard asks one question at a time.
@@ -24,7 +18,6 @@ pub struct Caller {
     pub session: Arc<str>,
     /// The tenant's name in the config.
     pub tenant: Arc<str>,
-    /// The peer's address.
     pub remote: IpAddr,
     /// `websocket`, `sse` or `poll`.
     pub transport: &'static str,
@@ -32,7 +25,7 @@ pub struct Caller {
     pub opened: Instant,
     identity: Mutex<Identity>,
     attributes: Mutex<Vec<(Box<str>, Box<str>)>>,
-    pub(super) memo: Mutex<Memo>,
+    pub(super) verdicts: Mutex<VerdictCache>,
 }
 
 /// An attribute that does not fit; the text says which limit.
@@ -53,7 +46,7 @@ impl Caller {
                 ..Identity::default()
             }),
             attributes: Mutex::default(),
-            memo: Mutex::default(),
+            verdicts: Mutex::default(),
         }
     }
 
@@ -67,13 +60,13 @@ impl Caller {
         self.identity.lock().user.clone()
     }
 
-    /// Says who it is from now on (connect, refresh). What plugins said of whom it was no longer holds.
+    /// Sets who it is from now on (connect, refresh). Verdicts about the earlier identity are forgotten.
     pub fn identify(&self, identity: Identity) {
-        *self.memo.lock() = Memo::default();
+        *self.verdicts.lock() = VerdictCache::default();
         self.show(identity);
     }
 
-    /// Shows plugins this identity.
+    /// Sets the identity that plugins see, while the chain is asked; verdicts stay.
     pub(super) fn show(&self, mut identity: Identity) {
         if identity.claims.is_empty() {
             identity.claims = "{}".into();

@@ -1,17 +1,19 @@
-//! Votes, faults and permits, with plugins in plain Rust.
+//! Verdicts, faults and permits, with plugins in plain Rust.
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sluicegate_contract::limits::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES};
+
 use super::*;
 
 /// Answers what it is told to, and counts how often it was asked.
 struct Scripted {
     connect: Result<ConnectVerdict, Fault>,
-    subscribe: Result<Answer<SubscribeVerdict>, Fault>,
-    publish: Rc<RefCell<Result<Answer<PublishVerdict>, Fault>>>,
+    subscribe: Result<HookResponse<SubscribeVerdict>, Fault>,
+    publish: Rc<RefCell<Result<HookResponse<PublishVerdict>, Fault>>>,
     seen: Rc<RefCell<Vec<String>>>,
 }
 
@@ -27,15 +29,15 @@ impl Default for Scripted {
 }
 
 impl Hook for Scripted {
-    fn connect(&mut self, _: &Arc<Handshake>, _: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+    fn connect(&mut self, _: &Arc<Handshake>, _: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
         self.seen.borrow_mut().push("connect".into());
-        self.connect.clone().map(Answer::from)
+        self.connect.clone().map(HookResponse::from)
     }
-    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         self.seen.borrow_mut().push(format!("subscribe {channel}"));
         self.subscribe.clone()
     }
-    fn publish(&mut self, _: &Arc<Caller>, _: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+    fn publish(&mut self, _: &Arc<Caller>, _: &str, data: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
         self.seen
             .borrow_mut()
             .push(format!("publish {}", String::from_utf8_lossy(data)));
@@ -65,8 +67,8 @@ const CLOSED: Defaults = Defaults {
     message_bytes: 64,
 };
 
-fn link(name: &str, hook: Scripted, on_fault: OnFault) -> Link {
-    Link {
+fn step(name: &str, hook: Scripted, on_fault: OnFault) -> ChainStep {
+    ChainStep {
         plugin: name.into(),
         hooks: HookKind::ALL.into_iter().collect(),
         on_fault: FaultRules {
@@ -80,8 +82,8 @@ fn link(name: &str, hook: Scripted, on_fault: OnFault) -> Link {
 
 fn chain(hooks: impl IntoIterator<Item = Scripted>, defaults: Defaults) -> Chain {
     let named = hooks.into_iter().enumerate();
-    let links = named.map(|(i, hook)| link(&format!("p{i}"), hook, OnFault::Deny));
-    Chain::new(links.collect(), defaults)
+    let steps = named.map(|(i, hook)| step(&format!("p{i}"), hook, OnFault::Deny));
+    Chain::new(steps.collect(), defaults)
 }
 
 fn caller() -> Arc<Caller> {
@@ -107,7 +109,7 @@ fn denial(code: u16) -> Denial {
     }
 }
 
-fn says(verdict: impl Into<Answer<PublishVerdict>>) -> Scripted {
+fn says(verdict: impl Into<HookResponse<PublishVerdict>>) -> Scripted {
     Scripted {
         publish: Rc::new(RefCell::new(Ok(verdict.into()))),
         ..Scripted::default()
@@ -126,8 +128,8 @@ fn faults() -> Scripted {
 
 fn publish(chain: &mut Chain, caller: &Arc<Caller>, granted: bool) -> Result<Option<Message>, u16> {
     match chain.publish(caller, &channel("room"), Bytes::from_static(b"{}"), granted) {
-        Ok(Outcome::Pass(permit)) => Ok(Some(permit.redeem())),
-        Ok(Outcome::Discard) => Ok(None),
+        Ok(PublishDecision::Pass(permit)) => Ok(Some(permit.redeem())),
+        Ok(PublishDecision::Discard) => Ok(None),
         Err(denied) => Err(denied.code),
     }
 }
@@ -159,16 +161,16 @@ fn the_first_accept_names_the_identity_and_a_later_deny_still_ends_it() {
 struct Sees;
 
 impl Hook for Sees {
-    fn connect(&mut self, _: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+    fn connect(&mut self, _: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
         let reason = caller
             .user()
             .map_or_else(|| "nobody".to_owned(), |user| user.to_string());
         Ok(ConnectVerdict::Deny(Denial { reason, ..denial(4451) }).into())
     }
-    fn subscribe(&mut self, _: &Arc<Caller>, _: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+    fn subscribe(&mut self, _: &Arc<Caller>, _: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         Ok(SubscribeVerdict::Abstain.into())
     }
-    fn publish(&mut self, _: &Arc<Caller>, _: &str, _: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+    fn publish(&mut self, _: &Arc<Caller>, _: &str, _: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
         Ok(PublishVerdict::Abstain.into())
     }
     fn disconnect(&mut self, _: &Arc<Caller>, _: u16) -> Result<(), Fault> {
@@ -187,13 +189,13 @@ fn later_plugins_see_whom_an_earlier_one_named_and_a_denial_says_who() {
         })),
         ..Scripted::default()
     };
-    let sees = Link {
+    let sees = ChainStep {
         plugin: "sees".into(),
         hooks: HookKind::ALL.into_iter().collect(),
         on_fault: FaultRules::default(),
         hook: Box::new(Sees),
     };
-    let mut both = Chain::new(vec![link("accepts", accept, OnFault::Deny), sees], CLOSED);
+    let mut both = Chain::new(vec![step("accepts", accept, OnFault::Deny), sees], CLOSED);
     let stranger = caller();
     let denied = both.connect(&Arc::default(), &stranger).unwrap_err();
     assert_eq!((&*denied.reason, denied.user.as_deref()), ("ann", Some("ann")));
@@ -287,7 +289,7 @@ fn discard_ends_the_chain() {
 #[test]
 fn a_later_tag_wins_in_the_place_of_the_first() {
     let tagged = |pairs: &[(&str, &str)]| {
-        says(Answer {
+        says(HookResponse {
             verdict: PublishVerdict::Allow,
             tags: pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             cache: None,
@@ -301,11 +303,11 @@ fn a_later_tag_wins_in_the_place_of_the_first() {
 #[test]
 fn a_fault_does_what_the_operator_said() {
     let handshake = Arc::default();
-    let mut denies = Chain::new(vec![link("bad", faults(), OnFault::Deny)], OPEN);
+    let mut denies = Chain::new(vec![step("bad", faults(), OnFault::Deny)], OPEN);
     assert_eq!(denies.connect(&handshake, &caller()).unwrap_err().code, 4503);
     assert_eq!(denies.subscribe(&caller(), &channel("a")).unwrap_err().code, 4503);
     assert_eq!(publish(&mut denies, &caller(), true), Err(4503));
-    let mut allows = Chain::new(vec![link("bad", faults(), OnFault::Allow)], CLOSED);
+    let mut allows = Chain::new(vec![step("bad", faults(), OnFault::Allow)], CLOSED);
     assert_eq!(allows.connect(&handshake, &caller()).unwrap(), Identity::default());
     assert_eq!(allows.subscribe(&caller(), &channel("a")).unwrap(), Grant::default());
     assert!(publish(&mut allows, &caller(), false).unwrap().is_some());
@@ -315,7 +317,7 @@ fn a_fault_does_what_the_operator_said() {
 fn cached_falls_back_on_the_last_word_for_the_same_caller() {
     let hook = says(PublishVerdict::Allow);
     let script = hook.publish.clone();
-    let mut cached = Chain::new(vec![link("p", hook, OnFault::Cached)], CLOSED);
+    let mut cached = Chain::new(vec![step("p", hook, OnFault::Cached)], CLOSED);
     let (ann, bob) = (caller(), caller());
     assert!(publish(&mut cached, &ann, false).unwrap().is_some());
     *script.borrow_mut() = Err(Fault::Deadline(Duration::from_millis(5)));
@@ -330,7 +332,7 @@ fn cached_falls_back_on_the_last_word_for_the_same_caller() {
 #[test]
 fn a_cached_verdict_is_reused_until_a_new_chain_comes() {
     let hook = || {
-        says(Answer {
+        says(HookResponse {
             verdict: PublishVerdict::Allow,
             tags: vec![("t".into(), "1".into())],
             cache: Some(Duration::from_hours(1)),

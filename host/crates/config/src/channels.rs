@@ -1,9 +1,10 @@
-//! `[[tenants.channels]]`: what channels keep and tell.
+//! `[[tenants.channels]]`: what channels keep, and what their subscribers are sent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pattern::Pattern;
+use sluicegate_contract::channel::Pattern;
+
 use super::section::{Number, Section, Value};
 
 const HISTORY_SIZE: Number = Number {
@@ -34,7 +35,7 @@ pub struct ChannelRule {
     pub settings: Arc<ChannelSettings>,
 }
 
-/// What a channel keeps and tells.
+/// What a channel keeps, and what its subscribers are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelSettings {
     /// What is kept for those who come back; none keeps nothing.
@@ -107,13 +108,17 @@ fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
 }
 
 fn pattern(value: &Value<'_>) -> Option<Pattern> {
-    match Pattern::parse(value.text()?) {
-        Ok(pattern) => Some(pattern),
-        Err(reason) => {
-            value.report(value.place.problem(reason.to_string()));
-            None
-        }
+    let pattern = Pattern::parse(value.text()?).map_err(|error| error.to_string());
+    let problem = match &pattern {
+        Ok(pattern) if pattern.holes().next().is_none() => None,
+        Ok(_) => Some("a channel is the same for all who use it: no {user} or {claim:…} can stand here"),
+        Err(error) => Some(error.as_str()),
+    };
+    if let Some(problem) = problem {
+        value.report(value.place.problem(problem));
+        return None;
     }
+    pattern.ok()
 }
 
 fn history(mut section: Section<'_>) -> History {

@@ -1,5 +1,6 @@
 //! The config file: raw TOML with its lines, read into checked values with units. Opens no other file
-//! and asks no plugin; what only loading can tell is the broker's to check.
+//! and asks no plugin: what shows only when plugins are loaded is checked there. Of the chain it uses the names of
+//! hooks and faults.
 
 mod admin;
 mod backplane;
@@ -11,7 +12,6 @@ mod limits;
 mod machine;
 mod name;
 mod origins;
-mod pattern;
 mod plugins;
 mod problem;
 mod redis_url;
@@ -38,7 +38,6 @@ pub use host::canonical_host;
 pub use limits::Limits;
 pub use name::{NAME_RULE, is_name};
 pub use origins::Origins;
-pub use pattern::{Pattern, PatternError};
 pub use plugins::PluginFile;
 pub use problem::{Place, Problem, Problems};
 pub use redis_url::{RedisKind, RedisUrl};

@@ -6,14 +6,8 @@ use thiserror::Error;
 
 use crate::wait_budget::WaitBudget;
 
-/// Bytes of a key at most (`capabilities.wit`).
-pub(crate) const KEY_BYTES: usize = 256;
-/// Bytes of a value at most (`capabilities.wit`).
-pub(crate) const VALUE_BYTES: usize = 64 * 1024;
-/// Keys of one plugin in one tenant.
-pub const KEYS: usize = 10_000;
-/// Bytes of the keys and values of one plugin in one tenant.
-pub const BYTES: usize = 16 * 1024 * 1024;
+pub use sluicegate_contract::limits::{KV_BYTES as BYTES, KV_KEYS as KEYS};
+pub(crate) use sluicegate_contract::limits::{KV_KEY_BYTES as KEY_BYTES, KV_VALUE_BYTES as VALUE_BYTES};
 
 /// The keys and values of one plugin in one tenant. `budget` is how long the calling hook may still wait; a store
 /// in memory does not use it.

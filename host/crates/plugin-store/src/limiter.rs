@@ -1,11 +1,10 @@
 //! What a plugin's `limiter` is, wherever its token buckets are kept, and the arithmetic that all of them share.
 
+use sluicegate_contract::limits::LIMITER_KEY_BYTES as KEY_BYTES;
 use thiserror::Error;
 
 use crate::wait_budget::WaitBudget;
 
-/// Bytes of a key at most (`capabilities.wit`).
-const KEY_BYTES: usize = 256;
 /// Locks of a limiter, so that host shards seldom wait for each other.
 pub(crate) const LOCKS: usize = 16;
 /// Buckets under one lock that are not full. Beyond that, the one nearest to full of a few goes: whoever floods the

@@ -1,11 +1,13 @@
 //! The one table of error and close codes: what a client sees of everything that can go wrong.
 
+use sluicegate_contract::codes::{CLOSE_AND_RECONNECT, CLOSE_FOR_GOOD};
+
 /// A code in an `error` reply. The connection stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorCode {
     /// The number on the wire.
     pub number: u16,
-    /// The word beside it.
+    /// The word that programs look at.
     pub reason: &'static str,
     /// Whether the same request may succeed later, unchanged.
     pub retry: bool,
@@ -47,7 +49,7 @@ pub const BACKPLANE_UNAVAILABLE: ErrorCode = error(4504, "backplane_unavailable"
 pub struct CloseCode {
     /// The number on the wire.
     pub number: u16,
-    /// The word beside it.
+    /// The word that programs look at.
     pub reason: &'static str,
     /// Whether a client should come back.
     pub reconnect: bool,
@@ -61,8 +63,6 @@ const fn close(number: u16, reason: &'static str, reconnect: bool) -> CloseCode 
     }
 }
 
-/// The client said goodbye, or its socket ended.
-pub const NORMAL: CloseCode = close(1000, "normal", true);
 /// The node drains.
 pub const SHUTTING_DOWN: CloseCode = close(4000, "shutting_down", true);
 /// The outbox is full.
@@ -92,19 +92,11 @@ pub const CONNECTION_LIMIT: CloseCode = close(4506, "connection_limit", false);
 /// The tenant left the config.
 pub const TENANT_DISABLED: CloseCode = close(4507, "tenant_disabled", false);
 
-/// Whether a plugin may deny with this code (`types.wit`, `denial.code`).
-pub fn is_plugin_denial(code: u16) -> bool {
-    matches!(
-        code,
-        4401 | 4403 | 4410 | 4413 | 4422 | 4429 | 4430 | 4451 | 4300..=4399 | 4600..=4899
-    )
-}
-
 /// The close code with which a plugin's own denial code ends a connection, if it is one of those.
 pub fn plugin_close(code: u16) -> Option<CloseCode> {
     match code {
-        4300..=4399 => Some(close(code, "closed_by_plugin", true)),
-        4800..=4899 => Some(close(code, "closed_by_plugin", false)),
+        code if CLOSE_AND_RECONNECT.contains(&code) => Some(close(code, "closed_by_plugin", true)),
+        code if CLOSE_FOR_GOOD.contains(&code) => Some(close(code, "closed_by_plugin", false)),
         _ => None,
     }
 }
@@ -112,9 +104,9 @@ pub fn plugin_close(code: u16) -> Option<CloseCode> {
 /// The close code of an operator who ends a connection: `kicked`, or one of those that plugins may choose too.
 pub fn operator_close(code: u16) -> Option<CloseCode> {
     match code {
-        4300..=4399 => Some(close(code, "closed_by_operator", true)),
         4504 => Some(KICKED),
-        4800..=4899 => Some(close(code, "closed_by_operator", false)),
+        code if CLOSE_AND_RECONNECT.contains(&code) => Some(close(code, "closed_by_operator", true)),
+        code if CLOSE_FOR_GOOD.contains(&code) => Some(close(code, "closed_by_operator", false)),
         _ => None,
     }
 }
@@ -131,7 +123,7 @@ pub fn close_after_refused_connect(error: u16) -> CloseCode {
     }
 }
 
-/// What a plugin's denial says where the plugin gives no message of its own.
+/// The message of a plugin's denial where the plugin gives none.
 pub fn words(code: u16) -> &'static str {
     match code {
         4401 => "the token is missing or does not verify",

@@ -16,7 +16,7 @@ pub mod write;
 
 pub use json::Json;
 pub use member::Member;
-pub use read::{Refused, read};
+pub use read::{MESSAGE_KEY_BYTES, Refused, read};
 pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};
 pub use whole::{Unsigned, Whole};
 

@@ -13,7 +13,7 @@ use super::{VERSION, codes};
 /// Bytes of a request's id at most, as JSON text.
 const ID_BYTES: usize = 256;
 /// Bytes of an idempotency key at most.
-const KEY_BYTES: usize = 256;
+pub const MESSAGE_KEY_BYTES: usize = 256;
 /// Bytes of an epoch at most.
 const EPOCH_BYTES: usize = 64;
 
@@ -26,9 +26,7 @@ pub enum Refused {
     Request {
         /// Whose reply it is.
         id: RequestId,
-        /// The code.
         code: codes::ErrorCode,
-        /// For a person.
         message: String,
     },
 }
@@ -139,8 +137,8 @@ fn publish(text: &Bytes, payload: &str) -> Result<Publish, BadField> {
     let [channel, data, key, ephemeral, echo] =
         fields::read(payload, &["channel", "data", "key", "ephemeral", "echo"])?;
     let key_text = key.optional_text()?.filter(|key| !key.is_empty());
-    if key_text.as_ref().is_some_and(|key| key.len() > KEY_BYTES) {
-        return Err(key.bad(format!("a key has at most {KEY_BYTES} bytes")));
+    if key_text.as_ref().is_some_and(|key| key.len() > MESSAGE_KEY_BYTES) {
+        return Err(key.bad(format!("a key has at most {MESSAGE_KEY_BYTES} bytes")));
     }
     Ok(Publish {
         channel: channel.channel()?,

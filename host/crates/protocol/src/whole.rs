@@ -12,7 +12,6 @@ pub struct Whole<T>(pub T);
 
 /// An unsigned integer.
 pub trait Unsigned: TryFrom<u64> {
-    /// Its largest value.
     const MAX: u64;
 }
 
@@ -40,8 +39,8 @@ impl<'de, T: Unsigned> Deserialize<'de> for Whole<T> {
 
 struct WholeVisitor<T>(PhantomData<T>);
 
-/// Up to here (2^53) a float holds every whole number, so that none is read as its neighbour.
-const EXACT_IN_FLOATS: f64 = 9_007_199_254_740_992.0;
+/// Up to here (2^53 − 1) no other whole number is read as the same float.
+const EXACT_IN_FLOATS: f64 = 9_007_199_254_740_991.0;
 
 fn is_not<T, E: Error>(found: &str) -> Result<Whole<T>, E> {
     Err(E::custom(format_args!("must be a whole number, not {found}")))
@@ -72,7 +71,7 @@ impl<'de, T: Unsigned> Visitor<'de> for WholeVisitor<T> {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a whole number from 0 to 2^53"
+        reason = "a whole number from 0 to 2^53 - 1"
     )]
     fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
         if number.fract() != 0.0 || !number.is_finite() {
@@ -83,7 +82,7 @@ impl<'de, T: Unsigned> Visitor<'de> for WholeVisitor<T> {
             out_of_range(&number.to_string())
         } else {
             Err(E::custom(
-                "must be written without a fraction and an exponent, because it is over 2^53",
+                "must be written without a fraction and an exponent, because it is over 2^53 - 1",
             ))
         }
     }
@@ -153,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(read::<u16>(text), Err(error.to_owned()), "{text}");
         }
-        let inexact = "must be written without a fraction and an exponent, because it is over 2^53";
+        let inexact = "must be written without a fraction and an exponent, because it is over 2^53 - 1";
         assert_eq!(read::<u64>("9007199254740993.0"), Err(inexact.to_owned()));
     }
 }

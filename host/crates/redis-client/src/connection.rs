@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -14,9 +15,11 @@ use crate::address::Address;
 use crate::backoff::ReconnectBackoff;
 use crate::failure::{self, Failure, classify, is_answer, is_no_master};
 use crate::login::Login;
+use crate::permissions::{MissingRights, Trial};
 use crate::request::{RedisRequest, Way};
 use crate::sentinel;
 use crate::server_run::{OLDEST, OLDEST_IN_CLUSTER, identify, must_be_master};
+use crate::settings::ClientSettings;
 use crate::side_connection::{Opened, SideConnection, SideOptions};
 
 /// How often a connection that nobody complains about is checked.
@@ -44,6 +47,9 @@ pub struct ServerConnection {
     whereabouts: Whereabouts,
     login: Login,
     timeout: Duration,
+    trial: Trial,
+    /// The rights that were missing when the last connection was opened.
+    missing_rights: Mutex<Option<MissingRights>>,
     server: ArcSwapOption<ConnectedServer>,
     /// A short command went unanswered: until the server answers again, nothing more is sent to it.
     suspect: AtomicBool,
@@ -69,11 +75,13 @@ pub struct ConnectedServer {
 }
 
 impl ServerConnection {
-    pub(crate) fn new(whereabouts: Whereabouts, login: Login, timeout: Duration) -> Arc<Self> {
+    pub(crate) fn new(whereabouts: Whereabouts, settings: &ClientSettings) -> Arc<Self> {
         Arc::new(Self {
             whereabouts,
-            login,
-            timeout,
+            login: settings.login.clone(),
+            timeout: settings.timeout,
+            trial: Trial::of(settings),
+            missing_rights: Mutex::default(),
             server: ArcSwapOption::empty(),
             suspect: AtomicBool::new(false),
             trouble: Notify::new(),
@@ -90,6 +98,11 @@ impl ServerConnection {
     /// How long a command may take.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The rights that are missing, if the server is not used because of that.
+    pub fn missing_rights(&self) -> Option<MissingRights> {
+        self.missing_rights.lock().clone()
     }
 
     /// Whether commands get through, and when that changes.
@@ -251,6 +264,7 @@ impl ServerConnection {
             .open(&address, self.timeout, self.timeout, on_end(&closed))
             .await;
         let mut short = opened.map_err(|error| format!("{}:{}: {error}", address.0, address.1))?;
+        self.try_rights(&mut short).await?;
         must_be_master(&mut short).await?;
         let oldest = match &self.whereabouts {
             Whereabouts::InCluster(_) => OLDEST_IN_CLUSTER,
@@ -267,6 +281,18 @@ impl ServerConnection {
             run,
             connect: CONNECTS.fetch_add(1, Ordering::Relaxed),
         })
+    }
+
+    async fn try_rights(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
+        let missing = self.trial.run(connection).await?;
+        let said = missing.as_ref().map(ToString::to_string);
+        if *self.missing_rights.lock() != missing {
+            if let Some(said) = &said {
+                tracing::error!("{said}");
+            }
+            *self.missing_rights.lock() = missing;
+        }
+        said.map_or(Ok(()), Err)
     }
 
     async fn find(&self) -> Result<Address, String> {

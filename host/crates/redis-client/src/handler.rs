@@ -34,7 +34,6 @@ pub(crate) enum PendingCommand {
     Unsubscribe { leaving: HashSet<Bytes>, confirm: Confirm },
 }
 
-/// One connection's state.
 pub(crate) struct Handler {
     queue: PushQueue,
     pending: Mutex<VecDeque<PendingCommand>>,
@@ -65,7 +64,6 @@ impl Handler {
         send();
     }
 
-    /// Takes what came.
     pub(crate) fn handle(&self, reply: RespReply) {
         match reply {
             RespReply::Push(parts) => self.push(parts),

@@ -11,6 +11,7 @@ mod failure;
 mod handler;
 mod liveness;
 mod login;
+mod permissions;
 mod push_queue;
 mod request;
 mod resp;
@@ -21,7 +22,7 @@ mod settings;
 mod side_connection;
 mod slots;
 mod subscription;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod topology;
 
@@ -30,6 +31,7 @@ pub use backoff::{ReconnectBackoff, jittered};
 pub use connection::{ConnectedServer, ServerConnection};
 pub use failure::Failure;
 pub use login::Login;
+pub use permissions::{MissingRights, Rights};
 pub use push_queue::{PushQueue, PushedMessage};
 pub use script::{Script, ScriptCall};
 pub use settings::{ClientSettings, TopologyKind};

@@ -18,7 +18,7 @@ const WAIT: u32 = 3;
 static NONCES: AtomicU64 = AtomicU64::new(1);
 
 /// What was published, and whether it is waited for.
-pub(crate) struct Liveness {
+pub(crate) struct SubscriptionLiveness {
     /// Where it is published; none: the server has no channel for it now.
     pub channel: Option<Arc<str>>,
     pub every: Duration,
@@ -26,7 +26,7 @@ pub(crate) struct Liveness {
     sent: Option<(Instant, String)>,
 }
 
-impl Liveness {
+impl SubscriptionLiveness {
     pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             channel: None,

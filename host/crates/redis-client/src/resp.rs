@@ -11,7 +11,6 @@ const DEPTH: usize = 8;
 /// Bytes of one reply at most. Redis itself takes 512 MB for a value; a message of ours is far smaller.
 const REPLY_BYTES: usize = 64 * 1_048_576;
 
-/// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RespReply {
     /// Unasked, or a confirmation: its parts, of which those that are no text are empty.

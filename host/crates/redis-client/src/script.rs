@@ -2,6 +2,7 @@
 
 use redis::{Cmd, ToRedisArgs};
 use sha1::{Digest, Sha1};
+use sluicegate_contract::hex;
 
 /// A script and its digest.
 pub struct Script {
@@ -21,10 +22,7 @@ pub struct ScriptCall {
 impl Script {
     /// The script with this text.
     pub fn new(text: &'static str) -> Self {
-        let digest = Sha1::digest(text.as_bytes());
-        let digest = digest
-            .iter()
-            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let digest = hex::encode(&Sha1::digest(text.as_bytes()));
         Self { text, digest }
     }
 

@@ -10,7 +10,6 @@ pub(crate) const OLDEST: Version = (6, 2);
 /// The same of a Cluster: the first with pub/sub by slots.
 pub(crate) const OLDEST_IN_CLUSTER: Version = (7, 0);
 
-/// Major and minor.
 pub(crate) type Version = (u32, u32);
 
 /// Fails if the server is a replica, which answers and takes nothing, or a master that still loads its data.

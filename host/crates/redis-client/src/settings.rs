@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::login::Login;
+use crate::permissions::Rights;
 
 /// Where Redis is, and how to get in.
 #[derive(Clone)]
@@ -16,12 +17,14 @@ pub struct ClientSettings {
     pub login: Login,
     /// How long a command may take.
     pub timeout: Duration,
+    /// What the user must be allowed to do, tried at every connect.
+    pub rights: Rights,
 }
 
 /// What stands behind the hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopologyKind {
-    /// One server.
+    /// One server that stays where it is.
     Single,
     /// Sentinels that know a master by this name.
     Sentinel {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::address::Address;
 use crate::connection::{ConnectedServer, ServerConnection};
 use crate::handler::{Handler, PendingCommand};
-use crate::liveness::Liveness;
+use crate::liveness::SubscriptionLiveness;
 use crate::login::Login;
 use crate::push_queue::PushQueue;
 use crate::resp::{self, NotResp, RespReply};
@@ -39,7 +39,7 @@ pub struct SubscribedConnection {
     sharded: bool,
     commands: mpsc::Sender<Vec<u8>>,
     handler: Arc<Handler>,
-    liveness: Liveness,
+    liveness: SubscriptionLiveness,
     task: AbortHandle,
 }
 
@@ -62,7 +62,7 @@ impl SubscribedConnection {
             sharded,
             commands,
             handler,
-            liveness: Liveness::new(within),
+            liveness: SubscriptionLiveness::new(within),
             task,
         })
     }

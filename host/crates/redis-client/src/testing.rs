@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::login::Login;
+use crate::permissions::Rights;
 use crate::settings::{ClientSettings, TopologyKind};
 
 /// A server.
@@ -78,6 +79,7 @@ fn settings(port: u16, timeout: Duration) -> ClientSettings {
         hosts: vec![("127.0.0.1".into(), port)],
         login: Login::default(),
         timeout,
+        rights: Rights::default(),
     }
 }
 

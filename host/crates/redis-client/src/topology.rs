@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::address::{self, Address};
 use crate::connection::{ServerConnection, Whereabouts};
 use crate::failure::Failure;
+use crate::permissions::{MissingRights, Trial};
 use crate::request::{RedisRequest, Way};
 use crate::script::ScriptCall;
 use crate::settings::{ClientSettings, TopologyKind};
@@ -39,6 +40,8 @@ pub struct Topology {
     kept: Mutex<HashMap<Address, (Arc<ServerConnection>, AbortHandle)>>,
     ask: Notify,
     changed: watch::Sender<u64>,
+    /// The rights that were missing when a Cluster was asked the last time.
+    missing_rights: Mutex<Option<MissingRights>>,
 }
 
 #[derive(Default)]
@@ -66,6 +69,7 @@ impl Topology {
             kept: Mutex::default(),
             ask: Notify::new(),
             changed: watch::channel(0).0,
+            missing_rights: Mutex::default(),
             settings,
         });
         match &topology.settings.kind {
@@ -80,7 +84,7 @@ impl Topology {
     }
 
     fn keep_one(&self, whereabouts: Whereabouts) {
-        let connection = ServerConnection::new(whereabouts, self.settings.login.clone(), self.settings.timeout);
+        let connection = ServerConnection::new(whereabouts, &self.settings);
         tokio::spawn(connection.clone().keep());
         self.map.store(Arc::new(SlotMap {
             connections: vec![connection],
@@ -108,6 +112,13 @@ impl Topology {
     pub fn is_up(&self) -> bool {
         let map = self.map.load();
         !map.connections.is_empty() && map.connections.iter().all(|connection| connection.server().is_some())
+    }
+
+    /// The rights that are missing on a server, if it is not used because of that.
+    pub fn missing_rights(&self) -> Option<MissingRights> {
+        let connections = self.connections();
+        let missing = connections.iter().find_map(|connection| connection.missing_rights());
+        missing.or_else(|| self.missing_rights.lock().clone())
     }
 
     /// Has the Cluster asked who holds what: something is not where it was.
@@ -299,6 +310,17 @@ impl Topology {
         for host in &self.settings.hosts {
             let opened = login.open(host, *timeout, *timeout, |_| {}).await;
             let Ok(mut connection) = opened else { continue };
+            let Ok(missing) = Trial::of(&self.settings).run(&mut connection).await else {
+                continue;
+            };
+            let is_missing = missing.is_some();
+            if is_missing && *self.missing_rights.lock() != missing {
+                tracing::error!("{}", missing.as_ref().map(ToString::to_string).unwrap_or_default());
+            }
+            *self.missing_rights.lock() = missing;
+            if is_missing {
+                continue;
+            }
             if let Ok(answer) = slots.query_async(&mut connection).await {
                 return Some(read_slots(&answer, &host.0));
             }
@@ -315,8 +337,7 @@ impl Topology {
             let place = *places.entry(address).or_insert_with(|| {
                 let (connection, _) = kept.entry(address.clone()).or_insert_with(|| {
                     let whereabouts = Whereabouts::InCluster(address.clone());
-                    let connection =
-                        ServerConnection::new(whereabouts, self.settings.login.clone(), self.settings.timeout);
+                    let connection = ServerConnection::new(whereabouts, &self.settings);
                     let keeper = tokio::spawn(connection.clone().keep()).abort_handle();
                     (connection, keeper)
                 });

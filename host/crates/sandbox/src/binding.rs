@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::breaker::Breaker;
-use super::capabilities::{Grants, Scope};
+use super::capabilities::{Grants, PluginScope};
 use super::error::LoadError;
 use super::instance::{Instance, MakeError};
 use super::meter::{Meter, Meters};
@@ -50,7 +50,7 @@ pub struct Binding {
     deadline: Duration,
     memory_bytes: usize,
     settings: String,
-    scope: Arc<Scope>,
+    scope: Arc<PluginScope>,
     breakers: [Breaker; HookKind::ALL.len()],
     meters: Meters,
     init_deadline: Duration,
@@ -71,7 +71,7 @@ pub(super) fn bind(
         settings => settings,
     };
     settings::check(plugin.settings_schema(), &settings)?;
-    let scope = Scope::new(stores, &options.tenant, plugin.name(), options.grants, meter);
+    let scope = PluginScope::new(stores, &options.tenant, plugin.name(), options.grants, meter);
     let mut binding = Binding {
         hooks,
         deadline: options.deadline,
@@ -153,7 +153,7 @@ impl Binding {
         &self.settings
     }
 
-    pub(super) fn scope(&self) -> &Arc<Scope> {
+    pub(super) fn scope(&self) -> &Arc<PluginScope> {
         &self.scope
     }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
+use sluicegate_contract::hex;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -99,7 +100,7 @@ impl Cache {
     }
 
     fn path(&self, key: &[u8; DIGEST_BYTES]) -> PathBuf {
-        self.dir.join(hex(key)).with_extension(ENDING)
+        self.dir.join(hex::encode(key)).with_extension(ENDING)
     }
 }
 
@@ -175,15 +176,6 @@ fn evict(dir: &Path) -> io::Result<()> {
         .iter()
         .take(excess)
         .try_for_each(|(_, path)| fs::remove_file(path))
-}
-
-/// A digest as `sha256sum` prints it.
-pub(super) fn hex(digest: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or_default();
-    digest
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 /// A hasher that only feeds a digest: std's are not the same from one build to the next.

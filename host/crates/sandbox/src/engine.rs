@@ -12,7 +12,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 use super::cache::Cache;
 use super::contract;
 use super::rebuild::Rebuilder;
-use super::state::State;
+use super::state::StoreData;
 use plugin_store::Clock;
 
 /// How often the engine's epoch advances: the grain of every deadline.
@@ -70,7 +70,7 @@ pub struct EngineError {
 pub struct Sandbox {
     pub(super) engine: Engine,
     /// The contract's imports; WASI is added for each plugin, under the versions it asks for.
-    pub(super) contract: Linker<State>,
+    pub(super) contract: Linker<StoreData>,
     pub(super) cache: Option<Cache>,
     pub(super) rebuilder: Rebuilder,
     pub(super) clock: Clock,

@@ -36,12 +36,12 @@ pub enum LoadError {
          {exports}",
         version = super::contract::VERSION
     )]
-    NoLifecycle { exports: Names },
+    NoLifecycle { exports: NameList },
     #[error(
         "exports no hook. A plugin exports at least one of {offered}, version {version}. It exports: {exports}",
         version = super::contract::VERSION
     )]
-    NoHook { offered: Names, exports: Names },
+    NoHook { offered: NameList, exports: NameList },
     #[error("the config asks for its {hook} hook, which it does not export. It exports: {exported}", exported = list(*exported))]
     LacksHook { hook: &'static str, exported: Hooks },
     #[error(
@@ -51,7 +51,7 @@ pub enum LoadError {
     )]
     OtherContract { what: &'static str, found: String },
     #[error("imports {import}, which plugins do not get. The host offers: {offered}")]
-    UnknownImport { import: String, offered: Names },
+    UnknownImport { import: String, offered: NameList },
     #[error(
         "imports {capability}, which is not granted here. Add \"{capability}\" to this chain entry's `grants`, \
          or use a build without it"
@@ -80,11 +80,11 @@ pub struct SettingError {
     pub reason: String,
 }
 
-/// Names to choose from, or the word that there are none.
+/// NameList to choose from, or the word that there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names(pub Vec<String>);
+pub struct NameList(pub Vec<String>);
 
-impl std::fmt::Display for Names {
+impl std::fmt::Display for NameList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0.as_slice() {
             [] => f.write_str("nothing"),
@@ -93,8 +93,8 @@ impl std::fmt::Display for Names {
     }
 }
 
-fn list(hooks: Hooks) -> Names {
-    Names(hooks.iter().map(|hook| hook.name().to_owned()).collect())
+fn list(hooks: Hooks) -> NameList {
+    NameList(hooks.iter().map(|hook| hook.name().to_owned()).collect())
 }
 
 fn settings(errors: &[SettingError]) -> String {

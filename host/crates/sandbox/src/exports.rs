@@ -4,7 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::contract::{PACKAGE, VERSION};
-use super::error::{LoadError, Names};
+use super::error::{LoadError, NameList};
 use super::imports::Name;
 use chain::{HookKind, Hooks};
 
@@ -31,11 +31,11 @@ pub(super) fn check(engine: &Engine, component: &Component) -> Result<Hooks, Loa
             None => hooks,
         };
     }
-    let exports = Names(names);
+    let exports = NameList(names);
     if hooks == Hooks::default() {
         let offered = HookKind::ALL.map(|hook| format!("{PACKAGE}/{}-hook", hook.name()));
         return Err(LoadError::NoHook {
-            offered: Names(offered.to_vec()),
+            offered: NameList(offered.to_vec()),
             exports,
         });
     }

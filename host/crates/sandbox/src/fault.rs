@@ -5,7 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 use wasmtime::Trap;
 
-use super::limits::Limits;
+use super::limits::InstanceLimits;
 use chain::Fault;
 
 /// Bytes of a cause that are kept.
@@ -25,10 +25,10 @@ impl Misuse {
 /// The guest called a part of WASI that is linked but refuses, or ended itself.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub(super) struct Refused(pub(super) String);
+pub(super) struct WasiRefused(pub(super) String);
 
 /// The fault that ended a call with `error`.
-pub(super) fn classify(error: &wasmtime::Error, limits: &Limits, deadline: Duration) -> Fault {
+pub(super) fn classify(error: &wasmtime::Error, limits: &InstanceLimits, deadline: Duration) -> Fault {
     if let Some(misuse) = error.downcast_ref::<Misuse>() {
         return Fault::BadOutput(cut(misuse.to_string()));
     }
@@ -42,7 +42,7 @@ pub(super) fn classify(error: &wasmtime::Error, limits: &Limits, deadline: Durat
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return Fault::Trap(trap.to_string());
     }
-    if let Some(refused) = error.downcast_ref::<Refused>() {
+    if let Some(refused) = error.downcast_ref::<WasiRefused>() {
         return Fault::Trap(cut(refused.to_string()));
     }
     // What is left went wrong between guest and host: a pointer out of bounds, a string that is no

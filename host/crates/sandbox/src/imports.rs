@@ -5,7 +5,7 @@ use wasmtime::component::Component;
 
 use super::capabilities::Grants;
 use super::contract::{PACKAGE, VERSION};
-use super::error::{LoadError, Names};
+use super::error::{LoadError, NameList};
 use super::wasi;
 
 /// Interfaces of the contract that are open to every plugin.
@@ -54,12 +54,12 @@ pub(super) fn check_granted(needs: Grants, granted: Grants) -> Result<(), LoadEr
     }
 }
 
-fn offered() -> Names {
+fn offered() -> NameList {
     let contract = OPEN
         .iter()
         .chain(&GRANTED)
         .map(|interface| format!("{PACKAGE}/{interface}@{VERSION}"));
-    Names(contract.chain(wasi::offered()).collect())
+    NameList(contract.chain(wasi::offered()).collect())
 }
 
 /// `package/interface@version`, taken apart; what is missing is empty.

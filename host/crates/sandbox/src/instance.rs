@@ -10,13 +10,13 @@ use wasmtime::component::Instance as Component;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::binding::Binding;
-use super::contract::v0_1::Guest;
+use super::contract::v0_1::GuestExports;
 use super::engine::TICK;
 use super::fault;
-use super::limits::Limits;
-use super::state::{Call, Phase, State};
+use super::limits::InstanceLimits;
+use super::state::{GuestPhase, HookCall, StoreData};
 use super::wasi::Wasi;
-use chain::{Answer, Caller, ConnectVerdict, Fault, Handshake, HookKind, PublishVerdict, SubscribeVerdict};
+use chain::{Caller, ConnectVerdict, Fault, Handshake, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 use plugin_store::WaitBudget;
 
 /// Bytes that one host call or one verdict may carry from the guest to the host, at most: the longest message
@@ -31,8 +31,8 @@ const GRACE_TICKS: u64 = 2;
 
 /// A guest ready for the next call.
 pub(super) struct Instance {
-    store: Store<State>,
-    guest: Guest,
+    store: Store<StoreData>,
+    guest: GuestExports,
     deadline: Duration,
     ticks: u64,
     /// How long each call may wait for stores that nodes share.
@@ -88,9 +88,9 @@ impl Instance {
     /// A new instance, with `init` behind it. `deadline` is that of its start and of its `init`.
     pub(super) fn make(binding: &Binding, deadline: Duration) -> Result<Box<Self>, MakeError> {
         let plugin = binding.plugin();
-        let state = State {
-            limits: Limits::new(binding.memory_bytes()),
-            call: Call::default(),
+        let state = StoreData {
+            limits: InstanceLimits::new(binding.memory_bytes()),
+            call: HookCall::default(),
             scope: Arc::clone(binding.scope()),
             wasi: Wasi::default(),
         };
@@ -113,7 +113,7 @@ impl Instance {
         let guest = load(binding, &mut store, &instance)?;
 
         let call = &mut store.data_mut().call;
-        call.phase = Phase::Init;
+        call.phase = GuestPhase::Init;
         call.wait_budget = WaitBudget::within(deadline);
         call.late = false;
         store.set_epoch_deadline(ticks(deadline));
@@ -140,7 +140,7 @@ impl Instance {
         mut self: Box<Self>,
         handshake: &Arc<Handshake>,
         caller: &Arc<Caller>,
-    ) -> Result<(Answer<ConnectVerdict>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<ConnectVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Connect, caller);
         self.store.data_mut().call.handshake = Some(Arc::clone(handshake));
         let verdict = self.guest.connect((&mut self.store).into());
@@ -152,7 +152,7 @@ impl Instance {
         mut self: Box<Self>,
         caller: &Arc<Caller>,
         channel: &str,
-    ) -> Result<(Answer<SubscribeVerdict>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<SubscribeVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Subscribe, caller);
         let verdict = self.guest.subscribe((&mut self.store).into(), channel);
         self.leave(verdict)
@@ -164,7 +164,7 @@ impl Instance {
         caller: &Arc<Caller>,
         channel: &str,
         data: &[u8],
-    ) -> Result<(Answer<PublishVerdict>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<PublishVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Publish, caller);
         let verdict = self.guest.publish((&mut self.store).into(), channel, data);
         self.leave(verdict)
@@ -175,7 +175,7 @@ impl Instance {
         mut self: Box<Self>,
         caller: &Arc<Caller>,
         code: u16,
-    ) -> Result<(Answer<()>, Box<Self>), Fault> {
+    ) -> Result<(HookResponse<()>, Box<Self>), Fault> {
         self.enter(HookKind::Disconnect, caller);
         let done = self.guest.disconnect((&mut self.store).into(), code);
         self.leave(done)
@@ -184,21 +184,21 @@ impl Instance {
     fn enter(&mut self, hook: HookKind, caller: &Arc<Caller>) {
         let state = self.store.data_mut();
         state.limits.refused = false;
-        state.call.phase = Phase::Hook(hook);
+        state.call.phase = GuestPhase::Hook(hook);
         state.call.caller = Some(Arc::clone(caller));
         state.call.late = false;
         state.call.wait_budget = self.wait_budget;
         self.store.set_epoch_deadline(self.ticks);
     }
 
-    fn leave<V>(mut self: Box<Self>, verdict: wasmtime::Result<V>) -> Result<(Answer<V>, Box<Self>), Fault> {
+    fn leave<V>(mut self: Box<Self>, verdict: wasmtime::Result<V>) -> Result<(HookResponse<V>, Box<Self>), Fault> {
         let state = self.store.data_mut();
         match verdict {
             Ok(verdict) => {
                 let call = &mut state.call;
                 call.caller = None;
                 call.handshake = None;
-                let answer = Answer {
+                let answer = HookResponse {
                     verdict,
                     tags: std::mem::take(&mut call.tags),
                     cache: call.cache.take(),
@@ -210,7 +210,7 @@ impl Instance {
     }
 }
 
-fn not_started(error: &wasmtime::Error, store: &Store<State>, deadline: Duration) -> MakeError {
+fn not_started(error: &wasmtime::Error, store: &Store<StoreData>, deadline: Duration) -> MakeError {
     let limits = &store.data().limits;
     if error.is::<PoolConcurrencyLimitError>() {
         MakeError::Full
@@ -221,7 +221,7 @@ fn not_started(error: &wasmtime::Error, store: &Store<State>, deadline: Duration
     }
 }
 
-fn load(binding: &Binding, store: &mut Store<State>, instance: &Component) -> Result<Guest, MakeError> {
+fn load(binding: &Binding, store: &mut Store<StoreData>, instance: &Component) -> Result<GuestExports, MakeError> {
     let guest = binding.plugin().exports().load(store, instance);
     guest.map_err(|error| MakeError::Types(fault::cut(format!("{error:#}"))))
 }

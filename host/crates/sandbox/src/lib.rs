@@ -6,7 +6,6 @@
 //! and implements [`chain::Hook`]. A slot holds at most one instance, and an instance has a store
 //! of its own, because a trap poisons its whole store.
 
-mod backoff;
 mod binding;
 mod breaker;
 mod cache;
@@ -24,6 +23,7 @@ mod meter;
 mod pace;
 mod plugin;
 mod rebuild;
+mod rebuild_delay;
 mod settings;
 mod slot;
 mod state;
@@ -34,7 +34,7 @@ mod wasi;
 pub use binding::{Binding, BindingOptions};
 pub use capabilities::Grants;
 pub use engine::{EngineError, Sandbox, SandboxOptions};
-pub use error::{LoadError, Names, SettingError};
+pub use error::{LoadError, NameList, SettingError};
 pub use meter::Meter;
 pub use plugin::Plugin;
 pub use slot::Slot;

@@ -7,7 +7,7 @@ use super::engine::{CORE_INSTANCES, MEMORIES, TABLES};
 /// Counts what an instance has taken. wasmtime's own `StoreLimits` bounds each memory by itself; the
 /// operator's `memory_mib` is for all of them together.
 #[derive(Debug)]
-pub(super) struct Limits {
+pub(super) struct InstanceLimits {
     pub(super) max_bytes: usize,
     used_bytes: usize,
     /// Of the growth that was allowed last, to take it back when it fails after all.
@@ -16,7 +16,7 @@ pub(super) struct Limits {
     pub(super) refused: bool,
 }
 
-impl Limits {
+impl InstanceLimits {
     pub(super) fn new(max_bytes: usize) -> Self {
         Self {
             max_bytes,
@@ -43,7 +43,7 @@ impl Limits {
     }
 }
 
-impl ResourceLimiter for Limits {
+impl ResourceLimiter for InstanceLimits {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(self.grow(desired.saturating_sub(current)))
     }

@@ -15,8 +15,8 @@ use super::contract::v0_1::Exports;
 use super::engine::Sandbox;
 use super::error::LoadError;
 use super::meter::Meter;
-use super::state::State;
-use super::{cache, exports, imports, inspect, wasi};
+use super::state::StoreData;
+use super::{exports, imports, inspect, wasi};
 use chain::Hooks;
 use plugin_store::PluginStores;
 
@@ -24,7 +24,7 @@ use plugin_store::PluginStores;
 pub struct Plugin {
     name: Arc<str>,
     sandbox: Arc<Sandbox>,
-    pre: InstancePre<State>,
+    pre: InstancePre<StoreData>,
     exports: Exports,
     hooks: Hooks,
     needs: Grants,
@@ -49,7 +49,7 @@ impl Sandbox {
         if sha256.is_some_and(|wanted| wanted != found) {
             return Err(LoadError::WrongDigest {
                 path: path.into(),
-                found: cache::hex(&found),
+                found: sluicegate_contract::hex::encode(&found),
             });
         }
         self.load(name, &bytes)
@@ -138,7 +138,7 @@ impl Plugin {
         &self.exports
     }
 
-    pub(super) fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+    pub(super) fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Instance> {
         self.pre.instantiate(store)
     }
 }

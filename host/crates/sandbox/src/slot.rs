@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::backoff::Backoff;
 use super::binding::Binding;
 use super::breaker::{Pass, Tripped};
 use super::fault;
 use super::instance::Instance;
 use super::meter::{Labelled, Tally};
 use super::pace::Pace;
-use super::rebuild::{Pending, Progress};
-use chain::{Answer, Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, PublishVerdict, SubscribeVerdict};
+use super::rebuild::{PendingInstance, Progress};
+use super::rebuild_delay::RebuildDelay;
+use chain::{Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 
 /// An instance that nobody asked for so long gives its memory back.
 const IDLE: Duration = Duration::from_mins(5);
@@ -25,8 +25,8 @@ const IDLE: Duration = Duration::from_mins(5);
 /// waiting.
 pub struct Slot {
     binding: Arc<Binding>,
-    held: Held,
-    backoff: Backoff,
+    held: SlotState,
+    rebuild_delay: RebuildDelay,
     tally: Arc<Mutex<Tally>>,
     paces: [Pace; HookKind::ALL.len()],
     /// Leave under which an answer was given that the chain still has to judge.
@@ -37,12 +37,12 @@ pub struct Slot {
     used: Instant,
 }
 
-enum Held {
+enum SlotState {
     Nothing,
     /// Boxed, because each call moves it out and back in.
     Ready(Box<Instance>),
     /// The last one faulted.
-    Coming(Pending),
+    Coming(PendingInstance),
 }
 
 // === impl Slot ===
@@ -50,8 +50,8 @@ enum Held {
 impl Slot {
     pub(super) fn new(binding: Arc<Binding>, spare: Option<Box<Instance>>) -> Self {
         Self {
-            held: spare.map_or(Held::Nothing, Held::Ready),
-            backoff: Backoff::default(),
+            held: spare.map_or(SlotState::Nothing, SlotState::Ready),
+            rebuild_delay: RebuildDelay::default(),
             tally: binding.meters().tally(),
             paces: Default::default(),
             unjudged: None,
@@ -64,23 +64,23 @@ impl Slot {
     fn call<V: Labelled>(
         &mut self,
         hook: HookKind,
-        ask: impl FnOnce(Box<Instance>) -> Result<(Answer<V>, Box<Instance>), Fault>,
+        ask: impl FnOnce(Box<Instance>) -> Result<(HookResponse<V>, Box<Instance>), Fault>,
         is_judged: impl FnOnce(&V) -> bool,
-    ) -> Result<Answer<V>, Fault> {
+    ) -> Result<HookResponse<V>, Fault> {
         self.asked = true;
         let instance = match self.take() {
             Ok(instance) => instance,
             Err(fault) => return Err(self.not_asked(hook, fault)),
         };
         let Some(pass) = self.binding.breaker(hook).admit(|| self.binding.clock().now()) else {
-            self.held = Held::Ready(instance);
+            self.held = SlotState::Ready(instance);
             return Err(self.not_asked(hook, Fault::Unavailable("its circuit is open after repeated faults")));
         };
         let start = self.paces[hook as usize].is_timed().then(Instant::now);
         match ask(instance) {
             Ok((answer, instance)) => {
                 let took = self.paces[hook as usize].count(start.map(|start| start.elapsed()));
-                self.held = Held::Ready(instance);
+                self.held = SlotState::Ready(instance);
                 if is_judged(&answer.verdict) {
                     self.unjudged = Some(pass);
                 } else {
@@ -95,16 +95,16 @@ impl Slot {
 
     /// The instance, if there is one or can be one now.
     fn take(&mut self) -> Result<Box<Instance>, Fault> {
-        match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Ready(instance) => Ok(instance),
-            Held::Nothing => self.binding.make().map_err(|error| {
+        match std::mem::replace(&mut self.held, SlotState::Nothing) {
+            SlotState::Ready(instance) => Ok(instance),
+            SlotState::Nothing => self.binding.make().map_err(|error| {
                 self.rebuild(self.binding.clock().now());
                 error.into()
             }),
-            Held::Coming(pending) => match pending.poll() {
+            SlotState::Coming(pending) => match pending.poll() {
                 Progress::Done(instance) => Ok(instance),
                 Progress::Waiting => {
-                    self.held = Held::Coming(pending);
+                    self.held = SlotState::Coming(pending);
                     Err(Fault::Unavailable("it is being rebuilt after a fault"))
                 }
                 Progress::Failed(error) => {
@@ -118,9 +118,9 @@ impl Slot {
 
     /// The instance is gone; has another made.
     fn rebuild(&mut self, now: Instant) {
-        let delay = self.backoff.fault(now);
+        let delay = self.rebuild_delay.fault(now);
         let pending = self.binding.rebuilder().request(&self.binding, delay);
-        self.held = pending.map_or(Held::Nothing, Held::Coming);
+        self.held = pending.map_or(SlotState::Nothing, SlotState::Coming);
     }
 
     fn succeeded(&self, hook: HookKind, pass: Pass) {
@@ -169,7 +169,11 @@ impl Slot {
 }
 
 impl Hook for Slot {
-    fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+    fn connect(
+        &mut self,
+        handshake: &Arc<Handshake>,
+        caller: &Arc<Caller>,
+    ) -> Result<HookResponse<ConnectVerdict>, Fault> {
         self.call(
             HookKind::Connect,
             |instance| instance.connect(handshake, caller),
@@ -177,7 +181,7 @@ impl Hook for Slot {
         )
     }
 
-    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         self.call(
             HookKind::Subscribe,
             |instance| instance.subscribe(caller, channel),
@@ -185,7 +189,12 @@ impl Hook for Slot {
         )
     }
 
-    fn publish(&mut self, caller: &Arc<Caller>, channel: &str, data: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+    fn publish(
+        &mut self,
+        caller: &Arc<Caller>,
+        channel: &str,
+        data: &[u8],
+    ) -> Result<HookResponse<PublishVerdict>, Fault> {
         self.call(
             HookKind::Publish,
             |instance| instance.publish(caller, channel, data),
@@ -220,7 +229,7 @@ impl Hook for Slot {
         if std::mem::take(&mut self.asked) {
             self.used = now;
         } else if now.saturating_duration_since(self.used) >= IDLE {
-            self.held = Held::Nothing;
+            self.held = SlotState::Nothing;
         }
     }
 }

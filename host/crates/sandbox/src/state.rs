@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::capabilities::Scope;
-use super::limits::Limits;
+use super::capabilities::PluginScope;
+use super::limits::InstanceLimits;
 use super::wasi::Wasi;
 use chain::{Caller, Handshake, HookKind};
 use plugin_store::WaitBudget;
 
 /// Data of a store.
-pub(super) struct State {
-    pub(super) limits: Limits,
-    pub(super) call: Call,
-    pub(super) scope: Arc<Scope>,
+pub(super) struct StoreData {
+    pub(super) limits: InstanceLimits,
+    pub(super) call: HookCall,
+    pub(super) scope: Arc<PluginScope>,
     pub(super) wasi: Wasi,
 }
 
-impl Drop for State {
+impl Drop for StoreData {
     /// A guest that ends in the middle of a line, most likely of a panic, has said the most important.
     fn drop(&mut self) {
         self.wasi.flush(&self.scope.log);
@@ -26,8 +26,8 @@ impl Drop for State {
 
 /// The call under way.
 #[derive(Default)]
-pub(super) struct Call {
-    pub(super) phase: Phase,
+pub(super) struct HookCall {
+    pub(super) phase: GuestPhase,
     pub(super) caller: Option<Arc<Caller>>,
     pub(super) handshake: Option<Arc<Handshake>>,
     pub(super) tags: Vec<(String, String)>,
@@ -40,7 +40,7 @@ pub(super) struct Call {
 
 /// Why the guest runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum GuestPhase {
     /// It is being made.
     #[default]
     Start,

@@ -1,4 +1,4 @@
-//! The frames of one client, decoded to messages: in place where they are whole, through [`Held`]
+//! The frames of one client, decoded to messages: in place where they are whole, through [`InputBuffer`]
 //! where they are not.
 
 use std::mem;
@@ -7,10 +7,10 @@ use std::ops::Range;
 use super::close;
 use super::error::WireError;
 use super::frame::{Header, Opcode};
-use super::held::{Held, Whole};
+use super::input_buffer::{InputBuffer, Whole};
 use super::mask::unmask;
 
-/// What a client said, borrowed from the bytes that were read.
+/// A message of a client, borrowed from the bytes that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A text message, all its fragments joined.
@@ -36,7 +36,7 @@ pub enum Message<'a> {
 /// message is cut off.
 #[derive(Debug)]
 pub struct Decoder {
-    held: Option<Box<Held>>,
+    buffer: Option<Box<InputBuffer>>,
     max_message: u32,
     phase: Phase,
 }
@@ -56,7 +56,7 @@ impl Decoder {
     #[must_use]
     pub fn new(max_message: usize) -> Self {
         let mut decoder = Self {
-            held: None,
+            buffer: None,
             max_message: 0,
             phase: Phase::Open,
         };
@@ -79,9 +79,9 @@ impl Decoder {
     /// frees the shared read buffer and goes on with `feed(&mut [])`; as long as
     /// [`Decoder::has_unread`] it should not read more.
     pub fn feed<'a>(&'a mut self, input: &'a mut [u8]) -> Messages<'a> {
-        let (input, at) = match &mut self.held {
-            Some(held) if held.has_unread() => {
-                let (unread, at) = held.take_unread(input);
+        let (input, at) = match &mut self.buffer {
+            Some(buffer) if buffer.has_unread() => {
+                let (unread, at) = buffer.take_unread(input);
                 (Input::Owned(unread), at)
             }
             _ => (Input::Lent(input), 0),
@@ -93,17 +93,17 @@ impl Decoder {
         }
     }
 
-    /// Whether bytes are kept that nobody has asked for yet.
+    /// Whether bytes are kept that were not decoded yet.
     #[must_use]
     pub fn has_unread(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.has_unread())
+        self.buffer.as_ref().is_some_and(|buffer| buffer.has_unread())
     }
 
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        self.held
+        self.buffer
             .as_ref()
-            .map_or(0, |held| size_of::<Held>() + held.heap_bytes())
+            .map_or(0, |buffer| size_of::<InputBuffer>() + buffer.heap_bytes())
     }
 
     /// Checks what a header means for the message it is part of.
@@ -111,7 +111,7 @@ impl Decoder {
         if header.opcode.is_control() {
             return Ok(());
         }
-        let message = self.held.as_ref().and_then(|held| held.message());
+        let message = self.buffer.as_ref().and_then(|buffer| buffer.message());
         let before = match (header.opcode, message) {
             (Opcode::Continuation, None) => return Err(WireError::StrayContinuation),
             (Opcode::Continuation, Some((_, bytes))) => bytes,
@@ -153,7 +153,7 @@ impl Input<'_> {
 /// A whole message, by its place.
 enum Found {
     InInput(Opcode, Range<usize>),
-    InHeld(Whole),
+    InBuffer(Whole),
 }
 
 impl Messages<'_> {
@@ -177,11 +177,11 @@ impl Messages<'_> {
                 return Err(error);
             }
         };
-        let Decoder { held, phase, .. } = &mut *self.decoder;
-        let (opcode, payload) = match (found, held) {
+        let Decoder { buffer, phase, .. } = &mut *self.decoder;
+        let (opcode, payload) = match (found, buffer) {
             (Found::InInput(opcode, place), _) => (opcode, &self.input.bytes()[place]),
-            (Found::InHeld(whole), Some(held)) => (whole.opcode, held.payload(whole)),
-            (Found::InHeld(_), None) => unreachable!("what was found in it is still held"),
+            (Found::InBuffer(whole), Some(buffer)) => (whole.opcode, buffer.payload(whole)),
+            (Found::InBuffer(_), None) => unreachable!("what was found in the buffer is still there"),
         };
         let message = message(opcode, payload);
         match message {
@@ -197,15 +197,15 @@ impl Messages<'_> {
     fn find(&mut self) -> Result<Option<Found>, WireError> {
         loop {
             let input = &mut self.input.bytes()[self.at..];
-            if let Some(held) = &mut self.decoder.held
-                && held.is_mid_frame()
+            if let Some(buffer) = &mut self.decoder.buffer
+                && buffer.is_mid_frame()
             {
-                let (taken, whole) = held.take(input)?;
+                let (taken, whole) = buffer.take(input)?;
                 self.at += taken;
                 if let Some(whole) = whole {
-                    return Ok(Some(Found::InHeld(whole)));
+                    return Ok(Some(Found::InBuffer(whole)));
                 }
-                if held.is_mid_frame() {
+                if buffer.is_mid_frame() {
                     return Ok(None);
                 }
                 continue;
@@ -213,10 +213,10 @@ impl Messages<'_> {
             if input.is_empty() {
                 return Ok(None);
             }
-            let header = match &mut self.decoder.held {
-                Some(held) if held.is_mid_header() => held.complete_header(input)?,
-                held => match Header::parse(input)? {
-                    None => held.get_or_insert_default().complete_header(input)?,
+            let header = match &mut self.decoder.buffer {
+                Some(buffer) if buffer.is_mid_header() => buffer.complete_header(input)?,
+                buffer => match Header::parse(input)? {
+                    None => buffer.get_or_insert_default().complete_header(input)?,
                     whole => whole,
                 },
             };
@@ -235,7 +235,7 @@ impl Messages<'_> {
                 self.at = place.end;
                 return Ok(Some(Found::InInput(header.opcode, place)));
             }
-            self.decoder.held.get_or_insert_default().begin_frame(header)?;
+            self.decoder.buffer.get_or_insert_default().begin_frame(header)?;
         }
     }
 }
@@ -243,18 +243,18 @@ impl Messages<'_> {
 impl Drop for Messages<'_> {
     fn drop(&mut self) {
         if self.decoder.phase != Phase::Open {
-            self.decoder.held = None;
+            self.decoder.buffer = None;
             return;
         }
         let at = self.at;
         if at < self.input.bytes().len() {
-            let held = self.decoder.held.get_or_insert_default();
+            let buffer = self.decoder.buffer.get_or_insert_default();
             match &mut self.input {
-                Input::Lent(bytes) => held.keep_unread(bytes[at..].to_vec(), 0),
-                Input::Owned(bytes) => held.keep_unread(mem::take(bytes), at),
+                Input::Lent(bytes) => buffer.keep_unread(bytes[at..].to_vec(), 0),
+                Input::Owned(bytes) => buffer.keep_unread(mem::take(bytes), at),
             }
-        } else if self.decoder.held.as_ref().is_some_and(|held| held.is_empty()) {
-            self.decoder.held = None;
+        } else if self.decoder.buffer.as_ref().is_some_and(|buffer| buffer.is_empty()) {
+            self.decoder.buffer = None;
         }
     }
 }

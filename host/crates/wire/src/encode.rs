@@ -1,9 +1,7 @@
 //! Frames a server sends: never masked, never fragmented, the header minimal, ready to be shared by
 //! many outboxes.
 
-use std::io;
-
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::close::is_valid_close_code;
 use super::frame::{MAX_CONTROL_PAYLOAD, Opcode};
@@ -35,7 +33,7 @@ impl FrameKind {
 pub fn text_frame(payload: impl AsRef<[u8]>) -> Bytes {
     let payload = payload.as_ref();
     debug_assert!(std::str::from_utf8(payload).is_ok(), "the text is not UTF-8");
-    whole_frame(Opcode::Text, payload)
+    whole_frame(FrameKind::Text.opcode(), payload)
 }
 
 /// The header of a text frame whose payload of `payload` bytes is written after it, in whatever parts.
@@ -48,7 +46,7 @@ pub fn text_frame_header(payload: usize) -> Bytes {
 /// A binary frame with a copy of `payload`.
 #[must_use]
 pub fn binary_frame(payload: impl AsRef<[u8]>) -> Bytes {
-    whole_frame(Opcode::Binary, payload.as_ref())
+    whole_frame(FrameKind::Binary.opcode(), payload.as_ref())
 }
 
 /// A ping frame. Of `payload` at most 125 bytes are sent, the most a control frame can hold.
@@ -117,12 +115,6 @@ fn frame_length(frame: &[u8]) -> Option<usize> {
     }
 }
 
-/// Appends the header of a data frame whose payload of `payload` bytes the caller appends next.
-pub fn put_header(out: &mut BytesMut, kind: FrameKind, payload: usize) {
-    let (header, length) = header(kind.opcode(), payload);
-    out.put_slice(&header[..length]);
-}
-
 fn whole_frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     let (header, length) = header(opcode, payload.len());
     // Exactly sized, so that freezing does not need a second allocation until the frame is shared.
@@ -154,59 +146,4 @@ fn header(opcode: Opcode, payload: usize) -> ([u8; MAX_SERVER_HEADER], usize) {
         }
     };
     (header, length)
-}
-
-/// A data frame whose payload is written first, because its length is not known before:
-/// [`FrameWriter::finish`] puts the header in front of it, into a gap left for it, and no byte is
-/// moved.
-///
-/// Writes into a buffer of the caller, who decides whether it is fresh or reused: frames cut from
-/// one buffer share its allocation, which lives until the last of them is sent, so reuse is for
-/// frames that live equally short.
-#[derive(Debug)]
-pub struct FrameWriter<'b> {
-    buffer: &'b mut BytesMut,
-    kind: FrameKind,
-}
-
-impl<'b> FrameWriter<'b> {
-    /// Begins a frame in `buffer`, which is emptied first: it may hold what a writer left that
-    /// never finished.
-    pub fn new(buffer: &'b mut BytesMut, kind: FrameKind) -> Self {
-        buffer.clear();
-        buffer.put_bytes(0, MAX_SERVER_HEADER);
-        Self { buffer, kind }
-    }
-
-    /// Appends to the payload. Serializers use the [`io::Write`] of this type, which cannot fail.
-    pub fn put(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// Bytes of payload so far.
-    #[must_use]
-    pub fn payload_len(&self) -> usize {
-        self.buffer.len() - MAX_SERVER_HEADER
-    }
-
-    /// Takes the whole frame out of the buffer, which keeps the capacity behind it.
-    #[must_use]
-    pub fn finish(self) -> Bytes {
-        let (header, length) = header(self.kind.opcode(), self.payload_len());
-        let mut frame = self.buffer.split();
-        frame.advance(MAX_SERVER_HEADER - length);
-        frame[..length].copy_from_slice(&header[..length]);
-        frame.freeze()
-    }
-}
-
-impl io::Write for FrameWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.put(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

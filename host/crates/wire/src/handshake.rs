@@ -17,11 +17,11 @@ const KEY_CHARS: usize = 24;
 pub struct UpgradeRequest<'a> {
     /// Whether the request came as HTTP/1.1: HTTP/1.0 has no upgrade.
     pub is_http_1_1: bool,
-    /// The request method.
+    /// The method of the request, as it came.
     pub method: &'a str,
-    /// `Upgrade`, a list.
+    /// The value of `Upgrade`, a list of protocols.
     pub upgrade: Option<&'a str>,
-    /// `Connection`, a list.
+    /// The value of `Connection`, a list of options.
     pub connection: Option<&'a str>,
     /// `Sec-WebSocket-Version`, which comes once.
     pub version: Option<&'a str>,

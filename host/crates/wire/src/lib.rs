@@ -13,7 +13,7 @@ mod encode;
 mod error;
 mod frame;
 pub mod handshake;
-mod held;
+mod input_buffer;
 mod mask;
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ mod tests;
 pub use close::is_valid_close_code;
 pub use decode::{Decoder, Message, Messages};
 pub use encode::{
-    FrameKind, FrameWriter, binary_frame, close_frame, frame_end, payload_start, ping_frame, pong_frame, put_header,
-    text_frame, text_frame_header,
+    FrameKind, binary_frame, close_frame, frame_end, payload_start, ping_frame, pong_frame, text_frame,
+    text_frame_header,
 };
 pub use error::WireError;

@@ -11,19 +11,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::backplane::memory::MemoryBackplane;
-use crate::backplane::{
-    Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply,
-};
-use crate::chain::{
-    Answer, Caller, Chain, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
-    HookKind, Identity, Link, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
-};
-use crate::config::ChannelSettings;
 use crate::observe::Metrics;
-use crate::protocol::names::{Channel, Topic};
-use crate::protocol::{self, Member};
-use crate::registry::Registry;
 use crate::session::commands;
 use crate::session::context::Context;
 use crate::session::opening::Opening;
@@ -32,6 +20,16 @@ use crate::session::refusal::Refusal;
 use crate::shard::{Common, NewTenant, Shard};
 use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
+use backplane::memory::MemoryBackplane;
+use backplane::{Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply};
+use chain::{
+    Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
+    HookKind, HookResponse, Identity, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
+};
+use config::ChannelSettings;
+use protocol::names::{Channel, Topic};
+use protocol::{self, Member};
+use registry::Registry;
 
 /// What the hook was asked.
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
@@ -59,7 +57,7 @@ impl Stage {
             "[[tenants]]\nname = \"acme\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\nmatch = \"kept:*\"\n\
              history = {{ size = 1000, ttl_seconds = 60 }}\npresence = true\n"
         );
-        let config = crate::config::parse(Path::new("test.toml"), &text).expect("a config");
+        let config = config::parse(Path::new("test.toml"), &text).expect("a config");
         let (inbox_of_shard, inbox) = mpsc::channel(4096);
         let gate = Arc::new(Gated {
             inner: MemoryBackplane::new(vec![inbox_of_shard]),
@@ -80,7 +78,7 @@ impl Stage {
             backplane: gate.clone(),
             registry: Arc::new(Registry::default()),
             metrics: Metrics::new(),
-            banned: None,
+            bans: None,
             controls: Vec::new(),
         };
         Self {
@@ -158,9 +156,9 @@ pub(super) async fn apply(context: &Rc<Context>, kind: &str, payload: &str) -> R
 pub(super) fn texts(mut frames: &[u8]) -> Vec<Value> {
     let mut texts = Vec::new();
     while !frames.is_empty() {
-        let (frame, rest) = frames.split_at(crate::wire::frame_end(frames, 0));
+        let (frame, rest) = frames.split_at(wire::frame_end(frames, 0));
         if frame[0] == 0x81 {
-            texts.push(serde_json::from_slice(&frame[crate::wire::payload_start(frame)..]).expect("JSON"));
+            texts.push(serde_json::from_slice(&frame[wire::payload_start(frame)..]).expect("JSON"));
         }
         frames = rest;
     }
@@ -188,7 +186,7 @@ pub(super) fn client_frame(text: &str) -> Vec<u8> {
 struct Scripted(Log);
 
 fn chain(hook: Scripted) -> Chain {
-    let link = Link {
+    let link = ChainStep {
         plugin: "scripted".into(),
         hooks: HookKind::ALL.into_iter().collect(),
         on_fault: FaultRules::default(),
@@ -213,7 +211,7 @@ fn denial() -> Denial {
 }
 
 impl Hook for Scripted {
-    fn connect(&mut self, handshake: &Arc<Handshake>, _: &Arc<Caller>) -> Result<Answer<ConnectVerdict>, Fault> {
+    fn connect(&mut self, handshake: &Arc<Handshake>, _: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
         let header = |name| handshake.upgrade.headers.get(name).map_or("none", |value| &value[..1]);
         self.0.lock().push(format!(
             "connect {:?} refresh {} small {} large {}",
@@ -230,7 +228,7 @@ impl Hook for Scripted {
         Ok(named.map_or(ConnectVerdict::Abstain, ConnectVerdict::Accept).into())
     }
 
-    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<Answer<SubscribeVerdict>, Fault> {
+    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         self.0.lock().push(format!("subscribe {channel}"));
         if channel == "denied" {
             return Ok(SubscribeVerdict::Deny(denial()).into());
@@ -244,7 +242,7 @@ impl Hook for Scripted {
         Ok(SubscribeVerdict::Allow(grant).into())
     }
 
-    fn publish(&mut self, _: &Arc<Caller>, channel: &str, _: &[u8]) -> Result<Answer<PublishVerdict>, Fault> {
+    fn publish(&mut self, _: &Arc<Caller>, channel: &str, _: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
         Ok(match channel {
             "denied" => PublishVerdict::Deny(denial()),
             "discarded" => PublishVerdict::Discard,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::{Backplane, Envelope, HistoryRange, Interest, PublishOptions, Published, Reply};
-use chain::{Caller, Chain, Defaults, Outcome};
+use chain::{Caller, Chain, Defaults, PublishDecision};
 use config::{ChannelSettings, History};
 use protocol::Member;
 use protocol::names::{Channel, Topic};
@@ -60,7 +60,7 @@ impl Bench {
         let caller = Caller::new("s".into(), topic.tenant.clone(), [127, 0, 0, 1].into(), "websocket");
         let mut chain = Chain::new(Vec::new(), defaults);
         let data = Bytes::copy_from_slice(data.as_bytes());
-        let Ok(Outcome::Pass(permit)) = chain.publish(&Arc::new(caller), &topic.channel, data, true) else {
+        let Ok(PublishDecision::Pass(permit)) = chain.publish(&Arc::new(caller), &topic.channel, data, true) else {
             panic!("an open chain passes everything");
         };
         self.backplane.clone().publish(permit, options)

@@ -15,7 +15,6 @@ use config::ChannelSettings;
 use protocol::Member;
 use protocol::Position;
 
-/// A channel's state.
 pub(super) struct ChannelState {
     epoch: Arc<str>,
     /// The offset of the newest message; 0 before the first.

@@ -27,7 +27,6 @@ pub(super) struct ChannelCursor {
     pub on: Option<u64>,
     /// Who waits until one is.
     pub waiters: Vec<oneshot::Sender<()>>,
-    /// Joins by shard.
     joins: Vec<u32>,
     received_to: ReceivedTo,
     /// The connection was not lost since: what was published after `received_to` was also received.
@@ -62,7 +61,6 @@ struct HeldMessages {
 /// What is to be done with a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Pass it on.
     Deliver,
     /// It was passed on before, or is held.
     Nothing,
@@ -145,7 +143,6 @@ impl ChannelCursor {
         }
     }
 
-    /// A message arrived.
     pub(super) fn take(&mut self, publication: &Arc<Publication>) -> Next {
         self.received_at = Instant::now();
         let Some(position) = &publication.position else {

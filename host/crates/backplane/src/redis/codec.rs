@@ -18,10 +18,13 @@ const NO_ECHO: u8 = 2;
 /// What was published in a channel's Redis channel.
 #[derive(Debug)]
 pub(super) enum ParsedPush {
-    /// A message.
     Message(Publication),
     /// A session came, or else left.
-    Presence { member: Member, joined: bool, version: u64 },
+    Presence {
+        member: Member,
+        joined: bool,
+        version: u64,
+    },
 }
 
 /// A message without its position.

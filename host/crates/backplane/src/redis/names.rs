@@ -18,7 +18,6 @@ const NODES: &str = "{nodes}";
 /// The names under one prefix.
 #[derive(Clone, Debug)]
 pub(super) struct KeyNames {
-    /// With the layout.
     prefix: Box<str>,
     partitions: Arc<Partitions>,
 }

@@ -18,7 +18,6 @@ use crate::BackplaneMetrics;
 use crate::{Envelope, Unavailable};
 use protocol::names::Topic;
 
-/// One node.
 pub(super) struct Node {
     pub topology: Arc<Topology>,
     pub table: SubscriptionTable,
@@ -60,7 +59,10 @@ impl Node {
             && self.presence.is_known()
             && self.are_partitions_checked()
             && connections.iter().all(|connection| self.subscribed.of(connection).is_some());
-        (!is_up).then(|| "the backplane is not connected".to_owned())
+        (!is_up).then(|| match self.topology.missing_rights() {
+            Some(missing) => missing.to_string(),
+            None => "the backplane is not connected".to_owned(),
+        })
     }
 
     /// Fails at once if the server of a topic cannot be reached, or this node must not speak to it.

@@ -63,7 +63,6 @@ impl Partitions {
         self.slots[usize::from(partition)]
     }
 
-    /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = Partition> + use<> {
         0..Partition::try_from(self.tags.len()).expect("there are fewer than slots")
     }

@@ -38,7 +38,6 @@ pub(super) struct QueuedPublish {
     pub answer: oneshot::Sender<Result<Value, Unavailable>>,
 }
 
-/// All that wait.
 #[derive(Default)]
 pub(super) struct PublishQueue {
     of_tenants: HashMap<Arc<str>, VecDeque<QueuedPublish>, RandomState>,

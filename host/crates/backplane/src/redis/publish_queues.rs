@@ -15,7 +15,6 @@ use super::publish_queue::{PublishQueue, QueuedPublish};
 /// has one of its own, for a call is of one slot.
 const TO_ONE_SERVER: u16 = 4;
 
-/// Which queue.
 pub(super) type QueueId = u16;
 
 /// Those in which messages wait. A queue that is listed is being sent.

@@ -4,16 +4,13 @@ use std::sync::LazyLock;
 
 use redis_client::Script;
 
-/// Accepts messages.
 pub(super) static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("publish.lua")));
-/// Reads a history.
 pub(super) static HISTORY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("history.lua")));
 /// Remembers where an instance has sessions.
 pub(super) static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("note.lua")));
 /// Makes a session present.
 pub(super) static ENTER: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("presence_version.lua"), include_str!("enter.lua"))));
-/// Ends its presence.
 pub(super) static EXIT: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("presence_version.lua"), include_str!("exit.lua"))));
 /// Ends the presences of an instance that is gone.

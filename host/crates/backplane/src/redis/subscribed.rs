@@ -10,7 +10,6 @@ use redis_client::ServerConnection;
 #[derive(Default)]
 pub(super) struct SubscribedConnections(Mutex<HashMap<usize, u64>>);
 
-/// Tells connections apart.
 pub(super) fn identity(connection: &Arc<ServerConnection>) -> usize {
     Arc::as_ptr(connection).addr()
 }

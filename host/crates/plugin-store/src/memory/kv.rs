@@ -22,20 +22,20 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 pub struct MemoryKv {
     clock: Clock,
     hasher: RandomState,
-    shards: [Mutex<Shard>; LOCKS],
+    shards: [Mutex<LockedEntries>; LOCKS],
     keys: AtomicUsize,
     bytes: AtomicUsize,
     swept: Mutex<Option<Instant>>,
 }
 
-type Shard = HashMap<Box<str>, Entry, RandomState>;
+type LockedEntries = HashMap<Box<str>, StoredEntry, RandomState>;
 
-struct Entry {
-    value: Value,
+struct StoredEntry {
+    value: StoredValue,
     expires: Option<Instant>,
 }
 
-enum Value {
+enum StoredValue {
     Bytes(Box<[u8]>),
     /// Written by `increment`; read as decimal text.
     Number(i64),
@@ -66,8 +66,8 @@ impl MemoryKv {
     fn set_now(&self, key: &str, value: &[u8], ttl: Option<Duration>) -> Result<(), KvError> {
         check_key(key)?;
         check_value(value)?;
-        let entry = Entry {
-            value: Value::Bytes(value.into()),
+        let entry = StoredEntry {
+            value: StoredValue::Bytes(value.into()),
             expires: self.expiry(ttl),
         };
         self.put(key, entry)
@@ -84,17 +84,17 @@ impl MemoryKv {
         {
             let mut shard = self.shard(key).lock();
             if let Some(entry) = self.live(&mut shard, key) {
-                let Value::Number(number) = &mut entry.value else {
+                let StoredValue::Number(number) = &mut entry.value else {
                     return Err(KvError::NotANumber);
                 };
                 *number = number.saturating_add(by);
                 return Ok(*number);
             }
-            let entry = || Entry {
-                value: Value::Number(by),
+            let entry = || StoredEntry {
+                value: StoredValue::Number(by),
                 expires: self.expiry(ttl),
             };
-            if self.reserve(1, size(key, &Value::Number(by))) {
+            if self.reserve(1, size(key, &StoredValue::Number(by))) {
                 shard.insert(key.into(), entry());
                 return Ok(by);
             }
@@ -108,7 +108,7 @@ impl MemoryKv {
         }
     }
 
-    fn put(&self, key: &str, entry: Entry) -> Result<(), KvError> {
+    fn put(&self, key: &str, entry: StoredEntry) -> Result<(), KvError> {
         let new = size(key, &entry.value);
         {
             let mut shard = self.shard(key).lock();
@@ -130,7 +130,7 @@ impl MemoryKv {
     }
 
     /// The entry under `key`, unless it expired: then it goes.
-    fn live<'a>(&self, shard: &'a mut Shard, key: &str) -> Option<&'a mut Entry> {
+    fn live<'a>(&self, shard: &'a mut LockedEntries, key: &str) -> Option<&'a mut StoredEntry> {
         let expires = shard.get(key)?.expires;
         if expires.is_some_and(|expires| expires <= self.clock.now()) {
             self.remove(shard, key);
@@ -139,7 +139,7 @@ impl MemoryKv {
         shard.get_mut(key)
     }
 
-    fn remove(&self, shard: &mut Shard, key: &str) {
+    fn remove(&self, shard: &mut LockedEntries, key: &str) {
         if let Some(entry) = shard.remove(key) {
             self.keys.fetch_sub(1, Ordering::Relaxed);
             self.bytes.fetch_sub(size(key, &entry.value), Ordering::Relaxed);
@@ -190,7 +190,7 @@ impl MemoryKv {
         ttl.and_then(|ttl| self.clock.now().checked_add(ttl))
     }
 
-    fn shard(&self, key: &str) -> &Mutex<Shard> {
+    fn shard(&self, key: &str) -> &Mutex<LockedEntries> {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
         let shard = self.hasher.hash_one(key) as usize % LOCKS;
         &self.shards[shard]
@@ -215,7 +215,7 @@ impl Kv for MemoryKv {
     }
 }
 
-impl Value {
+impl StoredValue {
     fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.to_vec(),
@@ -224,11 +224,11 @@ impl Value {
     }
 }
 
-fn size(key: &str, value: &Value) -> usize {
+fn size(key: &str, value: &StoredValue) -> usize {
     key.len()
         + match value {
-            Value::Bytes(bytes) => bytes.len(),
-            Value::Number(_) => size_of::<i64>(),
+            StoredValue::Bytes(bytes) => bytes.len(),
+            StoredValue::Number(_) => size_of::<i64>(),
         }
 }
 

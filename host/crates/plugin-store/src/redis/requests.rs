@@ -21,7 +21,6 @@ const VALUE: u8 = b'=';
 /// Milliseconds from which on a time to live is none: thirty thousand years, which Redis can still count.
 const FOR_EVER: u128 = 1_000_000_000_000_000;
 
-/// What is sent.
 pub(super) enum StoreCommand {
     Plain(String, Cmd),
     Call(ScriptCall),

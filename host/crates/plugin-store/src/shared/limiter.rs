@@ -30,11 +30,11 @@ pub struct SharedLimiter {
     id: StoreId,
     clock: Clock,
     hasher: RandomState,
-    shards: [Arc<Shard>; LOCKS],
+    shards: [Arc<LockedLeases>; LOCKS],
 }
 
 #[derive(Default)]
-struct Shard {
+struct LockedLeases {
     leases: Mutex<Leases>,
     answered: Condvar,
 }
@@ -59,7 +59,13 @@ impl SharedLimiter {
     }
 
     /// Waits until the bucket has answered. False: it has not, and there is no more time.
-    fn wait(&self, shard: &Shard, leases: &mut MutexGuard<'_, Leases>, key: &str, budget: &mut WaitBudget) -> bool {
+    fn wait(
+        &self,
+        shard: &LockedLeases,
+        leases: &mut MutexGuard<'_, Leases>,
+        key: &str,
+        budget: &mut WaitBudget,
+    ) -> bool {
         let (start, was_whole) = (Instant::now(), budget.is_whole());
         while leases.get(key).is_some_and(Lease::is_asking) {
             let left = budget.left().saturating_sub(start.elapsed());
@@ -77,7 +83,7 @@ impl SharedLimiter {
     }
 
     /// Asks the bucket. False: it cannot be asked.
-    fn send(&self, shard: &Arc<Shard>, key: &str, terms: LeaseTerms) -> bool {
+    fn send(&self, shard: &Arc<LockedLeases>, key: &str, terms: LeaseTerms) -> bool {
         let request = StoreRequest::Lease { key: key.into(), terms };
         let on_reply: OnReply = {
             let (shard, key, clock) = (Arc::clone(shard), Box::<str>::from(key), self.clock.clone());
@@ -90,7 +96,7 @@ impl SharedLimiter {
         sent
     }
 
-    fn shard(&self, key: &str) -> &Arc<Shard> {
+    fn shard(&self, key: &str) -> &Arc<LockedLeases> {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
         let shard = self.hasher.hash_one(key) as usize % LOCKS;
         &self.shards[shard]
@@ -172,7 +178,7 @@ impl Limiter for SharedLimiter {
     }
 }
 
-impl Shard {
+impl LockedLeases {
     fn take_in(&self, key: &str, clock: &Clock, answer: Result<StoreReply, NoReply>) {
         let mut leases = self.leases.lock();
         // What comes for a lease that had to make room is lost; the bucket regains it.

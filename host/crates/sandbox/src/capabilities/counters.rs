@@ -5,14 +5,10 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use prometheus::IntCounter;
+use sluicegate_contract::limits::{COUNTER_NAME_BYTES as NAME_BYTES, COUNTERS as NAMES};
 use thiserror::Error;
 
 use crate::meter::Meter;
-
-/// Names a plugin has in a tenant; more are dropped, and the log says so once.
-const NAMES: usize = 32;
-/// Bytes of a name at most.
-const NAME_BYTES: usize = 64;
 
 /// The counters of one plugin in one tenant.
 pub(crate) struct Counters {

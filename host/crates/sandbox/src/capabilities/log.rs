@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+pub(crate) use sluicegate_contract::limits::LOG_LINE_BYTES as LINE_BYTES;
+use sluicegate_contract::limits::LOG_LINES_PER_SECOND as LINES;
 
 use plugin_store::Clock;
 
-/// Bytes of a line; what is over that is cut.
-pub(crate) const LINE_BYTES: usize = 4 * 1024;
-/// Lines in a [`WINDOW`]; more are counted, not written.
-const LINES: u32 = 100;
+/// The time for which lines are counted.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// How much a line matters.

@@ -24,7 +24,7 @@ pub struct Grants {
 }
 
 /// What the instances of one plugin in one tenant may reach.
-pub(crate) struct Scope {
+pub(crate) struct PluginScope {
     pub(crate) tenant: Arc<str>,
     pub(crate) log: Log,
     pub(crate) kv: Option<Arc<dyn Kv>>,
@@ -32,9 +32,9 @@ pub(crate) struct Scope {
     pub(crate) counters: Option<Counters>,
 }
 
-// === impl Scope ===
+// === impl PluginScope ===
 
-impl Scope {
+impl PluginScope {
     pub(crate) fn new(
         stores: &PluginStores,
         tenant: &Arc<str>,

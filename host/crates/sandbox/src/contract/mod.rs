@@ -5,7 +5,7 @@ pub(super) mod v0_1;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use super::state::State;
+use super::state::StoreData;
 
 /// The WIT package.
 pub(super) const PACKAGE: &str = "sluicegate:plugin";
@@ -14,7 +14,7 @@ pub(super) const VERSION: &str = "0.1.0";
 
 /// Everything the contract offers to plugins. What a plugin may use of it is checked by name when it is
 /// bound, so the linker is the same for all.
-pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<StoreData>> {
     let mut linker = Linker::new(engine);
     v0_1::add_to_linker(&mut linker)?;
     Ok(linker)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chain::{Chain, Defaults, FaultRules, HookKind, Link};
+use chain::{Chain, ChainStep, Defaults, FaultRules, HookKind};
 use protocol::names::Channel;
 
 use super::*;
@@ -79,7 +79,7 @@ fn an_open_circuit_is_counted_as_unavailable() {
 
 /// A chain of this one slot, which judges what the plugin replaces.
 fn chain_of(slot: Slot) -> Chain {
-    let step = Link {
+    let step = ChainStep {
         plugin: "plugin".into(),
         hooks: [HookKind::Publish].into_iter().collect(),
         on_fault: FaultRules::default(),

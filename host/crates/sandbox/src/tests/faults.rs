@@ -49,12 +49,16 @@ fn other_hooks_fault_alike() {
         let connected = stage.slot(guest).connect(&Arc::<Handshake>::default(), &caller());
         let subscribed = stage.slot(guest).subscribe(&caller(), "room:1");
         assert_eq!(
-            connected.map(|_: Answer<ConnectVerdict>| ()).map_err(|f| word(&f)),
+            connected
+                .map(|_: HookResponse<ConnectVerdict>| ())
+                .map_err(|f| word(&f)),
             Err(kind),
             "{guest}"
         );
         assert_eq!(
-            subscribed.map(|_: Answer<SubscribeVerdict>| ()).map_err(|f| word(&f)),
+            subscribed
+                .map(|_: HookResponse<SubscribeVerdict>| ())
+                .map_err(|f| word(&f)),
             Err(kind),
             "{guest}"
         );

@@ -18,7 +18,7 @@ use prometheus::Registry;
 use serde_json::json;
 
 use super::*;
-use chain::{Answer, Caller, Fault, Handshake, Hook, PublishVerdict};
+use chain::{Caller, Fault, Handshake, Hook, HookResponse, PublishVerdict};
 use plugin_store::{Clock, PluginStores};
 
 /// Longest wait for what another thread does.
@@ -120,12 +120,12 @@ fn caller() -> Arc<Caller> {
     ))
 }
 
-fn publish(slot: &mut Slot, data: &str) -> Result<Answer<PublishVerdict>, Fault> {
+fn publish(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
     slot.publish(&caller(), "room:1", data.as_bytes())
 }
 
 /// Calls until the answer is another one than that no instance is ready.
-fn publish_when_ready(slot: &mut Slot, data: &str) -> Result<Answer<PublishVerdict>, Fault> {
+fn publish_when_ready(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
     let begin = Instant::now();
     loop {
         match publish(slot, data) {

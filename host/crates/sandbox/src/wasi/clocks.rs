@@ -6,7 +6,7 @@ use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource};
 
 use super::io::Pollable;
 use super::output::Wasi;
-use crate::state::State;
+use crate::state::StoreData;
 
 /// When a pollable is ready, in milliseconds since the instance was made; it is the handle itself. 0 is at
 /// once; what is over 49 days away is 49 days away, which nobody here waits for either.
@@ -37,7 +37,7 @@ fn moment(wasi: &Wasi, wait: Duration) -> Moment {
     Moment::try_from(at.as_millis() + 1).unwrap_or(Moment::MAX)
 }
 
-pub(super) fn monotonic(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+pub(super) fn monotonic(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     instance.func_wrap("now", |store, (): ()| {
         Ok((nanoseconds(store.data().wasi.made.elapsed()),))
     })?;
@@ -53,7 +53,7 @@ pub(super) fn monotonic(instance: &mut LinkerInstance<'_, State>) -> wasmtime::R
     })
 }
 
-pub(super) fn wall(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+pub(super) fn wall(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     instance.func_wrap("now", |_, (): ()| {
         let since = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)

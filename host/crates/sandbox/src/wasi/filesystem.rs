@@ -3,9 +3,9 @@
 use wasmtime::component::{LinkerInstance, Resource};
 
 use super::io::Descriptor;
-use crate::state::State;
+use crate::state::StoreData;
 
-pub(super) fn preopens(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+pub(super) fn preopens(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     instance.func_wrap("get-directories", |_, (): ()| {
         Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
     })

@@ -5,8 +5,8 @@
 use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource, ResourceType};
 
 use super::clocks::is_over;
-use crate::fault::{Misuse, Refused};
-use crate::state::State;
+use crate::fault::{Misuse, WasiRefused};
+use crate::state::StoreData;
 
 pub(super) struct InputStream;
 /// [`super::output::STDOUT`] or [`super::output::STDERR`].
@@ -44,7 +44,7 @@ enum StreamError {
     Closed,
 }
 
-type Input = Resource<InputStream>;
+type InputHandle = Resource<InputStream>;
 type Output = Resource<OutputStream>;
 type Read = Result<Vec<u8>, StreamError>;
 type Written = Result<(), StreamError>;
@@ -52,11 +52,13 @@ type Written = Result<(), StreamError>;
 /// What a guest may write at once before it asks again.
 const WRITABLE: u64 = 64 * 1024;
 
-pub(super) fn streams(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+pub(super) fn streams(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     for read in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
-        instance.func_wrap(read, |_, (_, _): (Input, u64)| Ok((Read::Err(StreamError::Closed),)))?;
+        instance.func_wrap(read, |_, (_, _): (InputHandle, u64)| {
+            Ok((Read::Err(StreamError::Closed),))
+        })?;
     }
-    instance.func_wrap("[method]input-stream.subscribe", |_, (_,): (Input,)| {
+    instance.func_wrap("[method]input-stream.subscribe", |_, (_,): (InputHandle,)| {
         Ok((Resource::<Pollable>::new_own(0),))
     })?;
 
@@ -68,7 +70,7 @@ pub(super) fn streams(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Res
         "[method]output-stream.blocking-write-and-flush",
     ] {
         instance.func_wrap(write, |mut store, (stream, bytes): (Output, Vec<u8>)| {
-            let State { wasi, scope, .. } = store.data_mut();
+            let StoreData { wasi, scope, .. } = store.data_mut();
             wasi.write(stream.rep(), &bytes, &scope.log);
             Ok((Written::Ok(()),))
         })?;
@@ -81,7 +83,7 @@ pub(super) fn streams(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Res
     })
 }
 
-pub(super) fn poll(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+pub(super) fn poll(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     instance.func_wrap("[method]pollable.ready", |store, (pollable,): (Resource<Pollable>,)| {
         Ok((is_over(&store.data().wasi, pollable.rep()),))
     })?;
@@ -109,5 +111,5 @@ pub(super) fn poll(instance: &mut LinkerInstance<'_, State>) -> wasmtime::Result
 }
 
 fn wait_refused() -> wasmtime::Error {
-    Refused("waited for a clock; a plugin answers at once or not at all".into()).into()
+    WasiRefused("waited for a clock; a plugin answers at once or not at all".into()).into()
 }

@@ -15,15 +15,15 @@ use wasmtime::component::{Component, Linker, LinkerInstance};
 
 pub(super) use output::Wasi;
 
-use super::fault::Refused;
+use super::fault::WasiRefused;
 use super::imports::Name;
-use super::state::State;
+use super::state::StoreData;
 
 /// One version of the series that is offered; its functions are the same in all of them.
 const VERSION: &str = "0.2.0";
 
 /// Links what of an interface works.
-type Define = fn(&mut LinkerInstance<'_, State>) -> wasmtime::Result<()>;
+type Define = fn(&mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()>;
 
 /// What is offered: package, interface, and what of it works.
 const INTERFACES: [(&str, &str, Define); 20] = [
@@ -50,7 +50,7 @@ const INTERFACES: [(&str, &str, Define); 20] = [
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is a `Define` like the others")]
-fn nothing(_: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+fn nothing(_: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     Ok(())
 }
 
@@ -67,7 +67,7 @@ pub(super) fn offered() -> impl Iterator<Item = String> {
 }
 
 /// Links the parts of WASI that `component` imports, each under the version it asks for.
-pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<StoreData>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     // All of an interface is linked as a refusal first; what works takes its place.
     linker.allow_shadowing(true);
@@ -93,7 +93,7 @@ fn find(name: &Name<'_>) -> Option<Define> {
 
 /// Links everything in the interface as a refusal, with its resources.
 fn refuse(
-    instance: &mut LinkerInstance<'_, State>,
+    instance: &mut LinkerInstance<'_, StoreData>,
     engine: &Engine,
     import: &str,
     ty: &ComponentInstance,
@@ -102,7 +102,7 @@ fn refuse(
         match item.ty {
             ComponentItem::ComponentFunc(_) => {
                 let text = format!("called {import}#{name}, which plugins do not get");
-                instance.func_new(name, move |_, _, _, _| Err(Refused(text.clone()).into()))?;
+                instance.func_new(name, move |_, _, _, _| Err(WasiRefused(text.clone()).into()))?;
             }
             ComponentItem::Resource(_) => instance.resource(name, io::resource(name), |_, _| Ok(()))?,
             _ => {}

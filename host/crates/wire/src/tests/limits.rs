@@ -1,6 +1,6 @@
 //! What a hostile or a silent client can cost: bytes, fragments, memory.
 
-use super::super::held::MAX_TINY_FRAGMENTS;
+use super::super::input_buffer::MAX_TINY_FRAGMENTS;
 use super::*;
 
 #[test]

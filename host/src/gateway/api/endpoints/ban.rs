@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::nodes::{self, Affected};
-use crate::config::Scope;
 use crate::control::Order;
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 use crate::gateway::api::values::{BanSeconds, Reason, UserPath};
+use config::Scope;
 
 pub(super) struct BanUser;
 pub(super) struct UnbanUser;
@@ -44,6 +44,7 @@ impl Endpoint for BanUser {
             user: call.path.user.0,
             seconds: call.body.seconds.0,
             at_least: false,
+            stamp: None,
         };
         nodes::have_done(&api, order).await
     }
@@ -65,6 +66,7 @@ impl Endpoint for UnbanUser {
         let order = Order::Unban {
             tenant: call.tenant.name.to_string(),
             user: call.path.user.0,
+            stamp: None,
         };
         nodes::have_done(&api, order).await
     }

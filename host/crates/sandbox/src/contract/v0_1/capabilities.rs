@@ -8,14 +8,14 @@ use plugin_store::KvError;
 
 use crate::capabilities::Level;
 use crate::fault::Misuse;
-use crate::state::State;
+use crate::state::StoreData;
 
 // Binding refuses a plugin that imports what it is not granted, so no guest gets here without.
 fn not_granted(capability: &str) -> wasmtime::Error {
     Misuse::new(format!("{capability} is not granted")).into()
 }
 
-impl log::Host for State {
+impl log::Host for StoreData {
     fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         let level = match level {
             log::Level::Debug => Level::Debug,
@@ -28,7 +28,7 @@ impl log::Host for State {
     }
 }
 
-impl kv::Host for State {
+impl kv::Host for StoreData {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, kv::Error>> {
         let kv = self.scope.kv.as_ref().ok_or_else(|| not_granted("kv"))?;
         let budget = &mut self.call.wait_budget;
@@ -67,7 +67,7 @@ impl From<KvError> for kv::Error {
     }
 }
 
-impl limiter::Host for State {
+impl limiter::Host for StoreData {
     fn take(&mut self, key: String, per_second: f64, burst: u32, cost: u32) -> wasmtime::Result<Result<(), u64>> {
         let limiter = self.scope.limiter.as_ref().ok_or_else(|| not_granted("limiter"))?;
         let taken = limiter
@@ -77,7 +77,7 @@ impl limiter::Host for State {
     }
 }
 
-impl metrics::Host for State {
+impl metrics::Host for StoreData {
     fn count(&mut self, name: String, by: u64) -> wasmtime::Result<()> {
         let counters = self.scope.counters.as_ref().ok_or_else(|| not_granted("metrics"))?;
         counters

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
+use sluicegate_contract::limits::{TAG_KEY_BYTES, TAG_VALUE_BYTES, TAGS};
+
 use super::bindings::sluicegate::plugin::effects::Host;
 use crate::fault::Misuse;
-use crate::state::{Phase, State};
+use crate::state::{GuestPhase, StoreData};
 use chain::HookKind;
 
-/// Limits of `effects.wit`, in bytes and tags a message.
-const TAG_KEY_BYTES: usize = 32;
-const TAG_VALUE_BYTES: usize = 256;
-const TAGS: usize = 8;
-
-impl Host for State {
+impl Host for StoreData {
     fn tag(&mut self, key: String, value: String) -> wasmtime::Result<()> {
-        if self.call.phase != Phase::Hook(HookKind::Publish) {
+        if self.call.phase != GuestPhase::Hook(HookKind::Publish) {
             return Err(Misuse::new("effects.tag outside on-publish").into());
         }
         if key.is_empty() || key.len() > TAG_KEY_BYTES {
@@ -42,7 +39,7 @@ impl Host for State {
 
     fn cache(&mut self, ttl_ms: u32) -> wasmtime::Result<()> {
         match self.call.phase {
-            Phase::Hook(HookKind::Subscribe | HookKind::Publish) => {
+            GuestPhase::Hook(HookKind::Subscribe | HookKind::Publish) => {
                 self.call.cache = Some(Duration::from_millis(ttl_ms.into()));
                 Ok(())
             }

@@ -9,7 +9,7 @@ use super::bindings::exports::sluicegate::plugin::{
 use super::session::{HandshakeHandle, SessionHandle};
 use super::verdict;
 use crate::fault::Misuse;
-use crate::state::State;
+use crate::state::StoreData;
 use chain::{ConnectVerdict, HookKind, Hooks, PublishVerdict, SubscribeVerdict};
 
 /// Where a plugin's exports are.
@@ -22,7 +22,7 @@ pub(crate) struct Exports {
 }
 
 /// The exports of one instance.
-pub(crate) struct Guest {
+pub(crate) struct GuestExports {
     lifecycle: lifecycle::Guest,
     connect: Option<connect_hook::Guest>,
     subscribe: Option<subscribe_hook::Guest>,
@@ -34,7 +34,7 @@ pub(crate) struct Guest {
 
 impl Exports {
     /// The functions of `lifecycle` and of `hooks`; an error names one that is missing.
-    pub(crate) fn find(pre: &InstancePre<State>, hooks: Hooks) -> wasmtime::Result<Self> {
+    pub(crate) fn find(pre: &InstancePre<StoreData>, hooks: Hooks) -> wasmtime::Result<Self> {
         let has = |kind| hooks.has(kind);
         Ok(Self {
             lifecycle: lifecycle::GuestIndices::new(pre)?,
@@ -54,8 +54,8 @@ impl Exports {
     }
 
     /// The functions of `instance`; an error names one of another type than the contract's.
-    pub(crate) fn load(&self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
-        Ok(Guest {
+    pub(crate) fn load(&self, store: &mut Store<StoreData>, instance: &Instance) -> wasmtime::Result<GuestExports> {
+        Ok(GuestExports {
             lifecycle: self.lifecycle.load(&mut *store, instance)?,
             connect: self
                 .connect
@@ -81,16 +81,16 @@ impl Exports {
     }
 }
 
-// === impl Guest ===
+// === impl GuestExports ===
 
-impl Guest {
+impl GuestExports {
     /// `lifecycle.init`. The inner error is the plugin's own.
-    pub(crate) fn init(&self, store: &mut Store<State>, settings: &str) -> wasmtime::Result<Result<(), String>> {
+    pub(crate) fn init(&self, store: &mut Store<StoreData>, settings: &str) -> wasmtime::Result<Result<(), String>> {
         self.lifecycle.call_init(store, settings)
     }
 
     /// `on-connect`, checked.
-    pub(crate) fn connect(&self, store: StoreContextMut<'_, State>) -> wasmtime::Result<ConnectVerdict> {
+    pub(crate) fn connect(&self, store: StoreContextMut<'_, StoreData>) -> wasmtime::Result<ConnectVerdict> {
         let hook = self.connect.as_ref().ok_or_else(|| lacking(HookKind::Connect))?;
         let verdict = hook.call_on_connect(store, handshake(), session())?;
         Ok(verdict::connect(verdict)?)
@@ -99,7 +99,7 @@ impl Guest {
     /// `on-subscribe`, checked.
     pub(crate) fn subscribe(
         &self,
-        store: StoreContextMut<'_, State>,
+        store: StoreContextMut<'_, StoreData>,
         channel: &str,
     ) -> wasmtime::Result<SubscribeVerdict> {
         let hook = self.subscribe.as_ref().ok_or_else(|| lacking(HookKind::Subscribe))?;
@@ -110,7 +110,7 @@ impl Guest {
     /// `on-publish`, checked but for the replaced data: what it must be is the channel's to say.
     pub(crate) fn publish(
         &self,
-        store: StoreContextMut<'_, State>,
+        store: StoreContextMut<'_, StoreData>,
         channel: &str,
         data: &[u8],
     ) -> wasmtime::Result<PublishVerdict> {
@@ -120,7 +120,7 @@ impl Guest {
     }
 
     /// `on-disconnect`.
-    pub(crate) fn disconnect(&self, store: StoreContextMut<'_, State>, code: u16) -> wasmtime::Result<()> {
+    pub(crate) fn disconnect(&self, store: StoreContextMut<'_, StoreData>, code: u16) -> wasmtime::Result<()> {
         let hook = self.disconnect.as_ref().ok_or_else(|| lacking(HookKind::Disconnect))?;
         hook.call_on_disconnect(store, session(), code)
     }

@@ -6,12 +6,12 @@ mod exports;
 mod session;
 mod verdict;
 
-pub(crate) use exports::{Exports, Guest};
+pub(crate) use exports::{Exports, GuestExports};
 pub use session::{HandshakeHandle, SessionHandle};
 
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::state::State;
+use crate::state::StoreData;
 
 mod bindings {
     #![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated")]
@@ -28,13 +28,13 @@ mod bindings {
 }
 
 /// Adds all imports of the contract.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     use bindings::sluicegate::plugin::{effects, kv, limiter, log, metrics, types};
 
-    types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    effects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    kv::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    limiter::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    metrics::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+    types::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
+    effects::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
+    log::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
+    kv::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
+    limiter::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
+    metrics::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)
 }

@@ -7,7 +7,7 @@ use wasmtime::component::Resource;
 
 use super::bindings::sluicegate::plugin::types::{Host, HostHandshake, HostSession};
 use crate::fault::Misuse;
-use crate::state::State;
+use crate::state::StoreData;
 use chain::{Caller, Handshake};
 
 /// Type of the handle `session`.
@@ -16,7 +16,7 @@ pub struct SessionHandle;
 pub struct HandshakeHandle;
 
 // The calls below happen only while the guest holds a handle, and it gets one only for a call.
-fn caller(state: &State) -> wasmtime::Result<&Caller> {
+fn caller(state: &StoreData) -> wasmtime::Result<&Caller> {
     state
         .call
         .caller
@@ -24,7 +24,7 @@ fn caller(state: &State) -> wasmtime::Result<&Caller> {
         .ok_or_else(|| Misuse::new("no session outside a hook").into())
 }
 
-fn handshake(state: &State) -> wasmtime::Result<&Handshake> {
+fn handshake(state: &StoreData) -> wasmtime::Result<&Handshake> {
     state
         .call
         .handshake
@@ -32,9 +32,9 @@ fn handshake(state: &State) -> wasmtime::Result<&Handshake> {
         .ok_or_else(|| Misuse::new("no handshake outside on-connect").into())
 }
 
-impl Host for State {}
+impl Host for StoreData {}
 
-impl HostSession for State {
+impl HostSession for StoreData {
     fn id(&mut self, _: Resource<SessionHandle>) -> wasmtime::Result<String> {
         Ok(caller(self)?.session.to_string())
     }
@@ -79,7 +79,7 @@ impl HostSession for State {
     }
 }
 
-impl HostHandshake for State {
+impl HostHandshake for StoreData {
     fn token(&mut self, _: Resource<HandshakeHandle>) -> wasmtime::Result<Option<String>> {
         Ok(handshake(self)?.token.clone())
     }

@@ -3,19 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use sluicegate_contract::codes;
+use sluicegate_contract::limits::{CLAIMS_BYTES, DENIAL_MESSAGE_BYTES, DENIAL_REASON_BYTES, USER_BYTES};
 
 use super::bindings::sluicegate::plugin::types;
 use crate::fault::Misuse;
 use chain::{ConnectVerdict, Denial, Grant, Identity, Penalty, PublishVerdict, SubscribeVerdict};
-
-/// Limits of `types.wit`, in bytes.
-const USER_BYTES: usize = 255;
-const CLAIMS_BYTES: usize = 16 * 1024;
-const REASON_BYTES: usize = 64;
-const MESSAGE_BYTES: usize = 256;
-
-/// Codes of the protocol's table that a plugin may answer with.
-const SHARED_CODES: [u16; 8] = [4401, 4403, 4410, 4413, 4422, 4429, 4430, 4451];
 
 pub(super) fn connect(verdict: types::ConnectVerdict) -> Result<ConnectVerdict, Misuse> {
     Ok(match verdict {
@@ -87,28 +80,23 @@ fn denial(denial: types::Denial) -> Result<Denial, Misuse> {
         types::Penalty::Disconnect => Penalty::Disconnect,
         types::Penalty::Ban(seconds) => Penalty::Ban(Duration::from_secs(seconds.into())),
     };
-    let allowed = match denial.code {
-        4600..=4899 => true,
-        4300..=4399 => penalty == Penalty::Disconnect,
-        code => SHARED_CODES.contains(&code),
-    };
-    if !allowed {
+    if !codes::is_denial(denial.code, penalty == Penalty::Disconnect) {
         return Err(Misuse::new(format!(
             "the denial code {}, which a plugin may not use so",
             denial.code
         )));
     }
-    if !is_snake_case_word(&denial.reason) {
+    if !codes::is_reason(&denial.reason) {
         return Err(Misuse::new(format!(
-            "a denial whose reason is no snake_case_word of 1 to {REASON_BYTES} bytes: {:?}",
-            denial.reason.chars().take(REASON_BYTES).collect::<String>()
+            "a denial whose reason is no snake_case_word of 1 to {DENIAL_REASON_BYTES} bytes: {:?}",
+            denial.reason.chars().take(DENIAL_REASON_BYTES).collect::<String>()
         )));
     }
     if let Some(message) = &denial.message
-        && (message.len() > MESSAGE_BYTES || message.chars().any(char::is_control))
+        && (message.len() > DENIAL_MESSAGE_BYTES || message.chars().any(char::is_control))
     {
         return Err(Misuse::new(format!(
-            "a denial's message has at most {MESSAGE_BYTES} bytes and no control characters"
+            "a denial's message has at most {DENIAL_MESSAGE_BYTES} bytes and no control characters"
         )));
     }
     Ok(Denial {
@@ -118,12 +106,6 @@ fn denial(denial: types::Denial) -> Result<Denial, Misuse> {
         retry_after_ms: denial.retry_after_ms,
         penalty,
     })
-}
-
-fn is_snake_case_word(word: &str) -> bool {
-    word.len() <= REASON_BYTES
-        && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
-        && word.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
 }
 
 #[cfg(test)]

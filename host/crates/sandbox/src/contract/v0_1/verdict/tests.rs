@@ -13,7 +13,7 @@ fn raw(code: u16, reason: &str, penalty: types::Penalty) -> types::Denial {
 #[test]
 fn denial_codes_are_those_of_the_contract() {
     let ok = |code, penalty| denial(raw(code, "no", penalty)).is_ok();
-    for code in SHARED_CODES.into_iter().chain([4600, 4700, 4800, 4899]) {
+    for code in codes::SHARED.into_iter().chain([4600, 4700, 4800, 4899]) {
         assert!(ok(code, types::Penalty::None), "{code}");
     }
     for code in [0, 1000, 4300, 4399, 4400, 4404, 4503, 4599, 4900, u16::MAX] {
@@ -29,10 +29,10 @@ fn reasons_are_snake_case_words() {
     let longest = "a".repeat(64);
     let too_long = "a".repeat(65);
     for reason in ["no", "rate_limited", "a1_2", &longest] {
-        assert!(is_snake_case_word(reason), "{reason}");
+        assert!(codes::is_reason(reason), "{reason}");
     }
     for reason in ["", "No", "no way", "no-way", "_no", "1st", "näh", "a\n", &too_long] {
-        assert!(!is_snake_case_word(reason), "{reason}");
+        assert!(!codes::is_reason(reason), "{reason}");
     }
 }
 

@@ -16,7 +16,13 @@ fn for_user(pattern: &str, user: &str, channel: &str) -> bool {
 fn what_is_no_pattern_is_refused() {
     for (text, error) in [
         ("", PatternError::Empty),
+        ("a b", PatternError::Character),
+        ("a:\u{7f}", PatternError::Character),
+        ("a:{user} ", PatternError::Character),
         ("a**", PatternError::RestNotLast),
+        ("**a", PatternError::RestNotLast),
+        ("***", PatternError::RestNotLast),
+        ("a:**:b", PatternError::RestNotLast),
         ("**:a", PatternError::RestNotLast),
         ("a:***", PatternError::RestNotLast),
         ("a:{usr}", PatternError::UnknownHole("{usr}".into())),
@@ -26,6 +32,14 @@ fn what_is_no_pattern_is_refused() {
     ] {
         assert_eq!(Pattern::parse(text).err(), Some(error), "{text}");
     }
+}
+
+#[test]
+fn a_pattern_has_the_length_of_a_channel_at_most() {
+    assert!(Pattern::parse(&"x".repeat(255)).is_ok());
+    assert_eq!(Pattern::parse(&"x".repeat(256)).err(), Some(PatternError::TooLong));
+    let with_claim = format!("a:{{claim:{} b}}", "x".repeat(300));
+    assert!(Pattern::parse(&with_claim).is_ok());
 }
 
 #[test]
@@ -42,6 +56,12 @@ fn a_star_stays_within_its_segment() {
     assert!(!matches("a*a", "a"));
     assert!(matches("*b*d*", "abcde"));
     assert!(!matches("*d*b*", "abcde"));
+    assert!(!matches("*:*", ":"));
+    assert!(!matches("*", ""));
+    assert!(matches("a*", "a"));
+    assert!(matches("room:", "room:"));
+    assert!(matches("räume:*", "räume:ü"));
+    assert!(!matches("room", "Room"));
 }
 
 #[test]
@@ -49,6 +69,7 @@ fn two_stars_take_any_rest_behind_their_colon() {
     assert!(matches("**", "a:b:c"));
     assert!(matches("room:**", "room:1"));
     assert!(matches("room:**", "room:1:2"));
+    assert!(matches("room:**", "room:"));
     assert!(!matches("room:**", "room"));
     assert!(!matches("room:**", "roomy:1"));
     assert!(matches("*:x:**", "a:x:y"));
@@ -89,6 +110,85 @@ fn signs_in_a_users_name_are_letters() {
 fn a_hole_is_not_asked_when_the_segments_before_it_differ() {
     let pattern = Pattern::parse("inbox:{user}").unwrap();
     assert!(!pattern.matches_with("room:ann", |_| panic!("asked")));
+}
+
+/// A pattern of many stars on a channel that only fails at its end: exponential if tried again.
+#[test]
+fn many_stars_stay_cheap() {
+    let pattern = format!("{}b", "a*".repeat(127));
+    assert!(!matches(&pattern, &"a".repeat(255)));
+    assert!(matches(&pattern, &format!("{}b", "a".repeat(254))));
+}
+
+#[test]
+fn names_are_those_of_the_protocol() {
+    for name in ["a", "room:42", "räume:ü", "👋", &"x".repeat(255)] {
+        assert_eq!(check_name(name), Ok(()), "{name}");
+    }
+    assert_eq!(check_name(""), Err(NameError::Empty));
+    assert_eq!(check_name(&"x".repeat(256)), Err(NameError::TooLong));
+    assert_eq!(check_name(&"ü".repeat(128)), Err(NameError::TooLong));
+    for name in ["a b", "a\n", "\0", "a\u{7f}", "a\u{2003}b", "\u{85}"] {
+        assert_eq!(check_name(name), Err(NameError::Character), "{name:?}");
+    }
+}
+
+/// The matcher that the config had before: a star alone matched an empty segment too.
+fn old_config(pattern: &[char], channel: &[char]) -> bool {
+    match (pattern, channel) {
+        (['*', '*'], _) | ([], []) => true,
+        (['*', rest @ ..], _) if old_config(rest, channel) => true,
+        (['*', ..], [c, after @ ..]) => *c != ':' && old_config(pattern, after),
+        ([p, rest @ ..], [c, after @ ..]) => p == c && old_config(rest, after),
+        _ => false,
+    }
+}
+
+/// The definition, segment by segment: slow, and plain to see.
+fn defined(pattern: &[&str], channel: &[&str]) -> bool {
+    match (pattern, channel) {
+        (["**"], [_, ..]) | ([], []) => true,
+        ([p, pattern @ ..], [c, channel @ ..]) => {
+            let fits = match *p {
+                "*" => !c.is_empty(),
+                p => stars(&p.chars().collect::<Vec<_>>(), &c.chars().collect::<Vec<_>>()),
+            };
+            fits && defined(pattern, channel)
+        }
+        _ => false,
+    }
+}
+
+fn stars(pattern: &[char], text: &[char]) -> bool {
+    match (pattern, text) {
+        ([], []) => true,
+        (['*', rest @ ..], _) if stars(rest, text) => true,
+        (['*', ..], [_, after @ ..]) => stars(pattern, after),
+        ([p, rest @ ..], [c, after @ ..]) => p == c && stars(rest, after),
+        _ => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+    // A small alphabet, so that much fits and stars have several ways to.
+    #[test]
+    fn matches_as_defined(pattern in "[ab:ü*]{1,10}", channel in "[ab:ü]{0,12}") {
+        if let Ok(compiled) = Pattern::parse(&pattern) {
+            let pattern: Vec<_> = pattern.split(':').collect();
+            let channel_segments: Vec<_> = channel.split(':').collect();
+            prop_assert_eq!(compiled.matches(&channel), defined(&pattern, &channel_segments));
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_old_config_where_no_segment_is_empty(pattern in "[ab:ü*]{1,10}", channel in "[abü]{1,3}(:[abü]{1,3}){0,3}") {
+        if let Ok(compiled) = Pattern::parse(&pattern) {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(compiled.matches(&channel), old_config(&chars(&pattern), &chars(&channel)));
+        }
+    }
 }
 
 proptest! {

@@ -15,7 +15,7 @@ pub(super) const MAX_TINY_FRAGMENTS: u16 = 256;
 
 /// A message in the making, and whatever else of the stream is not whole yet.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct InputBuffer {
     /// The start of a header that is not whole.
     header: [u8; MAX_CLIENT_HEADER],
     header_len: u8,
@@ -41,7 +41,7 @@ struct Arriving {
     arrived: usize,
 }
 
-impl Held {
+impl InputBuffer {
     /// Whether there is no reason to keep this.
     pub(super) fn is_empty(&self) -> bool {
         self.header_len == 0 && self.frame.is_none() && self.message.is_none() && self.unread.is_empty()
@@ -158,7 +158,7 @@ impl Held {
         Ok((taken, None))
     }
 
-    /// The payload of what [`Held::take`] completed; valid until the next frame begins.
+    /// The payload of what [`InputBuffer::take`] completed; valid until the next frame begins.
     pub(super) fn payload(&self, whole: Whole) -> &[u8] {
         &self.body[whole.start..]
     }

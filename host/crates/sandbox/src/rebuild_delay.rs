@@ -1,4 +1,5 @@
-//! How long to wait before a faulted instance is built again.
+//! How long to wait before a faulted instance is built again: it grows with the faults in a row. Not the randomised
+//! pause between two tries to reach a server, which the Redis client calls a backoff.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,12 @@ const FORGET: Duration = Duration::from_secs(10);
 
 /// The faults of one slot.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(super) struct RebuildDelay {
     in_a_row: u32,
     last: Option<Instant>,
 }
 
-impl Backoff {
+impl RebuildDelay {
     /// Counts a fault and says how long to wait before building anew.
     pub(super) fn fault(&mut self, now: Instant) -> Duration {
         if self.last.is_none_or(|last| now.duration_since(last) > FORGET) {
@@ -38,7 +39,7 @@ mod tests {
     #[test]
     fn the_first_fault_is_mended_at_once_and_the_wait_doubles_up_to_its_limit() {
         let now = Instant::now();
-        let mut backoff = Backoff::default();
+        let mut backoff = RebuildDelay::default();
         let waits: Vec<u128> = (0..9).map(|_| backoff.fault(now).as_millis()).collect();
         assert_eq!(waits, [0, 50, 100, 200, 400, 800, 1_600, 3_200, 5_000]);
         for _ in 0..100 {
@@ -49,7 +50,7 @@ mod tests {
     #[test]
     fn faults_long_ago_are_forgotten() {
         let start = Instant::now();
-        let mut backoff = Backoff::default();
+        let mut backoff = RebuildDelay::default();
         for _ in 0..5 {
             backoff.fault(start);
         }

@@ -1,11 +1,13 @@
-//! Counting votes: what a refusal becomes for the client, how grants add up, what a replaced message must be.
+//! How verdicts add up to a decision: what a refusal becomes for the client, what rights a subscriber has, what a
+//! replaced message must be.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 
-use super::hook::{Denial, Fault, Grant, Penalty, PublishVerdict};
+use super::hook::Fault;
+use super::verdict::{Denial, Grant, Penalty};
 use protocol::codes;
 
 /// What the tenant's `default = "allow"` grants a subscriber.
@@ -21,13 +23,11 @@ pub(super) const EVERYTHING: Grant = Grant {
 pub struct Denied {
     /// An error code of the protocol, or the plugin's own.
     pub code: u16,
-    /// A `snake_case_word`.
     pub reason: Cow<'static, str>,
-    /// For a person.
     pub message: Cow<'static, str>,
     /// When trying again makes sense.
     pub retry_after_ms: Option<u64>,
-    /// Who refused; none where no plugin had a word.
+    /// The plugin that refused; none where no plugin was asked or the default decided.
     pub plugin: Option<Arc<str>>,
     /// What else happens to the client.
     pub penalty: Penalty,
@@ -99,7 +99,7 @@ pub(super) fn union(a: Grant, b: Grant) -> Grant {
     }
 }
 
-/// A later value for a key wins, in the place of the first.
+/// A later value for a key wins, in the key of the first.
 pub(super) fn set_tag(tags: &mut Vec<(String, String)>, key: String, value: String) {
     match tags.iter_mut().find(|(k, _)| *k == key) {
         Some((_, old)) => *old = value,

@@ -12,9 +12,9 @@ local function full(key, most)
   return redis.call('ZCARD', key) >= tonumber(most) and not redis.call('ZSCORE', key, ARGV[1])
 end
 if ARGV[3] ~= '0' then
-  local left = redis.call('PTTL', KEYS[3])
-  if left > 0 then
-    return {3, left}
+  local banned_until = tonumber(redis.call('HGET', KEYS[3], 'until') or 0)
+  if banned_until > now then
+    return {3, banned_until - now}
   end
 end
 if full(KEYS[1], ARGV[2]) then

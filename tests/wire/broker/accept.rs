@@ -88,7 +88,7 @@ async fn max_connections_bounds_the_node() {
     assert_eq!(
         broker.admin_get("/healthz").await.status,
         200,
-        "the operator's door is another one"
+        "the admin listener counts apart"
     );
 }
 

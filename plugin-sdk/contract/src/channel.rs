@@ -1,11 +1,62 @@
-//! Channel patterns: which channels a rule is for. Knows no rule, and takes names as the broker checked them.
+//! Channel names, and the patterns that say which channels a rule is for: the one language of the broker's config
+//! and of plugins. Knows no rule.
 //!
-//! Segments end at `:`. `*` stands for any characters within a segment (all of a segment: at least one),
-//! `**` as the last segment for any rest. `{user}` and `{claim:NAME}` are holes: filled from the session,
-//! each within one segment. What fills a hole is compared letter by letter, so a `:` or `*` in it never
-//! widens the match.
+//! Segments end at `:`. `*` stands for any characters within a segment, and alone for a segment that is not
+//! empty; `**` as the last segment stands for any rest. `{user}` and `{claim:NAME}` are holes: filled from the
+//! session, each within one segment. What fills a hole is compared letter by letter, so a `:` or `*` in it never
+//! widens the match. All else is literal.
 
-use std::{borrow::Cow, error::Error, fmt};
+use alloc::borrow::{Cow, ToOwned};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+
+use crate::limits::{CHANNEL_BYTES, PATTERN_BYTES};
+
+/// Why a text is no channel name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// The name has no bytes.
+    Empty,
+    /// The name has more than [`CHANNEL_BYTES`] bytes.
+    TooLong,
+    /// The name holds white space or a control character.
+    Character,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a channel name may not be empty"),
+            Self::TooLong => write!(f, "a channel name has at most {CHANNEL_BYTES} bytes"),
+            Self::Character => f.write_str("a channel name may not hold spaces or control characters"),
+        }
+    }
+}
+
+impl Error for NameError {}
+
+/// Checks a channel's name: 1 to 255 bytes of UTF-8 without spaces and control characters.
+///
+/// # Errors
+/// Which rule it breaks.
+pub fn check_name(name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        Err(NameError::Empty)
+    } else if name.len() > CHANNEL_BYTES {
+        Err(NameError::TooLong)
+    } else if has_other_characters(name) {
+        Err(NameError::Character)
+    } else {
+        Ok(())
+    }
+}
+
+fn has_other_characters(text: &str) -> bool {
+    text.chars().any(|c| c.is_control() || c.is_whitespace())
+}
 
 /// What a pattern leaves open until it is asked for a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +72,10 @@ pub enum Hole {
 pub enum PatternError {
     /// It is empty.
     Empty,
+    /// It has more than [`PATTERN_BYTES`] bytes without the names of claims.
+    TooLong,
+    /// It holds white space or a control character, which no channel does, so it could never match.
+    Character,
     /// `**` stands elsewhere than as the whole last segment.
     RestNotLast,
     /// A `{` without `}`, a `}` without `{`, or a hole that is neither `{user}` nor `{claim:NAME}`.
@@ -30,8 +85,10 @@ pub enum PatternError {
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("a channel pattern cannot be empty"),
-            Self::RestNotLast => f.write_str("`**` can only be the whole last segment of a pattern"),
+            Self::Empty => f.write_str("a pattern may not be empty"),
+            Self::TooLong => write!(f, "a pattern has at most {PATTERN_BYTES} bytes"),
+            Self::Character => f.write_str("a pattern may not hold spaces or control characters"),
+            Self::RestNotLast => f.write_str("`**` may only be the whole last segment of a pattern, as in `room:**`"),
             Self::UnknownHole(text) => {
                 write!(
                     f,
@@ -73,6 +130,13 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         if text.is_empty() {
             return Err(PatternError::Empty);
+        }
+        let outside_braces = || text.split(['{', '}']).step_by(2);
+        if outside_braces().map(str::len).sum::<usize>() > PATTERN_BYTES {
+            return Err(PatternError::TooLong);
+        }
+        if outside_braces().any(has_other_characters) {
+            return Err(PatternError::Character);
         }
         let mut segments = Vec::new();
         let (text, rest) = match text.strip_suffix("**") {

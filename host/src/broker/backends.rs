@@ -2,64 +2,87 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use plugin_store::redis::RedisStore;
-use redis_client::{Login, Topology, TopologyKind};
+use redis_client::{Login, Rights, Topology, TopologyKind};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::backplane::memory::MemoryBackplane;
-use crate::backplane::redis::{RedisBackplane, with_layout};
-use crate::backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
-use crate::config::{BackplaneKind, Config, RedisKind, RedisSettings};
-use crate::control::{Bus, ClusterBus, Local, LocalBus, NodeReport, Order};
+use crate::control::{ClusterBus, Local, NameTaken};
 use crate::observe::Metrics;
-use crate::registry::Registry;
-use crate::registry::redis::RedisCluster;
-use crate::shard::Banned;
+use backplane::memory::MemoryBackplane;
+use backplane::redis::{RedisBackplane, with_layout};
+use backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
+use config::{BackplaneKind, Config, RedisKind, RedisSettings};
 use plugin_store::shared::SharedStore;
+use registry::redis::RedisCluster;
+use registry::{BanOrder, Registry};
+
+/// How long the start waits for the backplane: a node whose name is taken is refused before it takes connections,
+/// unless Redis is away.
+const START_WAIT: Duration = Duration::from_secs(1);
+/// How often it is looked whether the backplane is there.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What joins this node to others.
 pub(super) struct Joint {
     pub backplane: Arc<dyn Backplane>,
     pub registry: Arc<Registry>,
-    /// The other nodes, and what they send; none for a node alone.
-    pub others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>,
+    /// The other nodes; none for a node alone.
+    pub others: Option<Others>,
     /// Where plugins keep what all nodes share; none for a node alone.
     pub store: Option<Arc<dyn SharedStore>>,
 }
 
-/// How orders reach every node there is; `local` is how they reach this one.
-pub(super) fn bus(others: Option<(Arc<dyn Nodes>, mpsc::Receiver<Bytes>)>, local: Local) -> Arc<dyn Bus> {
-    match others {
-        None => Arc::new(LocalBus::new(local)),
-        Some((nodes, notes)) => {
-            let bus = ClusterBus::new(nodes, local);
-            tokio::spawn(bus.clone().serve(notes));
-            bus
-        }
-    }
+pub(super) struct Others {
+    pub nodes: Arc<dyn Nodes>,
+    /// What they send to this one.
+    messages: mpsc::Receiver<Bytes>,
+    /// Of the backplane's thread.
+    runtime: Handle,
 }
 
-/// Has every node end the connections of whom a plugin banned on this one, for as long as there are shards.
-pub(super) async fn spread_bans(bus: Arc<dyn Bus>, mut bans: mpsc::Receiver<Banned>) {
-    while let Some(ban) = bans.recv().await {
-        let order = Order::Ban {
-            tenant: ban.tenant.to_string(),
-            user: ban.user.to_string(),
-            seconds: ban.length.as_secs().max(1),
-            at_least: true,
-        };
-        let told = bus.ask(order).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "the other nodes could not be told of a ban");
-            Vec::new()
-        });
-        for NodeReport { node, result } in told {
-            if let Err(error) = result {
-                tracing::warn!(node, error, "a node did not end the connections of a banned user");
-            }
+/// The bus of this node and these others. `local` is this node's part. Orders that come in `bans`, whose other end is
+/// `undelivered`, are delivered for as long as they matter.
+pub(super) fn cluster_bus(
+    others: Others,
+    local: Local,
+    undelivered: mpsc::Sender<BanOrder>,
+    bans: mpsc::Receiver<BanOrder>,
+) -> Arc<ClusterBus> {
+    let bus = ClusterBus::new(others.nodes, local, undelivered);
+    // Not on this thread, which compiles plugins at a reload: meanwhile another process may ask whether this one lives.
+    others.runtime.spawn(bus.clone().serve(others.messages));
+    tokio::spawn(bus.clone().deliver_all(bans));
+    bus
+}
+
+/// Waits until the backplane is there, for as long as `start` waits for it.
+pub(super) async fn is_there(backplane: &dyn Backplane) -> bool {
+    let there = async {
+        while !backplane.is_up() {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
+    };
+    tokio::time::timeout(START_WAIT, there).await.is_ok()
+}
+
+/// Claims this node's name as soon as the backplane is there, and lists the node.
+pub(super) async fn claim_name(
+    backplane: &dyn Backplane,
+    bus: &ClusterBus,
+    registry: &Registry,
+) -> Result<(), NameTaken> {
+    loop {
+        // Only then the others know of this instance, and their answers arrive.
+        if backplane.is_up()
+            && let Ok(claimed) = bus.claim_name().await
+        {
+            return claimed.inspect(|()| registry.announce());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -102,13 +125,17 @@ fn redis(
             });
             let prefix = with_layout(&settings.prefix);
             let cluster = RedisCluster::start(topology.clone(), &prefix, &node, &Handle::current());
-            let (backplane, notes) = RedisBackplane::start(topology, &settings, &node, inboxes, metrics);
+            let (backplane, messages) = RedisBackplane::start(topology, &settings, &node, inboxes, metrics);
             let backplane = Arc::new(backplane);
             let joint = Joint {
                 store: Some(Arc::new(store)),
                 backplane: backplane.clone(),
-                registry: Arc::new(Registry::of(Some(cluster))),
-                others: Some((backplane, notes)),
+                registry: Arc::new(Registry::of(backplane.instance(), cluster)),
+                others: Some(Others {
+                    nodes: backplane,
+                    messages,
+                    runtime: Handle::current(),
+                }),
             };
             drop(started.send(joint));
             std::future::pending::<()>().await;
@@ -135,5 +162,9 @@ fn client_settings(settings: &RedisSettings) -> redis_client::ClientSettings {
             database: url.database.into(),
         },
         timeout: settings.timeout,
+        rights: Rights {
+            prefix: settings.prefix.clone(),
+            replicated: settings.replicas > 0,
+        },
     }
 }

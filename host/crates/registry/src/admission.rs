@@ -1,0 +1,38 @@
+//! Who asks to be connected, and why one is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A session that asks for a place.
+#[derive(Clone, Debug)]
+pub struct AdmissionRequest {
+    pub tenant: Arc<str>,
+    /// The user, if it has a name.
+    pub user: Option<Arc<str>>,
+    /// The session's id, unique in the cluster.
+    pub session: Arc<str>,
+    /// `websocket`, `sse` or `poll`.
+    pub transport: &'static str,
+}
+
+/// Why a session gets no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdmissionError {
+    /// A limit is reached.
+    Limit(LimitReached),
+    /// The user is banned for so long.
+    Banned(Duration),
+}
+
+/// Which limit a connection would be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LimitReached {
+    /// `limits.connections`
+    #[error("the tenant has as many connections as it may")]
+    Tenant,
+    /// `limits.connections_per_user`
+    #[error("the user has as many connections as it may")]
+    User,
+}

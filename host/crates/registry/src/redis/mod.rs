@@ -1,0 +1,381 @@
+//! The registry of a cluster: each connection, each node and each ban, in Redis. A node renews every few seconds what
+//! it has there; what is not renewed runs out by itself. So a node that dies leaves nothing behind that somebody
+//! would have to find.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+use futures_util::future::join_all;
+use indexmap::IndexMap;
+use parking_lot::Mutex;
+use redis_client::{Failure, Script, ScriptCall, Topology, Value};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+
+use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
+use super::ban_order::{BanChange, BanOrder, EXTENSIONS, REMEMBER};
+use super::cluster::{Cluster, NotRecorded, Reply};
+use super::stamp::OrderStamp;
+use config::Limits;
+use wall_clock::now_ms;
+
+/// For how long a place is good that nobody renews.
+const PLACE: Duration = Duration::from_secs(30);
+/// For how long a connection is listed that nobody renews.
+const CONNECTION: Duration = Duration::from_mins(2);
+/// For how long a node is listed that does not renew it.
+const NODE: Duration = Duration::from_secs(30);
+/// How often all of it is renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Sessions that are renewed or released at once.
+const BATCH: usize = 256;
+/// How long a node that ends waits until Redis knows.
+const CLOSE: Duration = Duration::from_secs(2);
+/// Before a call that failed is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admit.lua")));
+static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("renew.lua")));
+static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
+static BAN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ban.lua")));
+static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("node.lua")));
+
+/// What the nodes of a Redis know together.
+pub struct RedisCluster {
+    servers: Arc<Topology>,
+    prefix: Box<str>,
+    node: Arc<str>,
+    sessions: Mutex<Sessions>,
+    /// A session left: its place is to be released.
+    left: Notify,
+    /// Sessions that had left were released.
+    released: Notify,
+    /// Whether this node is to be listed: its name is its own.
+    announced: watch::Sender<bool>,
+}
+
+/// The sessions of this node.
+#[derive(Default)]
+struct Sessions {
+    present: IndexMap<Arc<str>, Listed, RandomState>,
+    /// Sessions that left, and whose places are still taken in Redis.
+    unreleased: IndexMap<Arc<str>, AdmissionRequest, RandomState>,
+}
+
+#[derive(Clone)]
+struct Listed {
+    request: AdmissionRequest,
+    since_ms: u64,
+    /// Only then its place is renewed: a renewal takes the place, whatever the limit.
+    is_admitted: bool,
+}
+
+impl Sessions {
+    fn admitted(&self) -> Vec<Listed> {
+        let admitted = self.present.values().filter(|listed| listed.is_admitted);
+        admitted.cloned().collect()
+    }
+}
+
+impl RedisCluster {
+    /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`.
+    pub fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
+        let cluster = Arc::new(Self {
+            servers,
+            prefix: prefix.into(),
+            node: node.clone(),
+            sessions: Mutex::default(),
+            left: Notify::new(),
+            released: Notify::new(),
+            announced: watch::channel(false).0,
+        });
+        runtime.spawn(cluster.clone().renew_all());
+        runtime.spawn(cluster.clone().list_node());
+        runtime.spawn(cluster.clone().release_all());
+        cluster
+    }
+
+    /// A tenant's keys have one hash tag: one server has the last word on its places.
+    fn name(&self, tenant: &str, rest: &str) -> String {
+        format!("{}:{{{tenant}}}:{rest}", self.prefix)
+    }
+
+    fn places(&self, request: &AdmissionRequest) -> [String; 2] {
+        let user = request.user.as_deref().unwrap_or_default();
+        [
+            self.name(&request.tenant, "places"),
+            self.name(&request.tenant, &format!("places:{user}")),
+        ]
+    }
+
+    fn connection(&self, request: &AdmissionRequest) -> String {
+        self.name(&request.tenant, &format!("ws:conn:{}", request.session))
+    }
+
+    fn node_name(&self) -> String {
+        format!("{}:ws:instance:{}", self.prefix, self.node)
+    }
+
+    fn ban_name(&self, tenant: &str, user: &str) -> String {
+        self.name(tenant, &format!("ban:{user}"))
+    }
+
+    /// What is listed of a connection.
+    fn fields(&self, call: ScriptCall, listed: &Listed) -> ScriptCall {
+        let request = &listed.request;
+        call.arg("node")
+            .arg(&*self.node)
+            .arg("tenant")
+            .arg(&*request.tenant)
+            .arg("user")
+            .arg(request.user.as_deref().unwrap_or_default())
+            .arg("transport")
+            .arg(request.transport)
+            .arg("connected_at")
+            .arg(listed.since_ms)
+    }
+
+    async fn ask(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
+        let request = &listed.request;
+        let [tenant, user] = self.places(request);
+        let ban = self.ban_name(&request.tenant, request.user.as_deref().unwrap_or_default());
+        let per_user = if request.user.is_some() {
+            limits.connections_per_user
+        } else {
+            0
+        };
+        let call = ADMIT
+            .call([tenant, user, ban, self.connection(request)])
+            .arg(&*request.session)
+            .arg(limits.connections)
+            .arg(per_user)
+            .arg(millis(PLACE))
+            .arg(millis(CONNECTION));
+        let Ok(Value::Array(answer)) = self.servers.call(&self.fields(call, listed)).await else {
+            // This node's count decides, and the next renewal takes the place.
+            return Ok(());
+        };
+        match answer.as_slice() {
+            [Value::Int(1)] => Err(AdmissionError::Limit(LimitReached::Tenant)),
+            [Value::Int(2)] => Err(AdmissionError::Limit(LimitReached::User)),
+            [Value::Int(3), Value::Int(left)] => {
+                let left = u64::try_from(*left).unwrap_or(1).max(1);
+                Err(AdmissionError::Banned(Duration::from_millis(left)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Renews every few seconds what Redis has of the sessions, for ever.
+    async fn renew_all(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(RENEW_EVERY);
+        loop {
+            tick.tick().await;
+            let listed = self.sessions.lock().admitted();
+            for batch in listed.chunks(BATCH) {
+                let calls: Vec<ScriptCall> = batch.iter().map(|listed| self.renewal(listed)).collect();
+                let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
+                if answers.iter().any(Result::is_err) {
+                    break;
+                }
+                self.undo_renewals(batch);
+            }
+        }
+    }
+
+    /// Lists this node as soon as its name is its own and Redis is there, and renews that, for ever.
+    async fn list_node(self: Arc<Self>) {
+        if self
+            .announced
+            .subscribe()
+            .wait_for(|announced| *announced)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        loop {
+            let connections = self.sessions.lock().present.len();
+            let listed = self.renew_node(connections).await.is_ok();
+            tokio::time::sleep(if listed { RENEW_EVERY } else { AGAIN }).await;
+        }
+    }
+
+    fn renewal(&self, listed: &Listed) -> ScriptCall {
+        let request = &listed.request;
+        let [tenant, user] = self.places(request);
+        let call = RENEW
+            .call([tenant, user, self.connection(request)])
+            .arg(&*request.session)
+            .arg(u8::from(request.user.is_some()))
+            .arg(millis(PLACE))
+            .arg(millis(CONNECTION));
+        self.fields(call, listed)
+    }
+
+    /// A session that left while it was renewed is released once more.
+    fn undo_renewals(&self, renewed: &[Listed]) {
+        let mut sessions = self.sessions.lock();
+        for Listed { request, .. } in renewed {
+            if !sessions.present.contains_key(&request.session) {
+                sessions.unreleased.insert(request.session.clone(), request.clone());
+            }
+        }
+        drop(sessions);
+        self.left.notify_one();
+    }
+
+    async fn renew_node(&self, connections: usize) -> Result<(), Failure> {
+        let renewal = NODE_LIVES
+            .call([self.node_name()])
+            .arg(millis(NODE))
+            .arg("connections")
+            .arg(connections)
+            .arg("version")
+            .arg(env!("CARGO_PKG_VERSION"))
+            .arg("seen_at")
+            .arg(now_ms());
+        self.servers.call(&renewal).await.map(drop)
+    }
+
+    async fn record_order(&self, order: &BanOrder) -> Result<Option<OrderStamp>, NotRecorded> {
+        let change = match order.change {
+            BanChange::Replace(_) | BanChange::Lift => "replace",
+            BanChange::Extend(_) => "extend",
+        };
+        let call = BAN
+            .call([self.ban_name(&order.tenant, &order.user)])
+            .arg(order.stamp.time_ms)
+            .arg(order.stamp.sequence)
+            .arg(&*order.stamp.instance)
+            .arg(change)
+            .arg(millis(order.left(Instant::now())))
+            .arg(millis(REMEMBER))
+            .arg(EXTENSIONS);
+        let answer = self.servers.call(&call).await;
+        let answer = answer.map_err(|error| NotRecorded(error.to_string()))?;
+        read_stamp(&answer).map_err(|()| NotRecorded("an answer that is none of the script's".into()))
+    }
+
+    fn forget<'a>(&self, released: impl Iterator<Item = &'a AdmissionRequest>) {
+        let mut sessions = self.sessions.lock();
+        for request in released {
+            sessions.unreleased.swap_remove(&request.session);
+        }
+        drop(sessions);
+        self.released.notify_one();
+    }
+
+    /// Releases the places of sessions that left, for ever.
+    async fn release_all(self: Arc<Self>) {
+        loop {
+            let batch: Vec<AdmissionRequest> = self.sessions.lock().unreleased.values().take(BATCH).cloned().collect();
+            if batch.is_empty() {
+                self.left.notified().await;
+                continue;
+            }
+            let calls: Vec<ScriptCall> = batch
+                .iter()
+                .map(|request| {
+                    let [tenant, user] = self.places(request);
+                    RELEASE
+                        .call([tenant, user, self.connection(request)])
+                        .arg(&*request.session)
+                })
+                .collect();
+            let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
+            self.forget(
+                batch
+                    .iter()
+                    .zip(&answers)
+                    .filter(|(_, answer)| answer.is_ok())
+                    .map(|(request, _)| request),
+            );
+            if answers.iter().any(Result::is_err) {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+impl Cluster for RedisCluster {
+    fn admit(&self, request: AdmissionRequest, limits: &Limits) -> Reply<'_, Result<(), AdmissionError>> {
+        let limits = limits.clone();
+        Box::pin(async move {
+            let listed = Listed {
+                request,
+                since_ms: now_ms(),
+                is_admitted: false,
+            };
+            // Listed first: should the caller not wait for the answer, its seat is dropped, and the place released.
+            let session = listed.request.session.clone();
+            self.sessions.lock().present.insert(session.clone(), listed.clone());
+            self.ask(&listed, &limits).await?;
+            if let Some(listed) = self.sessions.lock().present.get_mut(&session) {
+                listed.is_admitted = true;
+            }
+            Ok(())
+        })
+    }
+
+    fn release(&self, session: &Arc<str>) {
+        let mut sessions = self.sessions.lock();
+        if let Some(Listed { request, .. }) = sessions.present.swap_remove(session) {
+            sessions.unreleased.insert(session.clone(), request);
+            drop(sessions);
+            self.left.notify_one();
+        }
+    }
+
+    fn record<'a>(&'a self, order: &'a BanOrder) -> Reply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+        Box::pin(self.record_order(order))
+    }
+
+    fn announce(&self) {
+        self.announced.send_replace(true);
+    }
+
+    fn close(&self) -> Reply<'_, ()> {
+        Box::pin(async move {
+            let released = async {
+                while !self.sessions.lock().unreleased.is_empty() {
+                    self.released.notified().await;
+                }
+                if *self.announced.borrow() {
+                    let name = self.node_name();
+                    let mut forget = redis_client::cmd("DEL");
+                    forget.arg(&name);
+                    drop(self.servers.run(name.as_bytes(), &forget).await);
+                }
+            };
+            drop(tokio::time::timeout(CLOSE, released).await);
+        })
+    }
+}
+
+/// Reads the answer of `ban.lua`.
+fn read_stamp(answer: &Value) -> Result<Option<OrderStamp>, ()> {
+    let Value::Array(fields) = answer else { return Err(()) };
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).map_err(|_| ()),
+        _ => Err(()),
+    };
+    let number = |value: &Value| text(value)?.parse().map_err(|_| ());
+    match fields.as_slice() {
+        [] => Ok(None),
+        [time_ms, sequence, instance] => Ok(Some(OrderStamp {
+            time_ms: number(time_ms)?,
+            sequence: number(sequence)?,
+            instance: text(instance)?.into(),
+        })),
+        _ => Err(()),
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,109 @@
+//! The registry of one node, and what it does with a cluster's answers about bans.
+
+use super::*;
+
+fn request(tenant: &str, user: Option<&str>) -> AdmissionRequest {
+    AdmissionRequest {
+        tenant: tenant.into(),
+        user: user.map(Arc::from),
+        session: "s".into(),
+        transport: "websocket",
+    }
+}
+
+#[tokio::test]
+async fn holds_tenants_and_users_to_their_limits() {
+    let registry = Arc::new(Registry::default());
+    let limits = Limits {
+        connections: 3,
+        connections_per_user: 2,
+        ..Limits::default()
+    };
+    let admit = |tenant, user| registry.admit(request(tenant, user), &limits);
+    let first = admit("acme", Some("ann")).await.unwrap();
+    let _second = admit("acme", Some("ann")).await.unwrap();
+    let over = admit("acme", Some("ann")).await.err();
+    assert_eq!(over, Some(AdmissionError::Limit(LimitReached::User)));
+    let _third = admit("acme", None).await.unwrap();
+    let over = admit("acme", None).await.err();
+    assert_eq!(over, Some(AdmissionError::Limit(LimitReached::Tenant)));
+    assert!(admit("other", Some("ann")).await.is_ok(), "tenants do not share");
+    drop(first);
+    assert!(admit("acme", Some("ann")).await.is_ok());
+}
+
+#[tokio::test]
+async fn forgets_whom_nobody_needs() {
+    let registry = Arc::new(Registry::default());
+    let seat = registry.admit(request("acme", Some("ann")), &Limits::default()).await;
+    drop(seat);
+    assert!(registry.tenants.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_banned_user_gets_no_place_until_the_ban_is_lifted() {
+    let registry = Arc::new(Registry::default());
+    let (tenant, user): (Arc<str>, Arc<str>) = ("acme".into(), "ann".into());
+    registry.ban(&tenant, &user, Duration::from_mins(1));
+    let limits = Limits::default();
+    let refused = registry.admit(request("acme", Some("ann")), &limits).await.err();
+    assert!(matches!(refused, Some(AdmissionError::Banned(left)) if left > Duration::from_secs(50)));
+    registry.apply(&order(&registry, BanChange::Lift));
+    assert!(registry.admit(request("acme", Some("ann")), &limits).await.is_ok());
+}
+
+fn order(registry: &Registry, change: BanChange) -> BanOrder {
+    BanOrder {
+        tenant: "acme".into(),
+        user: "ann".into(),
+        stamp: registry.stamp(),
+        change,
+        given: Instant::now(),
+    }
+}
+
+/// A cluster that knows of one order about every user.
+struct Recorded(Mutex<OrderStamp>);
+
+impl Cluster for Recorded {
+    fn admit(&self, _: AdmissionRequest, _: &Limits) -> Reply<'_, Result<(), AdmissionError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn release(&self, _: &Arc<str>) {}
+
+    fn record<'a>(&'a self, order: &'a BanOrder) -> Reply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+        Box::pin(async {
+            let mut newest = self.0.lock();
+            if order.stamp < *newest {
+                return Ok(Some(newest.clone()));
+            }
+            *newest = order.stamp.clone();
+            Ok(None)
+        })
+    }
+
+    fn announce(&self) {}
+
+    fn close(&self) -> Reply<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_order_wins_over_one_of_a_clock_that_is_ahead_and_a_late_one_does_not() {
+    let ahead = OrderStamp {
+        time_ms: now_ms() + 3_600_000,
+        sequence: 0,
+        instance: "ahead".into(),
+    };
+    for (age, wins) in [(Duration::ZERO, true), (Duration::from_secs(30), false)] {
+        let recorded = Arc::new(Recorded(Mutex::new(ahead.clone())));
+        let registry = Registry::of("here", recorded.clone());
+        let mut lift = order(&registry, BanChange::Lift);
+        lift.given -= age;
+        registry.record(&mut lift).await.unwrap();
+        assert_eq!(*recorded.0.lock() == lift.stamp, wins, "an order of {age:?} ago");
+        assert!(registry.stamp() > ahead, "what is ordered next is later in any case");
+    }
+}

@@ -1,3 +1,0 @@
--- A node lives.   KEYS  1 node   ARGV  1 for how long its word is good, in ms  2… its fields
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-return redis.call('PEXPIRE', KEYS[1], ARGV[1])

@@ -1,0 +1,145 @@
+//! Bans and their ends come out as they were ordered, whichever node took the order, and also while Redis or a node is
+//! away.
+
+use std::time::{Duration, Instant};
+
+use super::control::{everywhere, nodes, user};
+use crate::support::{Nodes, PATIENCE, Redis, Value, eventually, json, token};
+
+/// The answers to an operator's order while Redis is away: it holds on this node, the others get it later.
+async fn order_during_outage(nodes: &Nodes, node: usize, method: &str, name: &str, body: Value) {
+    let path = format!("/tenants/acme/users/{name}/ban");
+    let answer = nodes[node].call(method, &path, body).await;
+    answer.problem(503, "backplane_unavailable");
+}
+
+async fn ban(nodes: &Nodes, node: usize, name: &str, seconds: u64) {
+    order_during_outage(nodes, node, "PUT", name, json!({ "seconds": seconds })).await;
+}
+
+async fn lift(nodes: &Nodes, node: usize, name: &str) {
+    order_during_outage(nodes, node, "DELETE", name, Value::Null).await;
+}
+
+/// For how long every node refuses a user; none if they let it in.
+async fn refusals(nodes: &Nodes, name: &str) -> Vec<Option<Duration>> {
+    let mut refusals = Vec::new();
+    for node in 0..nodes.count() {
+        let dial = nodes[node].dial(name).token(&token::of(name));
+        let mut client = dial.open().await;
+        let id = client.send("connect", dial.payload()).await;
+        let reply = client.reply(&id).await;
+        let left = reply["payload"]["retry_after_ms"].as_u64();
+        refusals.push(left.map(Duration::from_millis));
+    }
+    refusals
+}
+
+/// Waits until every node refuses a user for more than `over` seconds and at most `up_to`; 0: not at all.
+async fn banned_everywhere(nodes: &Nodes, name: &str, over: u64, up_to: u64) {
+    let range = Duration::from_secs(over)..=Duration::from_secs(up_to);
+    eventually(PATIENCE, &format!("{name} to be refused for {range:?}"), async || {
+        let refusals = refusals(nodes, name).await;
+        let fits = |left: &Option<Duration>| range.contains(&left.unwrap_or_default());
+        refusals.iter().all(fits).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn orders_of_an_outage_end_as_they_were_ordered() {
+    let mut redis = Redis::with_aof().await;
+    let nodes = nodes(&redis, "").await;
+    let path = "/tenants/acme/users/was-banned/ban";
+    nodes[0].call("PUT", path, json!({ "seconds": 3600 })).await.ok();
+    let path = "/tenants/acme/users/shortened/ban";
+    nodes[0].call("PUT", path, json!({ "seconds": 3600 })).await.ok();
+    redis.kill().await;
+    lift(&nodes, 1, "was-banned").await;
+    ban(&nodes, 2, "shortened", 600).await;
+    // On two nodes that cannot hear each other: what tells them apart is the time of the order.
+    ban(&nodes, 0, "banned-and-lifted", 3600).await;
+    lift(&nodes, 1, "banned-and-lifted").await;
+    lift(&nodes, 1, "lifted-and-banned").await;
+    ban(&nodes, 0, "lifted-and-banned", 3600).await;
+    ban(&nodes, 2, "banned-twice", 3600).await;
+    ban(&nodes, 0, "banned-twice", 600).await;
+    // Where the order was taken it holds at once.
+    assert_ne!(refusals(&nodes, "lifted-and-banned").await[0], None);
+    redis.restart().await;
+    banned_everywhere(&nodes, "lifted-and-banned", 3000, 3600).await;
+    banned_everywhere(&nodes, "banned-twice", 500, 600).await;
+    banned_everywhere(&nodes, "shortened", 500, 600).await;
+    banned_everywhere(&nodes, "was-banned", 0, 0).await;
+    banned_everywhere(&nodes, "banned-and-lifted", 0, 0).await;
+}
+
+/// A plugin that bans for 60 s whoever says a word.
+pub(super) const STRICT: &str = r#"
+    [[tenants.chain]]
+    plugin = "abuse_filter"
+    hooks = ["publish"]
+    deadline_ms = 1000
+    grants = ["kv", "limiter"]
+    config = { blocked_words = ["heck"], strikes = { disconnect_at = 0, ban_at = 1, ban_seconds = 60 } }
+    "#;
+
+#[tokio::test]
+async fn a_plugins_ban_never_shortens_the_operators_on_any_node() {
+    let redis = Redis::start().await;
+    let nodes = nodes(&redis, STRICT).await;
+    let mut ann = user(&nodes, 0, "ann").await;
+    let path = "/tenants/acme/users/ann/ban";
+    nodes[1].call("PUT", path, json!({ "seconds": 3600 })).await.ok();
+    ann.expect_close(4505).await;
+    nodes[1].call("DELETE", path, Value::Null).await.ok();
+    let mut ann = user(&nodes, 0, "ann").await;
+    ann.send("publish", json!({ "channel": "room:a", "data": "heck" }))
+        .await;
+    ann.expect_close(4505).await;
+    banned_everywhere(&nodes, "ann", 30, 60).await;
+    nodes[2].call("PUT", path, json!({ "seconds": 3600 })).await.ok();
+    banned_everywhere(&nodes, "ann", 3000, 3600).await;
+    nodes[2].call("PUT", path, json!({ "seconds": 10 })).await.ok();
+    banned_everywhere(&nodes, "ann", 0, 10).await;
+}
+
+#[tokio::test]
+async fn a_node_that_died_does_not_hold_up_bans_one_after_the_other() {
+    let redis = Redis::start().await;
+    let mut nodes = nodes(&redis, STRICT).await;
+    let names: Vec<String> = (0..6).map(|n| format!("user-{n}")).collect();
+    nodes.kill(2).await;
+    let mut offenders = Vec::new();
+    let mut elsewhere = Vec::new();
+    for name in &names {
+        offenders.push(user(&nodes, 0, name).await);
+        elsewhere.push(user(&nodes, 1, name).await);
+    }
+    let began = Instant::now();
+    for client in &mut offenders {
+        client
+            .send("publish", json!({ "channel": "room:a", "data": "heck" }))
+            .await;
+    }
+    for client in &mut elsewhere {
+        client.expect_close(4505).await;
+    }
+    // Each waits for the report of the node that died, and none for another.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_ban_ends_connections_everywhere_once() {
+    let redis = Redis::start().await;
+    let nodes = nodes(&redis, "").await;
+    let mut anns = everywhere(&nodes, "ann").await;
+    let path = "/tenants/acme/users/ann/ban";
+    let answer = nodes[0].call("PUT", path, json!({ "seconds": 60 })).await.ok();
+    assert_eq!(answer["affected"], 3);
+    for ann in &mut anns {
+        ann.expect_close(4505).await;
+    }
+    let answer = nodes[1].call("DELETE", path, Value::Null).await.ok();
+    assert_eq!(answer["affected"], 3, "each node had it in memory");
+}
