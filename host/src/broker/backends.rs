@@ -92,7 +92,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
         BackplaneKind::Memory => {
             metrics.backplane.up.set(1);
             let memory = MemoryBackplane::new(inboxes);
-            tokio::spawn(memory.clone().sweep());
+            tokio::spawn(memory.clone().run());
             Ok(Joint {
                 backplane: memory,
                 registry: Arc::default(),
