@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chain::{Caller, Chain, Identity, PublishDecision};
+use config::{self, Config, Tenant};
+use protocol::names::Channel;
 use serde_json::json;
 use sluicegate::broker::Plugins;
-use sluicegate::chain::{Caller, Chain, Identity, PublishDecision};
-use sluicegate::config::{self, Config, Tenant};
 use sluicegate::observe::Metrics;
-use sluicegate::protocol::names::Channel;
 
 use bare::{Bare, CHANNEL, payload, race};
 

@@ -6,11 +6,11 @@ mod bare;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chain::{Caller, Hook};
 use plugin_store::{Clock, PluginStores};
+use sandbox::{BindingOptions, Grants, Meter, Sandbox, SandboxOptions, Slot};
 use serde_json::{Value, json};
-use sluicegate::chain::{Caller, Hook};
 use sluicegate::observe::Metrics;
-use sluicegate::sandbox::{BindingOptions, Grants, Meter, Sandbox, SandboxOptions, Slot};
 
 use bare::{Bare, CHANNEL, GUEST, payload, race};
 

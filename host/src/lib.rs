@@ -1,32 +1,14 @@
-//! Sluicegate, a realtime broker whose rules are plugins. The modules stand in the order of a
-//! message's journey; `docs/ARCHITECTURE.md` is the bird's-eye view.
+//! Sluicegate, a realtime broker whose rules are plugins: what is left of it when the rooms that are crates of their own
+//! (`host/crates/`) are taken away. `docs/ARCHITECTURE.md` is the bird's-eye view.
 
 pub mod broker;
 pub mod cli;
-pub use ::config;
-
-pub mod gateway;
-
-pub use ::wall_clock;
-pub use ::wire;
-
-pub mod session;
-
-pub use ::protocol;
-
-pub use ::chain;
-
-pub use ::sandbox;
-
-pub use ::backplane;
-
-pub mod hub;
-pub mod outbox;
-pub mod registry;
-pub mod shard;
-pub mod transport;
-
 pub mod control;
-
+pub mod gateway;
+pub mod hub;
 pub mod observe;
+pub mod outbox;
+pub mod session;
+pub mod shard;
 pub mod token;
+pub mod transport;

@@ -6,9 +6,9 @@ use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
-use crate::config::Overflow;
 use crate::transport::ClientStream;
-use crate::wire;
+use config::Overflow;
+use wire;
 
 /// Frames written by one system call at most.
 const FRAMES_A_WRITE: usize = 64;

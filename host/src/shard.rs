@@ -19,12 +19,12 @@ pub use alarms::Alarms;
 pub use control::{Connected, Control, Count, Slice, Whom};
 pub use tenant::{NewTenant, ShardTenant};
 
-use crate::backplane::{Backplane, Envelope};
-use crate::chain::Caller;
 use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
-use crate::protocol::codes;
-use crate::registry::{BanOrder, Registry};
+use backplane::{Backplane, Envelope};
+use chain::Caller;
+use protocol::codes;
+use registry::{BanOrder, Registry};
 
 /// Bytes read from a socket at once. One buffer serves all connections of a shard.
 const READ_BYTES: usize = 65_536;

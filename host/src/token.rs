@@ -11,7 +11,7 @@ use sha2::Sha256;
 use sluicegate_contract::limits::USER_BYTES;
 use thiserror::Error;
 
-use crate::config::Tenant;
+use config::Tenant;
 
 /// Claims that say who and how long: they come from the arguments alone.
 const RESERVED: [&str; 3] = ["sub", "iat", "exp"];
@@ -123,7 +123,7 @@ mod tests {
              [[tenants.chain]]\nplugin = \"other\"\nconfig = {{ keys = 3 }}\n\
              [[tenants.chain]]\nplugin = \"authorize\"\n[tenants.chain.config]\n{settings}"
         );
-        let config = crate::config::parse(Path::new("sg.toml"), &text).expect("a good config");
+        let config = config::parse(Path::new("sg.toml"), &text).expect("a good config");
         config.tenants[0].clone()
     }
 

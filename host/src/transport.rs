@@ -123,6 +123,11 @@ pub mod memory {
             self.writes.get()
         }
 
+        /// Bytes that the client sent and nobody read.
+        pub fn unread(&self) -> usize {
+            self.sent_by_client.borrow().len()
+        }
+
         /// Whether the session ended its side.
         pub fn is_shut_down(&self) -> bool {
             self.is_shut_down.get()

@@ -1,7 +1,8 @@
 //! The composition root: the only place that knows everyone. Starts the shards, hears signals, swaps
 //! tenants and plugins under open connections, and shuts down in order.
 
-mod backplane;
+mod backends;
+mod error;
 mod plugins;
 mod shards;
 
@@ -11,63 +12,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use backplane::Joint;
+use backends::Joint;
+pub use error::BrokerError;
 pub use plugins::{Bound, Plugins, check};
 
-use crate::backplane::Backplane;
-use crate::backplane::memory::INBOX_ENVELOPES;
-use crate::config::{self, Config, Problems};
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus, NameTaken};
 use crate::gateway::{self, Api, Directory, Gateway, Readiness};
 use crate::observe::{AuditFile, AuditLog, Metrics};
-use crate::registry::Registry;
-use crate::sandbox::EngineError;
 use crate::shard::{CONTROL_CALLS, Common, Control};
+use backplane::Backplane;
+use backplane::memory::INBOX_ENVELOPES;
+use config::Config;
+use registry::Registry;
 use shards::{Running, ShardSetup};
-
-/// Why the broker cannot run.
-#[derive(Debug, Error)]
-pub enum BrokerError {
-    /// The config or a plugin in it.
-    #[error(transparent)]
-    Config(#[from] Problems),
-    /// An address.
-    #[error("cannot listen on {address} ({key}): {error}")]
-    Listen {
-        /// What was asked for.
-        address: std::net::SocketAddr,
-        /// Where it was asked for.
-        key: &'static str,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The admin API's calls could not be written down.
-    #[error("cannot open {} (admin.audit_log): {error}", path.display())]
-    AuditLog {
-        /// What was asked for.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The demo hands out tokens to everyone who asks.
-    #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
-    DemoInPublic(std::net::SocketAddr),
-    /// The node's name.
-    #[error(transparent)]
-    NameTaken(#[from] NameTaken),
-    /// The plugins' engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The system.
-    #[error(transparent)]
-    System(#[from] io::Error),
-}
 
 /// A broker that listens.
 pub struct Broker {
@@ -156,7 +118,7 @@ impl Broker {
             registry,
             others,
             store,
-        } = backplane::start(&config, inboxes, &metrics)?;
+        } = backends::start(&config, inboxes, &metrics)?;
         if let Some(store) = store {
             plugins.connect(store);
         }
@@ -189,14 +151,14 @@ impl Broker {
                 Arc::new(LocalBus::new(local))
             }
             Some(others) => {
-                let bus = backplane::cluster_bus(others, local, undelivered, bans);
+                let bus = backends::cluster_bus(others, local, undelivered, bans);
                 let (claiming, common, ready) = (bus.clone(), common.clone(), readiness.clone());
                 let mut claim = tokio::spawn(async move {
-                    backplane::claim_name(&*common.backplane, &claiming, &common.registry).await?;
+                    backends::claim_name(&*common.backplane, &claiming, &common.registry).await?;
                     ready.set(true);
                     Ok(())
                 });
-                if backplane::is_there(&*backplane).await {
+                if backends::is_there(&*backplane).await {
                     (&mut claim).await.map_err(io::Error::other)??;
                 } else {
                     name_claim = Some(claim);

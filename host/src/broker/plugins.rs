@@ -7,12 +7,12 @@ use std::sync::Arc;
 use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
 
-use super::BrokerError;
-use crate::chain::{Chain, ChainStep, Defaults, FaultRules};
-use crate::config::{BackplaneKind, Capability, ChainEntry, Config, Problem, Problems, Tenant};
+use super::error::BrokerError;
 use crate::observe::Metrics;
-use crate::sandbox::{Binding, BindingOptions, Grants, Meter, Plugin, Sandbox, SandboxOptions};
 use crate::shard::NewTenant;
+use chain::{Chain, ChainStep, Defaults, FaultRules};
+use config::{BackplaneKind, Capability, ChainEntry, Config, Problem, Problems, Tenant};
+use sandbox::{Binding, BindingOptions, Grants, Meter, Plugin, Sandbox, SandboxOptions};
 
 /// Where plugins run. Lives as long as the broker, so what plugins keep survives a reload.
 pub struct Plugins {
@@ -41,7 +41,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
     let plugins = match Plugins::new(config, &Metrics::new()) {
         Ok(plugins) => plugins,
         Err(error) => {
-            let place = crate::config::Place::file(config.path.as_path());
+            let place = config::Place::file(config.path.as_path());
             return vec![place.problem(error.to_string())];
         }
     };

@@ -7,9 +7,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use crate::backplane::Envelope;
 use crate::gateway::{self, Gateway};
 use crate::shard::{Common, Control, NewTenant, Shard};
+use backplane::Envelope;
 
 /// Bytes of a shard thread's stack: the sandbox's guests run on it, within the limit it sets for them.
 const STACK_BYTES: usize = 4 * 1024 * 1024;

@@ -10,7 +10,7 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use sluicegate_contract::hex;
 
-use crate::config::{NAME_RULE, Scope, is_name};
+use config::{NAME_RULE, Scope, is_name};
 
 /// Random bytes of a key: nobody guesses one, so its hash needs no salt and need not be slow.
 const KEY_BYTES: usize = 32;
@@ -83,7 +83,7 @@ mod tests {
             tenants: vec!["acme".into()],
         };
         let text = format!("{}\n[[tenants]]\nname = \"acme\"\n", lines(&args, "abc"));
-        let config = crate::config::parse(std::path::Path::new("t.toml"), &text).unwrap();
+        let config = config::parse(std::path::Path::new("t.toml"), &text).unwrap();
         let key = &config.admin.keys[0];
         assert_eq!(
             (&*key.name, &key.scopes[..]),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::broker;
-use crate::config::{self, Config, Problems};
+use config::{self, Config, Problems};
 
 /// `sluicegate config check`.
 #[derive(Debug, Args)]

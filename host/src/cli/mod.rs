@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Problems;
+use config::Problems;
 
 #[derive(Debug, Parser)]
 #[command(name = "sluicegate", version, about, arg_required_else_help = true)]

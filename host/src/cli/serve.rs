@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::{broker, config};
+use crate::broker;
 
 /// `sluicegate serve`
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::config;
 use crate::token::mint;
+use config;
 
 /// The longest time to live: a development token that outlives this is a password.
 const TTL_MAX: Duration = Duration::from_hours(24 * 3_650);

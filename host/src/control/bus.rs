@@ -2,7 +2,7 @@
 
 use super::local::Local;
 use super::order::{NodeReport, Order};
-use crate::backplane::Reply;
+use backplane::Reply;
 
 /// Carries an order to every node there is.
 pub trait Bus: Send + Sync {

@@ -7,10 +7,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::merge;
 use super::order::{ChannelEntry, Connection, NodeReport, Order, PAGE_ENTRIES, Report};
-use crate::protocol::codes::{self, CloseCode};
-use crate::protocol::names::{Channel, Topic};
-use crate::registry::{BanChange, BanOrder, Registry};
 use crate::shard::{Control, Slice, Whom};
+use protocol::codes::{self, CloseCode};
+use protocol::names::{Channel, Topic};
+use registry::{BanChange, BanOrder, Registry};
 
 /// How long the shards may take. An order that takes longer is not taken back: a shard that was only busy
 /// carries it out later, and the report says that it was not known to be done.

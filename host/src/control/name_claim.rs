@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::message::{ControlMessage, node_of};
-use crate::backplane::{Nodes, Unavailable};
+use backplane::{Nodes, Unavailable};
 
 /// How long another instance may take to answer.
 pub(super) const PONG_WAIT: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{BanChange, BanOrder, OrderStamp};
+use registry::{BanChange, BanOrder, OrderStamp};
 
 /// Longest page of a list.
 pub const PAGE_ENTRIES: usize = 1000;
@@ -19,13 +19,13 @@ pub enum Order {
     DisconnectUser {
         tenant: String,
         user: String,
-        /// One that [`crate::protocol::codes::operator_close`] knows.
+        /// One that [`protocol::codes::operator_close`] knows.
         code: u16,
     },
     DisconnectSession {
         tenant: String,
         session: String,
-        /// One that [`crate::protocol::codes::operator_close`] knows.
+        /// One that [`protocol::codes::operator_close`] knows.
         code: u16,
     },
     /// End a user's subscriptions to a channel. They may subscribe again, if the chain allows.

@@ -11,9 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::connection::{self, Service};
 use super::state::Gateway;
 use super::{listen, routes};
-use crate::config::Descriptors;
 use crate::observe::LogThrottle;
 use crate::shard::Shard;
+use config::Descriptors;
 
 /// For a client that comes while the node has as many connections as it may.
 const FULL: &[u8] =

@@ -7,7 +7,7 @@ use thiserror::Error;
 use wire::handshake::tokens;
 
 use super::headers::{HeaderError, list, single};
-use crate::protocol::SUBPROTOCOL_JSON;
+use protocol::SUBPROTOCOL_JSON;
 
 /// The subprotocol that carries a token: browsers can set no header.
 const BEARER_PREFIX: &str = "bearer.";

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Config, Tenant};
+use config::{Config, Tenant};
 
 /// The tenants, by name and by host.
 #[derive(Default)]
@@ -64,7 +64,7 @@ mod tests {
         let text = format!(
             "[server]\n{default}\n[[tenants]]\nname = \"acme\"\nhosts = [\"acme.example\"]\n[[tenants]]\nname = \"other\"\n"
         );
-        Directory::new(&crate::config::parse(Path::new("test.toml"), &text).unwrap())
+        Directory::new(&config::parse(Path::new("test.toml"), &text).unwrap())
     }
 
     fn name(directory: &Directory, host: &str, path: Option<&str>) -> Option<String> {

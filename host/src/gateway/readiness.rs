@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::backplane::Backplane;
+use backplane::Backplane;
 
 /// Shared by all clones.
 #[derive(Clone)]

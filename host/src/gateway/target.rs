@@ -6,7 +6,7 @@ use axum::http::{StatusCode, Version};
 
 use super::headers;
 use super::refusal::HttpRefusal;
-use crate::config::canonical_host;
+use config::canonical_host;
 
 /// The host in its one spelling; none in a request of HTTP/1.0 that names no host.
 pub(super) fn host(request: &Request) -> Result<Option<String>, HttpRefusal> {

@@ -19,12 +19,12 @@ use wire::handshake::{self, UpgradeRequest};
 use super::refusal::HttpRefusal;
 use super::state::Gateway;
 use super::{bearer, headers, target};
-use crate::chain::{Headers, Upgrade};
-use crate::config::{Origins, Tenant};
 use crate::observe::LogThrottle;
 use crate::session::{Opening, Session};
 use crate::shard::Shard;
 use crate::transport::ClientStream;
+use chain::{Headers, Upgrade};
+use config::{Origins, Tenant};
 
 /// Headers that plugins do not see, because they carry tokens …
 const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];

@@ -4,8 +4,8 @@
 use bytes::{Bytes, BytesMut};
 
 use super::encoding::message_frame;
-use crate::backplane::{Envelope, Publication};
-use crate::protocol::{Codec, Position};
+use backplane::{Envelope, Publication};
+use protocol::{Codec, Position};
 
 /// Bytes that are joined at most. What is half on the wire goes out whole, also before a closing frame.
 const BATCH_BYTES: usize = 131_072;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::outbox::{Flushed, Outbox, Policy, PushResult};
-use crate::protocol::codes::CloseCode;
-use crate::protocol::names::Channel;
 use crate::transport::ClientStream;
+use protocol::codes::CloseCode;
+use protocol::names::Channel;
 
 /// The connection to one client. The session owns the reading side and the waiting; anyone on the shard may queue.
 pub struct ClientConnection {

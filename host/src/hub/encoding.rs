@@ -6,10 +6,10 @@ use std::iter;
 use bytes::Bytes;
 
 use super::client_connection::ClientConnection;
-use crate::backplane::{PresenceChange, Publication};
-use crate::protocol::write::{self, MessagePush};
-use crate::protocol::{Codec, Json};
-use crate::wire;
+use backplane::{PresenceChange, Publication};
+use protocol::write::{self, MessagePush};
+use protocol::{Codec, Json};
+use wire;
 
 /// The frame that pushes a message.
 pub(super) fn message_frame(publication: &Publication, codec: Codec) -> &Bytes {

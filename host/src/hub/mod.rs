@@ -26,12 +26,12 @@ use encoding::{message_frame, presence_frame};
 pub use encoding::{message_json, push_reply};
 use position::{PositionOrder, compare, drop_earlier_epochs};
 
-use crate::backplane::{Envelope, Publication};
-use crate::config::{ChannelSettings, Overflow};
 use crate::outbox::{Policy, PushResult};
-use crate::protocol::codes::{self, CloseCode};
-use crate::protocol::names::Topic;
-use crate::protocol::{Codec, Position};
+use backplane::{Envelope, Publication};
+use config::{ChannelSettings, Overflow};
+use protocol::codes::{self, CloseCode};
+use protocol::names::Topic;
+use protocol::{Codec, Position};
 
 /// Envelopes that are held for one listener at most while its history is read; beyond it the
 /// subscription ends with 4002.

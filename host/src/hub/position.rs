@@ -1,8 +1,8 @@
 //! Whether a message is new to a listener, by its position and what the listener has of the history: pure. Offsets tell within an epoch; which of two
 //! epochs is the newer one, their names do not show.
 
-use crate::backplane::Envelope;
-use crate::protocol::Position;
+use backplane::Envelope;
+use protocol::Position;
 
 /// Where a message stands, seen from the position up to which a listener has everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::backplane::PresenceChange;
-use crate::config::History;
-use crate::protocol::Member;
-use crate::protocol::Position;
-use crate::protocol::names::Channel;
 use crate::transport::ClientStream;
+use backplane::PresenceChange;
+use config::History;
+use protocol::Member;
+use protocol::Position;
+use protocol::names::Channel;
 
 struct Client {
     client: Rc<ClientConnection>,
@@ -155,7 +155,7 @@ async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
     assert_eq!(hub.listeners(&topic()), 1);
     let signals = ann.client.take_signals();
     assert_eq!(signals.ended, [(topic().channel, codes::CLOSE_PERMISSION_DENIED)]);
-    ann.client.push(crate::wire::text_frame("{\"payload\":9}"));
+    ann.client.push(wire::text_frame("{\"payload\":9}"));
     ann.client.flush();
     hub.flush();
     assert_eq!(ann.read_until("\"payload\":9").await, ["1", "9"]);
@@ -189,11 +189,10 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
     hub.deliver(&[message("1", None)]);
     ann.client.cut_off(codes::KICKED);
     hub.deliver(&[message("2", None)]);
-    ann.client.push(crate::wire::text_frame("{\"payload\":3}"));
+    ann.client.push(wire::text_frame("{\"payload\":3}"));
     assert_eq!(ann.client.waiting_bytes(), 0);
     assert_eq!(ann.client.take_signals().close, Some((codes::KICKED, None)));
-    ann.client
-        .push_closing([crate::wire::text_frame("{\"payload\":4}")], false);
+    ann.client.push_closing([wire::text_frame("{\"payload\":4}")], false);
     ann.client.flush();
     assert_eq!(ann.read_until("\"payload\":4").await, ["4"]);
 }

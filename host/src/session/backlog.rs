@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::ending::Ending;
 use crate::hub::ClientConnection;
-use crate::protocol::{self, Body, Refused, Request};
-use crate::wire::{self, Decoder, Message};
+use protocol::{self, Body, Refused, Request};
+use wire::{self, Decoder, Message};
 
 #[derive(Default)]
 pub(super) struct Backlog(VecDeque<Incoming>);

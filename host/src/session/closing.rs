@@ -6,10 +6,10 @@ use tokio::io::Interest;
 
 use super::ending::Ending;
 use crate::hub::ClientConnection;
-use crate::protocol::codes;
-use crate::protocol::write;
-use crate::wall_clock::now_ms;
-use crate::wire;
+use protocol::codes;
+use protocol::write;
+use wall_clock::now_ms;
+use wire;
 
 /// How long the closing frames may take to be written.
 const CLOSING_FRAMES: Duration = Duration::from_secs(5);

@@ -19,12 +19,12 @@ use super::liveness::Liveness;
 use super::outcome::{CommandReply, CommandResult, Outcome};
 use super::pending::PendingRequests;
 use crate::hub::push_reply;
-use crate::protocol::codes::{self, CloseCode};
-use crate::protocol::names::Channel;
-use crate::protocol::{Body, Json, Refused, Request, RequestId, write};
 use crate::shard::Listing;
-use crate::wall_clock::now_ms;
-use crate::wire::{self, Decoder};
+use protocol::codes::{self, CloseCode};
+use protocol::names::Channel;
+use protocol::{Body, Json, Refused, Request, RequestId, write};
+use wall_clock::now_ms;
+use wire::{self, Decoder};
 
 /// One connection.
 pub struct Session {

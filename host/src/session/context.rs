@@ -14,14 +14,14 @@ use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
 use super::seat_guard::SeatGuard;
 use super::subscription::{Listening, Subscription};
-use crate::chain::{Caller, Grant, Handshake, Identity, Upgrade};
-use crate::config::ChannelSettings;
 use crate::hub::ClientConnection;
-use crate::protocol::Member;
-use crate::protocol::codes;
-use crate::protocol::names::{Channel, Topic};
 use crate::shard::{Shard, ShardTenant};
-use crate::wall_clock::now_ms;
+use chain::{Caller, Grant, Handshake, Identity, Upgrade};
+use config::ChannelSettings;
+use protocol::Member;
+use protocol::codes;
+use protocol::names::{Channel, Topic};
+use wall_clock::now_ms;
 
 /// Bytes of the upgrade request's headers that a connection keeps for its refreshes, once `connect` was accepted: a
 /// header that does not fit is not there when a refresh asks for it.

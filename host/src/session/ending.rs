@@ -1,7 +1,7 @@
 //! Why a connection ends.
 
-use crate::protocol::codes::{self, CloseCode};
-use crate::wire::WireError;
+use protocol::codes::{self, CloseCode};
+use wire::WireError;
 
 /// RFC 6455 7.1.5: the code of a connection that ended without a close frame.
 const ABNORMAL: u16 = 1006;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::protocol::codes::{self, CloseCode};
+use protocol::codes::{self, CloseCode};
 
 /// Heartbeats vary by this part of their time, so that connections opened together drift apart.
 const JITTER: f64 = 0.1;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::connection::Session;
 use super::context::Context;
-use crate::chain::{Caller, Upgrade};
 use crate::hub::ClientConnection;
 use crate::shard::{Shard, ShardTenant};
 use crate::transport::ClientStream;
+use chain::{Caller, Upgrade};
 
 /// A connection that was upgraded, and what its request brought.
 pub struct Opening {

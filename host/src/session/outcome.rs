@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 
 use super::ending::Ending;
 use super::refusal::Refusal;
-use crate::protocol::names::Topic;
-use crate::protocol::{Json, Position};
+use protocol::names::Topic;
+use protocol::{Json, Position};
 
 /// A reply, or why there is none.
 pub(super) type CommandResult = Result<CommandReply, Refusal>;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::context::Context;
 use super::ending::Ending;
 use super::refusal::Refusal;
-use crate::chain::Penalty;
-use crate::protocol::codes;
-use crate::registry::BanOrder;
 use crate::shard::{Control, Whom};
+use chain::Penalty;
+use protocol::codes;
+use registry::BanOrder;
 
 impl Context {
     /// Carries out the penalty that comes with a refusal; gives how the connection ends, if it does.

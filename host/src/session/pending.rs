@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::outcome::{CommandResult, Outcome};
-use crate::protocol::RequestId;
+use protocol::RequestId;
 
 /// Requests of one connection that are pending at most. At that many it reads nothing more from its client.
 const PENDING_REQUESTS: usize = 64;

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::backplane::Unavailable;
-use crate::chain::{Denied, Penalty};
 use crate::observe::LogThrottle;
-use crate::protocol::codes::{self, ErrorCode};
-use crate::protocol::write::ErrorReply;
-use crate::registry::AdmissionError;
+use backplane::Unavailable;
+use chain::{Denied, Penalty};
+use protocol::codes::{self, ErrorCode};
+use protocol::write::ErrorReply;
+use registry::AdmissionError;
 
 /// A refused request.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::registry::Seat;
 use crate::shard::ShardTenant;
+use registry::Seat;
 
 /// A seat that is counted, given back when dropped.
 pub(super) struct SeatGuard {

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::backplane::{Interest, Presence};
-use crate::chain::Grant;
 use crate::hub::ClientConnection;
-use crate::protocol::names::Topic;
 use crate::shard::{Shard, ShardTenant};
+use backplane::{Interest, Presence};
+use chain::Grant;
+use protocol::names::Topic;
 
 /// One subscription. Its fields are dropped in their order: out of the hub, then absent, then out of
 /// the channel.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::control::{Connected, Count, Slice, Whom};
 use super::{ListedConnection, Shard};
-use crate::protocol::codes::CloseCode;
-use crate::protocol::names::{Channel, Topic};
-use crate::wall_clock::now_ms;
+use protocol::codes::CloseCode;
+use protocol::names::{Channel, Topic};
+use wall_clock::now_ms;
 
 impl ListedConnection {
     fn is(&self, whom: &Whom) -> bool {

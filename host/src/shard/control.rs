@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::NewTenant;
-use crate::protocol::codes::CloseCode;
-use crate::protocol::names::{Channel, Topic};
+use protocol::codes::CloseCode;
+use protocol::names::{Channel, Topic};
 
 /// One request to a shard.
 pub enum Control {

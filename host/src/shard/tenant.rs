@@ -4,9 +4,9 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::chain::Chain;
-use crate::config::Tenant;
 use crate::observe::TenantMetrics;
+use chain::Chain;
+use config::Tenant;
 
 /// A tenant for a shard: made anywhere, so the chain is built where it will live.
 pub struct NewTenant {

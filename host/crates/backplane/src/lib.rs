@@ -24,7 +24,7 @@ use protocol::Member;
 use protocol::Position;
 use protocol::names::Topic;
 
-/// An answer that may need the network.
+/// What a backplane replies, perhaps after a wait for the network or for a busy shard.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
 
 /// The contract of every backplane; the suite in `conformance` checks it.
@@ -37,17 +37,18 @@ pub trait Backplane: Send + Sync {
     /// whose answer nobody wants any more may not be published.
     fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published>;
 
-    /// An id as the next message would get.
+    /// An id as the next message would get; no message gets it.
     fn message_id(&self) -> Arc<str>;
 
-    /// Sends `shard` everything that is published to `topic` from now on. Each answered join is
-    /// matched by one [`Backplane::leave`].
+    /// Sends `shard` everything that is published to `topic` after the reply. Each join that was answered is matched by
+    /// one [`Backplane::leave`]; one that failed, or was dropped before its reply, by none.
     fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()>;
 
     /// Takes one join back. The last one out ends the shard's interest.
     fn leave(&self, topic: &Topic, shard: usize);
 
-    /// Reads a channel's history, and where it stands.
+    /// Reads a part of a channel's history, and where it stands. A channel that nobody used yet keeps the epoch that is
+    /// replied. Every offset has a reply: [`Unavailable`] is never said of a number.
     fn history<'a>(
         &'a self,
         topic: &'a Topic,
@@ -55,13 +56,15 @@ pub trait Backplane: Send + Sync {
         range: HistoryRange,
     ) -> Reply<'a, HistoryPage>;
 
-    /// Makes `member` present. Tells the channel, if its settings say so.
+    /// Makes `member` present: when this replies, every [`Backplane::members`] shows it. The channel is sent a `join`, if
+    /// its settings say so and the member was not present. Dropped before its reply, it is taken back.
     fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()>;
 
-    /// Ends the presence of `member`. Tells the channel, if its settings say so.
+    /// Ends the presence of `member`, in the background. The channel is sent a `leave`, if its settings say so and the
+    /// member was present; never after a later `join` of the same session.
     fn exit(&self, topic: &Topic, settings: &ChannelSettings, member: &Member);
 
-    /// Who is present, and which of the changes that the channel is told of came before.
+    /// Who is present, and which of the changes that the channel is sent came before.
     fn members<'a>(&'a self, topic: &'a Topic) -> Reply<'a, PresenceSnapshot>;
 
     /// The topics that have subscribers on this node, and how many each.
@@ -75,7 +78,7 @@ pub trait Backplane: Send + Sync {
         self.hindrance().is_none()
     }
 
-    /// The node ends: answers when others know all that it said.
+    /// The node ends: replies when the others know everything that this one did.
     fn close(&self) -> Reply<'_, ()>;
 }
 
@@ -84,7 +87,7 @@ pub trait Nodes: Send + Sync {
     /// This start of this node, unlike any other: its name, `~`, and something random.
     fn instance(&self) -> &str;
 
-    /// Those that live now, this one included.
+    /// The instances of all nodes that live now, this one included.
     fn live(&self) -> Reply<'_, Vec<String>>;
 
     /// Sends a control message to one of them, or to all, this one included. At most once: who waits for an answer has
@@ -95,15 +98,15 @@ pub trait Nodes: Send + Sync {
 /// How a message is to be published.
 #[derive(Clone, Debug)]
 pub struct PublishOptions {
-    /// Who said it.
+    /// The session that publishes it; none for the operator.
     pub from: Option<Member>,
-    /// What makes two publishes the same.
+    /// Makes two publishes of a channel the same, within the window of its settings.
     pub key: Option<Box<str>>,
-    /// Takes no history, and is the first to be dropped.
+    /// It takes no place in the history, and is the first to be dropped for a slow receiver.
     pub ephemeral: bool,
     /// Whether its publisher receives it too.
     pub echo: bool,
-    /// Of its channel.
+    /// The settings of its channel.
     pub settings: Arc<ChannelSettings>,
 }
 
@@ -121,9 +124,10 @@ pub struct Published {
 /// Which part of a history.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryRange {
-    /// After this position; before it, if reversed.
+    /// Only messages after this position; before it, if reversed. Before a position that its epoch has not reached is
+    /// everything of that epoch; of an epoch that is not known, there is nothing.
     pub since: Option<Position>,
-    /// Messages at most.
+    /// Messages at most; none: all that are kept.
     pub limit: Option<usize>,
     /// Newest first.
     pub reverse: bool,
@@ -134,7 +138,7 @@ pub struct HistoryRange {
 pub struct HistoryPage {
     /// Where the history stands; offset 0 if nothing was ever published.
     pub newest: Position,
-    /// What was asked for.
+    /// Oldest first, or newest first if reversed. Shared with the backplane, not copied.
     pub messages: Vec<Arc<Publication>>,
     /// Whether nothing between `since` and the newest is missing from the history. False also where
     /// `since` is of another epoch or was never reached.
@@ -146,7 +150,7 @@ pub struct HistoryPage {
 pub struct PresenceSnapshot {
     /// In no particular order.
     pub members: Vec<Member>,
-    /// A [`PresenceChange`] of this version or a lower one came before, and one of a higher version after.
+    /// A [`PresenceChange`] of this version or a lower one came before the snapshot, and one of a higher version after.
     pub version: u64,
 }
 

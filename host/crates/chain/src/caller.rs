@@ -18,7 +18,6 @@ pub struct Caller {
     pub session: Arc<str>,
     /// The tenant's name in the config.
     pub tenant: Arc<str>,
-    /// The peer's address.
     pub remote: IpAddr,
     /// `websocket`, `sse` or `poll`.
     pub transport: &'static str,

@@ -23,9 +23,7 @@ pub(super) const EVERYTHING: Grant = Grant {
 pub struct Denied {
     /// An error code of the protocol, or the plugin's own.
     pub code: u16,
-    /// A `snake_case_word`.
     pub reason: Cow<'static, str>,
-    /// For a person.
     pub message: Cow<'static, str>,
     /// When trying again makes sense.
     pub retry_after_ms: Option<u64>,

@@ -37,7 +37,7 @@ pub trait Hook {
     fn evict_idle(&mut self, now: Instant);
 }
 
-/// A plugin did not decide. What that means for the client is said by the operator's [`OnFault`].
+/// A plugin did not decide. What that means for the client is the operator's [`OnFault`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Fault {
     /// The guest trapped; the text names the trap.

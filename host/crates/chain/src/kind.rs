@@ -17,7 +17,7 @@ impl HookKind {
     /// All four, in the order of a connection's life.
     pub const ALL: [Self; 4] = [Self::Connect, Self::Subscribe, Self::Publish, Self::Disconnect];
 
-    /// Its word in the config, the logs and the metrics.
+    /// Its name in the config, the logs and the metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",

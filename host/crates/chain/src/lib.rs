@@ -41,7 +41,6 @@ pub struct ChainStep {
     pub hooks: Hooks,
     /// What a fault means, by hook.
     pub on_fault: FaultRules,
-    /// The plugin.
     pub hook: Box<dyn Hook>,
 }
 
@@ -57,9 +56,9 @@ pub struct FaultRules {
 /// What the tenant decides when no plugin does.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
-    /// A connection that nobody accepted may be, without a name.
+    /// A connection that no plugin accepted is taken, without a user.
     pub anonymous: bool,
-    /// A subscription or message that nobody allowed may be.
+    /// A subscription or message that no plugin allowed is allowed.
     pub allow: bool,
     /// Bytes of a message's data at most, replaced data included.
     pub message_bytes: usize,
@@ -96,7 +95,7 @@ impl Chain {
     }
 
     /// Asks who the caller is (`handshake.is_refresh`: still is). Plugins after the one that accepted see
-    /// whom it named; when the chain has ended, the caller is who it was, until the session says otherwise.
+    /// whom it named; after the chain the caller has its earlier identity until the session calls [`Caller::identify`].
     pub fn connect(&mut self, handshake: &Arc<Handshake>, caller: &Arc<Caller>) -> Result<Identity, Denied> {
         let before = caller.identity();
         let outcome = self.ask_connect(handshake, caller);

@@ -28,7 +28,6 @@ pub enum Unfit {
     /// More than the tenant's `message_bytes`.
     #[error("the data has {bytes} bytes, and this tenant's messages have at most {limit}")]
     TooLarge {
-        /// What it has.
         bytes: usize,
         /// What it may have.
         limit: usize,
@@ -56,7 +55,6 @@ impl Permit<Message> {
 /// A message as the chain let it pass.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Where it goes.
     pub topic: Topic,
     /// JSON text: the client's own bytes unless a plugin replaced them.
     pub data: Bytes,

@@ -8,7 +8,6 @@ use bytes::Bytes;
 /// A verdict and the effects that came with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookResponse<V> {
-    /// The decision.
     pub verdict: V,
     /// Tags for the message's envelope (publish only), within the contract's limits.
     pub tags: Vec<(String, String)>,
@@ -33,7 +32,6 @@ pub enum ConnectVerdict {
     Abstain,
     /// The caller is this one.
     Accept(Identity),
-    /// Refused.
     Deny(Denial),
 }
 
@@ -44,7 +42,6 @@ pub enum SubscribeVerdict {
     Abstain,
     /// Allowed, with these rights.
     Allow(Grant),
-    /// Refused.
     Deny(Denial),
 }
 
@@ -53,13 +50,11 @@ pub enum SubscribeVerdict {
 pub enum PublishVerdict {
     /// The plugin leaves it to others.
     Abstain,
-    /// Allowed.
     Allow,
     /// Goes on with this data. No allow.
     Replace(Bytes),
     /// Acknowledged, and delivered to nobody.
     Discard,
-    /// Refused.
     Deny(Denial),
 }
 
@@ -81,7 +76,6 @@ pub struct Grant {
     pub publish: bool,
     /// May ask who is present.
     pub presence: bool,
-    /// May read history.
     pub history: bool,
     /// When the subscription ends, in milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
@@ -94,7 +88,6 @@ pub struct Denial {
     pub code: u16,
     /// A `snake_case_word`.
     pub reason: String,
-    /// For a person.
     pub message: Option<String>,
     /// When trying again makes sense.
     pub retry_after_ms: Option<u64>,
@@ -105,7 +98,6 @@ pub struct Denial {
 /// What happens to a client that is refused, beyond the error that it gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Penalty {
-    /// Nothing.
     #[default]
     None,
     /// Its connection is closed.

@@ -49,7 +49,7 @@ impl VerdictCache {
     }
 
     /// The verdict that may be reused now.
-    pub fn fresh(&self, key: CacheKey<'_>, now: impl FnOnce() -> Instant) -> Option<CachedVerdict> {
+    pub(crate) fn fresh(&self, key: CacheKey<'_>, now: impl FnOnce() -> Instant) -> Option<CachedVerdict> {
         // Most callers of most plugins never cache: the clock is read only for those that do.
         let entry = &self.entries[self.find(key)?];
         let until = entry.fresh_until?;
@@ -57,11 +57,11 @@ impl VerdictCache {
     }
 
     /// The last verdict, however old: for a fault whose rule is `cached`.
-    pub fn last(&self, key: CacheKey<'_>) -> Option<CachedVerdict> {
+    pub(crate) fn last(&self, key: CacheKey<'_>) -> Option<CachedVerdict> {
         Some(self.entries[self.find(key)?].verdict.clone())
     }
 
-    pub fn keep(&mut self, key: CacheKey<'_>, verdict: CachedVerdict, fresh_until: Option<Instant>) {
+    pub(crate) fn keep(&mut self, key: CacheKey<'_>, verdict: CachedVerdict, fresh_until: Option<Instant>) {
         if let Some(index) = self.find(key) {
             self.entries.remove(index);
         } else if self.entries.len() == ENTRIES {

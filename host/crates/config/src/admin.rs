@@ -50,7 +50,7 @@ impl fmt::Debug for AdminKey {
 pub enum Scope {
     /// Say something in channels.
     Publish,
-    /// See channels, who is in them and what was said; counts.
+    /// Read channels, their presence and history, and counts.
     Read,
     /// See and end connections and subscriptions.
     Connections,
@@ -62,7 +62,7 @@ impl Scope {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Publish, Self::Read, Self::Connections, Self::Ban];
 
-    /// Its word in the config.
+    /// Its name in the config.
     pub fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",

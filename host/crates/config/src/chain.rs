@@ -76,7 +76,7 @@ impl Capability {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Kv, Self::Limiter, Self::Metrics];
 
-    /// Its word in the config and its interface in the contract.
+    /// Its name in the config and its interface in the contract.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kv => "kv",

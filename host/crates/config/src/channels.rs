@@ -1,4 +1,4 @@
-//! `[[tenants.channels]]`: what channels keep and tell.
+//! `[[tenants.channels]]`: what channels keep, and what their subscribers are sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct ChannelRule {
     pub settings: Arc<ChannelSettings>,
 }
 
-/// What a channel keeps and tells.
+/// What a channel keeps, and what its subscribers are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelSettings {
     /// What is kept for those who come back; none keeps nothing.

@@ -1,5 +1,6 @@
 //! The config file: raw TOML with its lines, read into checked values with units. Opens no other file
-//! and asks no plugin; what only loading can tell is the broker's to check.
+//! and asks no plugin: what shows only when plugins are loaded is checked there. Of the chain it uses the names of
+//! hooks and faults.
 
 mod admin;
 mod backplane;

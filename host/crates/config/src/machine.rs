@@ -31,7 +31,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// The one that this process runs on.
-    pub fn here() -> Self {
+    pub(crate) fn here() -> Self {
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             open_files: Descriptors::here().limit,
@@ -42,7 +42,7 @@ impl Machine {
 
     /// 90 % of the open files, and never one that is reserved: the rest is for listeners, Redis, and the plugins'
     /// cache.
-    pub fn connections(&self) -> u64 {
+    pub(crate) fn connections(&self) -> u64 {
         (self.open_files - self.open_files.div_ceil(10))
             .min(Descriptors::of(self.open_files).for_clients())
             .clamp(1, CONNECTIONS_CEILING)

@@ -15,6 +15,6 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// Node names may have dots as well, so that a host name serves.
-pub fn is_node_name(name: &str) -> bool {
+pub(crate) fn is_node_name(name: &str) -> bool {
     is_name(&name.replace('.', "-"))
 }

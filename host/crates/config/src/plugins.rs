@@ -14,7 +14,7 @@ pub struct PluginFile {
     pub name: Arc<str>,
     /// The file; a relative one is taken from the config file's directory.
     pub path: PathBuf,
-    /// The only bytes that are accepted, if it is said.
+    /// The SHA-256 that the file must have, if one is configured.
     pub sha256: Option<[u8; 32]>,
     /// Where it stands, for problems that show when it is loaded.
     pub place: Place,

@@ -35,7 +35,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub fn new(file: Arc<Path>, text: &str) -> Self {
+    pub(crate) fn new(file: Arc<Path>, text: &str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         Self {
             file: Place::file(file),
@@ -53,20 +53,20 @@ impl Source {
     }
 
     /// The place of the file, at the line of the byte `offset`.
-    pub fn place(&self, offset: usize) -> Place {
+    pub(crate) fn place(&self, offset: usize) -> Place {
         self.file.at_line(self.line(offset))
     }
 
-    pub fn report(&self, problem: Problem) {
+    pub(crate) fn report(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }
 
-    pub fn into_problems_and_warnings(self) -> (Vec<Problem>, Vec<Problem>) {
+    pub(crate) fn into_problems_and_warnings(self) -> (Vec<Problem>, Vec<Problem>) {
         (self.problems.into_inner(), self.warnings.into_inner())
     }
 
     /// The document as a section.
-    pub fn root<'a>(&'a self, table: &'a DeTable<'a>) -> Section<'a> {
+    pub(crate) fn root<'a>(&'a self, table: &'a DeTable<'a>) -> Section<'a> {
         Section {
             source: self,
             place: self.file.at_line(1),
@@ -87,14 +87,14 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The value of `key`, if it is there.
-    pub fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.asked.push(key);
         let (at, value) = self.table?.get_key_value(key)?;
         Some(self.found(at.span().start, key, value))
     }
 
     /// The value of `key`; its absence is a problem.
-    pub fn need(&mut self, key: &'static str) -> Option<Value<'a>> {
+    pub(crate) fn need(&mut self, key: &'static str) -> Option<Value<'a>> {
         let value = self.value(key);
         // What is not a table at all was reported as that.
         if value.is_none() && self.table.is_some() {
@@ -103,35 +103,35 @@ impl<'a> Section<'a> {
         value
     }
 
-    pub fn text(&mut self, key: &'static str) -> Option<&'a str> {
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<&'a str> {
         self.value(key)?.text()
     }
 
-    pub fn flag(&mut self, key: &'static str, default: bool) -> bool {
+    pub(crate) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         self.value(key).and_then(|value| value.flag()).unwrap_or(default)
     }
 
-    pub fn number(&mut self, key: &'static str, number: &Number) -> u64 {
+    pub(crate) fn number(&mut self, key: &'static str, number: &Number) -> u64 {
         self.value(key)
             .and_then(|value| value.number(number))
             .unwrap_or(number.default)
     }
 
     /// How many of what [`Number::unit`] says.
-    pub fn count(&mut self, key: &'static str, number: &Number) -> usize {
+    pub(crate) fn count(&mut self, key: &'static str, number: &Number) -> usize {
         as_usize(self.number(key, number))
     }
 
-    pub fn seconds(&mut self, key: &'static str, number: &Number) -> Duration {
+    pub(crate) fn seconds(&mut self, key: &'static str, number: &Number) -> Duration {
         Duration::from_secs(self.number(key, number))
     }
 
-    pub fn millis(&mut self, key: &'static str, number: &Number) -> Duration {
+    pub(crate) fn millis(&mut self, key: &'static str, number: &Number) -> Duration {
         Duration::from_millis(self.number(key, number))
     }
 
     /// The table under `key`. One of another type is reported and read as empty.
-    pub fn section(&mut self, key: &'static str) -> Section<'a> {
+    pub(crate) fn section(&mut self, key: &'static str) -> Section<'a> {
         match self.value(key) {
             Some(value) => value.section(),
             None => Section {
@@ -144,20 +144,20 @@ impl<'a> Section<'a> {
     }
 
     /// The items of the list under `key`; none if it is absent.
-    pub fn list(&mut self, key: &'static str) -> Vec<Value<'a>> {
+    pub(crate) fn list(&mut self, key: &'static str) -> Vec<Value<'a>> {
         self.value(key).and_then(|value| value.list()).unwrap_or_default()
     }
 
     /// All entries, for tables whose keys are names that the operator chose.
-    pub fn entries(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         self.table.into_iter().flatten().map(|(key, value)| {
             let name: &'a str = key.get_ref();
             (name, self.found(key.span().start, name, value))
         })
     }
 
-    /// Reports every key that nobody asked for. Comes last, as all that was asked for before is known.
-    pub fn finish(self) {
+    /// Reports every key that was not read. Comes last, when all known keys were read.
+    pub(crate) fn finish(self) {
         for (key, _) in self.table.into_iter().flatten() {
             let name: &str = key.get_ref();
             if self.asked.contains(&name) {
@@ -172,7 +172,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub fn report(&self, problem: Problem) {
+    pub(crate) fn report(&self, problem: Problem) {
         self.source.report(problem);
     }
 
@@ -195,16 +195,16 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    pub fn text(&self) -> Option<&'a str> {
+    pub(crate) fn text(&self) -> Option<&'a str> {
         let raw = self.raw;
         raw.as_str().or_else(|| self.expected("a string"))
     }
 
-    pub fn flag(&self) -> Option<bool> {
+    pub(crate) fn flag(&self) -> Option<bool> {
         self.raw.as_bool().or_else(|| self.expected("true or false"))
     }
 
-    pub fn number(&self, number: &Number) -> Option<u64> {
+    pub(crate) fn number(&self, number: &Number) -> Option<u64> {
         let Some(raw) = self.raw.as_integer() else {
             return self.expected("an integer");
         };
@@ -225,7 +225,7 @@ impl<'a> Value<'a> {
     }
 
     /// One of a few words, each with its meaning.
-    pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
         if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*meaning);
@@ -240,7 +240,7 @@ impl<'a> Value<'a> {
     }
 
     /// This as a table. One of another type is reported and read as empty.
-    pub fn section(&self) -> Section<'a> {
+    pub(crate) fn section(&self) -> Section<'a> {
         let table = self.raw.as_table();
         if table.is_none() {
             self.expected::<()>("a table");
@@ -254,7 +254,11 @@ impl<'a> Value<'a> {
     }
 
     /// The one of `known` that this names, for references to what stands elsewhere in the config.
-    pub fn name_of<'k>(&self, what: &str, known: impl Iterator<Item = &'k Arc<str>> + Clone) -> Option<Arc<str>> {
+    pub(crate) fn name_of<'k>(
+        &self,
+        what: &str,
+        known: impl Iterator<Item = &'k Arc<str>> + Clone,
+    ) -> Option<Arc<str>> {
         let text = self.text()?;
         if let Some(name) = known.clone().find(|name| &***name == text) {
             return Some(name.clone());
@@ -267,7 +271,7 @@ impl<'a> Value<'a> {
         None
     }
 
-    pub fn list(&self) -> Option<Vec<Value<'a>>> {
+    pub(crate) fn list(&self) -> Option<Vec<Value<'a>>> {
         let Some(items) = self.raw.as_array() else {
             return self.expected(A_LIST);
         };
@@ -283,16 +287,16 @@ impl<'a> Value<'a> {
     }
 
     /// Reports `reason` here.
-    pub fn problem(&self, reason: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn problem(&self, reason: impl Into<String>, hint: impl Into<String>) {
         self.report(self.place.problem(reason).hint(hint));
     }
 
-    pub fn report(&self, problem: Problem) {
+    pub(crate) fn report(&self, problem: Problem) {
         self.source.report(problem);
     }
 
     /// Notes that the value may be meant, but likely is not.
-    pub fn warn(&self, reason: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn warn(&self, reason: impl Into<String>, hint: impl Into<String>) {
         let warning = self.place.problem(reason).hint(hint);
         self.source.warnings.borrow_mut().push(warning);
     }

@@ -7,7 +7,7 @@ use sluicegate_contract::codes::{CLOSE_AND_RECONNECT, CLOSE_FOR_GOOD};
 pub struct ErrorCode {
     /// The number on the wire.
     pub number: u16,
-    /// The word beside it.
+    /// The word that programs look at.
     pub reason: &'static str,
     /// Whether the same request may succeed later, unchanged.
     pub retry: bool,
@@ -49,7 +49,7 @@ pub const BACKPLANE_UNAVAILABLE: ErrorCode = error(4504, "backplane_unavailable"
 pub struct CloseCode {
     /// The number on the wire.
     pub number: u16,
-    /// The word beside it.
+    /// The word that programs look at.
     pub reason: &'static str,
     /// Whether a client should come back.
     pub reconnect: bool,
@@ -123,7 +123,7 @@ pub fn close_after_refused_connect(error: u16) -> CloseCode {
     }
 }
 
-/// What a plugin's denial says where the plugin gives no message of its own.
+/// The message of a plugin's denial where the plugin gives none.
 pub fn words(code: u16) -> &'static str {
     match code {
         4401 => "the token is missing or does not verify",

@@ -94,30 +94,30 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    pub fn text(self) -> Result<Cow<'a, str>, BadField> {
+    pub(crate) fn text(self) -> Result<Cow<'a, str>, BadField> {
         let text = self.required()?;
         self.read_text(text)
     }
 
-    pub fn optional_text(self) -> Result<Option<Cow<'a, str>>, BadField> {
+    pub(crate) fn optional_text(self) -> Result<Option<Cow<'a, str>>, BadField> {
         self.given().map(|text| self.read_text(text)).transpose()
     }
 
-    pub fn channel(self) -> Result<Channel, BadField> {
+    pub(crate) fn channel(self) -> Result<Channel, BadField> {
         let name = self.text()?;
         Channel::parse(&name).map_err(|error| self.bad(error.to_string()))
     }
 
-    pub fn whole_number(self) -> Result<u64, BadField> {
+    pub(crate) fn whole_number(self) -> Result<u64, BadField> {
         let text = self.required()?;
         self.read_whole_number(text)
     }
 
-    pub fn optional_whole_number(self) -> Result<Option<u64>, BadField> {
+    pub(crate) fn optional_whole_number(self) -> Result<Option<u64>, BadField> {
         self.given().map(|text| self.read_whole_number(text)).transpose()
     }
 
-    pub fn flag(self, default: bool) -> Result<bool, BadField> {
+    pub(crate) fn flag(self, default: bool) -> Result<bool, BadField> {
         match self.given() {
             None => Ok(default),
             Some("true") => Ok(true),
@@ -127,22 +127,25 @@ impl<'a> Field<'a> {
     }
 
     /// Any JSON, `null` too.
-    pub fn json(self) -> Result<&'a str, BadField> {
+    pub(crate) fn json(self) -> Result<&'a str, BadField> {
         self.required()
     }
 
     /// Any JSON but `null`, which stands for none.
-    pub fn optional_json(self) -> Option<&'a str> {
+    pub(crate) fn optional_json(self) -> Option<&'a str> {
         self.given()
     }
 
-    pub fn optional_object<T>(self, read: impl FnOnce(&'a str) -> Result<T, BadField>) -> Result<Option<T>, BadField> {
+    pub(crate) fn optional_object<T>(
+        self,
+        read: impl FnOnce(&'a str) -> Result<T, BadField>,
+    ) -> Result<Option<T>, BadField> {
         let object = self.given().map(read).transpose();
         object.map_err(|error| error.within(self.name))
     }
 
     /// Absent and `null` are an empty list.
-    pub fn list<T>(self, read_item: impl Fn(&'a str) -> Result<T, BadField>) -> Result<Vec<T>, BadField> {
+    pub(crate) fn list<T>(self, read_item: impl Fn(&'a str) -> Result<T, BadField>) -> Result<Vec<T>, BadField> {
         let list = self.given().map(|text| read_list(text, read_item)).transpose();
         let list = list.map_err(|error| {
             let path = format!("{}{}", self.name, error.path);
@@ -151,7 +154,7 @@ impl<'a> Field<'a> {
         Ok(list?.unwrap_or_default())
     }
 
-    pub fn bad(self, problem: impl Into<String>) -> BadField {
+    pub(crate) fn bad(self, problem: impl Into<String>) -> BadField {
         BadField::new(self.name, problem)
     }
 

@@ -18,7 +18,6 @@ impl Channel {
         Ok(Self(name.into()))
     }
 
-    /// The name itself.
     pub fn as_str(&self) -> &str {
         &self.0
     }

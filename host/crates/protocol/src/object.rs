@@ -11,56 +11,51 @@ pub(super) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Opens an object.
-    pub fn open(buffer: &'a mut Json) -> Self {
+    pub(crate) fn open(buffer: &'a mut Json) -> Self {
         buffer.push(b'{');
         Self { buffer, empty: true }
     }
 
-    /// Closes it.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         self.buffer.push(b'}');
     }
 
-    /// `"key":"value"`
-    pub fn text(&mut self, key: &str, value: &str) {
+    pub(crate) fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         text(self.buffer, value);
     }
 
     /// `"key":value`, or nothing.
-    pub fn text_if(&mut self, key: &str, value: Option<&str>) {
+    pub(crate) fn text_if(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.text(key, value);
         }
     }
 
-    /// `"key":7`
-    pub fn number(&mut self, key: &str, value: u64) {
+    pub(crate) fn number(&mut self, key: &str, value: u64) {
         self.key(key);
         self.buffer.extend(itoa(value, &mut [0; 20]));
     }
 
     /// `"key":7`, or nothing.
-    pub fn number_if(&mut self, key: &str, value: Option<u64>) {
+    pub(crate) fn number_if(&mut self, key: &str, value: Option<u64>) {
         if let Some(value) = value {
             self.number(key, value);
         }
     }
 
-    /// `"key":true`
-    pub fn flag(&mut self, key: &str, value: bool) {
+    pub(crate) fn flag(&mut self, key: &str, value: bool) {
         self.json(key, if value { b"true" } else { b"false" });
     }
 
     /// `"key":` and `value`, which is JSON.
-    pub fn json(&mut self, key: &str, value: &[u8]) {
+    pub(crate) fn json(&mut self, key: &str, value: &[u8]) {
         self.key(key);
         self.buffer.extend(value);
     }
 
     /// `"key":[…]`, of items that are JSON.
-    pub fn json_list(&mut self, key: &str, items: &[Bytes]) {
+    pub(crate) fn json_list(&mut self, key: &str, items: &[Bytes]) {
         self.key(key);
         self.buffer.push(b'[');
         self.buffer.extend_list(items);
@@ -68,13 +63,12 @@ impl<'a> Object<'a> {
     }
 
     /// `"key":` and `value`, which is JSON.
-    pub fn append(&mut self, key: &str, value: Json) {
+    pub(crate) fn append(&mut self, key: &str, value: Json) {
         self.key(key);
         self.buffer.append(value);
     }
 
-    /// `"key":{…}`
-    pub fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object<'_>)) {
         self.key(key);
         let mut object = Object::open(self.buffer);
         write(&mut object);
@@ -82,7 +76,12 @@ impl<'a> Object<'a> {
     }
 
     /// `"key":[…]`, each item written by `write`.
-    pub fn list<T>(&mut self, key: &str, items: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Json, T)) {
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Json, T),
+    ) {
         self.key(key);
         self.buffer.push(b'[');
         for (index, item) in items.into_iter().enumerate() {

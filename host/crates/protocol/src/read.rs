@@ -26,9 +26,7 @@ pub enum Refused {
     Request {
         /// Whose reply it is.
         id: RequestId,
-        /// The code.
         code: codes::ErrorCode,
-        /// For a person.
         message: String,
     },
 }

@@ -11,7 +11,6 @@ use super::names::Channel;
 pub struct Request {
     /// Comes back in the reply.
     pub id: RequestId,
-    /// What is asked.
     pub body: Body,
 }
 
@@ -29,21 +28,14 @@ impl RequestId {
 /// A request without its id.
 #[derive(Debug)]
 pub enum Body {
-    /// `connect`
     Connect(Box<Connect>),
-    /// `subscribe`
     Subscribe(Subscribe),
-    /// `unsubscribe`
     Unsubscribe(Channel),
-    /// `publish`
     Publish(Publish),
-    /// `presence`
     Presence(Channel),
-    /// `history`
     History(HistoryRequest),
     /// `refresh`, with the new token
     Refresh(String),
-    /// `ping`
     Ping,
 }
 
@@ -52,29 +44,24 @@ pub enum Body {
 pub struct Connect {
     /// The token, when it comes in the payload.
     pub token: Option<String>,
-    /// `client.name`
     pub client_name: Option<String>,
-    /// Channels to join in the same breath.
+    /// Channels to subscribe to together with the connect.
     pub subscribe: Vec<Subscribe>,
     /// Anything, for the connect hooks: JSON text.
     pub data: Option<String>,
 }
 
-/// `subscribe`
 #[derive(Debug)]
 pub struct Subscribe {
-    /// Where to listen.
     pub channel: Channel,
     /// What the client has seen last.
     pub since: Option<Position>,
-    /// Whether the ack should tell who is there.
+    /// Whether the ack lists who is present.
     pub presence: bool,
 }
 
-/// `publish`
 #[derive(Debug)]
 pub struct Publish {
-    /// Where it goes.
     pub channel: Channel,
     /// JSON text: a slice of the message it came in.
     pub data: Bytes,
@@ -86,7 +73,6 @@ pub struct Publish {
     pub echo: bool,
 }
 
-/// `history`
 #[derive(Debug)]
 pub struct HistoryRequest {
     /// Whose history.

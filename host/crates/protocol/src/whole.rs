@@ -12,7 +12,6 @@ pub struct Whole<T>(pub T);
 
 /// An unsigned integer.
 pub trait Unsigned: TryFrom<u64> {
-    /// Its largest value.
     const MAX: u64;
 }
 

@@ -15,13 +15,12 @@ pub struct MessagePush<'a> {
     pub id: &'a str,
     /// When it was published.
     pub ts: u64,
-    /// Its channel.
     pub channel: &'a str,
     /// JSON text.
     pub data: &'a [u8],
     /// Where it stands in the channel's history, if there is one.
     pub position: Option<&'a Position>,
-    /// Who said it.
+    /// Who published it.
     pub from: Option<&'a Member>,
     /// What plugins added.
     pub tags: &'a [(String, String)],
@@ -30,15 +29,11 @@ pub struct MessagePush<'a> {
 /// What an `error` reply says.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorReply<'a> {
-    /// The code.
     pub code: u16,
-    /// A `snake_case_word`.
     pub reason: &'a str,
-    /// For a person.
     pub message: &'a str,
     /// Whether to try again.
     pub retry: bool,
-    /// When.
     pub retry_after_ms: Option<u64>,
     /// Which plugin refused.
     pub plugin: Option<&'a str>,
@@ -70,9 +65,7 @@ impl<'a> ErrorReply<'a> {
 /// The ack of `connect`.
 #[derive(Clone, Debug)]
 pub struct Welcome<'a> {
-    /// The session's id.
     pub session: &'a str,
-    /// The node's name.
     pub node: &'a str,
     /// Who the client is.
     pub user: Option<&'a str>,
@@ -116,7 +109,6 @@ pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Json {
 /// The ack of `subscribe`.
 #[derive(Clone, Debug, Default)]
 pub struct Subscribed<'a> {
-    /// The channel.
     pub channel: &'a str,
     /// Where its history stands, if it has one.
     pub position: Option<&'a Position>,
@@ -221,12 +213,10 @@ pub fn pong(id: &RequestId, ts: u64) -> Json {
     reply("ack", id, ts, |_| {})
 }
 
-/// `error`
 pub fn error(id: &RequestId, ts: u64, error: &ErrorReply<'_>) -> Json {
     reply("error", id, ts, |payload| error.write(payload))
 }
 
-/// `message`
 pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
     let mut buffer = Json::with_capacity(192 + push.data.len());
     let mut envelope = Object::open(&mut buffer);
@@ -250,14 +240,12 @@ pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
     whole(buffer)
 }
 
-/// `join` or `leave`
 pub fn presence_change(ts: u64, joined: bool, channel: &str, who: &Member) -> Vec<u8> {
     push(if joined { "join" } else { "leave" }, ts, Some(channel), |payload| {
         member_fields(payload, who)
     })
 }
 
-/// `unsubscribed`
 pub fn unsubscribed(ts: u64, channel: &str, code: CloseCode) -> Vec<u8> {
     push("unsubscribed", ts, Some(channel), |payload| {
         payload.number("code", code.number.into());
@@ -265,7 +253,6 @@ pub fn unsubscribed(ts: u64, channel: &str, code: CloseCode) -> Vec<u8> {
     })
 }
 
-/// `disconnect`
 pub fn disconnect(ts: u64, code: CloseCode, retry_after_ms: Option<u64>) -> Vec<u8> {
     push("disconnect", ts, None, |payload| {
         payload.number("code", code.number.into());

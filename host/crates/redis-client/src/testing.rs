@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::login::Login;
-use crate::permissions::Rights;
-use crate::settings::{ClientSettings, TopologyKind};
+use crate::settings::{ClientSettings, Rights, TopologyKind};
 
 /// A server.
 pub struct TestServer {

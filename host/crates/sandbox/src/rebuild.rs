@@ -16,7 +16,7 @@ const QUEUE: usize = 4_096;
 pub(super) struct Rebuilder(SyncSender<Job>);
 
 /// An instance in the making.
-pub(super) struct Pending(Receiver<Result<Box<Instance>, MakeError>>);
+pub(super) struct PendingInstance(Receiver<Result<Box<Instance>, MakeError>>);
 
 /// How far it is.
 pub(super) enum Progress {
@@ -45,7 +45,7 @@ impl Rebuilder {
     }
 
     /// Has an instance made, after `delay`. None: the thread has too much to do.
-    pub(super) fn request(&self, binding: &Arc<Binding>, delay: Duration) -> Option<Pending> {
+    pub(super) fn request(&self, binding: &Arc<Binding>, delay: Duration) -> Option<PendingInstance> {
         let (done, pending) = sync_channel(1);
         let job = Job {
             due: Instant::now() + delay,
@@ -53,11 +53,11 @@ impl Rebuilder {
             done,
         };
         self.0.try_send(job).ok()?;
-        Some(Pending(pending))
+        Some(PendingInstance(pending))
     }
 }
 
-impl Pending {
+impl PendingInstance {
     pub(super) fn poll(&self) -> Progress {
         match self.0.try_recv() {
             Ok(Ok(instance)) => Progress::Done(instance),

@@ -11,7 +11,7 @@ use super::fault;
 use super::instance::Instance;
 use super::meter::{Labelled, Tally};
 use super::pace::Pace;
-use super::rebuild::{Pending, Progress};
+use super::rebuild::{PendingInstance, Progress};
 use super::rebuild_delay::RebuildDelay;
 use chain::{Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 
@@ -42,7 +42,7 @@ enum SlotState {
     /// Boxed, because each call moves it out and back in.
     Ready(Box<Instance>),
     /// The last one faulted.
-    Coming(Pending),
+    Coming(PendingInstance),
 }
 
 // === impl Slot ===

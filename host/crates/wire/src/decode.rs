@@ -10,7 +10,7 @@ use super::frame::{Header, Opcode};
 use super::input_buffer::{InputBuffer, Whole};
 use super::mask::unmask;
 
-/// What a client said, borrowed from the bytes that were read.
+/// A message of a client, borrowed from the bytes that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A text message, all its fragments joined.
@@ -93,7 +93,7 @@ impl Decoder {
         }
     }
 
-    /// Whether bytes are kept that nobody has asked for yet.
+    /// Whether bytes are kept that were not decoded yet.
     #[must_use]
     pub fn has_unread(&self) -> bool {
         self.buffer.as_ref().is_some_and(|buffer| buffer.has_unread())

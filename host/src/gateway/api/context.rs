@@ -6,11 +6,11 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::key::AdminKeys;
-use crate::backplane::Backplane;
-use crate::config::Config;
 use crate::control::Bus;
 use crate::gateway::state::Gateway;
 use crate::observe::{AuditLog, Metrics};
+use backplane::Backplane;
+use config::Config;
 
 /// Calls that are carried out at once; one more is answered 503.
 pub(super) const CALLS: usize = 64;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::context::Api;
 use super::problem::{self, ProblemDetails, ProblemKind};
-use crate::config::{Scope, Tenant};
+use config::{Scope, Tenant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_TENANT, ProblemDetails};
-use crate::config::{Admin, AdminKey, Scope};
 use crate::gateway::bearer;
+use config::{Admin, AdminKey, Scope};
 
 /// Bytes of a key at least. `sluicegate admin-key` makes keys of 32 random bytes. Such a key needs neither salt nor a slow
 /// hash, because whoever has its SHA-256 would have to try 2^256 keys. A password would need both, so what is shorter is

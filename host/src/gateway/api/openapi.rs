@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::gateway::api::PREFIX;
     use crate::gateway::api::endpoints::routes;
-    use crate::protocol::names::Channel;
+    use protocol::names::Channel;
 
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {

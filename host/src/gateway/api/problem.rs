@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use crate::backplane::Unavailable;
+use backplane::Unavailable;
 
 /// The beginning of every problem's `type`, which is a stable name and not the address of a page.
 const TYPES: &str = "/problems/";

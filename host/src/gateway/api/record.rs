@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::context::Api;
 use super::problem::{NO_AUDIT, ProblemDetails};
-use crate::wall_clock::now_ms;
+use wall_clock::now_ms;
 
 /// Characters that are logged of a path that belongs to no route, at most.
 const PATH_CHARS: usize = 256;

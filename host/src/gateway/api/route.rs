@@ -12,7 +12,7 @@ use super::context::Api;
 use super::endpoint::{self, Endpoint, Verb};
 use super::problem::ProblemKind;
 use super::request::RequestReader;
-use crate::config::Scope;
+use config::Scope;
 
 type Served = Pin<Box<dyn Future<Output = Response> + Send>>;
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;

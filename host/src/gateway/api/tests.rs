@@ -14,13 +14,13 @@ use sha2::{Digest, Sha256};
 
 use super::context::CALLS;
 use super::*;
-use crate::backplane::memory::MemoryBackplane;
-use crate::backplane::{Reply, Unavailable};
 use crate::control::{Bus, ChannelEntry, NodeReport, Order, Report};
 use crate::gateway::Directory;
 use crate::gateway::http::call as ask_router;
 use crate::gateway::state::Gateway;
 use crate::observe::{AuditLog, Metrics};
+use backplane::memory::MemoryBackplane;
+use backplane::{Reply, Unavailable};
 
 const KEY: &str = "a-key-of-at-least-thirty-two-bytes";
 
@@ -90,7 +90,7 @@ fn api(mood: Mood) -> (Router, Arc<AtomicUsize>) {
         "tenants = [{{ name = \"acme\" }}]\n[[admin.keys]]\nname = \"ops\"\nsha256 = \"{hash}\"\n\
          scopes = [\"publish\", \"read\", \"connections\", \"ban\"]"
     );
-    let config = crate::config::parse(Path::new("t.toml"), &text).unwrap();
+    let config = config::parse(Path::new("t.toml"), &text).unwrap();
     let gateway = Arc::new(Gateway {
         directory: ArcSwap::from_pointee(Directory::new(&config)),
         max_connections: 1,

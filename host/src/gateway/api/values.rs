@@ -9,8 +9,8 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::control::PAGE_ENTRIES;
-use crate::protocol::codes;
-use crate::protocol::names::{CHANNEL_BYTES, Channel};
+use protocol::codes;
+use protocol::names::{CHANNEL_BYTES, Channel};
 
 /// Bytes of UTF-8 at most: a keyword of our own beside `maxLength`, which counts characters.
 pub(super) const MAX_BYTES: &str = "x-maxBytes";
@@ -18,7 +18,7 @@ pub(super) const MAX_BYTES: &str = "x-maxBytes";
 /// Bytes of a user's id at most, as in the plugin contract.
 const USER_BYTES: usize = sluicegate_contract::limits::USER_BYTES;
 /// Bytes of an idempotency key at most, as on the wire.
-const KEY_BYTES: usize = crate::protocol::MESSAGE_KEY_BYTES;
+const KEY_BYTES: usize = protocol::MESSAGE_KEY_BYTES;
 /// Entries of a page where the call names no limit.
 const DEFAULT_LIMIT: u64 = 100;
 /// Seconds of a ban at most: a year.

@@ -10,29 +10,29 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::join::{CompletedJoin, Join, already_subscribed, begin};
-use crate::chain::Handshake;
-use crate::protocol::names::Channel;
-use crate::protocol::write::{self, Welcome};
-use crate::protocol::{Json, RequestId, Subscribe};
-use crate::registry::AdmissionRequest;
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::session::seat_guard::SeatGuard;
-use crate::wall_clock::now_ms;
+use chain::Handshake;
+use protocol::names::Channel;
+use protocol::write::{self, Welcome};
+use protocol::{Json, RequestId, Subscribe};
+use registry::AdmissionRequest;
+use wall_clock::now_ms;
 
 /// Channels of one `connect` that are joined at the same time at most; the next waits for one of them.
 const JOINS_AT_ONCE: usize = 64;
 
 pub(super) struct ConnectCommand {
     pub id: RequestId,
-    pub request: Box<crate::protocol::Connect>,
+    pub request: Box<protocol::Connect>,
 }
 
 impl ConnectCommand {
     pub fn apply(self, context: &Rc<Context>) -> Outcome {
         if context.is_connected() {
-            let refusal = Refusal::new(crate::protocol::codes::BAD_REQUEST, "this connection is connected");
+            let refusal = Refusal::new(protocol::codes::BAD_REQUEST, "this connection is connected");
             return Outcome::Done(Err(refusal));
         }
         let context = context.clone();
@@ -40,7 +40,7 @@ impl ConnectCommand {
     }
 
     async fn connect(self, context: &Context) -> CommandResult {
-        let crate::protocol::Connect {
+        let protocol::Connect {
             token,
             client_name,
             subscribe,

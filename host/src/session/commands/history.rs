@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::backplane::{HistoryRange, Publication};
 use crate::hub::message_json;
-use crate::protocol::{HistoryRequest, RequestId, codes, write};
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
-use crate::wall_clock::now_ms;
+use backplane::{HistoryRange, Publication};
+use protocol::{HistoryRequest, RequestId, codes, write};
+use wall_clock::now_ms;
 
 /// Messages of one answer, where the client names no limit.
 const DEFAULT_LIMIT: usize = 100;

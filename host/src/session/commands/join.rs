@@ -9,17 +9,17 @@ use bytes::Bytes;
 
 use super::history::ANSWER_BYTES;
 use super::presence::check_presence;
-use crate::backplane::{HistoryPage, HistoryRange, Interest, Presence};
-use crate::chain::Grant;
-use crate::config::ChannelSettings;
 use crate::hub::message_json;
-use crate::protocol::names::{Channel, Topic};
-use crate::protocol::write::{self, Subscribed};
-use crate::protocol::{Json, Member, Subscribe, codes};
 use crate::session::context::Context;
 use crate::session::outcome::Release;
 use crate::session::refusal::Refusal;
 use crate::session::subscription::{Listening, Subscription};
+use backplane::{HistoryPage, HistoryRange, Interest, Presence};
+use chain::Grant;
+use config::ChannelSettings;
+use protocol::names::{Channel, Topic};
+use protocol::write::{self, Subscribed};
+use protocol::{Json, Member, Subscribe, codes};
 
 /// A subscription that was granted and is held in the hub. Dropping it takes it back.
 pub(super) struct Join {

@@ -17,7 +17,7 @@ pub use history::fitting;
 
 use super::context::Context;
 use super::outcome::Outcome;
-use crate::protocol::{Body, RequestId};
+use protocol::{Body, RequestId};
 
 /// Carries out a request.
 pub(super) fn apply(id: RequestId, request: Body, context: &Rc<Context>) -> Outcome {

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use crate::protocol::{RequestId, write};
 use crate::session::context::Context;
 use crate::session::outcome::Outcome;
-use crate::wall_clock::now_ms;
+use protocol::{RequestId, write};
+use wall_clock::now_ms;
 
 pub(super) struct PingCommand {
     pub id: RequestId,

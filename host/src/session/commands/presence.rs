@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use crate::chain::Grant;
-use crate::config::ChannelSettings;
-use crate::protocol::names::Channel;
-use crate::protocol::{RequestId, codes, write};
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
-use crate::wall_clock::now_ms;
+use chain::Grant;
+use config::ChannelSettings;
+use protocol::names::Channel;
+use protocol::{RequestId, codes, write};
+use wall_clock::now_ms;
 
 pub(super) struct PresenceCommand {
     pub id: RequestId,

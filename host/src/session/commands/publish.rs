@@ -5,18 +5,18 @@ use std::rc::Rc;
 
 use futures_util::FutureExt;
 
-use crate::backplane::{PublishOptions, Published, Unavailable};
-use crate::chain::PublishDecision;
-use crate::protocol::names::Channel;
-use crate::protocol::{RequestId, write};
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
-use crate::wall_clock::now_ms;
+use backplane::{PublishOptions, Published, Unavailable};
+use chain::PublishDecision;
+use protocol::names::Channel;
+use protocol::{RequestId, write};
+use wall_clock::now_ms;
 
 pub(super) struct PublishCommand {
     pub id: RequestId,
-    pub request: crate::protocol::Publish,
+    pub request: protocol::Publish,
 }
 
 impl PublishCommand {

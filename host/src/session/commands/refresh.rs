@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::protocol::{RequestId, codes, write};
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
-use crate::wall_clock::now_ms;
+use protocol::{RequestId, codes, write};
+use wall_clock::now_ms;
 
 pub(super) struct RefreshCommand {
     pub id: RequestId,

@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use super::join::{CompletedJoin, begin};
-use crate::protocol::{RequestId, write};
 use crate::session::context::Context;
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
-use crate::wall_clock::now_ms;
+use protocol::{RequestId, write};
+use wall_clock::now_ms;
 
 pub(super) struct SubscribeCommand {
     pub id: RequestId,
-    pub request: crate::protocol::Subscribe,
+    pub request: protocol::Subscribe,
 }
 
 impl SubscribeCommand {

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use crate::protocol::names::Channel;
-use crate::protocol::{RequestId, write};
 use crate::session::context::Context;
 use crate::session::outcome::Outcome;
 use crate::session::refusal::Refusal;
-use crate::wall_clock::now_ms;
+use protocol::names::Channel;
+use protocol::{RequestId, write};
+use wall_clock::now_ms;
 
 pub(super) struct UnsubscribeCommand {
     pub id: RequestId,

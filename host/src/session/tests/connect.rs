@@ -6,9 +6,9 @@ use futures_util::FutureExt;
 use serde_json::json;
 
 use super::support::{Stage, apply, begin};
-use crate::protocol::codes;
 use crate::session::outcome::Outcome;
 use crate::transport::memory::MemoryStream;
+use protocol::codes;
 
 fn channels(count: usize) -> String {
     let channels: Vec<_> = (0..count).map(|n| json!({ "channel": format!("c{n}") })).collect();

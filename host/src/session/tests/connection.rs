@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
 use super::support::{Stage, client_frame, texts};
-use crate::protocol::codes;
 use crate::transport::memory::MemoryStream;
+use protocol::codes;
 
 struct Client {
     stream: Rc<MemoryStream>,
@@ -84,6 +84,7 @@ async fn publishes_are_pending_side_by_side_up_to_a_bound_and_answered_in_their_
         ann.send(&[json!({"type": "ping", "id": 71})]);
         assert_eq!(ann.ids().await, [0]);
         assert_eq!(stage.gate.waiting(), 64);
+        assert!(ann.stream.unread() > 0, "a connection with that much to do reads on");
         stage.gate.let_through(3);
         assert_eq!(ann.ids().await, [0, 1, 2, 3]);
         stage.gate.let_through(1000);
@@ -249,4 +250,20 @@ async fn a_connection_at_rest_is_small() {
     // The task of each idle connection holds this: what is seldom awaited in it is boxed.
     let sizes = (size_of_val(&*session), size_of_val(&session.serve(Bytes::new())));
     assert!(sizes.0 <= 256 && sizes.1 <= 576, "{sizes:?}");
+}
+
+#[tokio::test]
+async fn a_burst_of_large_answers_goes_on_while_the_client_reads() {
+    alone(async {
+        let stage = Stage::new("outbox_bytes = 65536");
+        let mut ann = Client::open(&stage, usize::MAX);
+        let data = "x".repeat(40_000);
+        ann.send(&[connect()]);
+        ann.send(&[json!({"type": "publish", "id": 1, "payload": {"channel": "kept:a", "data": data}})]);
+        settle().await;
+        let history = |id| json!({"type": "history", "id": id, "payload": {"channel": "kept:a"}});
+        ann.send(&[history(2), history(3), history(4)]);
+        assert_eq!(ann.ids().await, [0, 1, 2, 3, 4]);
+    })
+    .await;
 }

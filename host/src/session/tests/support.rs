@@ -11,19 +11,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::backplane::memory::MemoryBackplane;
-use crate::backplane::{
-    Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply,
-};
-use crate::chain::{
-    Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
-    HookKind, HookResponse, Identity, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
-};
-use crate::config::ChannelSettings;
 use crate::observe::Metrics;
-use crate::protocol::names::{Channel, Topic};
-use crate::protocol::{self, Member};
-use crate::registry::Registry;
 use crate::session::commands;
 use crate::session::context::Context;
 use crate::session::opening::Opening;
@@ -32,6 +20,16 @@ use crate::session::refusal::Refusal;
 use crate::shard::{Common, NewTenant, Shard};
 use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
+use backplane::memory::MemoryBackplane;
+use backplane::{Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply};
+use chain::{
+    Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
+    HookKind, HookResponse, Identity, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
+};
+use config::ChannelSettings;
+use protocol::names::{Channel, Topic};
+use protocol::{self, Member};
+use registry::Registry;
 
 /// What the hook was asked.
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
@@ -59,7 +57,7 @@ impl Stage {
             "[[tenants]]\nname = \"acme\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\nmatch = \"kept:*\"\n\
              history = {{ size = 1000, ttl_seconds = 60 }}\npresence = true\n"
         );
-        let config = crate::config::parse(Path::new("test.toml"), &text).expect("a config");
+        let config = config::parse(Path::new("test.toml"), &text).expect("a config");
         let (inbox_of_shard, inbox) = mpsc::channel(4096);
         let gate = Arc::new(Gated {
             inner: MemoryBackplane::new(vec![inbox_of_shard]),
@@ -158,9 +156,9 @@ pub(super) async fn apply(context: &Rc<Context>, kind: &str, payload: &str) -> R
 pub(super) fn texts(mut frames: &[u8]) -> Vec<Value> {
     let mut texts = Vec::new();
     while !frames.is_empty() {
-        let (frame, rest) = frames.split_at(crate::wire::frame_end(frames, 0));
+        let (frame, rest) = frames.split_at(wire::frame_end(frames, 0));
         if frame[0] == 0x81 {
-            texts.push(serde_json::from_slice(&frame[crate::wire::payload_start(frame)..]).expect("JSON"));
+            texts.push(serde_json::from_slice(&frame[wire::payload_start(frame)..]).expect("JSON"));
         }
         frames = rest;
     }

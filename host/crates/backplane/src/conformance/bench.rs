@@ -97,6 +97,11 @@ impl Bench {
         envelope.expect("something comes").expect("the inbox is open")
     }
 
+    /// The next that shard `index` is sent.
+    pub async fn received_one(&mut self, index: usize) -> String {
+        text(&self.next(index).await)
+    }
+
     /// What lies in the inbox of shard `index` now.
     pub fn waiting(&mut self, index: usize) -> Vec<String> {
         let inbox = &mut self.inboxes[index];

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use tokio::time::Instant;
 
 use super::keys::IdempotencyKeys;
+use super::pending::PendingChange;
 use crate::{HistoryPage, HistoryRange, Publication, PublishOptions, Published};
 use chain::Message;
 use config::ChannelSettings;
@@ -22,8 +23,11 @@ pub(super) struct ChannelState {
     /// A channel that had a history keeps its epoch this long after it was last used.
     kept_until: Option<Instant>,
     keys: IdempotencyKeys,
+    /// Subscribers on each shard.
     joins: Vec<u32>,
     members: IndexMap<Arc<str>, Member, foldhash::fast::RandomState>,
+    /// What waits for room, in the channel's order.
+    pub pending: VecDeque<PendingChange>,
 }
 
 impl ChannelState {
@@ -37,6 +41,7 @@ impl ChannelState {
             keys: IdempotencyKeys::default(),
             joins: vec![0; shards],
             members: IndexMap::default(),
+            pending: VecDeque::new(),
         }
     }
 
@@ -45,6 +50,7 @@ impl ChannelState {
         self.keys.expire(now);
         self.joins.iter().any(|joins| *joins > 0)
             || !self.members.is_empty()
+            || !self.pending.is_empty()
             || !self.keys.is_empty()
             || self.kept_until.is_some_and(|until| now < until)
     }
@@ -124,11 +130,12 @@ impl ChannelState {
         }
     }
 
-    /// One more subscriber on `shard`.
+    /// Counts a subscriber on `shard`.
     pub fn join(&mut self, shard: usize) {
         self.joins[shard] += 1;
     }
 
+    /// Takes a subscriber on `shard` back.
     pub fn leave(&mut self, shard: usize) {
         self.joins[shard] = self.joins[shard].saturating_sub(1);
     }
@@ -144,6 +151,11 @@ impl ChannelState {
         joined.map(|(shard, _)| shard)
     }
 
+    /// Whether `member` is there.
+    pub fn has(&self, member: &Member) -> bool {
+        self.members.contains_key(&member.session)
+    }
+
     /// Whether `member` was not there yet.
     pub fn enter(&mut self, member: &Member) -> bool {
         self.members.insert(member.session.clone(), member.clone()).is_none()
@@ -154,6 +166,7 @@ impl ChannelState {
         self.members.swap_remove(&member.session).is_some()
     }
 
+    /// Everybody who is present.
     pub fn members(&self) -> Vec<Member> {
         self.members.values().cloned().collect()
     }

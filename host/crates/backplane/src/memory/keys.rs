@@ -7,10 +7,9 @@ use tokio::time::Instant;
 
 use crate::Published;
 
-/// IdempotencyKeys a channel remembers at most; beyond it the oldest is forgotten before its window ends.
+/// Keys a channel remembers at most; beyond it the oldest is forgotten before its window ends.
 const KEYS: usize = 65_536;
 
-/// IdempotencyKeys with their windows.
 #[derive(Default)]
 pub(super) struct IdempotencyKeys {
     published: HashMap<Box<str>, Published, RandomState>,
@@ -39,7 +38,6 @@ impl IdempotencyKeys {
         self.published.insert(key, published);
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

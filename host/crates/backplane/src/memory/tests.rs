@@ -1,12 +1,21 @@
 //! The conformance suite, and what only this backplane promises: how it waits and how it forgets.
 
-use super::*;
+use futures_util::FutureExt;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::MemoryBackplane;
+use super::state::{PENDING_BYTES, SWEEP_EVERY};
 use crate::conformance::{Bench, member, options, suite, topic, with_history};
+use crate::{Backplane, HistoryRange, PublishOptions};
 use crate::{Interest, Presence};
 
 fn bench(inbox: usize) -> (Bench, Arc<MemoryBackplane>) {
     let (senders, inboxes) = (0..2).map(|_| mpsc::channel(inbox)).unzip();
     let memory = MemoryBackplane::new(senders);
+    tokio::spawn(memory.clone().run());
     let bench = Bench {
         backplane: memory.clone(),
         inboxes,
@@ -60,7 +69,6 @@ async fn forgets_channels_that_nobody_needs() {
     let presence = Presence::enter(&bench.backplane, &kept, &settings, member("s"))
         .await
         .unwrap();
-    let sweeper = tokio::spawn(memory.clone().sweep());
     tokio::time::advance(settings.history.as_ref().unwrap().ttl * 2).await;
     tokio::task::yield_now().await;
     assert_eq!(channels(&memory), 1, "someone is present");
@@ -68,65 +76,97 @@ async fn forgets_channels_that_nobody_needs() {
     tokio::time::advance(SWEEP_EVERY).await;
     tokio::task::yield_now().await;
     assert_eq!(channels(&memory), 0);
-    sweeper.abort();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_has_no_room_takes_no_offset() {
-    let (mut bench, memory) = bench(1);
+    let (mut bench, _) = bench(1);
     let (topic, settings) = (topic("full"), with_history(10));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     bench.publish(&topic, "1", options(&settings)).await;
-    let message = |text: &'static str| Message {
-        topic: topic.clone(),
-        data: bytes::Bytes::from_static(text.as_bytes()),
-        tags: Vec::new(),
-    };
-    assert_eq!(memory.try_publish(&mut Some(message("2")), &options(&settings)), Err(0));
-    // Nothing was accepted: the next one that is has the next offset.
+    let mut second = bench.ask(&topic, "2", options(&settings));
+    assert!(second.as_mut().now_or_never().is_none());
+    drop(second);
     assert_eq!(bench.waiting(0), ["1"]);
     let third = bench.publish(&topic, "3", options(&settings)).await;
-    assert_eq!(third.position.unwrap().offset, 2);
-    assert_eq!(bench.waiting(0), ["3"]);
+    assert_eq!(third.position.unwrap().offset, 2, "nothing was accepted before it");
+    assert_eq!(bench.received_one(0).await, "3");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_publish_whose_answer_nobody_asks_for_keeps_its_turn_and_holds_no_room() {
-    let (mut bench, _memory) = bench(1);
-    let (topic, other, settings) = (
-        topic("full"),
-        super::super::conformance::topic("other"),
-        with_history(10),
-    );
+async fn a_publish_that_nobody_polls_holds_up_nobody() {
+    let (mut bench, memory) = bench(1);
+    let (ours, theirs, settings) = (topic("ours"), topic("theirs"), with_history(10));
     let _seats = [
-        Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap(),
-        Interest::join(&bench.backplane, &other, &settings, 0).await.unwrap(),
+        Interest::join(&bench.backplane, &ours, &settings, 0).await.unwrap(),
+        Interest::join(&bench.backplane, &theirs, &settings, 0).await.unwrap(),
     ];
-    let unasked = [1, 2, 3].map(|n| bench.ask(&topic, &n.to_string(), options(&settings)));
-    let mut seen = Vec::new();
-    while seen.len() < 3 {
-        seen.extend(bench.waiting(0));
-        tokio::task::yield_now().await;
+    bench.publish(&ours, "1", options(&settings)).await;
+    let unpolled: Vec<_> = ["2", "3"].map(|n| bench.ask(&ours, n, options(&settings))).into();
+    let other = tokio::spawn(bench.ask(&theirs, "theirs", options(&settings)));
+    let mut received = Vec::new();
+    for _ in 0..4 {
+        received.push(bench.received_one(0).await);
     }
-    assert_eq!(seen, ["1", "2", "3"], "each took its turn by itself");
-    bench.publish(&other, "4", options(&settings)).await;
-    assert_eq!(bench.waiting(0), ["4"], "there is room for others");
-    for (n, answer) in unasked.into_iter().enumerate() {
-        assert_eq!(answer.await.unwrap().position.unwrap().offset, n as u64 + 1);
+    received.retain(|text| text != "theirs");
+    assert_eq!(received, ["1", "2", "3"]);
+    assert!(other.await.unwrap().is_ok());
+    for reply in unpolled {
+        assert!(reply.await.is_ok(), "it was accepted all the same");
     }
+    assert_eq!(memory.pending_room.available_permits(), PENDING_BYTES);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_too_long_or_for_nobody_is_not_published() {
-    let (mut bench, _memory) = bench(1);
+async fn joins_and_leaves_that_find_an_inbox_full_keep_their_order() {
+    let (mut bench, memory) = bench(1);
+    let (topic, settings) = (topic("ghost"), with_history(10));
+    let backplane = bench.backplane.clone();
+    let enter = || Box::pin(Presence::enter(&backplane, &topic, &settings, member("s1")));
+    let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
+    let present = enter().await.unwrap();
+    assert_eq!(bench.received_one(0).await, "join s1");
+    bench.publish(&topic, "1", options(&settings)).await;
+    drop(present);
+    assert_eq!(bench.waiting(0), ["1"]);
+    // There is room now, but the leave was first; and a join waits for its turn, so that leaves do not pile up.
+    let mut back = enter();
+    assert!(back.as_mut().now_or_never().is_none());
+    assert_eq!(bench.received_one(0).await, "leave s1");
+    assert_eq!(bench.received_one(0).await, "join s1");
+    let _back = back.await.unwrap();
+    assert_eq!(memory.members(&topic).await.unwrap().members, [member("s1")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_no_room_in_time_fails_and_leaves_nothing() {
+    let (mut bench, memory) = bench(1);
     let (topic, settings) = (topic("stuck"), with_history(10));
     let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
     bench.publish(&topic, "1", options(&settings)).await;
-    let late = bench.ask(&topic, "late", options(&settings));
-    drop(bench.ask(&topic, "gone", options(&settings)));
-    assert!(late.await.is_err());
+    let second = bench.ask(&topic, "2", options(&settings));
+    assert!(
+        Presence::enter(&bench.backplane, &topic, &settings, member("s1"))
+            .await
+            .is_err()
+    );
+    assert!(second.await.is_err());
+    assert!(memory.members(&topic).await.unwrap().members.is_empty());
+    assert_eq!(memory.pending_room.available_permits(), PENDING_BYTES);
     assert_eq!(bench.waiting(0), ["1"]);
-    let next = bench.publish(&topic, "2", options(&settings)).await;
-    assert_eq!(next.position.unwrap().offset, 2);
-    assert_eq!(bench.waiting(0), ["2"]);
+    let third = bench.publish(&topic, "3", options(&settings)).await;
+    assert_eq!(third.position.unwrap().offset, 2);
+    assert_eq!(bench.received_one(0).await, "3");
+}
+
+#[tokio::test]
+async fn no_more_waits_than_there_is_room_for() {
+    let (bench, memory) = bench(1);
+    let (topic, settings) = (topic("heavy"), with_history(10));
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    bench.publish(&topic, "1", options(&settings)).await;
+    let most = u32::try_from(PENDING_BYTES).unwrap();
+    let _all = memory.pending_room.clone().try_acquire_many_owned(most).unwrap();
+    let refused = bench.ask(&topic, "2", options(&settings)).now_or_never();
+    assert!(refused.is_some_and(|reply| reply.is_err()), "at once");
 }

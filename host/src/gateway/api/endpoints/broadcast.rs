@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
 use super::publish::{OperatorMessage, PublishAnswer};
-use crate::config::Scope;
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{INTERNAL, ProblemDetails, ProblemKind, TOO_LATE};
 use crate::gateway::api::values::{ChannelName, MessageKey};
+use config::Scope;
 
 /// Channels of one call at most.
 const CHANNELS: usize = 1000;

@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::nodes;
-use crate::config::Scope;
 use crate::control::{self, ChannelEntry, Order, Report};
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 use crate::gateway::api::values::Limit;
+use config::Scope;
 
 pub(super) struct ListChannels;
 

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::nodes;
-use crate::config::Scope;
 use crate::control::{self, NodeCount, Order, Report};
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
+use config::Scope;
 
 pub(super) struct CountConnections;
 

@@ -6,17 +6,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::backplane::HistoryRange;
-use crate::config::Scope;
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{
     BAD_QUERY, INTERNAL, NO_HISTORY, ProblemDetails, ProblemKind, UNAVAILABLE, UNRECOVERABLE,
 };
 use crate::gateway::api::values::{ChannelPath, Limit, Offset};
-use crate::protocol::Position;
-use crate::protocol::names::Topic;
 use crate::session::fitting;
+use backplane::HistoryRange;
+use config::Scope;
+use protocol::Position;
+use protocol::names::Topic;
 
 pub(super) struct ReadHistory;
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::config::Scope;
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{NO_PRESENCE, ProblemDetails, ProblemKind, UNAVAILABLE};
 use crate::gateway::api::values::{ChannelPath, PageQuery};
-use crate::protocol::names::Topic;
+use config::Scope;
+use protocol::names::Topic;
 
 pub(super) struct ReadPresence;
 

@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::backplane::{PublishOptions, Published};
-use crate::chain::{Message, Permit, Unfit};
-use crate::config::{Scope, Tenant};
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{BAD_BODY, ProblemDetails, ProblemKind, TOO_LARGE, UNAVAILABLE};
 use crate::gateway::api::values::{ChannelName, MessageKey};
-use crate::protocol::names::{Channel, Topic};
+use backplane::{PublishOptions, Published};
+use chain::{Message, Permit, Unfit};
+use config::{Scope, Tenant};
+use protocol::names::{Channel, Topic};
 
 pub(super) struct PublishMessage;
 

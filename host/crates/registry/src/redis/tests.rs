@@ -1,8 +1,10 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
+use std::task::Poll;
+
 use super::*;
-use crate::registry::ban_order::DELIVER_FOR;
-use crate::registry::ban_order::tests::{as_ordered, orders, permutations};
+use crate::ban_order::DELIVER_FOR;
+use crate::ban_order::tests::{as_ordered, orders, permutations};
 use redis_client::testing::TestServer;
 
 async fn node(server: &TestServer, name: &str) -> Arc<RedisCluster> {
@@ -188,6 +190,19 @@ async fn a_node_is_listed_as_soon_as_it_may_be() {
         assert!(since.elapsed() < RENEW_EVERY / 2);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn a_session_that_waits_for_its_admission_is_not_renewed() {
+    let server = TestServer::start();
+    let node = node(&server, "a").await;
+    let limits = limits(1, 1);
+    let mut waiting = node.admit(request(1, None), &limits);
+    let first = std::future::poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx))).await;
+    assert!(first.is_pending());
+    assert!(node.sessions.lock().admitted().is_empty());
+    waiting.await.unwrap();
+    assert_eq!(node.sessions.lock().admitted().len(), 1);
 }
 
 #[tokio::test]

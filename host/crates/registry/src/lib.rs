@@ -18,13 +18,13 @@ use parking_lot::Mutex;
 
 pub use admission::{AdmissionError, AdmissionRequest, LimitReached};
 pub use ban_order::{BanChange, BanOrder, DELIVER_FOR};
-pub use cluster::{Cluster, NotRecorded, Reply};
+pub use cluster::{Cluster, ClusterReply, NotRecorded};
 pub use stamp::OrderStamp;
 
-use crate::config::Limits;
-use crate::wall_clock::now_ms;
 use bans::Bans;
+use config::Limits;
 use stamp::OrderClock;
+use wall_clock::now_ms;
 
 /// An order that is recorded within this time was given after all that is recorded already.
 const FRESH: Duration = Duration::from_secs(1);

@@ -18,10 +18,10 @@ use tokio::sync::{Notify, watch};
 
 use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_order::{BanChange, BanOrder, EXTENSIONS, REMEMBER};
-use super::cluster::{Cluster, NotRecorded, Reply};
+use super::cluster::{Cluster, ClusterReply, NotRecorded};
 use super::stamp::OrderStamp;
-use crate::config::Limits;
-use crate::wall_clock::now_ms;
+use config::Limits;
+use wall_clock::now_ms;
 
 /// For how long a place is good that nobody renews.
 const PLACE: Duration = Duration::from_secs(30);
@@ -70,11 +70,20 @@ struct Sessions {
 struct Listed {
     request: AdmissionRequest,
     since_ms: u64,
+    /// Only then its place is renewed: a renewal takes the place, whatever the limit.
+    is_admitted: bool,
+}
+
+impl Sessions {
+    fn admitted(&self) -> Vec<Listed> {
+        let admitted = self.present.values().filter(|listed| listed.is_admitted);
+        admitted.cloned().collect()
+    }
 }
 
 impl RedisCluster {
     /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`.
-    pub(crate) fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
+    pub fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
@@ -166,7 +175,7 @@ impl RedisCluster {
         let mut tick = tokio::time::interval(RENEW_EVERY);
         loop {
             tick.tick().await;
-            let listed: Vec<Listed> = self.sessions.lock().present.values().cloned().collect();
+            let listed = self.sessions.lock().admitted();
             for batch in listed.chunks(BATCH) {
                 let calls: Vec<ScriptCall> = batch.iter().map(|listed| self.renewal(listed)).collect();
                 let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
@@ -294,17 +303,22 @@ impl RedisCluster {
 }
 
 impl Cluster for RedisCluster {
-    fn admit(&self, request: AdmissionRequest, limits: &Limits) -> Reply<'_, Result<(), AdmissionError>> {
+    fn admit(&self, request: AdmissionRequest, limits: &Limits) -> ClusterReply<'_, Result<(), AdmissionError>> {
         let limits = limits.clone();
         Box::pin(async move {
             let listed = Listed {
                 request,
                 since_ms: now_ms(),
+                is_admitted: false,
             };
             // Listed first: should the caller not wait for the answer, its seat is dropped, and the place released.
             let session = listed.request.session.clone();
-            self.sessions.lock().present.insert(session, listed.clone());
-            self.ask(&listed, &limits).await
+            self.sessions.lock().present.insert(session.clone(), listed.clone());
+            self.ask(&listed, &limits).await?;
+            if let Some(listed) = self.sessions.lock().present.get_mut(&session) {
+                listed.is_admitted = true;
+            }
+            Ok(())
         })
     }
 
@@ -317,7 +331,7 @@ impl Cluster for RedisCluster {
         }
     }
 
-    fn record<'a>(&'a self, order: &'a BanOrder) -> Reply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+    fn record<'a>(&'a self, order: &'a BanOrder) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {
         Box::pin(self.record_order(order))
     }
 
@@ -325,7 +339,7 @@ impl Cluster for RedisCluster {
         self.announced.send_replace(true);
     }
 
-    fn close(&self) -> Reply<'_, ()> {
+    fn close(&self) -> ClusterReply<'_, ()> {
         Box::pin(async move {
             let released = async {
                 while !self.sessions.lock().unreleased.is_empty() {

@@ -121,7 +121,7 @@ pub(super) mod tests {
     use super::*;
 
     /// Orders with the second at which each was given, by two nodes.
-    pub(in crate::registry) fn orders(given: Instant) -> Vec<BanOrder> {
+    pub(crate) fn orders(given: Instant) -> Vec<BanOrder> {
         let (hour, minute) = (Duration::from_hours(1), Duration::from_mins(1));
         let changes = [
             (1, "b", BanChange::Replace(hour)),
@@ -147,7 +147,7 @@ pub(super) mod tests {
     }
 
     /// What is left of the ban when orders are carried out in the sequence in which they were given.
-    pub(in crate::registry) fn as_ordered(orders: &[BanOrder]) -> Duration {
+    pub(crate) fn as_ordered(orders: &[BanOrder]) -> Duration {
         let mut orders: Vec<_> = orders.iter().collect();
         orders.sort_by(|one, other| one.stamp.cmp(&other.stamp));
         orders.iter().fold(Duration::ZERO, |left, order| match order.change {
@@ -158,7 +158,7 @@ pub(super) mod tests {
     }
 
     /// Calls `check` with every permutation of every subset of `length` orders.
-    pub(in crate::registry) fn permutations(orders: &[BanOrder], length: usize, check: &mut impl FnMut(&[BanOrder])) {
+    pub(crate) fn permutations(orders: &[BanOrder], length: usize, check: &mut impl FnMut(&[BanOrder])) {
         fn grow(orders: &[BanOrder], length: usize, chosen: &mut Vec<BanOrder>, check: &mut impl FnMut(&[BanOrder])) {
             if chosen.len() == length {
                 return check(chosen);

@@ -10,15 +10,15 @@ use redis_client::{Login, Rights, Topology, TopologyKind};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::backplane::memory::MemoryBackplane;
-use crate::backplane::redis::{RedisBackplane, with_layout};
-use crate::backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
-use crate::config::{BackplaneKind, Config, RedisKind, RedisSettings};
 use crate::control::{ClusterBus, Local, NameTaken};
 use crate::observe::Metrics;
-use crate::registry::redis::RedisCluster;
-use crate::registry::{BanOrder, Registry};
+use backplane::memory::MemoryBackplane;
+use backplane::redis::{RedisBackplane, with_layout};
+use backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
+use config::{BackplaneKind, Config, RedisKind, RedisSettings};
 use plugin_store::shared::SharedStore;
+use registry::redis::RedisCluster;
+use registry::{BanOrder, Registry};
 
 /// How long the start waits for the backplane: a node whose name is taken is refused before it takes connections,
 /// unless Redis is away.
@@ -92,7 +92,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
         BackplaneKind::Memory => {
             metrics.backplane.up.set(1);
             let memory = MemoryBackplane::new(inboxes);
-            tokio::spawn(memory.clone().sweep());
+            tokio::spawn(memory.clone().run());
             Ok(Joint {
                 backplane: memory,
                 registry: Arc::default(),

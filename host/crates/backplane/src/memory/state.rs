@@ -1,0 +1,95 @@
+//! All channels, each behind one of many locks, and the inboxes of the shards.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+
+use super::channel::ChannelState;
+use super::pending::WaitingChannels;
+use crate::Envelope;
+use protocol::names::Topic;
+
+/// Envelopes a shard's inbox holds at most; a publisher waits for room.
+pub const INBOX_ENVELOPES: usize = 1024;
+/// How long a publish or a join waits for room in a shard's inbox before it fails with 4504.
+pub(super) const INBOX_WAIT: Duration = Duration::from_secs(5);
+/// Bytes of messages that wait for room at most, in all channels together; beyond it a publish fails with 4504.
+pub(super) const PENDING_BYTES: usize = 64 * 1_048_576;
+/// Between two looks for channels that nobody needs any more.
+pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Locks over all channels: enough that shards seldom meet.
+const STRIPES: usize = 64;
+
+pub(super) type ChannelMap = HashMap<Topic, ChannelState, RandomState>;
+
+/// The memory backplane.
+pub struct MemoryBackplane {
+    pub(super) stripes: Vec<Mutex<ChannelMap>>,
+    pub(super) hasher: RandomState,
+    pub(super) inboxes: Vec<mpsc::Sender<Envelope>>,
+    /// The channels that wait for room, by shard.
+    pub(super) waiting: Vec<WaitingChannels>,
+    /// What is left of [`PENDING_BYTES`].
+    pub(super) pending_room: Arc<Semaphore>,
+    /// Begins every id and epoch of this process, so that none repeats after a restart.
+    pub(super) nonce: u64,
+    pub(super) counter: AtomicU64,
+    /// Changes of who is present that were counted so far: what is counted under a channel's lock, in its order, is the
+    /// change's version.
+    pub(super) changes: AtomicU64,
+}
+
+impl MemoryBackplane {
+    /// A backplane for the shards whose inboxes these are, in their order.
+    pub fn new(inboxes: Vec<mpsc::Sender<Envelope>>) -> Arc<Self> {
+        let nonce = getrandom::u64().expect("the system gives random bytes");
+        Arc::new(Self {
+            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::default(),
+            waiting: inboxes.iter().map(|_| WaitingChannels::default()).collect(),
+            pending_room: Arc::new(Semaphore::new(PENDING_BYTES)),
+            inboxes,
+            nonce,
+            counter: AtomicU64::new(1),
+            changes: AtomicU64::new(0),
+        })
+    }
+
+    /// Forgets channels that nobody needs any more, for ever.
+    pub(super) async fn sweep(&self) {
+        let mut every = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            every.tick().await;
+            let now = Instant::now();
+            for stripe in &self.stripes {
+                stripe.lock().retain(|_, channel| channel.is_needed(now));
+            }
+        }
+    }
+
+    pub(super) fn channels(&self, topic: &Topic) -> MutexGuard<'_, ChannelMap> {
+        let stripe = usize::try_from(self.hasher.hash_one(topic) % STRIPES as u64).expect("below STRIPES");
+        self.stripes[stripe].lock()
+    }
+
+    pub(super) fn channel<'a>(&self, channels: &'a mut ChannelMap, topic: &Topic) -> &'a mut ChannelState {
+        if !channels.contains_key(topic) {
+            let epoch = self.unique();
+            channels.insert(topic.clone(), ChannelState::new(epoch, self.inboxes.len()));
+        }
+        channels.get_mut(topic).expect("it was just made")
+    }
+
+    /// A name that no message and no epoch had before.
+    pub(super) fn unique(&self) -> Arc<str> {
+        let count = self.counter.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{count:x}", self.nonce).into()
+    }
+}

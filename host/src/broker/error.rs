@@ -1,0 +1,48 @@
+//! Why a broker cannot run.
+
+use std::io;
+use std::path::PathBuf;
+
+use config::Problems;
+use sandbox::EngineError;
+use thiserror::Error;
+
+use crate::control::NameTaken;
+
+/// Why the broker cannot run.
+#[derive(Debug, Error)]
+pub enum BrokerError {
+    /// The config or a plugin in it.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// An address.
+    #[error("cannot listen on {address} ({key}): {error}")]
+    Listen {
+        /// What was asked for.
+        address: std::net::SocketAddr,
+        /// Where it was asked for.
+        key: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The admin API's calls could not be written down.
+    #[error("cannot open {} (admin.audit_log): {error}", path.display())]
+    AuditLog {
+        /// What was asked for.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The demo hands out tokens to everyone who asks.
+    #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
+    DemoInPublic(std::net::SocketAddr),
+    /// The node's name.
+    #[error(transparent)]
+    NameTaken(#[from] NameTaken),
+    /// The plugins' engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The system.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
