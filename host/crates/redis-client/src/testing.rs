@@ -9,7 +9,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::login::Login;
 use crate::settings::{ClientSettings, Rights, TopologyKind};
 
-/// A server.
 pub struct TestServer {
     child: Child,
     port: u16,
@@ -44,12 +43,10 @@ impl TestServer {
         assert!(sent.unwrap().success());
     }
 
-    /// ClientSettings for it.
     pub fn settings(&self) -> ClientSettings {
         settings(self.port, Duration::from_secs(1))
     }
 
-    /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
     }

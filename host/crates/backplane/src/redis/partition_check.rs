@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 /// Heartbeats that find no number until a node whose own was wrong sets it: those that have the right one come first.
 const ABSENT: u32 = 3;
@@ -16,8 +15,6 @@ pub(super) struct PartitionCheck {
     /// The connect on which the numbers were the same; 0: none.
     checked: AtomicU64,
     mismatch: Mutex<Option<Mismatch>>,
-    /// A server was connected: check it now.
-    pub connected: Notify,
 }
 
 struct Mismatch {

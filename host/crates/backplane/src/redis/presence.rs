@@ -118,8 +118,9 @@ impl Node {
         let mut renewed = Instant::now();
         let mut answered_since = Instant::now();
         loop {
+            let connect = self.nodes_connect();
             let Some(dead) = self.beat_once().await else {
-                self.wait_for_connect(backoff.next()).await;
+                drop(tokio::time::timeout(backoff.next(), self.reconnected(connect)).await);
                 answered_since = Instant::now();
                 continue;
             };
@@ -138,13 +139,33 @@ impl Node {
             }
             tokio::select! {
                 _ = tick.tick() => {}
-                () = self.partitions.connected.notified() => {}
+                () = self.reconnected(connect) => {}
             }
         }
     }
 
-    async fn wait_for_connect(&self, at_most: Duration) {
-        drop(tokio::time::timeout(at_most, self.partitions.connected.notified()).await);
+    /// Waits until the server of what nodes keep of each other is connected otherwise than by `connect`: until that is
+    /// checked, nothing is published.
+    async fn reconnected(&self, connect: Option<u64>) {
+        let mut changed = self.topology.changed();
+        loop {
+            let connection = self.topology.connection_of_slot(self.table.names.nodes_slot());
+            let mut up = connection.map(|connection| connection.up());
+            let now = self.nodes_connect();
+            if now.is_some() && now != connect {
+                return;
+            }
+            let goes_up_or_down = async {
+                match &mut up {
+                    Some(up) => drop(up.changed().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = changed.changed() => {}
+                () = goes_up_or_down => {}
+            }
+        }
     }
 
     /// One heartbeat. Gives the instances that are gone; none: it did not get through.

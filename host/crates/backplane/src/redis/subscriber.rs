@@ -30,7 +30,6 @@ pub(super) async fn keep(connection: Arc<ServerConnection>, node: Arc<Node>, que
             tokio::time::sleep(backoff.next()).await;
             continue;
         };
-        node.partitions.connected.notify_one();
         let sharded = node.topology.is_cluster();
         match SubscribedConnection::open(&connection, &server, sharded, queue.clone()).await {
             Ok(subscription) => {
