@@ -38,17 +38,13 @@ const EVICT_EVERY: Duration = Duration::from_secs(15);
 /// What all shards of a node share.
 #[derive(Clone)]
 pub struct Common {
-    /// The node's name.
     pub node: Arc<str>,
-    /// Between two heartbeats.
     pub ping: Duration,
     /// How long a client may take until it sends `connect`.
     pub connect_timeout: Duration,
     /// Carries messages between publishers and subscribers.
     pub backplane: Arc<dyn Backplane>,
-    /// Who is connected.
     pub registry: Arc<Registry>,
-    /// What is counted.
     pub metrics: Metrics,
     /// Where bans of plugins go to reach the other nodes, if there are any.
     pub bans: Option<mpsc::Sender<BanOrder>>,
@@ -56,7 +52,6 @@ pub struct Common {
     pub controls: Vec<mpsc::Sender<Control>>,
 }
 
-/// One shard.
 pub struct Shard {
     /// Its number, from 0.
     pub index: usize,

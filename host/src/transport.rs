@@ -10,7 +10,6 @@ use tokio::net::TcpStream;
 /// A client's byte stream. Nothing in it waits but [`ClientStream::ready`].
 #[derive(Debug)]
 pub enum ClientStream {
-    /// A socket.
     Tcp(TcpStream),
     /// Both ends in memory, for tests without a socket.
     #[cfg(test)]
@@ -118,7 +117,6 @@ pub mod memory {
             bytes
         }
 
-        /// Writes so far.
         pub fn writes(&self) -> usize {
             self.writes.get()
         }

@@ -35,7 +35,7 @@ const NOT_OURS: [&str; 3] = ["target", "node_modules", "dist"];
 const MEDIAN_AIM: usize = 120;
 
 /// Whether circles and types of one name fail, or are only told.
-const HOUSE_IN_ORDER: bool = false;
+const HOUSE_IN_ORDER: bool = true;
 
 pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let sources = read_all(&workspace.root)?;

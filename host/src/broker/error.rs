@@ -15,7 +15,6 @@ pub enum BrokerError {
     /// The config or a plugin in it.
     #[error(transparent)]
     Config(#[from] Problems),
-    /// An address.
     #[error("cannot listen on {address} ({key}): {error}")]
     Listen {
         /// What was asked for.
@@ -36,13 +35,10 @@ pub enum BrokerError {
     /// The demo hands out tokens to everyone who asks.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(std::net::SocketAddr),
-    /// The node's name.
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
-    /// The plugins' engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The system.
     #[error(transparent)]
     System(#[from] io::Error),
 }

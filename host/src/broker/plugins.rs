@@ -54,7 +54,6 @@ pub fn check(config: &Config) -> Vec<Problem> {
 // === impl Plugins ===
 
 impl Plugins {
-    /// Starts the engine.
     pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, BrokerError> {
         let sandbox = Sandbox::new(SandboxOptions {
             cache_dir: config.server.plugin_cache.clone(),

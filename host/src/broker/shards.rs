@@ -32,7 +32,6 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts the thread.
     pub fn start(setup: ShardSetup) -> io::Result<Self> {
         let control = setup.common.controls[setup.index].clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

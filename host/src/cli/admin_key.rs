@@ -19,7 +19,7 @@ const PREFIX: &str = "sga_";
 
 /// `sluicegate admin-key`.
 #[derive(Debug, Args)]
-pub struct AdminKey {
+pub struct AdminKeyArgs {
     /// Whose key it is, for the audit log: 1 to 64 of a-z, A-Z, 0-9, _ and -
     #[arg(long, value_parser = parse_name)]
     name: String,
@@ -32,7 +32,7 @@ pub struct AdminKey {
 }
 
 /// Prints the key, which is kept nowhere, and what belongs in the config.
-pub fn run(args: &AdminKey) -> anyhow::Result<ExitCode> {
+pub fn run(args: &AdminKeyArgs) -> anyhow::Result<ExitCode> {
     let mut random = [0; KEY_BYTES];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
@@ -44,7 +44,7 @@ pub fn run(args: &AdminKey) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn lines(args: &AdminKey, key: &str) -> String {
+fn lines(args: &AdminKeyArgs, key: &str) -> String {
     let hash = hex::encode(&Sha256::digest(key));
     let mut lines = format!(
         "[[admin.keys]]\nname = {:?}\nsha256 = \"{hash}\"\nscopes = {:?}",
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_lines_are_a_config() {
-        let args = AdminKey {
+        let args = AdminKeyArgs {
             name: "ops".into(),
             scopes: vec!["publish", "ban"],
             tenants: vec!["acme".into()],

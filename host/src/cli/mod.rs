@@ -29,7 +29,7 @@ enum Command {
     /// Mint a token for development, with the tenant's first HS256 key
     Token(token::Token),
     /// Make a key for the admin API
-    AdminKey(admin_key::AdminKey),
+    AdminKey(admin_key::AdminKeyArgs),
 }
 
 #[derive(Debug, Subcommand)]

@@ -50,7 +50,7 @@ pub struct ClusterBus {
 type InstanceReport = (String, Result<Report, String>);
 
 /// An order that another instance sent.
-struct Request {
+struct ReceivedOrder {
     number: u64,
     asker: String,
     order: Order,
@@ -83,7 +83,7 @@ impl ClusterBus {
         while let Some(message) = messages.recv().await {
             match serde_json::from_slice(&message) {
                 Ok(ControlMessage::Order { number, asker, order }) => {
-                    if let Err(refused) = requests.try_send(Request { number, asker, order }) {
+                    if let Err(refused) = requests.try_send(ReceivedOrder { number, asker, order }) {
                         let asker = refused.into_inner().asker;
                         // The instance that asks gets no report, and says so.
                         tracing::warn!(asker, "an order is not carried out: {ORDERS_WAITING} wait");
@@ -122,7 +122,7 @@ impl ClusterBus {
         });
     }
 
-    async fn carry_out_all(self: Arc<Self>, mut requests: mpsc::Receiver<Request>) {
+    async fn carry_out_all(self: Arc<Self>, mut requests: mpsc::Receiver<ReceivedOrder>) {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
         while let Some(request) = requests.recv().await {
             let permit = at_once.clone().acquire_owned().await.expect("it is never closed");
@@ -130,8 +130,8 @@ impl ClusterBus {
         }
     }
 
-    async fn carry_out(self: Arc<Self>, request: Request, _permit: OwnedSemaphorePermit) {
-        let Request { number, asker, order } = request;
+    async fn carry_out(self: Arc<Self>, request: ReceivedOrder, _permit: OwnedSemaphorePermit) {
+        let ReceivedOrder { number, asker, order } = request;
         let report = ControlMessage::Report {
             number,
             instance: self.nodes.instance().to_owned(),
@@ -148,7 +148,7 @@ impl ClusterBus {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (waiting, mut reports) = mpsc::channel(live.len().max(1));
         self.pending.lock().insert(number, waiting);
-        let pending = Pending { bus: self, number };
+        let pending = AwaitedReports { bus: self, number };
         let message = ControlMessage::Order {
             number,
             asker: self.nodes.instance().to_owned(),
@@ -247,12 +247,12 @@ impl Bus for ClusterBus {
 }
 
 /// An order whose reports are waited for until it is dropped.
-struct Pending<'a> {
+struct AwaitedReports<'a> {
     bus: &'a ClusterBus,
     number: u64,
 }
 
-impl Drop for Pending<'_> {
+impl Drop for AwaitedReports<'_> {
     fn drop(&mut self) {
         self.bus.pending.lock().remove(&self.number);
     }

@@ -10,7 +10,6 @@ use protocol::{Codec, Position};
 /// Bytes that are joined at most. What is half on the wire goes out whole, also before a closing frame.
 const BATCH_BYTES: usize = 131_072;
 
-/// Joined messages.
 pub(super) struct JoinedMessages {
     /// Their frames, one behind the other.
     pub frames: Bytes,

@@ -174,7 +174,6 @@ impl ClientConnection {
         *outbox = Outbox::new(0);
     }
 
-    /// Bytes that wait.
     pub fn waiting_bytes(&self) -> usize {
         self.outbox.borrow().bytes()
     }

@@ -18,7 +18,6 @@ pub struct LogThrottle {
 }
 
 impl LogThrottle {
-    /// For a `static`.
     pub const fn new() -> Self {
         Self {
             next_ms: AtomicU64::new(0),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::ending::Ending;
 use crate::hub::ClientConnection;
 use protocol::{self, Body, Refused, Request};
-use wire::{self, Decoder, Message};
+use wire::{self, Decoder, WebSocketMessage};
 
 #[derive(Default)]
 pub(super) struct Backlog(VecDeque<Incoming>);
@@ -67,20 +67,20 @@ impl Backlog {
         loop {
             let ending = match messages.next() {
                 Ok(None) => return,
-                Ok(Some(Message::Text(text))) => {
+                Ok(Some(WebSocketMessage::Text(text))) => {
                     let text = Bytes::copy_from_slice(text.as_bytes());
                     self.0.push_back(Incoming::Request(protocol::read(&text)));
                     continue;
                 }
-                Ok(Some(Message::Ping(payload))) => {
+                Ok(Some(WebSocketMessage::Ping(payload))) => {
                     client.push(wire::pong_frame(payload));
                     continue;
                 }
-                Ok(Some(Message::Pong(_))) => continue,
-                Ok(Some(Message::Binary(_))) => {
+                Ok(Some(WebSocketMessage::Pong(_))) => continue,
+                Ok(Some(WebSocketMessage::Binary(_))) => {
                     Ending::BadProtocol("binary frames mean nothing in a text protocol".into())
                 }
-                Ok(Some(Message::Close { code, .. })) => Ending::Client(code),
+                Ok(Some(WebSocketMessage::Close { code, .. })) => Ending::Client(code),
                 Err(error) => Ending::Wire(error),
             };
             return self.end(ending);

@@ -26,7 +26,6 @@ use protocol::{Body, Json, Refused, Request, RequestId, write};
 use wall_clock::now_ms;
 use wire::{self, Decoder};
 
-/// One connection.
 pub struct Session {
     context: Rc<Context>,
     decoder: Decoder,

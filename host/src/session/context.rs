@@ -200,7 +200,6 @@ impl Context {
         removed.is_some()
     }
 
-    /// Ends all subscriptions.
     pub fn clear_subscriptions(&self) {
         drop(self.subscriptions.take());
     }

@@ -36,7 +36,6 @@ impl Liveness {
         self.heard = Instant::now();
     }
 
-    /// `connect` came.
     pub fn connected(&mut self) {
         self.connect_by = None;
     }

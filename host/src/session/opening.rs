@@ -15,7 +15,6 @@ use chain::{Caller, Upgrade};
 pub struct Opening {
     /// Past the handshake.
     pub stream: ClientStream,
-    /// The peer's address.
     pub remote: IpAddr,
     /// The token of the upgrade request.
     pub token: Option<Box<str>>,

@@ -13,7 +13,6 @@ pub(super) type CommandResult = Result<CommandReply, Refusal>;
 
 /// What became of a command.
 pub(super) enum Outcome {
-    /// It is done.
     Done(CommandResult),
     /// It waits for something outside of the session: the session waits in the order of its requests, and nobody else
     /// does. Dropping it takes back what is half done.

@@ -10,7 +10,6 @@ use protocol::codes::{self, ErrorCode};
 use protocol::write::ErrorReply;
 use registry::AdmissionError;
 
-/// A refused request.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub code: u16,

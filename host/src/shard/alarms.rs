@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use crate::hub::ClientConnection;
 
-/// Alarms by time.
 #[derive(Default)]
 pub struct Alarms {
     due: RefCell<BTreeMap<(Instant, u64), Weak<ClientConnection>>>,

@@ -17,60 +17,46 @@ pub enum Control {
     Tenants(Vec<NewTenant>),
     /// End connections. When it is done, nothing more is sent to them but closing frames.
     CutOff {
-        /// Of which tenant.
         tenant: Arc<str>,
-        /// Whose.
         whom: Whom,
-        /// With which code.
         code: CloseCode,
         /// Told how many there were.
         done: Option<oneshot::Sender<u64>>,
     },
     /// End a user's subscriptions to a channel. When it is done, nothing more of it is sent to them.
     Unsubscribe {
-        /// Which channel.
         topic: Topic,
-        /// Whose.
         user: Arc<str>,
-        /// With which code.
         code: CloseCode,
         /// Told how many there were.
         done: oneshot::Sender<u64>,
     },
     /// Tell which channels of a tenant somebody listens to here.
     Channels {
-        /// Of which tenant.
         tenant: Arc<str>,
         /// How their names begin.
         prefix: Arc<str>,
-        /// Which of them.
         slice: Slice,
         /// Told the channels in order, each with how many listen.
         answer: oneshot::Sender<Vec<(Channel, u64)>>,
     },
     /// Tell who of a tenant is connected here.
     Connections {
-        /// Of which tenant.
         tenant: Arc<str>,
-        /// Only this user's.
         user: Option<Arc<str>>,
-        /// Which of them.
         slice: Slice,
         /// Told the connections in the order of their sessions.
         answer: oneshot::Sender<Vec<Connected>>,
     },
     /// Count what a tenant has here.
     Count {
-        /// Which tenant.
         tenant: Arc<str>,
-        /// Told the counts.
         answer: oneshot::Sender<Count>,
     },
     /// End all connections within this time, and then the shard.
     Drain(Duration),
 }
 
-/// Whose connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// All of a user.
@@ -95,7 +81,6 @@ pub struct Connected {
     pub session: Arc<str>,
     /// Who it is, if it has a name.
     pub user: Option<Arc<str>>,
-    /// The peer's address.
     pub remote: IpAddr,
     /// `websocket`, `sse` or `poll`.
     pub transport: &'static str,
@@ -110,6 +95,5 @@ pub struct Connected {
 pub struct Count {
     /// Connections that were accepted.
     pub connections: u64,
-    /// Their subscriptions.
     pub subscriptions: u64,
 }

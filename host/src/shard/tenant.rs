@@ -10,7 +10,6 @@ use config::Tenant;
 
 /// A tenant for a shard: made anywhere, so the chain is built where it will live.
 pub struct NewTenant {
-    /// Its settings.
     pub settings: Arc<Tenant>,
     /// Builds its chain on the shard's thread.
     pub chain: Box<dyn FnOnce() -> Chain + Send>,

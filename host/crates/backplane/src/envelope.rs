@@ -12,7 +12,6 @@ use wall_clock::now_ms;
 /// A message that was published.
 #[derive(Debug)]
 pub struct Publication {
-    /// Where.
     pub topic: Topic,
     /// Unique in the cluster.
     pub id: Arc<str>,
@@ -22,9 +21,7 @@ pub struct Publication {
     pub data: Bytes,
     /// Where it stands in the channel's history, if it took one.
     pub position: Option<Position>,
-    /// Who said it.
     pub from: Option<Member>,
-    /// What plugins added.
     pub tags: Vec<(String, String)>,
     /// First to be dropped for a slow receiver.
     pub ephemeral: bool,
@@ -78,11 +75,9 @@ impl Publication {
 /// A session came to a channel or left it.
 #[derive(Debug)]
 pub struct PresenceChange {
-    /// Where.
     pub topic: Topic,
     /// When, in milliseconds since the Unix epoch.
     pub ts: u64,
-    /// Who.
     pub member: Member,
     /// Whether the member came; else it left.
     pub joined: bool,

@@ -32,7 +32,6 @@ pub enum Unfit {
         /// What it may have.
         limit: usize,
     },
-    /// Channels carry JSON.
     #[error("the data is not JSON: {0}")]
     NotJson(String),
 }

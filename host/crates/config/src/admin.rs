@@ -59,7 +59,6 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Publish, Self::Read, Self::Connections, Self::Ban];
 
     /// Its name in the config.

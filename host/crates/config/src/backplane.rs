@@ -36,10 +36,8 @@ const PARTITIONS: Number = Number {
     unit: "partitions",
 };
 
-/// Which backplane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BackplaneKind {
-    /// This process alone.
     #[default]
     Memory,
     /// Redis joins the nodes that have the same server and prefix.
@@ -49,7 +47,6 @@ pub enum BackplaneKind {
 /// How Redis is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisSettings {
-    /// Where it is.
     pub url: RedisUrl,
     /// What every key and channel begins with.
     pub prefix: String,

@@ -35,7 +35,6 @@ pub struct ChainEntry {
     pub hooks: Option<Hooks>,
     /// What its faults mean.
     pub on_fault: FaultRules,
-    /// Of one call.
     pub deadline: Duration,
     /// Of one instance, over all its memories.
     pub memory_bytes: usize,
@@ -64,16 +63,12 @@ impl fmt::Debug for ChainEntry {
 /// What a plugin may use only when it is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Capability {
-    /// A small store.
     Kv,
-    /// Token buckets.
     Limiter,
-    /// Counters on `/metrics`.
     Metrics,
 }
 
 impl Capability {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Kv, Self::Limiter, Self::Metrics];
 
     /// Its name in the config and its interface in the contract.

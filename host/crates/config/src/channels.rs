@@ -29,7 +29,6 @@ const IDEMPOTENCY: Number = Number {
 /// Settings for the channels that a pattern fits.
 #[derive(Clone, Debug)]
 pub struct ChannelRule {
-    /// Which channels.
     pub pattern: Pattern,
     /// What they are like.
     pub settings: Arc<ChannelSettings>,

@@ -55,11 +55,9 @@ const FILE_BYTES: u64 = 16 * 1_048_576;
 pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,
-    /// This node.
     pub server: Server,
     /// What joins it to others.
     pub backplane: BackplaneKind,
-    /// The admin API.
     pub admin: Admin,
     /// The components, by name.
     pub plugins: Vec<PluginFile>,

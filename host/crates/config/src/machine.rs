@@ -25,7 +25,6 @@ pub(super) struct Machine {
     pub open_files: u64,
     /// Where compiled plugins go.
     pub plugin_cache: Option<PathBuf>,
-    /// A random name.
     pub node: Arc<str>,
 }
 

@@ -104,7 +104,6 @@ impl Problem {
         self
     }
 
-    /// Where it is.
     pub fn place(&self) -> &Place {
         &self.place
     }
@@ -135,7 +134,6 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// The single problems.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
     }

@@ -286,7 +286,6 @@ impl<'a> Value<'a> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
-    /// Reports `reason` here.
     pub(crate) fn problem(&self, reason: impl Into<String>, hint: impl Into<String>) {
         self.report(self.place.problem(reason).hint(hint));
     }

@@ -51,7 +51,6 @@ const HEADER_TIMEOUT: Number = Number {
     unit: "milliseconds",
 };
 
-/// This node, checked.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// Where clients connect. Port 0 lets the system choose.

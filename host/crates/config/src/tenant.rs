@@ -18,7 +18,6 @@ use super::section::{Section, Value};
 /// Bytes of a cookie's name at most.
 const COOKIE_BYTES: usize = 256;
 
-/// One tenant, checked.
 #[derive(Clone, Debug)]
 pub struct Tenant {
     /// `[a-zA-Z0-9_-]{1,64}`, unique in the config.

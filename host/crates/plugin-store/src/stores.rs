@@ -33,7 +33,6 @@ pub struct PluginStores {
 pub struct Stores {
     /// Its keys and values.
     pub kv: Arc<dyn Kv>,
-    /// Its token buckets.
     pub limiter: Arc<dyn Limiter>,
 }
 

@@ -27,7 +27,6 @@ impl WaitBudget {
         Self { whole, left: whole }
     }
 
-    /// What is left.
     pub fn left(&self) -> Duration {
         self.left
     }

@@ -63,7 +63,6 @@ const fn close(number: u16, reason: &'static str, reconnect: bool) -> CloseCode 
     }
 }
 
-/// The node drains.
 pub const SHUTTING_DOWN: CloseCode = close(4000, "shutting_down", true);
 /// The outbox is full.
 pub const SLOW_CONSUMER: CloseCode = close(4001, "slow_consumer", true);

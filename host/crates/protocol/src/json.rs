@@ -82,7 +82,6 @@ impl Json {
         self.text.extend_from_slice(bytes);
     }
 
-    /// Where serializers write.
     pub(crate) fn writer(&mut self) -> &mut Vec<u8> {
         &mut self.text
     }

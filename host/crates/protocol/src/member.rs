@@ -7,6 +7,5 @@ use std::sync::Arc;
 pub struct Member {
     /// The user, if the session has a name.
     pub user: Option<Arc<str>>,
-    /// The session's id.
     pub session: Arc<str>,
 }

@@ -75,7 +75,6 @@ pub struct Publish {
 
 #[derive(Debug)]
 pub struct HistoryRequest {
-    /// Whose history.
     pub channel: Channel,
     /// Messages at most.
     pub limit: Option<usize>,

@@ -10,7 +10,6 @@ use sluicegate_contract::json;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whole<T>(pub T);
 
-/// An unsigned integer.
 pub trait Unsigned: TryFrom<u64> {
     const MAX: u64;
 }

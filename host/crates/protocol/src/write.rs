@@ -20,9 +20,7 @@ pub struct MessagePush<'a> {
     pub data: &'a [u8],
     /// Where it stands in the channel's history, if there is one.
     pub position: Option<&'a Position>,
-    /// Who published it.
     pub from: Option<&'a Member>,
-    /// What plugins added.
     pub tags: &'a [(String, String)],
 }
 
@@ -35,7 +33,6 @@ pub struct ErrorReply<'a> {
     /// Whether to try again.
     pub retry: bool,
     pub retry_after_ms: Option<u64>,
-    /// Which plugin refused.
     pub plugin: Option<&'a str>,
 }
 
@@ -69,7 +66,6 @@ pub struct Welcome<'a> {
     pub node: &'a str,
     /// Who the client is.
     pub user: Option<&'a str>,
-    /// Between two heartbeats.
     pub ping_ms: u64,
     /// When the session ends unless it is refreshed.
     pub expires_at: Option<u64>,
@@ -161,12 +157,10 @@ pub fn subscribed(id: &RequestId, ts: u64, subscription: Json) -> Json {
     buffer
 }
 
-/// `ack` of `unsubscribe`.
 pub fn unsubscribed_ack(id: &RequestId, ts: u64, channel: &str) -> Json {
     reply("ack", id, ts, |payload| payload.text("channel", channel))
 }
 
-/// `ack` of `publish`.
 pub fn published(
     id: &RequestId,
     ts: u64,
@@ -185,7 +179,6 @@ pub fn published(
     })
 }
 
-/// `ack` of `presence`.
 pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> Json {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
@@ -203,12 +196,10 @@ pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messag
     })
 }
 
-/// `ack` of `refresh`.
 pub fn refreshed(id: &RequestId, ts: u64, expires_at: Option<u64>) -> Json {
     reply("ack", id, ts, |payload| payload.number_if("expires_at", expires_at))
 }
 
-/// `ack` of `ping`.
 pub fn pong(id: &RequestId, ts: u64) -> Json {
     reply("ack", id, ts, |_| {})
 }

@@ -6,7 +6,6 @@ const FIRST: Duration = Duration::from_millis(50);
 /// Short enough that what heals is used within a second.
 const LONGEST: Duration = Duration::from_millis(800);
 
-/// Waits between tries.
 pub struct ReconnectBackoff(Duration);
 
 impl Default for ReconnectBackoff {

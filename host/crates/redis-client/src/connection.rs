@@ -66,7 +66,6 @@ pub struct ConnectedServer {
     large: [SideConnection; LARGE],
     next_large: AtomicUsize,
     closed: Arc<Notify>,
-    /// Where it is.
     pub address: Address,
     /// Changes when it is started again, and when it becomes the master again.
     pub run: Arc<str>,

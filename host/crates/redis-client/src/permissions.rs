@@ -79,15 +79,6 @@ const REPLICATED: &[Example] = &[&["WAIT", "0", "0"]];
 /// Needed where the database is another than 0.
 const DATABASE: &[Example] = &[&["SELECT", "0"]];
 
-/// What the rights are needed for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rights {
-    /// What every key and channel begins with.
-    pub prefix: String,
-    /// Whether replicas are waited for.
-    pub replicated: bool,
-}
-
 /// The rights that a user of Redis does not have, as an `ACL SETUSER` would give them.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the user may not do all that is needed in Redis; missing: {0} (docs/OPERATIONS.md has the whole ACL)")]

@@ -14,7 +14,6 @@ const QUEUED_BYTES: usize = 64 * 1_048_576;
 /// A message as it came.
 #[derive(Debug)]
 pub struct PushedMessage {
-    /// The Redis channel.
     pub channel: String,
     /// What was published there.
     pub payload: Bytes,

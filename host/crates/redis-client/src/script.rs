@@ -38,7 +38,6 @@ impl Script {
 }
 
 impl ScriptCall {
-    /// Adds an argument.
     pub fn arg(mut self, argument: impl ToRedisArgs) -> Self {
         argument.write_redis_args(&mut self.arguments);
         self

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::login::Login;
-use crate::permissions::Rights;
 
 /// Where Redis is, and how to get in.
 #[derive(Clone)]
@@ -33,4 +32,13 @@ pub enum TopologyKind {
     },
     /// Servers of a Cluster.
     Cluster,
+}
+
+/// What the rights are needed for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// What every key and channel begins with.
+    pub prefix: String,
+    /// Whether replicas are waited for.
+    pub replicated: bool,
 }

@@ -7,10 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::login::Login;
-use crate::permissions::Rights;
-use crate::settings::{ClientSettings, TopologyKind};
+use crate::settings::{ClientSettings, Rights, TopologyKind};
 
-/// A server.
 pub struct TestServer {
     child: Child,
     port: u16,
@@ -45,12 +43,10 @@ impl TestServer {
         assert!(sent.unwrap().success());
     }
 
-    /// ClientSettings for it.
     pub fn settings(&self) -> ClientSettings {
         settings(self.port, Duration::from_secs(1))
     }
 
-    /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
     }

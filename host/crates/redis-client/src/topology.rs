@@ -147,7 +147,6 @@ impl Topology {
         server.map(drop).ok_or_else(Failure::not_connected)
     }
 
-    /// Calls a script.
     pub async fn call(&self, call: &ScriptCall) -> Result<Value, Failure> {
         self.call_by(call, Way::Short).await.map(|(answer, _)| answer)
     }

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 pub use admission::{AdmissionError, AdmissionRequest, LimitReached};
 pub use ban_order::{BanChange, BanOrder, DELIVER_FOR};
-pub use cluster::{Cluster, NotRecorded, Reply};
+pub use cluster::{Cluster, ClusterReply, NotRecorded};
 pub use stamp::OrderStamp;
 
 use bans::Bans;

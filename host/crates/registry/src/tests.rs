@@ -66,13 +66,13 @@ fn order(registry: &Registry, change: BanChange) -> BanOrder {
 struct Recorded(Mutex<OrderStamp>);
 
 impl Cluster for Recorded {
-    fn admit(&self, _: AdmissionRequest, _: &Limits) -> Reply<'_, Result<(), AdmissionError>> {
+    fn admit(&self, _: AdmissionRequest, _: &Limits) -> ClusterReply<'_, Result<(), AdmissionError>> {
         Box::pin(async { Ok(()) })
     }
 
     fn release(&self, _: &Arc<str>) {}
 
-    fn record<'a>(&'a self, order: &'a BanOrder) -> Reply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+    fn record<'a>(&'a self, order: &'a BanOrder) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {
         Box::pin(async {
             let mut newest = self.0.lock();
             if order.stamp < *newest {
@@ -85,7 +85,7 @@ impl Cluster for Recorded {
 
     fn announce(&self) {}
 
-    fn close(&self) -> Reply<'_, ()> {
+    fn close(&self) -> ClusterReply<'_, ()> {
         Box::pin(async {})
     }
 }

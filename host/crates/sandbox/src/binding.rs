@@ -29,7 +29,6 @@ const INIT_DEADLINE_LEAST: Duration = Duration::from_millis(100);
 /// A chain entry of the config.
 #[derive(Clone)]
 pub struct BindingOptions {
-    /// The tenant's name.
     pub tenant: Arc<str>,
     /// The hooks to ask; none asks all that the plugin exports.
     pub hooks: Option<Hooks>,

@@ -96,7 +96,6 @@ impl Breaker {
         true
     }
 
-    /// The call faulted.
     pub(super) fn fault(&self, pass: Pass, now: Instant) -> Tripped {
         let mut circuit = self.circuit.lock();
         let wait = match (&mut *circuit, pass) {

@@ -5,7 +5,7 @@ use wasmtime::component::Component;
 
 use super::contract::{PACKAGE, VERSION};
 use super::error::{LoadError, NameList};
-use super::imports::Name;
+use super::imports::InterfaceName;
 use chain::{HookKind, Hooks};
 
 /// The hooks of `component`, which must export at least one, and `lifecycle`.
@@ -15,7 +15,7 @@ pub(super) fn check(engine: &Engine, component: &Component) -> Result<Hooks, Loa
     let mut names = Vec::new();
     for (export, _) in component.component_type().exports(engine) {
         names.push(export.to_owned());
-        let name = Name::parse(export);
+        let name = InterfaceName::parse(export);
         if name.package != PACKAGE {
             continue;
         }

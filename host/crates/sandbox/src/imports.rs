@@ -17,7 +17,7 @@ const GRANTED: [&str; 3] = ["kv", "limiter", "metrics"];
 pub(super) fn check(engine: &Engine, component: &Component) -> Result<Grants, LoadError> {
     let mut needs = Grants::default();
     for (import, _) in component.component_type().imports(engine) {
-        let name = Name::parse(import);
+        let name = InterfaceName::parse(import);
         match (name.package, name.interface) {
             (PACKAGE, interface) if !name.is_of(VERSION) => {
                 return Err(LoadError::OtherContract {
@@ -63,13 +63,13 @@ fn offered() -> NameList {
 }
 
 /// `package/interface@version`, taken apart; what is missing is empty.
-pub(super) struct Name<'a> {
+pub(super) struct InterfaceName<'a> {
     pub(super) package: &'a str,
     pub(super) interface: &'a str,
     pub(super) version: &'a str,
 }
 
-impl<'a> Name<'a> {
+impl<'a> InterfaceName<'a> {
     pub(super) fn parse(name: &'a str) -> Self {
         let (path, version) = name.split_once('@').unwrap_or((name, ""));
         let (package, interface) = path.split_once('/').unwrap_or((path, ""));
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn versions_are_one_while_their_minor_version_is() {
-        let of = |name| Name::parse(name).is_of("0.1.0");
+        let of = |name| InterfaceName::parse(name).is_of("0.1.0");
         assert!(of("sluicegate:plugin/kv@0.1.0"));
         assert!(of("sluicegate:plugin/kv@0.1.7"));
         for other in [

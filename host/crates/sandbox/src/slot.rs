@@ -33,7 +33,6 @@ pub struct Slot {
     unjudged: Option<Pass>,
     /// It was called since it was last looked after.
     asked: bool,
-    /// When that was.
     used: Instant,
 }
 

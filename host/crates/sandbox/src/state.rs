@@ -44,8 +44,6 @@ pub(super) enum GuestPhase {
     /// It is being made.
     #[default]
     Start,
-    /// `lifecycle.init`
     Init,
-    /// A hook.
     Hook(HookKind),
 }

@@ -7,12 +7,12 @@ use std::ops::Range;
 use super::close;
 use super::error::WireError;
 use super::frame::{Header, Opcode};
-use super::input_buffer::{InputBuffer, Whole};
+use super::input_buffer::{InputBuffer, WholeMessage};
 use super::mask::unmask;
 
 /// A message of a client, borrowed from the bytes that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Message<'a> {
+pub enum WebSocketMessage<'a> {
     /// A text message, all its fragments joined.
     Text(&'a str),
     /// A binary message, all its fragments joined.
@@ -153,7 +153,7 @@ impl Input<'_> {
 /// A whole message, by its place.
 enum Found {
     InInput(Opcode, Range<usize>),
-    InBuffer(Whole),
+    InBuffer(WholeMessage),
 }
 
 impl Messages<'_> {
@@ -163,7 +163,7 @@ impl Messages<'_> {
     /// When the client broke the protocol. Every later call gives the same error; the messages
     /// before it stand.
     #[allow(clippy::should_implement_trait)] // An iterator cannot lend.
-    pub fn next(&mut self) -> Result<Option<Message<'_>>, WireError> {
+    pub fn next(&mut self) -> Result<Option<WebSocketMessage<'_>>, WireError> {
         match self.decoder.phase {
             Phase::Open => {}
             Phase::Closed => return Ok(None),
@@ -185,7 +185,7 @@ impl Messages<'_> {
         };
         let message = message(opcode, payload);
         match message {
-            Ok(Message::Close { .. }) => *phase = Phase::Closed,
+            Ok(WebSocketMessage::Close { .. }) => *phase = Phase::Closed,
             Ok(_) => {}
             Err(error) => *phase = Phase::Refused(error),
         }
@@ -260,17 +260,17 @@ impl Drop for Messages<'_> {
 }
 
 /// Reads an unmasked payload as what its opcode says.
-fn message(opcode: Opcode, payload: &[u8]) -> Result<Message<'_>, WireError> {
+fn message(opcode: Opcode, payload: &[u8]) -> Result<WebSocketMessage<'_>, WireError> {
     Ok(match opcode {
-        Opcode::Text => Message::Text(std::str::from_utf8(payload).map_err(|_| WireError::InvalidUtf8)?),
+        Opcode::Text => WebSocketMessage::Text(std::str::from_utf8(payload).map_err(|_| WireError::InvalidUtf8)?),
         // A continuation is never handed out: what it completes has the opcode of the first
         // fragment.
-        Opcode::Binary | Opcode::Continuation => Message::Binary(payload),
-        Opcode::Ping => Message::Ping(payload),
-        Opcode::Pong => Message::Pong(payload),
+        Opcode::Binary | Opcode::Continuation => WebSocketMessage::Binary(payload),
+        Opcode::Ping => WebSocketMessage::Ping(payload),
+        Opcode::Pong => WebSocketMessage::Pong(payload),
         Opcode::Close => {
             let (code, reason) = close::parse(payload)?;
-            Message::Close { code, reason }
+            WebSocketMessage::Close { code, reason }
         }
     })
 }

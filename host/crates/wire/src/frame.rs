@@ -49,7 +49,6 @@ impl Opcode {
     }
 }
 
-/// A checked header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     pub(super) fin: bool,

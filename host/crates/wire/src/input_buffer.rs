@@ -121,7 +121,7 @@ impl InputBuffer {
 
     /// Moves bytes of `input` into the arriving frame and tells how many; they are unmasked on the
     /// way. With the last of a frame comes what it completed, if that can be handed out.
-    pub(super) fn take(&mut self, input: &mut [u8]) -> Result<(usize, Option<Whole>), WireError> {
+    pub(super) fn take(&mut self, input: &mut [u8]) -> Result<(usize, Option<WholeMessage>), WireError> {
         let Some(Arriving { header, arrived }) = self.frame else {
             return Ok((0, None));
         };
@@ -137,7 +137,7 @@ impl InputBuffer {
             arrived: arrived + taken,
         });
         if header.opcode.is_control() {
-            let whole = Whole {
+            let whole = WholeMessage {
                 opcode: header.opcode,
                 start: self.assembled,
             };
@@ -147,7 +147,7 @@ impl InputBuffer {
         if frame_done && header.fin {
             self.message = None;
             self.assembled = 0;
-            return Ok((taken, Some(Whole { opcode, start: 0 })));
+            return Ok((taken, Some(WholeMessage { opcode, start: 0 })));
         }
         if opcode == Opcode::Text {
             self.check_text()?;
@@ -159,7 +159,7 @@ impl InputBuffer {
     }
 
     /// The payload of what [`InputBuffer::take`] completed; valid until the next frame begins.
-    pub(super) fn payload(&self, whole: Whole) -> &[u8] {
+    pub(super) fn payload(&self, whole: WholeMessage) -> &[u8] {
         &self.body[whole.start..]
     }
 
@@ -187,7 +187,7 @@ impl InputBuffer {
 
 /// Where in the body a message lies that is whole.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Whole {
+pub(super) struct WholeMessage {
     pub(super) opcode: Opcode,
     start: usize,
 }

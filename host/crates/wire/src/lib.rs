@@ -3,7 +3,7 @@
 //!
 //! Reading: a session reads into a buffer it shares with every connection of its shard and lends it
 //! to [`Decoder::feed`]. Frames that are whole in that buffer are unmasked where they lie and
-//! handed out as borrowed [`Message`]s; only what a read cut off is copied into the connection.
+//! handed out as borrowed [`WebSocketMessage`]s; only what a read cut off is copied into the connection.
 //! Writing: a frame is encoded once into [`bytes::Bytes`] and shared by all its receivers, which is
 //! possible because what a server sends is not masked.
 
@@ -19,7 +19,7 @@ mod mask;
 mod tests;
 
 pub use close::is_valid_close_code;
-pub use decode::{Decoder, Message, Messages};
+pub use decode::{Decoder, Messages, WebSocketMessage};
 pub use encode::{
     FrameKind, binary_frame, close_frame, frame_end, payload_start, ping_frame, pong_frame, text_frame,
     text_frame_header,

@@ -2,13 +2,12 @@
 //! so a schema is the only place that says what a value may be, and its `title` says it in an error.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::control::PAGE_ENTRIES;
+use protocol::Whole;
 use protocol::codes;
 use protocol::names::{CHANNEL_BYTES, Channel};
 
@@ -120,7 +119,7 @@ described!(Reason, {
 
 /// Entries of a page at most.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(from = "WholeNumber")]
+#[serde(from = "Whole<u64>")]
 pub(super) struct Limit(u64);
 
 impl Limit {
@@ -146,7 +145,7 @@ described!(Limit, {
 
 /// The place of a message in a channel's history.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(from = "WholeNumber")]
+#[serde(from = "Whole<u64>")]
 pub(super) struct Offset(pub u64);
 
 described!(Offset, {
@@ -158,7 +157,7 @@ described!(Offset, {
 
 /// The code with which a connection is closed.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(from = "WholeNumber")]
+#[serde(from = "Whole<u64>")]
 pub(super) struct CloseNumber(u64);
 
 impl CloseNumber {
@@ -185,7 +184,7 @@ described!(CloseNumber, {
 
 /// How long a ban holds.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-#[serde(from = "WholeNumber")]
+#[serde(from = "Whole<u64>")]
 pub(super) struct BanSeconds(pub u64);
 
 described!(BanSeconds, {
@@ -198,8 +197,8 @@ described!(BanSeconds, {
 
 macro_rules! whole {
     ($($name:ident),*) => {$(
-        impl From<WholeNumber> for $name {
-            fn from(number: WholeNumber) -> Self {
+        impl From<Whole<u64>> for $name {
+            fn from(number: Whole<u64>) -> Self {
                 Self(number.0)
             }
         }
@@ -207,43 +206,6 @@ macro_rules! whole {
 }
 
 whole!(Limit, Offset, CloseNumber, BanSeconds);
-
-/// A whole number in any notation: JSON has one kind of number, so `10.0` is 10.
-struct WholeNumber(u64);
-
-impl<'de> Deserialize<'de> for WholeNumber {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WholeVisitor)
-    }
-}
-
-struct WholeVisitor;
-
-impl Visitor<'_> for WholeVisitor {
-    type Value = WholeNumber;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number")
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<WholeNumber, E> {
-        Ok(WholeNumber(number))
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<WholeNumber, E> {
-        // 2^64: everything below fits.
-        let fits = (0.0..18_446_744_073_709_551_616.0).contains(&number);
-        if !fits || number.fract() != 0.0 {
-            return Err(E::custom("must be a whole number"));
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "whole and in range"
-        )]
-        Ok(WholeNumber(number as u64))
-    }
-}
 
 /// A channel, in a path.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

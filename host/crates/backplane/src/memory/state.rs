@@ -29,7 +29,6 @@ const STRIPES: usize = 64;
 
 pub(super) type ChannelMap = HashMap<Topic, ChannelState, RandomState>;
 
-/// The memory backplane.
 pub struct MemoryBackplane {
     pub(super) stripes: Vec<Mutex<ChannelMap>>,
     pub(super) hasher: RandomState,

@@ -32,7 +32,6 @@ use protocol::names::Topic;
 /// How long a join or an entry waits for its confirmation before it fails with 4504.
 const CONFIRM_WAIT: Duration = Duration::from_secs(3);
 
-/// The Redis backplane.
 pub struct RedisBackplane(pub(super) Arc<Node>);
 
 impl RedisBackplane {

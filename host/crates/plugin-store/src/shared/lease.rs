@@ -138,7 +138,6 @@ impl Lease {
         Ok(())
     }
 
-    /// The bucket answered.
     pub(super) fn answered(&mut self, now: Instant, given: f64, rest: f64) {
         let want = self.asked.take().map_or(0.0, |asked| asked.want);
         self.left += given;

@@ -30,7 +30,6 @@ pub enum StoreRequest {
     Get(String),
     /// Puts a value under a key.
     Set {
-        /// The key.
         key: String,
         /// Its value from now on.
         value: Vec<u8>,
@@ -41,26 +40,17 @@ pub enum StoreRequest {
     Delete(String),
     /// Adds to a counter.
     Increment {
-        /// Its key.
         key: String,
-        /// What is added.
         by: i64,
         /// For how long a new one lives; none: until it is deleted.
         ttl: Option<Duration>,
     },
     /// Tokens of a bucket.
-    Lease {
-        /// The bucket's key.
-        key: Box<str>,
-        /// How many.
-        terms: LeaseTerms,
-    },
+    Lease { key: Box<str>, terms: LeaseTerms },
 }
 
-/// What is answered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreReply {
-    /// It is done.
     Done,
     /// The value, if there is one.
     Value(Option<Vec<u8>>),
@@ -70,7 +60,6 @@ pub enum StoreReply {
     Full,
     /// The value is not a counter's.
     NotANumber,
-    /// Tokens.
     Lease {
         /// Tokens that are now the node's.
         given: f64,

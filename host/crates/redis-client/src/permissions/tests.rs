@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::login::Login;
+use crate::settings::Rights;
 use crate::testing::TestServer;
 
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 
 use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_order::{BanChange, BanOrder, EXTENSIONS, REMEMBER};
-use super::cluster::{Cluster, NotRecorded, Reply};
+use super::cluster::{Cluster, ClusterReply, NotRecorded};
 use super::stamp::OrderStamp;
 use config::Limits;
 use wall_clock::now_ms;
@@ -303,7 +303,7 @@ impl RedisCluster {
 }
 
 impl Cluster for RedisCluster {
-    fn admit(&self, request: AdmissionRequest, limits: &Limits) -> Reply<'_, Result<(), AdmissionError>> {
+    fn admit(&self, request: AdmissionRequest, limits: &Limits) -> ClusterReply<'_, Result<(), AdmissionError>> {
         let limits = limits.clone();
         Box::pin(async move {
             let listed = Listed {
@@ -331,7 +331,7 @@ impl Cluster for RedisCluster {
         }
     }
 
-    fn record<'a>(&'a self, order: &'a BanOrder) -> Reply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+    fn record<'a>(&'a self, order: &'a BanOrder) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {
         Box::pin(self.record_order(order))
     }
 
@@ -339,7 +339,7 @@ impl Cluster for RedisCluster {
         self.announced.send_replace(true);
     }
 
-    fn close(&self) -> Reply<'_, ()> {
+    fn close(&self) -> ClusterReply<'_, ()> {
         Box::pin(async move {
             let released = async {
                 while !self.sessions.lock().unreleased.is_empty() {

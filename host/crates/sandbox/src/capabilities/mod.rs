@@ -15,11 +15,8 @@ use crate::meter::Meter;
 /// The capabilities that an operator grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
-    /// A small store.
     pub kv: bool,
-    /// Token buckets.
     pub limiter: bool,
-    /// Counters on `/metrics`.
     pub metrics: bool,
 }
 

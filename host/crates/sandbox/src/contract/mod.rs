@@ -7,7 +7,6 @@ use wasmtime::component::Linker;
 
 use super::state::StoreData;
 
-/// The WIT package.
 pub(super) const PACKAGE: &str = "sluicegate:plugin";
 /// The version this broker speaks, as it stands behind the `@`.
 pub(super) const VERSION: &str = "0.1.0";

@@ -16,7 +16,7 @@ use wasmtime::component::{Component, Linker, LinkerInstance};
 pub(super) use output::Wasi;
 
 use super::fault::WasiRefused;
-use super::imports::Name;
+use super::imports::InterfaceName;
 use super::state::StoreData;
 
 /// One version of the series that is offered; its functions are the same in all of them.
@@ -55,7 +55,7 @@ fn nothing(_: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
 }
 
 /// Whether the import `name` is offered.
-pub(super) fn offers(name: &Name<'_>) -> bool {
+pub(super) fn offers(name: &InterfaceName<'_>) -> bool {
     name.is_of(VERSION) && find(name).is_some()
 }
 
@@ -72,7 +72,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>, component: &Componen
     // All of an interface is linked as a refusal first; what works takes its place.
     linker.allow_shadowing(true);
     for (import, item) in component.component_type().imports(&engine) {
-        if let Some(define) = find(&Name::parse(import))
+        if let Some(define) = find(&InterfaceName::parse(import))
             && let ComponentItem::ComponentInstance(ty) = item.ty
         {
             let mut instance = linker.instance(import)?;
@@ -84,7 +84,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>, component: &Componen
 }
 
 /// What of the interface works, if it is offered.
-fn find(name: &Name<'_>) -> Option<Define> {
+fn find(name: &InterfaceName<'_>) -> Option<Define> {
     let found = INTERFACES
         .iter()
         .find(|(package, interface, _)| *package == name.package && *interface == name.interface);

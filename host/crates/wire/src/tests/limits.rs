@@ -187,7 +187,7 @@ fn unread_bytes_come_before_new_ones() {
     drop(decoder.feed(&mut burst));
     assert_eq!(
         decoder.feed(&mut frame(TEXT, b"four")).next(),
-        Ok(Some(Message::Text("one")))
+        Ok(Some(WebSocketMessage::Text("one")))
     );
     heard.listen(&mut decoder, &frame(TEXT, b"five"));
     assert_eq!(heard.said, ["two", "three", "four", "five"].map(text));

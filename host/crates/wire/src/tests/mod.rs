@@ -9,7 +9,7 @@ mod opening;
 mod splits;
 mod utf8;
 
-use super::{Decoder, Message, WireError};
+use super::{Decoder, WebSocketMessage, WireError};
 
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
@@ -69,14 +69,14 @@ enum Said {
     Close(Option<u16>, String),
 }
 
-impl From<Message<'_>> for Said {
-    fn from(message: Message<'_>) -> Self {
+impl From<WebSocketMessage<'_>> for Said {
+    fn from(message: WebSocketMessage<'_>) -> Self {
         match message {
-            Message::Text(text) => Self::Text(text.to_owned()),
-            Message::Binary(bytes) => Self::Binary(bytes.to_owned()),
-            Message::Ping(bytes) => Self::Ping(bytes.to_owned()),
-            Message::Pong(bytes) => Self::Pong(bytes.to_owned()),
-            Message::Close { code, reason } => Self::Close(code, reason.to_owned()),
+            WebSocketMessage::Text(text) => Self::Text(text.to_owned()),
+            WebSocketMessage::Binary(bytes) => Self::Binary(bytes.to_owned()),
+            WebSocketMessage::Ping(bytes) => Self::Ping(bytes.to_owned()),
+            WebSocketMessage::Pong(bytes) => Self::Pong(bytes.to_owned()),
+            WebSocketMessage::Close { code, reason } => Self::Close(code, reason.to_owned()),
         }
     }
 }
