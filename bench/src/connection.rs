@@ -45,9 +45,9 @@ pub struct Connection {
     pub stream: TcpStream,
     role: Role,
     stage: Stage,
-    /// Said after the upgrade, a frame each.
+    /// Frames that are sent after the upgrade.
     hello: Vec<u8>,
-    /// Answers to it that are still to come.
+    /// Answers to them that are still missing.
     answers: usize,
     /// Messages of this publisher that were acknowledged.
     pub acks: u64,

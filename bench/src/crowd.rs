@@ -18,13 +18,13 @@ use crate::target::Target;
 const READ_BYTES: usize = 65_536;
 /// Connections that one wait reports at most.
 const EVENTS: usize = 1024;
-/// How long everyone who was opened may take to be ready.
+/// How long opened connections may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The connections, and what they have seen.
 pub struct Crowd<'t> {
     target: &'t Target,
-    /// Channels that each subscriber has for itself; 0: all share one.
+    /// Channels of each subscriber's own; 0: all share one.
     channels: usize,
     finder: Finder<'t>,
     poll: OwnedFd,
@@ -55,7 +55,7 @@ impl<'t> Crowd<'t> {
         })
     }
 
-    /// Opens `count` connections to `server`, at most `ramp` of them under way at a time.
+    /// Opens `count` connections to `server`, at most `ramp` of them at a time.
     pub fn open(&mut self, role: Role, server: SocketAddr, count: usize, ramp: usize) -> Result<()> {
         let end = self.connections.len() + count;
         while self.connections.len() < end {
@@ -112,7 +112,7 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// Does nothing but read for this long.
+    /// Only reads, for this time.
     pub fn rest(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -121,7 +121,7 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// Does nothing but read until stdin ends.
+    /// Only reads, until stdin ends.
     pub fn rest_until_eof(&mut self) -> Result<()> {
         let ended = thread::spawn(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
         while !ended.is_finished() {

@@ -1,9 +1,9 @@
-//! The client's half of WebSocket, as much as a load generator needs: an upgrade request, small masked frames
+//! The part of a WebSocket client that a load generator needs: an upgrade request, small masked frames
 //! out, whole unfragmented frames in. Knows no socket.
 
 use std::ops::Range;
 
-/// In place of a length: it follows in two bytes.
+/// This value means that the length follows in two bytes.
 const LENGTH_16: u8 = 0x7E;
 
 /// What a frame from the server is.
@@ -43,7 +43,7 @@ pub fn first_frame(bytes: &[u8]) -> Option<Frame> {
     })
 }
 
-/// A text frame. The mask is zero, which is legal and costs neither side anything.
+/// A text frame. The mask is zero, which is legal and costs nothing.
 pub fn text_frame(text: &str) -> Vec<u8> {
     masked(0x1, text.as_bytes())
 }

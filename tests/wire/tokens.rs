@@ -1,4 +1,4 @@
-//! Tokens: which are good, and what the others get.
+//! Tokens: which are accepted, and how the others are refused.
 
 use crate::support::{Broker, Value, json, token};
 
@@ -179,7 +179,7 @@ async fn alg_none_is_refused() {
     for tenant in ["hs", "rs", "es", "ed"] {
         refused(&broker, tenant, &token::unsigned(&claims()), 4401).await;
     }
-    // The same with a signature, and with the words that sloppy parsers take for it.
+    // The same with a signature, and with spellings of `none` that lenient parsers accept.
     for alg in ["none", "None", "NONE", ""] {
         let token = token::hs256(token::SECRET.as_bytes(), &json!({ "alg": alg }), &claims());
         refused(&broker, "hs", &token, 4401).await;

@@ -1,5 +1,5 @@
 //! Programs that the tests need and cargo does not bring. As root on Debian they are installed; elsewhere the error
-//! is the command to run. Nothing is ever skipped for want of a program.
+//! is the command to run. Nothing is skipped because a program is missing.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::shell;
 
-/// A program, and the Debian packages that bring it.
+/// A program, and its Debian packages.
 pub struct Need {
     pub program: &'static str,
     pub packages: &'static [&'static str],
@@ -96,7 +96,7 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
 impl Need {
     fn is_there(&self) -> bool {
         if self.program == PYTHON_VENV.program {
-            // `venv` itself is there without the package; what it brings pip with is not.
+            // `venv` itself exists without the package; the part that installs pip does not.
             let import = Command::new("python3").args(["-c", "import ensurepip"]).output();
             return import.is_ok_and(|import| import.status.success());
         }

@@ -172,7 +172,7 @@ async fn what_cannot_be_read_is_refused_and_not_overlooked() {
         ],
     )
     .await;
-    // Every origin may connect, but what is none is not every origin.
+    // `*` allows every origin, but a value that is no origin is refused.
     answers(&broker, "/t/other/ws", &[(&[b"Origin: https://b\xff"], 403)]).await;
 }
 

@@ -41,7 +41,7 @@ async fn sleeper(broker: &Broker, channel: &str) -> Client {
     sleeper
 }
 
-/// Publishes 1 to [`MESSAGES`] in `channel`, each heard by a listener who reads.
+/// Publishes 1 to [`MESSAGES`] in `channel`; a subscriber that reads receives each.
 async fn flood(broker: &Broker, channel: &str) -> Client {
     let mut publisher = broker.connect("publisher").await;
     let mut reader = broker.connect("reader").await;

@@ -33,7 +33,7 @@ async fn tokens_and_keys_are_never_logged() {
         .await
         .close()
         .await;
-    // No envelope, with a token in it: the log tells what is wrong, not what was said.
+    // A bad envelope with a token in it: the log has the error, not the content.
     let mut sloppy = broker.dial("sloppy").open().await;
     let text = format!(r#"{{"type":"connect","payload":{{"version":1,"token":"{good}"}}}}"#);
     sloppy.send_text(text).await.expect_close(4500).await;

@@ -91,7 +91,7 @@ pub enum What {
     },
     /// A message came.
     Received { message: Message },
-    /// The server ended the subscription, and said so.
+    /// The server ended the subscription with a push.
     Dropped { channel: String, code: u64 },
     /// The end of the subscription was acknowledged, by whomever it was wanted.
     Revoked { channel: String },

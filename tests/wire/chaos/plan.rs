@@ -62,7 +62,7 @@ impl Settings {
 /// Something that happens to the system, and passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A Redis is killed, and comes back with what it had on disk.
+    /// A Redis is killed, and comes back with its data from disk.
     RedisDies { server: usize, down: Duration },
     /// A Redis stops, with all its connections open.
     RedisPauses { server: usize, pause: Duration },
@@ -145,7 +145,7 @@ impl Plan {
         let pause = self.random.between(second, longest);
         let down = self.random.between(Duration::ZERO, 2 * second);
         match self.topology {
-            // A paused master would be replaced, and lose what it acknowledged after that: nothing to learn from it.
+            // A paused master would be replaced and lose what it acknowledged after that, which tests nothing.
             Topology::Sentinel => kinds.push(Fault::FailOver),
             Topology::Single => {
                 kinds.push(Fault::RedisDies { server, down });

@@ -1,4 +1,4 @@
-//! A publisher: one message after the other, each with a key, and again with the same key while nobody said what became
+//! A publisher: one message after the other, each with a key, and again with the same key while no reply said what became
 //! of it.
 
 use std::time::Duration;

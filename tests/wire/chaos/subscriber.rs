@@ -95,7 +95,7 @@ impl Subscriber {
         ack.filter(|ack| ack.kind() == "ack").map(|_| link)
     }
 
-    /// Sends a request and waits for its reply; what comes before it is written down. None: the link ended.
+    /// Sends a request and waits for its reply; pushes before it are recorded. None: the link ended.
     async fn ask(&mut self, link: &mut Link, kind: &str, payload: Value) -> Option<Envelope> {
         let deadline = Instant::now() + REPLY_LIMIT;
         let shown = format!("{kind} {payload}");
@@ -217,7 +217,7 @@ impl Subscriber {
         let Some(reply) = self.ask(link, "unsubscribe", json!({ "channel": channel })).await else {
             return false;
         };
-        // Else the server had ended it at the same moment, and its word was heard before this reply.
+        // Else the server had ended it at the same moment, and its push came before this reply.
         if reply.kind() == "ack" {
             self.wishes[n].is_subscribed = false;
             self.record.note(&self.name, What::Revoked { channel });

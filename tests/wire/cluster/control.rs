@@ -1,4 +1,4 @@
-//! The operator's word reaches every node, whichever node hears it.
+//! The operator's orders reach every node, whichever node receives them.
 
 use crate::support::admin::full_key;
 use crate::support::{Client, Nodes, Redis, Value, json, token};

@@ -1,4 +1,4 @@
-//! What may happen to Redis, one thing at a time, under a load that writes down what it sees.
+//! The faults of Redis, one at a time, under a load that records what it sees.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A node listens in Redis to what its own clients listen to, and to nothing else.
+//! A node is subscribed in Redis to its clients' channels, and to no others.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Many nodes are one broker: what holds within one process holds across several on one Redis, also while Redis or a
+//! Many nodes are one broker: the promises of one process hold across several on one Redis, also while Redis or a
 //! node is in trouble.
 
 mod bans;

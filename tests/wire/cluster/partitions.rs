@@ -103,7 +103,7 @@ async fn a_moved_slot_concerns_its_partition_only() {
     .await;
     bob.expect_message(1).await;
     let commands = calls(&cluster.masters, "ssubscribe").await;
-    // Its channels on each node, what watches the connections, and some tries that came too early.
+    // Its channels on each node, the liveness channels, and some attempts that came too early.
     assert!(commands <= 20, "{commands} commands");
     assert_eq!(nodes[1].metrics().await.sum(RESUBSCRIBED, &[]), lost);
 }

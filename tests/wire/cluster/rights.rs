@@ -5,7 +5,7 @@ use crate::support::{Nodes, PATIENCE, Redis, RedisCluster, Sentinels, Value, eve
 
 const OPERATIONS: &str = include_str!("../../../docs/OPERATIONS.md");
 
-/// Lets the user in whom OPERATIONS describes, with its very words.
+/// Creates the user of OPERATIONS, with the ACL line from there.
 async fn let_in(redis: &Redis, cluster: bool) {
     let mut lines = OPERATIONS
         .lines()

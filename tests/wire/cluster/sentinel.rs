@@ -40,7 +40,7 @@ async fn what_no_replica_has_is_not_acknowledged() {
     let replica = &sentinels.servers[1 - sentinels.master().await];
     replica.pause();
     ann.fails("publish", publish(2), 4504).await;
-    // It was published all the same, so it is said again under its key.
+    // It was published all the same, so it is published again with its key.
     bob.expect_message(2).await;
     // Nobody takes a master for dead that waits for its replica.
     let mut asked = Vec::new();

@@ -1,4 +1,4 @@
-//! Verdicts and effects as they reach clients: tags, discards, a plugin's own codes, grants, the votes of a chain.
+//! Verdicts and effects as they reach clients: tags, discards, a plugin's own codes, grants, the decisions of a chain.
 
 use crate::support::{Broker, json};
 

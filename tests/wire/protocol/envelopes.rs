@@ -1,4 +1,4 @@
-//! The envelope: what is none, what is unknown in it, and what comes back.
+//! The envelope: bad ones, unknown fields, and the replies.
 
 use crate::support::{json, shared};
 

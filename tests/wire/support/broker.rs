@@ -113,7 +113,7 @@ impl Broker {
         self.process.signal(Signal::CONT);
     }
 
-    /// `SIGKILL`: gone without a word. Waits until the system has taken back all that it held.
+    /// `SIGKILL`. Waits until the system has released the process's resources.
     pub async fn kill(&self) {
         self.process.signal(Signal::KILL);
         self.process.ended().await;
@@ -207,7 +207,7 @@ async fn compiled() {
         ));
         let config = home.config();
         let process = Process::start(["config".as_ref(), "check".as_ref(), "--config".as_ref(), config.as_os_str()], "info");
-        // As long as it takes: this is a compiler at work. Whether the config is good is for other tests to say.
+        // Without a limit, because a compiler is at work. Other tests check whether the config is good.
         process.ended().await;
     })
     .await;

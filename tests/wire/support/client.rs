@@ -12,7 +12,7 @@ use super::envelope::Envelope;
 use super::http::Response;
 use super::socket::{Frame, Socket, opcode};
 
-/// One connection to the broker. Every wait ends: with the thing, or with a panic that tells what came.
+/// One connection to the broker. Every wait ends: with the expected message, or with a panic that shows what came.
 pub struct Client {
     name: String,
     socket: Socket,
@@ -295,7 +295,7 @@ impl Client {
         self.socket.finish_sending().await.ok();
     }
 
-    /// Goes away without a word.
+    /// Disconnects without a close frame.
     pub fn vanish(self) {
         drop(self);
     }

@@ -64,7 +64,7 @@ pub fn plugin_bytes(name: &str) -> Vec<u8> {
     fs::read(path).unwrap_or_else(|e| panic!("{}: {e}; build the plugins first", path.display()))
 }
 
-/// Adds to `body` what every broker of a test needs and it does not say itself.
+/// Adds to `body` the settings that every broker of a test needs, unless `body` has them.
 pub fn complete(body: &str) -> String {
     let mut table: Table = body
         .parse()

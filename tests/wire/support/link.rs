@@ -13,15 +13,15 @@ use super::envelope::Envelope;
 use super::http;
 use super::socket::{Frame, Socket, opcode};
 
-/// A door that does not answer in this time is taken for closed.
+/// An address that does not answer in this time counts as closed.
 const KNOCK: Duration = Duration::from_secs(5);
 
-/// What a link hears next.
+/// What a link receives next.
 #[derive(Debug)]
 pub enum Heard {
     /// One envelope.
     Envelope(Envelope),
-    /// The end: with a close code, or without a word.
+    /// The end, with a close code or without.
     End(Option<u16>),
 }
 
@@ -32,7 +32,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Upgrades; none if nobody is there, or who is there does not want to.
+    /// Upgrades; none if no broker answers, or it refuses.
     pub async fn open(dial: &Dial, address: SocketAddr) -> Option<Self> {
         let knocking = async {
             let mut stream = TcpStream::connect(address).await.ok()?;
@@ -45,7 +45,7 @@ impl Link {
         timeout(KNOCK, knocking).await.ok()?
     }
 
-    /// Sends a request and gives its id. Whether it arrived shows in what is heard.
+    /// Sends a request and gives its id. Its reply shows whether it arrived.
     pub async fn send(&mut self, kind: &str, payload: Value) -> Value {
         let id = json!(self.next_id);
         self.next_id += 1;

@@ -40,7 +40,7 @@ pub use socket::Frame;
 /// How long a test waits for what must happen. Only a failing test ever waits this long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits for `event`, or fails with what `otherwise` tells about what came instead.
+/// Waits for `event`, or fails with the text of `otherwise` about what came instead.
 pub async fn within<T>(event: impl Future<Output = T>, otherwise: impl FnOnce() -> String) -> T {
     match tokio::time::timeout(PATIENCE, event).await {
         Ok(value) => value,
@@ -51,7 +51,7 @@ pub async fn within<T>(event: impl Future<Output = T>, otherwise: impl FnOnce() 
 /// Between two looks at something that tells nobody when it changes.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Asks `probe` until it gives something, or fails after `limit`. For what sends no event: another program's state.
+/// Calls `probe` until it gives something, or fails after `limit`. For state that sends no event, as another program's.
 pub async fn eventually<T>(limit: Duration, what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         let mut looks = tokio::time::interval(LOOK_EVERY);

@@ -11,17 +11,17 @@ use super::config::{Home, complete};
 use super::process::Process;
 use super::{PATIENCE, eventually, shared};
 
-/// Where clients may knock. Cheap to clone; all clones see who comes and goes.
+/// The addresses that clients may connect to. Cheap to clone; all clones see changes.
 #[derive(Clone, Default)]
 pub struct Doors(Arc<Mutex<Vec<Option<SocketAddr>>>>);
 
 impl Doors {
-    /// A single door.
+    /// A single address.
     pub fn to(address: SocketAddr) -> Self {
         Self(Arc::new(Mutex::new(vec![Some(address)])))
     }
 
-    /// The address of the `n`-th open door, counted round and round; none if all are closed.
+    /// The `n`-th open address, modulo their number; none if all are closed.
     pub fn nth(&self, n: usize) -> Option<SocketAddr> {
         let open: Vec<SocketAddr> = self.0.lock().unwrap().iter().flatten().copied().collect();
         (!open.is_empty()).then(|| open[n % open.len()])

@@ -1,8 +1,8 @@
-//! Coming back to a channel: what `since` asks for, and what its ack brings.
+//! Recovery: a subscribe with `since`, and its ack.
 
 use super::{Client, Value, json};
 
-/// A subscribe that asks for what came after a position.
+/// A subscribe with `since` at a position.
 pub fn since(channel: &str, epoch: &Value, offset: u64) -> Value {
     json!({ "channel": channel, "since": { "epoch": epoch, "offset": offset } })
 }

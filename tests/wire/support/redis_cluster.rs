@@ -21,7 +21,7 @@ pub struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// Starts it, and waits until every master says that all is well.
+    /// Starts it, and waits until every master reports `ok`.
     pub async fn start() -> Self {
         let mut masters = Vec::new();
         for _ in 0..MASTERS {
@@ -187,7 +187,7 @@ impl RedisCluster {
                     .await;
             }
         }
-        // The new owner first: else a client could be sent back and forth between two that both say no.
+        // The new owner first; else two servers could redirect a client back and forth.
         let third = &self.masters[(from + 2) % self.masters.len()];
         for master in [target, source, third] {
             master.run(&["CLUSTER", "SETSLOT", &number, "NODE", &target_id]).await;

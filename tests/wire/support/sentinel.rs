@@ -29,8 +29,8 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// Starts one that says a silent master is down after three seconds: less, and a busy machine makes it fail over on
-    /// its own, which loses what was acknowledged meanwhile.
+    /// Starts a Sentinel that calls a silent master down after three seconds. With less, a busy machine would cause a
+    /// failover by itself, which loses what was acknowledged meanwhile.
     async fn start(master: u16) -> Self {
         loop {
             let folder = TempDir::new().expect("a temporary folder");
@@ -104,7 +104,7 @@ impl Sentinels {
         format!("redis+sentinel://{}/{NAME}/0", watchers.join(","))
     }
 
-    /// The one of `servers` that is the master by the word of the first sentinel.
+    /// The one of `servers` that is the master according to the first Sentinel.
     pub async fn master(&self) -> usize {
         let answer = self.watchers[0]
             .ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME])
@@ -126,7 +126,7 @@ impl Sentinels {
         self.agree_on(1 - old).await;
     }
 
-    /// Waits until this server is the master and says so itself.
+    /// Waits until this server reports that it is the master.
     pub async fn promoted(&self, wanted: usize) {
         eventually(PATIENCE, "a failover", async || {
             (self.master().await == wanted).then_some(())
@@ -142,7 +142,7 @@ impl Sentinels {
         for watcher in &self.watchers {
             eventually(PATIENCE, "sentinels that agree", async || {
                 let seen = watcher.ask(&["SENTINEL", "MASTER", NAME]).await;
-                // Right after a failover the flags say that as well; what matters is that nobody calls it down.
+                // Right after a failover the flags contain that too; it only matters that no Sentinel calls it down.
                 let agrees = seen.field("port") == Some(&port)
                     && seen.field("flags").is_some_and(|flags| !flags.contains("down"))
                     && seen.field("num-slaves") == Some("1")

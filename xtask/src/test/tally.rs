@@ -37,7 +37,7 @@ impl Tally {
         }
     }
 
-    /// A step that ran nothing, or that failed in silence, has not passed.
+    /// A step that ran nothing, or failed without output, has not passed.
     pub fn checked(self) -> Result<Self> {
         match self {
             Tally { failed: 0, passed: 0 } => bail!("no test ran"),
@@ -64,14 +64,14 @@ impl AddAssign for Tally {
     }
 }
 
-/// The plain closing line that any reader of a log can count on.
+/// The last line, in one format for every reader of the log.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed)
     }
 }
 
-/// What a closing line says, if it is one.
+/// The counts of a runner's last line, if it is one.
 pub fn closing(line: &str) -> Option<Tally> {
     let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
     Some(Tally {

@@ -1,4 +1,4 @@
-//! Whether tests ask dependencies for features that nothing else asks for. `cargo doc` and `cargo build` would then compile those
+//! Whether tests need features of dependencies that nothing else needs. `cargo doc` and `cargo build` would then compile those
 //! dependencies, and all above them, a second time: wasmtime among them.
 
 use std::collections::{BTreeMap, BTreeSet};

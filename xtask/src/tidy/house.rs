@@ -1,5 +1,5 @@
-//! The broker's crates as a whole: which depend on which, the arrows inside each, names of types that stand twice, and
-//! documentation that says nothing.
+//! The broker's crates as a whole: which depend on which, the arrows inside each, types with one name, and
+//! documentation that only repeats a name.
 
 use std::collections::BTreeMap;
 use std::fs;

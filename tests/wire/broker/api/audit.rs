@@ -1,4 +1,4 @@
-//! The audit log: every call has its line, and what cannot be written down is not done.
+//! The audit log: every call has its line, and a call whose line cannot be written is not carried out.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Calls that are not to be: whose key, which tenant, what is wrong with them.
+//! Refused calls: wrong keys, wrong tenants, bad requests.
 
 use super::{broker, config, config_with};
 use crate::support::admin::{KEY, key_table, request};

@@ -3,7 +3,7 @@
 use super::broker;
 use crate::support::{Broker, Client, Value, json};
 
-/// Publishes numbers until it is told to stop, and keeps telling which one was acknowledged last.
+/// Publishes numbers until it is stopped, and reports the last acknowledged one.
 struct Flood {
     last: tokio::sync::watch::Receiver<u64>,
     stop: tokio::sync::oneshot::Sender<()>,
@@ -193,7 +193,7 @@ async fn a_ban_ends_connections_and_refuses_new_ones_until_it_is_lifted() {
     );
     refused.expect_close(4505).await;
     bob.still_works().await;
-    // A later word is in place of the earlier one.
+    // A later order replaces the earlier one.
     broker.call("PUT", path, json!({ "seconds": 60 })).await.ok();
     let (error, _) = dial.connect_refused(4451).await;
     assert!(

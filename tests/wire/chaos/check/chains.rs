@@ -11,11 +11,11 @@ use crate::chaos::history::{Event, Message, Position, What};
 enum End {
     /// It did not: the receiver was there when the run was over.
     Live,
-    /// The receiver went away, or was told to; it may come back and recover.
+    /// The receiver disconnected, or was disconnected; it may come back and recover.
     Waiting,
     /// It came back, and was told that it missed something.
     Told,
-    /// The channel began another epoch, and nobody said so.
+    /// The channel began another epoch without notice.
     Silent,
 }
 
@@ -29,7 +29,7 @@ pub struct Chain {
     end: End,
 }
 
-/// What there is to say of all receivers.
+/// The findings about all receivers.
 #[derive(Default)]
 pub struct Followed {
     chains: Vec<Chain>,

@@ -1,4 +1,4 @@
-//! What is known of each message, from everybody who saw it.
+//! The facts about each message, from every client that saw it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::chaos::history::{Event, Message, Position, What};
 
 type Channel = String;
 
-/// Everything that was said about messages.
+/// All records about messages.
 #[derive(Default)]
 pub struct Facts {
     /// Which message is at which position.

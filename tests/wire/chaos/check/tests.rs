@@ -224,7 +224,7 @@ fn an_acknowledged_message_that_does_not_arrive_is_seen() {
     assert_eq!(broken_by(stays.clone()), [Promise::AckedArrives]);
     // Who went away and never came back cannot have it.
     assert_eq!(broken_by(stays.clone().into_iter().chain([("ann", AWAY)])), []);
-    // An epoch that ends without a word takes the last message with it.
+    // An epoch that ends without notice loses the last message.
     let silent = published("f", 1).into_iter().chain([("ann", got(message("f", 1)))]);
     assert_eq!(broken_by(stays.into_iter().chain(silent)), [Promise::AckedArrives]);
 }
