@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what a hook, a chain, a delivery, a connection and a second node cost, each beside its
-//! reference in the same run. It fails only for a lost message or a closed connection, never for a slow result: times differ twofold
-//! between machines, and a person has to judge ratios.
+//! reference in the same run. It fails only for a lost message or a closed connection, never for a slow result: times
+//! differ twofold between machines, and a person has to judge ratios.
 
 mod bun;
 mod fanout;
