@@ -117,7 +117,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// Looks at everything that is whole, and tells how much that was.
+    /// Handles everything that is complete, and returns the number of its bytes.
     fn take(&mut self, bytes: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) -> Result<usize> {
         let mut at = 0;
         if self.stage == Stage::Upgrading {
@@ -194,7 +194,7 @@ impl Connection {
         Ok(self.stream.write_all(bytes)?)
     }
 
-    /// Writes as much as there is room for, and tells how much.
+    /// Writes as much as there is room for, and returns how much.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         match self.stream.write(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),

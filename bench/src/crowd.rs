@@ -87,7 +87,7 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// The connections that were opened last, so many.
+    /// The `count` connections that were opened last.
     pub fn newest(&mut self, count: usize) -> &mut [Connection] {
         let begin = self.connections.len() - count;
         &mut self.connections[begin..]

@@ -1,4 +1,4 @@
-//! How to speak to one server: paths, opening words, and how a delivery is recognised. Knows text, no socket.
+//! How to speak to one server: paths, opening frames, and how a delivery is recognised. Knows text, no socket.
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,12 +12,12 @@ const CHANNEL: &str = "{channel}";
 /// A server's description, read from a JSON file in `bench/targets`.
 ///
 /// In its frames `{token}` stands for the command line's token, `{channel}` for the number of a subscriber's
-/// channel (the frame is said once for each), `{number}` for the count of the message, `{sent}` for
+/// channel (the frame is sent once for each), `{number}` for the count of the message, `{sent}` for
 /// the moment of sending in nanoseconds since the epoch, and `{fill}` for the payload's filling.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// What results are called.
+    /// The name in results.
     pub name: String,
     /// Where subscribers connect.
     pub subscriber_path: String,
@@ -26,10 +26,10 @@ pub struct Target {
     /// Further lines of the upgrade request.
     #[serde(default)]
     pub headers: Vec<String>,
-    /// What a subscriber says first, a frame each.
+    /// A subscriber's opening frames.
     #[serde(default)]
     pub subscriber_hello: Vec<String>,
-    /// What the publisher says first.
+    /// The publisher's opening frames.
     #[serde(default)]
     pub publisher_hello: Vec<String>,
     /// The text of the frame that answers the last hello, or each that names a channel; without it, the upgrade
@@ -54,7 +54,7 @@ impl Target {
         Ok(target)
     }
 
-    /// What a subscriber of these channels says first.
+    /// The opening frames of a subscriber of these channels.
     pub fn hello(&self, channels: Range<usize>) -> Vec<String> {
         let each = |text: &String| -> Vec<String> {
             if text.contains(CHANNEL) {

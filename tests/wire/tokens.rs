@@ -57,7 +57,7 @@ async fn accepted(broker: &Broker, tenant: &str, token: &str) {
     ann.still_works().await;
 }
 
-/// Refused with this error, then closed with 4502; and the next one with a good token comes in.
+/// Refused with this error, then closed with 4502; the next connection with a good token is accepted.
 async fn refused(broker: &Broker, tenant: &str, token: &str, code: u16) {
     let (error, mut ann) = broker
         .dial("ann")

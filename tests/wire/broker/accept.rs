@@ -1,4 +1,4 @@
-//! Before any session: slow headers, too many connections, requests that are none.
+//! Before any session: slow headers, too many connections, bad requests.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

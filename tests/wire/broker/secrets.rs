@@ -1,4 +1,4 @@
-//! What must never be in the log, however much of it there is.
+//! Secrets are never in the log, at any level.
 
 use crate::support::shared::config;
 use crate::support::{Broker, token};

@@ -27,7 +27,7 @@ impl Position {
         })
     }
 
-    /// As `since` wants it.
+    /// The form of `since`.
     pub fn json(&self) -> Value {
         serde_json::to_value(self).expect("two fields")
     }
@@ -93,19 +93,19 @@ pub enum What {
     Received { message: Message },
     /// The server ended the subscription with a push.
     Dropped { channel: String, code: u64 },
-    /// The end of the subscription was acknowledged, by whomever it was wanted.
+    /// The end of the subscription was acknowledged, whether client or server ended it.
     Revoked { channel: String },
     /// The connection is gone, and every subscription with it.
     Away { code: Option<u16> },
     /// A request was not answered in time.
     Hung { request: String },
-    /// What the history held when all was over.
+    /// The content of the history at the end of the run.
     Kept {
         channel: String,
         at: Option<Position>,
         messages: Vec<Message>,
     },
-    /// Somebody hurt the system, or mended it.
+    /// A fault began or ended.
     Fault { fault: String },
 }
 
@@ -137,7 +137,7 @@ impl Record {
         }
     }
 
-    /// Writes down what happened just now.
+    /// Records an event with the present time.
     pub fn note(&self, who: &str, what: What) {
         let at_ms = u64::try_from(self.began.elapsed().as_millis()).expect("a run of less than an age");
         let who = who.to_owned();
@@ -147,7 +147,7 @@ impl Record {
     /// How many of these clients received the message with this key.
     pub fn receivers(&self, key: &str) -> Vec<String> {
         let events = self.events.lock().unwrap();
-        // Asked about what came last, so from the end; and not further back than its own publishing.
+        // Searched from the end, where the message is, and not further back than its own publish.
         let since = events.iter().rev().take_while(|event| !asks_first(event, key));
         let got = since.filter(|event| match &event.what {
             What::Received { message } => message.key == key,

@@ -1,5 +1,5 @@
-//! Random clients, random faults, and promises that hold all the same. In the spirit of Jepsen: clients write down what
-//! they did and saw, and a checker that knows nothing of the broker reads it when all is over.
+//! Random clients, random faults, and promises that hold all the same. As in Jepsen, clients record what they did and saw,
+//! and a checker that knows nothing of the broker reads the records afterwards.
 
 mod check;
 mod history;
@@ -33,7 +33,7 @@ pub enum Phase {
     Over,
 }
 
-/// Lets time go by: a load's pace, or how long a fault lasts. Never to wait for something to happen.
+/// Lets time pass: a load's pace, or the length of a fault. Not for waiting until something happens.
 pub async fn lasting(duration: Duration) {
     interval_at(Instant::now() + duration, Duration::from_secs(1))
         .tick()

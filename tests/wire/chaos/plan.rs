@@ -1,11 +1,11 @@
-//! What will be done to the system, and when: all of it drawn from the seed before the run begins.
+//! The faults of a run and their times, all drawn from the seed before the run begins.
 
 use std::env;
 use std::time::Duration;
 
 use super::random::Random;
 
-/// What the settings of a long run are read from: words like `minutes=10 seed=7 topology=cluster`.
+/// The variable with the settings of a long run: words like `minutes=10 seed=7 topology=cluster`.
 const SETTINGS: &str = "SLUICEGATE_CHAOS";
 
 /// Which Redis there is.
@@ -19,12 +19,12 @@ pub enum Topology {
     Cluster,
 }
 
-/// How long, and what chance is drawn from.
+/// Length, seed and topology of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// New faults come until this time is over.
     pub length: Duration,
-    /// The same seed is the same run, as far as the machine lets it.
+    /// The same seed draws the same run; timing differs.
     pub seed: u64,
     /// Which Redis there is.
     pub topology: Topology,
@@ -59,20 +59,20 @@ impl Settings {
     }
 }
 
-/// Something that happens to the system, and passes.
+/// A fault of the system, which ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A Redis is killed, and comes back with its data from disk.
     RedisDies { server: usize, down: Duration },
     /// A Redis stops, with all its connections open.
     RedisPauses { server: usize, pause: Duration },
-    /// All subscribers of Redis are disconnected, and again within 500 ms.
+    /// All subscribers of Redis are disconnected, twice within 500 ms.
     SubscribersKicked { again: Duration },
-    /// Redis lets next to nothing wait for a subscriber.
+    /// The output buffers of Redis for subscribers are almost 0.
     TinyBuffers { server: usize, lasts: Duration },
-    /// All data is gone.
+    /// All data is deleted.
     FlushAll,
-    /// All scripts are gone.
+    /// All scripts are deleted.
     FlushScripts,
     /// The master is killed, and the replica takes over.
     FailOver,
@@ -87,7 +87,7 @@ pub enum Fault {
 /// A fault and the time without one before it.
 pub type Step = (Duration, Fault);
 
-/// Everything that will happen, without an end.
+/// The faults of a run, without an end.
 pub struct Plan {
     random: Random,
     topology: Topology,
@@ -165,7 +165,7 @@ impl Plan {
 impl Iterator for Plan {
     type Item = Step;
 
-    /// All kinds come round before one comes again.
+    /// All kinds come once before one comes again.
     fn next(&mut self) -> Option<Step> {
         let kinds = self.kinds();
         if self.bag.is_empty() {

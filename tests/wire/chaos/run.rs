@@ -19,14 +19,14 @@ use crate::support::link::Link;
 use crate::support::nodes::Doors;
 use crate::support::{PATIENCE, eventually};
 
-/// How much is going on.
+/// The size of a load.
 #[derive(Clone, Copy)]
 pub struct Load {
-    /// What chance is drawn from.
+    /// The source of randomness.
     pub seed: u64,
     /// How many publish.
     pub publishers: usize,
-    /// How many listen, each to all channels.
+    /// How many subscribe, each to all channels.
     pub subscribers: usize,
     /// How many channels there are.
     pub channels: usize,
@@ -36,7 +36,7 @@ pub struct Load {
     pub wild: bool,
 }
 
-/// What most tests of one fault need: enough that a loss shows.
+/// The load of most tests of one fault: enough that a loss shows.
 pub const STEADY: Load = Load {
     seed: 1,
     publishers: 2,
@@ -46,10 +46,10 @@ pub const STEADY: Load = Load {
     wild: false,
 };
 
-/// A canary that did not reach everybody in this time will not: somebody was not there yet.
+/// A canary that did not reach every subscriber in this time will not: a subscriber was not there yet.
 const SONG: Duration = Duration::from_millis(400);
 
-/// A load that is on.
+/// A running load.
 pub struct Run {
     seed: u64,
     phase: watch::Sender<Phase>,
@@ -109,7 +109,7 @@ impl Run {
         &self.channels
     }
 
-    /// Writes down that something was done to the system.
+    /// Records the begin or end of a fault.
     pub fn fault(&self, fault: &str) {
         self.record.note(
             "fault",
@@ -160,7 +160,7 @@ impl Run {
         lasting(duration).await;
     }
 
-    /// Ends the load when everybody has everything, and fails if a promise was broken.
+    /// Ends the load when every subscriber has everything, and fails if a promise was broken.
     pub async fn finish(mut self) -> Vec<Event> {
         self.wild = false;
         self.canary(PATIENCE).await;
@@ -207,13 +207,13 @@ impl Run {
     }
 }
 
-/// Sings in every channel until one song has reached everybody. Who subscribes anew between two songs, or is told
-/// that something is missing, gets the next one.
+/// Publishes canaries in every channel until one has reached every subscriber. A client that subscribes anew between two
+/// canaries, or is told of a loss, gets the next one.
 async fn sing(canary: &mut Publisher, record: &Record, number: usize, channels: &[String], subscribers: &[String]) {
     for channel in channels {
         for song in 0.. {
             let key = format!("canary-{number}-{song}");
-            // A mark, from which on the record is searched for receivers.
+            // The record is searched for receivers from this mark on.
             record.note("fault", What::Fault { fault: key.clone() });
             canary.insist(channel, &key).await;
             let heard = eventually(PATIENCE, "everybody", async || {
@@ -226,7 +226,7 @@ async fn sing(canary: &mut Publisher, record: &Record, number: usize, channels: 
     }
 }
 
-/// Keeps a history for a look at it.
+/// Keeps a history in a file.
 fn keep(seed: u64, events: &[Event]) -> PathBuf {
     let test = thread::current().name().unwrap_or("run").replace("::", "-");
     let name = format!("history-{test}-{seed}.jsonl");

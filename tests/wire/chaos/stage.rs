@@ -1,4 +1,4 @@
-//! A Redis of any topology with broker nodes on it, and what can be done to them.
+//! A Redis of any topology with broker nodes on it, and the faults that can be caused in them.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ impl Store {
         }
     }
 
-    /// Every channel of Redis that somebody listens to.
+    /// Every channel of Redis that has a subscriber.
     pub async fn subscribed_channels(&self) -> Vec<String> {
         let mut channels = Vec::new();
         for server in self.servers() {
@@ -80,7 +80,7 @@ impl Store {
     }
 }
 
-/// Everything that a run is about.
+/// The system of a run.
 pub struct Stage {
     /// The Redis.
     pub store: Store,
@@ -89,7 +89,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Does it, and undoes it if it is not over by itself.
+    /// Causes the fault, and ends it if it does not end by itself.
     pub async fn strike(&mut self, fault: &Fault, run: &Run) {
         match fault {
             Fault::RedisDies { server, down } => {

@@ -1,5 +1,5 @@
-//! A subscriber as applications have it: it comes back elsewhere, resumes where it was, and subscribes again when the
-//! server ends a subscription. In the wild phase it also goes away at random, and leaves channels.
+//! A subscriber that behaves like an application's: it comes back on another node, resumes where it was, and subscribes
+//! again when the server ends a subscription. In the wild phase it also disconnects at random, and leaves channels.
 
 use std::time::Duration;
 
@@ -41,14 +41,14 @@ pub struct Subscriber {
 
 /// Why a connection is over.
 enum Over {
-    /// It broke, or was broken.
+    /// The connection ended.
     Link,
     /// The run is over.
     Run,
 }
 
 impl Subscriber {
-    /// One that wants these channels.
+    /// A subscriber of these channels.
     pub fn new(
         name: &str,
         doors: &Doors,
@@ -162,7 +162,7 @@ impl Subscriber {
         self.wishes.iter().all(|wish| wish.is_subscribed)
     }
 
-    /// Subscribes to whatever it wants and has not; false if the link ended. What is refused is tried again later.
+    /// Subscribes to the wanted channels that it lacks; false if the link ended. A refused one is tried again later.
     async fn subscribe_all(&mut self, link: &mut Link) -> bool {
         for n in 0..self.wishes.len() {
             if !self.wishes[n].is_subscribed && !self.subscribe(link, n).await {

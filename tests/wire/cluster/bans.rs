@@ -1,5 +1,5 @@
-//! Bans and their ends come out as they were ordered, whichever node took the order, and also while Redis or a node is
-//! away.
+//! Bans and their ends take effect in the sequence in which they were ordered, whichever node received the order, also
+//! while Redis or a node is away.
 
 use std::time::{Duration, Instant};
 
@@ -125,7 +125,7 @@ async fn a_node_that_died_does_not_hold_up_bans_one_after_the_other() {
     for client in &mut elsewhere {
         client.expect_close(4505).await;
     }
-    // Each waits for the report of the node that died, and none for another.
+    // Each order waits for the report of the dead node; orders do not wait for each other.
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 

@@ -1,4 +1,4 @@
-//! Channels lie in partitions: many are subscribed with few commands, and what happens to a slot happens to its
+//! Channels lie in partitions: many are subscribed with few commands, and a moved slot affects its
 //! partition only.
 
 use crate::support::shared::config as shared_config;
@@ -6,7 +6,7 @@ use crate::support::{Nodes, PATIENCE, Redis, RedisCluster, eventually, json};
 
 const CHANNELS: usize = 10_000;
 const RESUBSCRIBED: &str = "sluicegate_backplane_resubscribed_total";
-/// Requests that a client has under way.
+/// Pending requests of a client.
 const TOGETHER: usize = 200;
 
 fn many_channels() -> String {

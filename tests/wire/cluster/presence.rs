@@ -1,11 +1,11 @@
-//! Who is there, on all nodes.
+//! Presence on all nodes.
 
 use std::time::Duration;
 
 use crate::support::crowd::a_crowd_is_told_of_once;
 use crate::support::{Client, Nodes, Redis, Value, eventually, json};
 
-/// From a node's death until nobody sees its members any more; and some.
+/// From a node's death until its members are gone everywhere, and some time more.
 const DEAD_AND_GONE: Duration = Duration::from_secs(45);
 
 fn sessions(members: &Value) -> Vec<&str> {

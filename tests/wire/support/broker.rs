@@ -20,7 +20,7 @@ use super::within;
 pub struct Broker {
     /// Where clients connect.
     pub address: SocketAddr,
-    /// Where the operator looks.
+    /// The admin listener.
     pub admin: SocketAddr,
     /// The folder of its config.
     pub home: Home,
@@ -119,7 +119,7 @@ impl Broker {
         self.process.ended().await;
     }
 
-    /// What it holds of the machine.
+    /// Its resources.
     pub fn usage(&self) -> Usage {
         Usage::of(self.process.pid())
     }

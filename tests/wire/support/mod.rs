@@ -1,4 +1,4 @@
-//! Everything the tests hold in their hands: a broker, clients, tokens, hostile guests.
+//! The tools of the tests: a broker, clients, tokens, hostile guests.
 
 pub mod admin;
 pub mod broker;
@@ -48,7 +48,7 @@ pub async fn within<T>(event: impl Future<Output = T>, otherwise: impl FnOnce() 
     }
 }
 
-/// Between two looks at something that tells nobody when it changes.
+/// Between two checks of a state that sends no event.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Calls `probe` until it gives something, or fails after `limit`. For state that sends no event, as another program's.

@@ -1,4 +1,4 @@
-//! A real Redis server of one's own, which a test may hurt.
+//! A real Redis server of a test's own, which it may kill and pause.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +19,7 @@ const PORTS: u16 = 10_000;
 /// Ports tried before giving up.
 const TRIES: usize = 20;
 
-/// A port that is probably free; who listens there learns whether it is.
+/// A port that is probably free; listening there shows whether it is.
 pub fn some_port() -> u16 {
     let mut bytes = [0; 2];
     getrandom::fill(&mut bytes).expect("random bytes");

@@ -1,4 +1,4 @@
-//! A Redis Cluster of three masters, made by hand: quicker than `redis-cli --cluster create`, and without it.
+//! A Redis Cluster of three masters, made by single commands, which is quicker than `redis-cli --cluster create`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const GOSSIP: Duration = Duration::from_mins(1);
 
 /// Three masters that share all slots. Killed when dropped.
 pub struct RedisCluster {
-    /// The masters; `masters[i]` has the `i`-th third of the slots, but for those that were moved.
+    /// The masters; `masters[i]` has the `i`-th third of the slots, except those that were moved.
     pub masters: Vec<Redis>,
     /// None, or one for each master.
     replicas: Vec<Redis>,
@@ -70,8 +70,8 @@ impl RedisCluster {
         cluster
     }
 
-    /// Waits until every server knows which ones are masters and which ones replicas. Before that, who votes for a
-    /// replica may not know that it is one.
+    /// Waits until every server knows which ones are masters and which ones replicas. Before that, a server that votes for
+    /// a replica may not know that it is one.
     async fn agree(&self) {
         let mut wanted: Vec<(u16, bool)> = self.masters.iter().map(|master| (master.port(), true)).collect();
         wanted.extend(self.replicas.iter().map(|replica| (replica.port(), false)));
@@ -152,8 +152,7 @@ impl RedisCluster {
         self.masters.iter().position(is_it).expect("one of our masters")
     }
 
-    /// Has a slot be on its way to the next master, all of its keys still where they were. Gives from where and to
-    /// where.
+    /// Begins to move a slot to the next master; all of its keys stay where they were. Returns source and target.
     pub async fn begin_to_move(&self, slot: u16) -> (usize, usize) {
         let from = self.owner(slot).await;
         let to = (from + 1) % self.masters.len();

@@ -17,7 +17,7 @@ const WATCHERS: usize = 3;
 
 /// All five processes. Killed when dropped.
 pub struct Sentinels {
-    /// Master and replica, whichever is which now.
+    /// Master and replica; a failover swaps the roles.
     pub servers: [Redis; 2],
     watchers: Vec<Watcher>,
 }
@@ -120,7 +120,7 @@ impl Sentinels {
         self.servers[old].kill().await;
         self.promoted(1 - old).await;
         self.servers[old].restart().await;
-        // The sentinels would tell it, but they take their time.
+        // The Sentinels would make it a replica, but later.
         let port = self.servers[1 - old].port().to_string();
         self.servers[old].run(&["REPLICAOF", "127.0.0.1", &port]).await;
         self.agree_on(1 - old).await;

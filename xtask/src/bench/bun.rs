@@ -1,4 +1,4 @@
-//! The peer: Bun, from npm, in a version of its own, so that a ratio means the same next month.
+//! The peer: Bun, from npm, in a pinned version, so that ratios can be compared over time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::shell;
 
 pub const VERSION: &str = "1.4.5";
 
-/// Installs Bun below `folder`, unless this version is there already, and tells where its program is.
+/// Installs Bun below `folder`, unless this version is there already, and returns the path of its program.
 pub fn install(folder: &Path) -> Result<PathBuf> {
     let home = folder.join(format!("bun-{VERSION}"));
     if let Some(program) = program(&home) {

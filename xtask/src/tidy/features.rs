@@ -47,7 +47,7 @@ fn differences(with_tests: &Features, without: &Features) -> Vec<Violation> {
     let differ = without
         .iter()
         .filter(|(package, features)| with_tests.get(*package) != Some(features));
-    // Packages of ours stand with their folder; the features of their own are theirs.
+    // Packages of this workspace have their folder in the line; their own features do not count.
     let differ = differ.filter(|(package, _)| !package.contains('('));
     differ
         .map(|(package, features)| Violation {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::code;
 use super::paths::{self, Named};
 
-/// Longest file that one still reads in one go, in lines.
+/// Longest file, in lines.
 const LINES_MAX: usize = 400;
 
 pub struct Source {
@@ -64,7 +64,7 @@ const CONFINED: [Confined; 2] = [
     },
 ];
 
-/// Rooms that turn values into values.
+/// Modules that turn values into values.
 const PURE: [&str; 3] = ["host/crates/wire", "host/crates/protocol", "host/crates/chain"];
 /// What does I/O, and what of it is harmless.
 const IO: [&str; 7] = [
@@ -98,7 +98,7 @@ pub fn check(source: &Source) -> Vec<Violation> {
     found.violations
 }
 
-/// A rule about a room that was renamed would hold for nothing, and nobody would see it.
+/// A rule about a renamed folder would check nothing, and nobody would notice.
 pub fn rooms_that_are_gone(sources: &[Source]) -> Vec<Violation> {
     let mut rooms: Vec<&str> = PURE.to_vec();
     rooms.extend(["host/src/gateway", "host/src/main.rs", "tests/"]);
@@ -123,7 +123,7 @@ impl Found<'_> {
             line,
             what,
         };
-        // A path may break a rule twice on one line; saying so once is enough.
+        // A path may break a rule twice on one line, which is reported once.
         if !self.violations.contains(&violation) {
             self.violations.push(violation);
         }

@@ -1,4 +1,4 @@
-//! What is taken away is gone when the call is answered: not one message that was published later arrives.
+//! A revocation holds when the call is answered: no message that was published later arrives.
 
 use super::broker;
 use crate::support::{Broker, Client, Value, json};
@@ -97,7 +97,7 @@ async fn after_an_unsubscribe_nothing_of_the_channel_comes() {
     assert!(!bob.has_waiting("unsubscribed"));
     let listed = broker.read("/tenants/acme/channels?prefix=flooded").await;
     assert_eq!(listed["channels"][0]["subscribers"], 1);
-    // It is one subscription that was taken away, not the right to it.
+    // The subscription was ended, not the right to subscribe.
     anns[0]
         .to("quiet")
         .publish("still here")

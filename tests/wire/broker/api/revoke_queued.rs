@@ -1,5 +1,5 @@
-//! What waits for a client that reads slowly is taken away as well: only what the system's buffers hold still
-//! comes.
+//! A revocation also drops what waits for a slow client: only what the system's buffers hold still
+//! arrives.
 
 use super::config;
 use crate::support::{Broker, Client, json};

@@ -22,7 +22,7 @@ pub struct Facts {
     ids: BTreeMap<(Channel, String), BTreeSet<String>>,
 }
 
-/// Reads the history for facts, and tells where two contradict each other.
+/// Reads the history for facts, and reports where two contradict each other.
 pub fn gather(events: &[Event], violations: &mut Vec<Violation>) -> Facts {
     let mut facts = Facts::default();
     for event in events {
@@ -88,7 +88,7 @@ impl Facts {
         }
     }
 
-    /// Offsets that nobody knows of may be as many as there were publishes whose outcome nobody knows.
+    /// There may be as many unknown offsets as publishes with an unknown outcome.
     pub fn contiguous(&self, violations: &mut Vec<Violation>) {
         let mut epochs: BTreeMap<(&Channel, &str), Vec<u64>> = BTreeMap::new();
         for (channel, at) in self.positions.keys() {
@@ -96,7 +96,7 @@ impl Facts {
         }
         for ((channel, epoch), offsets) in &epochs {
             let (first, top) = (offsets[0], offsets[offsets.len() - 1]);
-            // An epoch may go on where another one was, which then has the offset before its first one.
+            // An epoch may continue another one, which then has the offset before its first one.
             let goes_on = epochs
                 .iter()
                 .any(|((other, name), known)| other == channel && name != epoch && known.contains(&(first - 1)));

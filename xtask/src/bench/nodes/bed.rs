@@ -1,4 +1,4 @@
-//! What every part of the nodes' figures starts: Redis, nodes and load, each where it belongs.
+//! Starts Redis, nodes and load on their cores, for every figure of the nodes.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 const CONFIG: &str = include_str!("node.toml");
-/// How a node's name and the place of its Redis stand in [`CONFIG`].
+/// A node's name and the address of its Redis, as written in [`CONFIG`].
 const NAME: &str = "NODE";
 const REDIS: &str = "REDIS";
 
@@ -62,7 +62,7 @@ impl<'a> Bed<'a> {
         }
     }
 
-    /// An empty Redis; `keeps`: what it gets outlives it.
+    /// An empty Redis; `keeps`: its data survives a restart.
     pub fn store(&self, keeps: bool) -> Result<Store> {
         Store::start(self.folder, self.pins.redis, keeps)
     }
@@ -77,7 +77,7 @@ impl<'a> Bed<'a> {
         Server::start(&self.workspace.broker("release"), &arguments, &log, cores)
     }
 
-    /// The load generator with subscribers on `server`, ready to be told more.
+    /// The load generator with subscribers on `server`, ready for further arguments.
     pub fn load(&self, server: &Server) -> Command {
         let mut command = Command::new("taskset");
         command
@@ -89,7 +89,7 @@ impl<'a> Bed<'a> {
     }
 
     /// Publishes 1 KiB messages through one node to a subscriber on the other, at a pace of the load generator's.
-    /// CPU is told of these two, and then of `idle`.
+    /// CPU is measured of these two, and then of `idle`.
     pub fn publish(&self, from: &Server, to: &Server, idle: &[Server], pace: &str) -> Result<Value> {
         let mut command = self.load(to);
         command.args(["--publish-address", &from.address, "--connections", "1"]);

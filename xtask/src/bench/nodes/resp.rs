@@ -1,5 +1,5 @@
-//! The plainest client of Redis: one command, one answer. Every reference of the nodes' figures is taken with it,
-//! so that it has as little of its own as possible.
+//! The plainest client of Redis: one command, one answer. It measures every reference of the nodes' figures, so it adds
+//! as little cost as possible.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ const SINK_BYTES: usize = 65_536;
 /// A connection.
 pub struct Client(BufReader<TcpStream>);
 
-/// What a server says.
+/// A reply of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reply {
     Text(String),
@@ -34,7 +34,7 @@ impl Client {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Says a command and waits for the answer; an error is one.
+    /// Sends a command and waits for the answer; an error is an answer too.
     pub fn call(&mut self, words: &[&str]) -> Result<Reply> {
         self.say(words)?;
         read(&mut self.0)
@@ -49,7 +49,7 @@ impl Client {
         Ok(())
     }
 
-    /// Reads and forgets what comes, until the server ends.
+    /// Reads and discards everything, until the server ends.
     pub fn drain(self) {
         let mut stream = self.0;
         thread::spawn(move || {
