@@ -79,7 +79,7 @@ pub(super) async fn call(mut router: Router, request: Request) -> Result<Respons
 /// Answers a request that could not be read, where hyper did not, and says so in the log.
 async fn refuse(mut stream: TcpStream, peer: SocketAddr, error: &hyper::Error, unread: &[u8]) {
     static UNREADABLE: LogThrottle = LogThrottle::new();
-    // A connection that was silent between two requests is closed without a word.
+    // A connection that was silent between two requests is closed without an answer.
     let is_slow = error.is_timeout() && !unread.is_empty();
     if !error.is_parse() && !is_slow {
         tracing::debug!(%peer, %error, "an HTTP connection failed");

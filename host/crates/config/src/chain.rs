@@ -31,7 +31,7 @@ const MIB: usize = 1_048_576;
 pub struct ChainEntry {
     /// Which of the config's plugins.
     pub plugin: Arc<str>,
-    /// The hooks to ask; none asks all that the plugin exports.
+    /// The hooks to ask; without a list, all that the plugin exports.
     pub hooks: Option<Hooks>,
     /// What its faults mean.
     pub on_fault: FaultRules,

@@ -319,7 +319,7 @@ impl ServerConnection {
             if let Err(error) = must_be_master(&mut connection).await {
                 return error;
             }
-            // Nothing may go over it for long. One with a request under way is looked after by that.
+            // It may be idle for long. A pending request checks the connection by itself.
             if let Some(mut replicated) = server.replicated.now()
                 && let Ok(_turn) = self.turn.try_acquire()
                 && let Err(error) = redis::cmd("PING").query_async::<Value>(&mut replicated).await

@@ -1,7 +1,7 @@
 //! The part of RESP3 that a subscribed connection receives. Pure: bytes to replies.
 //!
 //! The `redis` crate reads replies too, but pairs them with requests by their number, and gives each confirmation of a
-//! subscription to the next request that waits. With many subscribe commands under way, one of which is refused, nobody
+//! subscription to the next request that waits. With many pending subscribe commands, one of which is refused, nobody
 //! could tell which.
 
 use bytes::{Buf, Bytes, BytesMut};

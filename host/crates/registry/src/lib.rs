@@ -1,5 +1,5 @@
 //! Who is connected, and who may not be. Counts connections by tenant and user and holds them to their
-//! limits; remembers bans. Where many nodes are one broker, a [`Cluster`] has the last word on both. Knows no
+//! limits; remembers bans. Where many nodes are one broker, a [`Cluster`] decides on both. Knows no
 //! socket: a shard that has to close one is told by the broker.
 
 mod admission;
@@ -52,7 +52,7 @@ pub struct Seat {
 }
 
 impl Registry {
-    /// The registry of an instance that has the last word of this cluster.
+    /// The registry of an instance, which leaves decisions to this cluster.
     pub fn of(instance: &str, cluster: Arc<dyn Cluster>) -> Self {
         Self {
             clock: OrderClock::new(instance),

@@ -30,7 +30,7 @@ const INIT_DEADLINE_LEAST: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct BindingOptions {
     pub tenant: Arc<str>,
-    /// The hooks to ask; none asks all that the plugin exports.
+    /// The hooks to ask; without a list, all that the plugin exports.
     pub hooks: Option<Hooks>,
     /// Of one call. A call may go on for up to 3 ms after it, see [`Slot`].
     pub deadline: Duration,

@@ -32,8 +32,8 @@ enum Circuit {
         until: Instant,
         wait: Duration,
     },
-    /// One call is under way to see whether the plugin is well again. Should nobody ever say how it
-    /// ended, there is another after `until`.
+    /// One call tries whether the plugin works again. If its end is never reported, there is another trial
+    /// after `until`.
     HalfOpen {
         until: Instant,
         wait: Duration,

@@ -226,7 +226,7 @@ fn load(binding: &Binding, store: &mut Store<StoreData>, instance: &Component) -
     guest.map_err(|error| MakeError::Types(fault::cut(format!("{error:#}"))))
 }
 
-/// Ticks that are at least `time`: the tick under way when a call begins may end at once.
+/// Ticks that are at least `time`: the tick in which a call begins may end at once.
 fn ticks(time: Duration) -> u64 {
     let whole = time.as_nanos().div_ceil(TICK.as_nanos());
     u64::try_from(whole).unwrap_or(u64::MAX / 2).saturating_add(1)

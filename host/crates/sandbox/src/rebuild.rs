@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::binding::Binding;
 use super::instance::{Instance, MakeError};
 
-/// Requests that wait to be read. A slot has at most one under way, so this is more than there are slots.
+/// Requests that wait to be read. A slot has at most one pending, so this is more than the number of slots.
 const QUEUE: usize = 4_096;
 
 /// The way to the thread. It ends when this is dropped.

@@ -1,4 +1,4 @@
-//! What an instance's store holds: its limits, the call under way, and what the plugin may reach.
+//! What an instance's store holds: its limits, the present call, and what the plugin may reach.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Drop for StoreData {
     }
 }
 
-/// The call under way.
+/// The present call.
 #[derive(Default)]
 pub(super) struct HookCall {
     pub(super) phase: GuestPhase,

@@ -17,7 +17,7 @@ use protocol::names::Topic;
 
 /// How often an instance says that it lives, and looks for those that do not.
 const BEAT_EVERY: Duration = Duration::from_secs(3);
-/// After so long without a word an instance is given up.
+/// After so long without a heartbeat an instance is given up.
 const GIVEN_UP: Duration = Duration::from_secs(30);
 /// After an outage nobody is given up for so long.
 const SPEAK_FIRST: Duration = Duration::from_secs(4);

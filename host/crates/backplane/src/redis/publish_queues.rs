@@ -1,4 +1,4 @@
-//! The queues of messages on their way to Redis. A queue has one call under way; what comes meanwhile waits, and goes
+//! The queues of messages on their way to Redis. A queue has one pending call; what comes meanwhile waits, and goes
 //! together in the next. So a message cannot overtake another of its channel, whatever is sent again after a script was
 //! lost or a slot moved, and many messages cost one round trip.
 

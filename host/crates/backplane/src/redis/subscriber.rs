@@ -13,7 +13,7 @@ use super::node::Node;
 use super::partitions::Partition;
 use super::subscription_table::{Round, Wanted};
 
-/// Commands of one connection under way at most.
+/// Pending commands of one connection at most.
 const IN_FLIGHT: usize = 64;
 /// A connection that lived for so long, in times that a command may take, was of use: the next is opened at once.
 const OF_USE: u32 = 3;
@@ -165,7 +165,7 @@ impl Subscriber {
         self.node.topology.look_again();
     }
 
-    /// Subscribes and unsubscribes until everything is as it should be. The commands of a round are under way
+    /// Subscribes and unsubscribes until everything is as it should be. The commands of a round are pending
     /// together; no channel is in two of them, and the next round waits for all: so nothing is ever overtaken.
     async fn subscribe_changes(&mut self) -> Result<(), String> {
         loop {

@@ -16,7 +16,7 @@ use crate::StoreId;
 use crate::shared::{NoReply, OnReply, SharedStore, StoreRequest};
 use names::StoreNames;
 
-/// Requests under way at once; one more is refused, because it would wait behind all of them.
+/// Requests that are pending at once; one more is refused, because it would wait behind all of them.
 const PENDING: usize = 1024;
 
 /// The store of one prefix.

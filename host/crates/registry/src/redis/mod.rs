@@ -99,7 +99,7 @@ impl RedisCluster {
         cluster
     }
 
-    /// A tenant's keys have one hash tag: one server has the last word on its places.
+    /// A tenant's keys have one hash tag: one server decides on its places.
     fn name(&self, tenant: &str, rest: &str) -> String {
         format!("{}:{{{tenant}}}:{rest}", self.prefix)
     }
