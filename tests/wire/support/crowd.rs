@@ -6,7 +6,7 @@ use super::{Client, Value, json};
 
 /// Has all clients subscribe at the same time, each with a snapshot of who is there. Whoever stands in a snapshot is
 /// not told of as coming after it; and what is told after it makes the snapshot complete.
-pub async fn a_crowd_is_told_of_once(clients: Vec<Client>, channel: &str) {
+pub(crate) async fn a_crowd_is_told_of_once(clients: Vec<Client>, channel: &str) {
     let everyone: BTreeSet<String> = clients.iter().map(|client| client.session().to_owned()).collect();
     let watching = clients.into_iter().map(|mut client| {
         let (channel, everyone) = (channel.to_owned(), everyone.clone());
