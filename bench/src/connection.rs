@@ -19,7 +19,7 @@ const HEAD_BYTES: usize = 8192;
 
 /// What the connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     Subscriber,
     Publisher,
 }
@@ -32,7 +32,7 @@ enum Stage {
 }
 
 /// What all connections together have seen.
-pub(crate) struct Tally {
+pub struct Tally {
     pub ready: usize,
     pub closed: usize,
     pub deliveries: u64,
@@ -41,13 +41,13 @@ pub(crate) struct Tally {
 }
 
 /// A nonblocking connection.
-pub(crate) struct Connection {
+pub struct Connection {
     pub stream: TcpStream,
     role: Role,
     stage: Stage,
-    /// Said after the upgrade, a frame each.
+    /// Frames that are sent after the upgrade.
     hello: Vec<u8>,
-    /// Answers to it that are still to come.
+    /// Answers to them that are still missing.
     answers: usize,
     /// Messages of this publisher that were acknowledged.
     pub acks: u64,
@@ -58,13 +58,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects, and asks for the upgrade. `index` chooses the source address in 127.0.0.0/8; `channels` are a
     /// subscriber's.
-    pub(crate) fn open(
-        target: &Target,
-        server: SocketAddr,
-        role: Role,
-        index: usize,
-        channels: Range<usize>,
-    ) -> Result<Self> {
+    pub fn open(target: &Target, server: SocketAddr, role: Role, index: usize, channels: Range<usize>) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let [_, _, high, low] = u32::try_from(index / PER_SOURCE)?.to_be_bytes();
         // Not 127.0.0.0, and not where servers listen: 127.0.0.1.
@@ -96,7 +90,7 @@ impl Connection {
     }
 
     /// Reads what is there; false once the server has closed.
-    pub(crate) fn read(
+    pub fn read(
         &mut self,
         buffer: &mut [u8],
         target: &Target,
@@ -123,7 +117,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// Looks at everything that is whole, and tells how much that was.
+    /// Handles everything that is complete, and returns the number of its bytes.
     fn take(&mut self, bytes: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) -> Result<usize> {
         let mut at = 0;
         if self.stage == Stage::Upgrading {
@@ -200,8 +194,8 @@ impl Connection {
         Ok(self.stream.write_all(bytes)?)
     }
 
-    /// Writes as much as there is room for, and tells how much.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+    /// Writes as much as there is room for, and returns how much.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         match self.stream.write(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
             written => Ok(written?),

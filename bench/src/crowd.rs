@@ -18,13 +18,13 @@ use crate::target::Target;
 const READ_BYTES: usize = 65_536;
 /// Connections that one wait reports at most.
 const EVENTS: usize = 1024;
-/// How long everyone who was opened may take to be ready.
+/// How long opened connections may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The connections, and what they have seen.
-pub(crate) struct Crowd<'t> {
+pub struct Crowd<'t> {
     target: &'t Target,
-    /// Channels that each subscriber has for itself; 0: all share one.
+    /// Channels of each subscriber's own; 0: all share one.
     channels: usize,
     finder: Finder<'t>,
     poll: OwnedFd,
@@ -36,7 +36,7 @@ pub(crate) struct Crowd<'t> {
 
 impl<'t> Crowd<'t> {
     /// Nobody yet.
-    pub(crate) fn new(target: &'t Target, channels: usize) -> Result<Self> {
+    pub fn new(target: &'t Target, channels: usize) -> Result<Self> {
         Ok(Self {
             target,
             channels,
@@ -55,8 +55,8 @@ impl<'t> Crowd<'t> {
         })
     }
 
-    /// Opens `count` connections to `server`, at most `ramp` of them under way at a time.
-    pub(crate) fn open(&mut self, role: Role, server: SocketAddr, count: usize, ramp: usize) -> Result<()> {
+    /// Opens `count` connections to `server`, at most `ramp` of them at a time.
+    pub fn open(&mut self, role: Role, server: SocketAddr, count: usize, ramp: usize) -> Result<()> {
         let end = self.connections.len() + count;
         while self.connections.len() < end {
             for index in self.connections.len()..end.min(self.connections.len() + ramp) {
@@ -87,14 +87,14 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// The connections that were opened last, so many.
-    pub(crate) fn newest(&mut self, count: usize) -> &mut [Connection] {
+    /// The `count` connections that were opened last.
+    pub fn newest(&mut self, count: usize) -> &mut [Connection] {
         let begin = self.connections.len() - count;
         &mut self.connections[begin..]
     }
 
     /// Waits at most `wait`, then reads once from every connection that has something.
-    pub(crate) fn turn(&mut self, wait: Duration) -> Result<()> {
+    pub fn turn(&mut self, wait: Duration) -> Result<()> {
         let wait = Timespec::try_from(wait)?;
         self.events.clear();
         match epoll::wait(&self.poll, spare_capacity(&mut self.events), Some(&wait)) {
@@ -112,8 +112,8 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// Does nothing but read for this long.
-    pub(crate) fn rest(&mut self, time: Duration) -> Result<()> {
+    /// Only reads, for this time.
+    pub fn rest(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             self.turn(left)?;
@@ -121,8 +121,8 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// Does nothing but read until stdin ends.
-    pub(crate) fn rest_until_eof(&mut self) -> Result<()> {
+    /// Only reads, until stdin ends.
+    pub fn rest_until_eof(&mut self) -> Result<()> {
         let ended = thread::spawn(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
         while !ended.is_finished() {
             self.turn(Duration::from_millis(10))?;
@@ -131,7 +131,7 @@ impl<'t> Crowd<'t> {
     }
 
     /// Forgets the deliveries and acknowledgements so far.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.tally.deliveries = 0;
         self.tally.acks = 0;
         for connection in &mut self.connections {

@@ -23,7 +23,7 @@ use publisher::{Pace, Publishers};
 use server::{Server, Usage};
 use target::Target;
 
-/// From the last connection until memory is read: the server's turn to tidy up.
+/// From the last connection until memory is read, so that the server can release memory.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Files that this process has open beside its connections.
 const OTHER_FILES: u64 = 32;
@@ -40,7 +40,7 @@ struct Arguments {
     /// Where publishers connect, if that is another server.
     #[arg(long)]
     publish_address: Option<SocketAddr>,
-    /// The processes whose CPU time is told, on this machine. The first is the server's: its memory counts.
+    /// The processes whose CPU time is reported, on this machine. The first is the server, whose memory is reported too.
     #[arg(long, required = true)]
     pid: Vec<u32>,
     /// Put in place of `{token}` in the target.
@@ -58,10 +58,10 @@ struct Arguments {
     /// How many publishers; they take turns.
     #[arg(long, default_value_t = 1)]
     publishers: usize,
-    /// Messages a second. With no pace at all nothing is published.
+    /// Messages a second. Without any pace nothing is published.
     #[arg(long, group = "pace")]
     rate: Option<f64>,
-    /// Publish whenever fewer than this many messages are under way.
+    /// Publish whenever fewer than this many messages are in flight.
     #[arg(long, group = "pace")]
     window: Option<u64>,
     /// Publish whenever fewer than this many messages of a publisher are unacknowledged.
@@ -79,7 +79,7 @@ struct Arguments {
     /// Seconds to keep the connections open at the end, for a look at the server.
     #[arg(long, default_value_t = 0.0)]
     hold: f64,
-    /// Say `ready` on stdout once all are subscribed, and keep the connections open until stdin ends.
+    /// Print `ready` on stdout once all are subscribed, and keep the connections open until stdin ends.
     #[arg(long)]
     until_eof: bool,
 }

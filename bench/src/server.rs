@@ -1,4 +1,4 @@
-//! What the server under load uses, read from `/proc`: it need not help.
+//! CPU time and memory of the server under load, read from `/proc` without its help.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ impl Server {
 }
 
 /// utime + stime in ticks, and rss in pages: fields 14, 15 and 24 of proc(5)'s `stat`. The second field, the
-/// program's name, may hold anything, so counting starts behind its last parenthesis.
+/// program's name, may contain anything, so counting starts behind its last parenthesis.
 fn parse(stat: &str) -> Option<(u64, u64)> {
     let rest = &stat[stat.rfind(')')? + 1..];
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();

@@ -1,4 +1,4 @@
-//! How to speak to one server: paths, opening words, and how a delivery is recognised. Knows text, no socket.
+//! How to speak to one server: paths, opening frames, and how a delivery is recognised. Knows text, no socket.
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,12 +12,12 @@ const CHANNEL: &str = "{channel}";
 /// A server's description, read from a JSON file in `bench/targets`.
 ///
 /// In its frames `{token}` stands for the command line's token, `{channel}` for the number of a subscriber's
-/// channel (the frame is said once for each), `{number}` for the count of the message, `{sent}` for
+/// channel (the frame is sent once for each), `{number}` for the count of the message, `{sent}` for
 /// the moment of sending in nanoseconds since the epoch, and `{fill}` for the payload's filling.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Target {
-    /// What results are called.
+pub struct Target {
+    /// The name in results.
     pub name: String,
     /// Where subscribers connect.
     pub subscriber_path: String,
@@ -26,10 +26,10 @@ pub(crate) struct Target {
     /// Further lines of the upgrade request.
     #[serde(default)]
     pub headers: Vec<String>,
-    /// What a subscriber says first, a frame each.
+    /// A subscriber's opening frames.
     #[serde(default)]
     pub subscriber_hello: Vec<String>,
-    /// What the publisher says first.
+    /// The publisher's opening frames.
     #[serde(default)]
     pub publisher_hello: Vec<String>,
     /// The text of the frame that answers the last hello, or each that names a channel; without it, the upgrade
@@ -45,7 +45,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Reads a description and fills in the token.
-    pub(crate) fn load(path: &Path, token: &str) -> Result<Self> {
+    pub fn load(path: &Path, token: &str) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut target: Self = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         for hello in target.subscriber_hello.iter_mut().chain(&mut target.publisher_hello) {
@@ -54,8 +54,8 @@ impl Target {
         Ok(target)
     }
 
-    /// What a subscriber of these channels says first.
-    pub(crate) fn hello(&self, channels: Range<usize>) -> Vec<String> {
+    /// The opening frames of a subscriber of these channels.
+    pub fn hello(&self, channels: Range<usize>) -> Vec<String> {
         let each = |text: &String| -> Vec<String> {
             if text.contains(CHANNEL) {
                 let named = |channel: usize| text.replace(CHANNEL, &channel.to_string());
@@ -68,19 +68,19 @@ impl Target {
     }
 
     /// A message up to its number and the moment of sending.
-    pub(crate) fn filled(&self, bytes: usize) -> String {
+    pub fn filled(&self, bytes: usize) -> String {
         self.publish.replace("{fill}", &"x".repeat(bytes))
     }
 
     /// The next message, of one that is [`filled`](Self::filled).
-    pub(crate) fn message(filled: &str, number: u64) -> String {
+    pub fn message(filled: &str, number: u64) -> String {
         filled
             .replacen("{number}", &number.to_string(), 1)
             .replacen("{sent}", &now_ns().to_string(), 1)
     }
 
     /// How long ago a delivery was sent, in nanoseconds; none if the frame is no delivery.
-    pub(crate) fn age_of(&self, finder: &memchr::memmem::Finder<'_>, payload: &[u8]) -> Option<u64> {
+    pub fn age_of(&self, finder: &memchr::memmem::Finder<'_>, payload: &[u8]) -> Option<u64> {
         let at = finder.find(payload)? + self.delivery.len();
         let digits = payload[at..].iter().take_while(|byte| byte.is_ascii_digit());
         let sent = digits.fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'));

@@ -1,5 +1,5 @@
-//! Sluicegate, a realtime broker whose rules are plugins: what is left of it when the rooms that are crates of their own
-//! (`host/crates/`) are taken away. `docs/ARCHITECTURE.md` is the bird's-eye view.
+//! Sluicegate, a realtime broker whose rules are plugins: the modules of the binary. The other parts are crates in
+//! `host/crates/`; `docs/ARCHITECTURE.md` has an overview.
 
 pub mod broker;
 pub mod cli;

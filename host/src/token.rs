@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use config::Tenant;
 
-/// Claims that say who and how long: they come from the arguments alone.
+/// Claims for the user and the lifetime. They come from the arguments alone.
 const RESERVED: [&str; 3] = ["sub", "iat", "exp"];
 
 /// Why there is no token.
@@ -24,22 +24,22 @@ pub enum MintError {
         "the chain of tenant {0:?} has no HS256 key: no entry's config has keys = [{{ alg = \"HS256\", secret = … }}]"
     )]
     NoKey(String),
-    /// The user's name is empty, or longer than plugins take.
+    /// The user's name is empty, or longer than plugins accept.
     #[error("a user has 1 to {USER_BYTES} bytes, this one has {0}")]
     User(usize),
-    /// A claim that the arguments set.
+    /// `claims` has a claim that the arguments set.
     #[error("the claim {0:?} is set by the user and the time to live")]
     Reserved(&'static str),
-    /// The clock stands before 1970.
+    /// The clock shows a time before 1970.
     #[error("the clock stands before 1970")]
     Clock,
 }
 
-/// A token for `user` of `tenant` that is good from `now` for `ttl` (whole seconds count), signed with the
+/// A token for `user` of `tenant` that is valid from `now` for `ttl` (in whole seconds), signed with the
 /// first HS256 key in the tenant's chain.
 ///
-/// `claims` are added as they are; `sub`, `iat` and `exp` are refused there. Where the plugin that has the
-/// key wants an `issuer` or an `audience`, `iss` and `aud` are filled in, unless `claims` has them.
+/// `claims` are added unchanged; `sub`, `iat` and `exp` are refused in them. If the settings with the key have
+/// an `issuer` or an `audience`, `iss` and `aud` are added, unless `claims` has them.
 ///
 /// # Errors
 /// As [`MintError`] says.
@@ -73,7 +73,7 @@ pub fn mint(
     Ok(key.sign(&Value::Object(payload)))
 }
 
-/// An HS256 key and the settings it stands in.
+/// An HS256 key and the settings that contain it.
 struct Key<'a> {
     secret: &'a str,
     id: Option<&'a str>,

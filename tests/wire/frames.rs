@@ -11,7 +11,7 @@ const TOO_BIG: [u16; 1] = [1009];
 
 const PING: &str = r#"{"type":"ping","id":1}"#;
 
-/// Sends `bytes` on a fresh connection and expects its end with one of `codes`, and nobody else's.
+/// Sends `bytes` on a fresh connection and expects its end with one of `codes`; other connections go on.
 async fn refused(broker: &Broker, what: &str, bytes: &[u8], codes: &[u16]) {
     let mut bystander = broker.connect("bystander").await;
     for connected in [false, true] {

@@ -1,5 +1,5 @@
 //! Black-box tests: every one speaks the wire to a real broker process. `SLUICEGATE_BIN` and
-//! `SLUICEGATE_PLUGINS` say which; else what the workspace built last.
+//! `SLUICEGATE_PLUGINS` name its files; else those that the workspace built last are used.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Tokens: which are good, and what the others get.
+//! Tokens: which are accepted, and how the others are refused.
 
 use crate::support::{Broker, Value, json, token};
 
@@ -57,7 +57,7 @@ async fn accepted(broker: &Broker, tenant: &str, token: &str) {
     ann.still_works().await;
 }
 
-/// Refused with this error, then closed with 4502; and the next one with a good token comes in.
+/// Refused with this error, then closed with 4502; the next connection with a good token is accepted.
 async fn refused(broker: &Broker, tenant: &str, token: &str, code: u16) {
     let (error, mut ann) = broker
         .dial("ann")
@@ -179,7 +179,7 @@ async fn alg_none_is_refused() {
     for tenant in ["hs", "rs", "es", "ed"] {
         refused(&broker, tenant, &token::unsigned(&claims()), 4401).await;
     }
-    // The same with a signature, and with the words that sloppy parsers take for it.
+    // The same with a signature, and with spellings of `none` that lenient parsers accept.
     for alg in ["none", "None", "NONE", ""] {
         let token = token::hs256(token::SECRET.as_bytes(), &json!({ "alg": alg }), &claims());
         refused(&broker, "hs", &token, 4401).await;

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what a hook, a chain, a delivery, a connection and a second node cost, each beside its
-//! reference in the same run. Tells, and never fails for being slow: times differ twofold between machines, and ratios are for a
-//! person to judge. What it does fail for is a message that got lost.
+//! reference in the same run. It fails only for a lost message or a closed connection, never for a slow result: times
+//! differ twofold between machines, and a person has to judge ratios.
 
 mod bun;
 mod fanout;
@@ -93,7 +93,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
         "figures": figures.iter().map(Figure::to_json).collect::<Vec<Value>>(),
         "runs": runs,
     });
-    // A look at one part does not take away what the whole run found.
+    // A run of one part does not overwrite the result of the whole run.
     let file = folder.join(if nodes_only { "result-redis.json" } else { "result.json" });
     fs::write(&file, serde_json::to_vec_pretty(&result)?).with_context(|| file.display().to_string())?;
     println!("\nevery round: {}", file.display());

@@ -44,7 +44,7 @@ pub(crate) fn plugins(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Adds a target if the toolchain lacks it. Without rustup (a distribution's toolchain) the build itself tells what is
+/// Adds a target if the toolchain lacks it. Without rustup (a distribution's toolchain) the build itself reports what is
 /// missing.
 pub(crate) fn add_target(target: &str) -> Result<()> {
     let Ok(listed) = Command::new("rustup").args(["target", "list", "--installed"]).output() else {

@@ -1,4 +1,4 @@
-//! `cargo xtask chaos`: the random run of the wire tests, for as long as one likes. A seed replays a run.
+//! `cargo xtask chaos`: the random run of the wire tests, for a given time. A seed replays a run.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -81,7 +81,7 @@ fn parse(words: &[&str], seed: u64) -> Result<Arguments> {
     Ok(arguments)
 }
 
-/// Another one each time; it is printed, so that the run can be had again.
+/// Another seed each time. It is printed, so that the run can be repeated.
 fn random_seed() -> Result<u64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(u64::from(since.subsec_nanos()))

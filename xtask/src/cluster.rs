@@ -21,7 +21,7 @@ use config::NODES;
 
 /// The user that the printed token is for.
 const USER: &str = "ann";
-/// Redis loads nothing; it is up at once, or not at all.
+/// Redis has no data to load, so it is up at once or not at all.
 const REDIS_START: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -87,7 +87,7 @@ fn wait_for(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Starts all brokers and waits until the last one ended. One that ends alone ends alone: the others go on.
+/// Starts all brokers and waits until the last one has ended. If one ends, the others go on.
 fn serve(broker: &Path, configs: &[PathBuf], mut signals: Signals) -> Result<()> {
     let mut children = Vec::new();
     for config in configs {

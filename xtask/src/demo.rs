@@ -59,7 +59,7 @@ fn serve(broker: &Path, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Relays what the broker prints until it stops; tells how to try it as soon as it listens.
+/// Relays what the broker prints until it stops; prints how to try it as soon as it listens.
 fn relay(child: &mut Child, broker: &Path, config: &Config) -> Result<()> {
     let mut stdout = BufReader::new(child.stdout.take().context("stdout was asked for")?);
     let mut line = String::new();
@@ -104,7 +104,7 @@ fn how_to_try(address: &str, token: &str) -> String {
     )
 }
 
-/// Hands on the signals that only we got. One from the terminal (Ctrl-C) reached the broker already, with the whole
+/// Forwards the signals that only this process got. One from the terminal (Ctrl-C) reached the broker already, with the whole
 /// foreground group; one from another program was sent to us alone.
 fn pass_on(mut signals: SignalsInfo<WithOrigin>, broker: u32) {
     thread::spawn(move || {
@@ -120,7 +120,7 @@ fn pass_on(mut signals: SignalsInfo<WithOrigin>, broker: u32) {
 pub(crate) fn stop(broker: u32, signal: i32) {
     // A hang-up means "stop" to a program on a terminal and "reload" to the broker.
     let name = if signal == SIGINT { "-INT" } else { "-TERM" };
-    // If the broker is gone already there is nobody to tell, which is what we wanted.
+    // The broker may have ended already, which is the aim.
     let _ = Command::new("kill")
         .args([name, &broker.to_string()])
         .stderr(Stdio::null())

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what a release holds, in `target/dist/`. The broker is one static file for musl; the plugins are the
+//! `cargo xtask dist`: the files of a release, in `target/dist/`. The broker is one static file for musl; the plugins are the
 //! same on every machine and go with each.
 
 use std::fs;
@@ -80,7 +80,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// A binary that asks for a loader would start here and nowhere else.
+/// A binary that needs a dynamic loader would start on this machine alone.
 fn is_static(binary: &Path) -> Result<()> {
     let headers = shell::output(Command::new("readelf").arg("--program-headers").arg(binary))?;
     ensure!(!headers.contains("INTERP"), "{} is not static", binary.display());

@@ -1,5 +1,5 @@
 //! Programs that the tests need and cargo does not bring. As root on Debian they are installed; elsewhere the error
-//! is the command to run. Nothing is ever skipped for want of a program.
+//! is the command to run. Nothing is skipped because a program is missing.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,59 +8,59 @@ use anyhow::{Result, bail};
 
 use crate::shell;
 
-/// A program, and the Debian packages that bring it.
-pub(crate) struct Need {
+/// A program, and its Debian packages.
+pub struct Need {
     pub program: &'static str,
     pub packages: &'static [&'static str],
 }
 
-pub(crate) const C_COMPILER: Need = Need {
+pub const C_COMPILER: Need = Need {
     program: "cc",
     packages: &["gcc", "libc6-dev"],
 };
 /// With a font: headless Chromium without one draws empty boxes.
-pub(crate) const CHROMIUM: Need = Need {
+pub const CHROMIUM: Need = Need {
     program: "chromium",
     packages: &["chromium", "fonts-dejavu-core"],
 };
-pub(crate) const NODE: Need = Need {
+pub const NODE: Need = Need {
     program: "node",
     packages: &["nodejs"],
 };
-pub(crate) const NPM: Need = Need {
+pub const NPM: Need = Need {
     program: "npm",
     packages: &["npm"],
 };
 /// Sentinels and clusters are this program as well. The tests start their own on ports of their own, so it does not
 /// matter whether the package starts one as a service.
-pub(crate) const REDIS: Need = Need {
+pub const REDIS: Need = Need {
     program: "redis-server",
     packages: &["redis-server"],
 };
-pub(crate) const PYTHON: Need = Need {
+pub const PYTHON: Need = Need {
     program: "python3",
     packages: &["python3"],
 };
 /// A module rather than a program: Debian packs it apart from Python itself.
-pub(crate) const PYTHON_VENV: Need = Need {
+pub const PYTHON_VENV: Need = Need {
     program: "python3 -m venv",
     packages: &["python3-venv"],
 };
-pub(crate) const MUSL: Need = Need {
+pub const MUSL: Need = Need {
     program: "musl-gcc",
     packages: &["musl-tools"],
 };
-pub(crate) const REDIS_BENCHMARK: Need = Need {
+pub const REDIS_BENCHMARK: Need = Need {
     program: "redis-benchmark",
     packages: &["redis-tools"],
 };
-pub(crate) const TASKSET: Need = Need {
+pub const TASKSET: Need = Need {
     program: "taskset",
     packages: &["util-linux"],
 };
 
 /// Makes sure that every program is there.
-pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+pub fn ensure(needs: &[Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
@@ -96,7 +96,7 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
 impl Need {
     fn is_there(&self) -> bool {
         if self.program == PYTHON_VENV.program {
-            // `venv` itself is there without the package; what it brings pip with is not.
+            // `venv` itself exists without the package; the part that installs pip does not.
             let import = Command::new("python3").args(["-c", "import ensurepip"]).output();
             return import.is_ok_and(|import| import.status.success());
         }

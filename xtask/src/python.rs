@@ -10,16 +10,17 @@ use crate::workspace::Workspace;
 use crate::{needs, shell};
 
 /// The path of `program`, which comes with this version of this package.
-pub(crate) fn program(workspace: &Workspace, package: &str, version: &str, program: &str) -> Result<PathBuf> {
+pub fn program(workspace: &Workspace, package: &str, version: &str, program: &str) -> Result<PathBuf> {
     let requirements = format!("{package}=={version}\n");
     Ok(environment(workspace, package, &requirements)?.join(program))
 }
 
-/// The folder of the programs of these requirements, as in a `requirements.txt`. One that was made for others is made anew.
-pub(crate) fn environment(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
+/// The folder of the programs of these requirements, as in a `requirements.txt`. A folder with other requirements is made
+/// again.
+pub fn environment(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = workspace.target.join("tools").join(name);
     let programs = folder.join("bin");
-    // Written last, so that it stands for a whole installation.
+    // Written last, so that it marks a complete installation.
     let installed = folder.join("installed.txt");
     if fs::read_to_string(&installed).is_ok_and(|text| text == requirements) {
         return Ok(programs);

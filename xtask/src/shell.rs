@@ -1,4 +1,4 @@
-//! Running programs: what was run stands in every error.
+//! Running programs: every error has the command.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

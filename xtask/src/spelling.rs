@@ -1,4 +1,4 @@
-//! `cargo xtask spelling`: typos, over everything that git would take. What it is to let stand is in `typos.toml`.
+//! `cargo xtask spelling`: typos, over everything that git would take. Exceptions are in `typos.toml`.
 
 use std::process::Command;
 

@@ -34,7 +34,7 @@ const STEPS: [(&str, Step); 12] = [
     ("admin-api", api::run),
 ];
 
-/// Stages one after the other; in each, lanes side by side; in a lane, steps one after the other.
+/// Stages run one after the other, the lanes of a stage side by side, the steps of a lane one after the other.
 const STAGES: [&[&[&str]]; 3] = [
     &[&["programs", "spelling", "formatting", "tidy"]],
     &[&["clippy", "documentation", "build"], &["plugins"]],
@@ -84,7 +84,7 @@ fn run_steps(workspace: &Workspace, names: &[&str]) -> (Tally, Result<()>) {
     (sum, Ok(()))
 }
 
-/// First, because installing is what fails soonest on a machine that lacks something.
+/// The first step, because it fails soonest on a machine that lacks something.
 fn programs(_: &Workspace) -> Result<Tally> {
     needs::ensure(&[
         needs::C_COMPILER,
@@ -132,7 +132,7 @@ fn documentation(workspace: &Workspace) -> Result<Tally> {
     Ok(Tally::ONE)
 }
 
-/// Everything that tests are or start, at once: each build of another choice of packages would compile dependencies
+/// All tests and the programs that they start, in one build: a build of other packages would compile dependencies
 /// again, with other features.
 fn build(workspace: &Workspace) -> Result<Tally> {
     binaries::build(workspace)?;

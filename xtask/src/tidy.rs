@@ -1,5 +1,5 @@
-//! `cargo xtask tidy`: the invariants of the layout, checked by a program. Reads source text only; what it does not
-//! know is Rust beyond comments, strings and paths.
+//! `cargo xtask tidy`: the invariants of the layout, checked by a program. Reads source text only; of Rust it knows
+//! comments, strings and paths.
 
 mod arrows;
 mod code;
@@ -29,9 +29,9 @@ const FOLDERS: [&str; 8] = [
     "clients",
     "docs",
 ];
-/// Built or brought in: not ours to keep tidy.
+/// Built or downloaded: not checked.
 const NOT_OURS: [&str; 3] = ["target", "node_modules", "dist"];
-/// What the median file length is meant to be near, in lines.
+/// The wanted median length of files, in lines.
 const MEDIAN_AIM: usize = 120;
 
 /// Whether circles and types of one name fail, or are only told.

@@ -23,28 +23,28 @@ use registry::{BanOrder, Registry};
 /// How long the start waits for the backplane: a node whose name is taken is refused before it takes connections,
 /// unless Redis is away.
 const START_WAIT: Duration = Duration::from_secs(1);
-/// How often it is looked whether the backplane is there.
+/// How often the backplane is checked for being connected.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What joins this node to others.
 pub(super) struct Joint {
     pub backplane: Arc<dyn Backplane>,
     pub registry: Arc<Registry>,
-    /// The other nodes; none for a node alone.
+    /// The other nodes; none for a single node.
     pub others: Option<Others>,
-    /// Where plugins keep what all nodes share; none for a node alone.
+    /// The shared store of plugins; none for a single node.
     pub store: Option<Arc<dyn SharedStore>>,
 }
 
 pub(super) struct Others {
     pub nodes: Arc<dyn Nodes>,
-    /// What they send to this one.
+    /// Control messages from other nodes.
     messages: mpsc::Receiver<Bytes>,
-    /// Of the backplane's thread.
+    /// The runtime of the backplane's thread.
     runtime: Handle,
 }
 
-/// The bus of this node and these others. `local` is this node's part. Orders that come in `bans`, whose other end is
+/// The bus of this node and the others. `local` is this node's part. Orders that come in `bans`, whose other end is
 /// `undelivered`, are delivered for as long as they matter.
 pub(super) fn cluster_bus(
     others: Others,
@@ -53,7 +53,7 @@ pub(super) fn cluster_bus(
     bans: mpsc::Receiver<BanOrder>,
 ) -> Arc<ClusterBus> {
     let bus = ClusterBus::new(others.nodes, local, undelivered);
-    // Not on this thread, which compiles plugins at a reload: meanwhile another process may ask whether this one lives.
+    // Not on this thread, which compiles plugins at a reload. Another process may ask meanwhile whether this one lives.
     others.runtime.spawn(bus.clone().serve(others.messages));
     tokio::spawn(bus.clone().deliver_all(bans));
     bus
@@ -76,7 +76,7 @@ pub(super) async fn claim_name(
     registry: &Registry,
 ) -> Result<(), NameTaken> {
     loop {
-        // Only then the others know of this instance, and their answers arrive.
+        // The others know this instance only then, and their answers arrive only then.
         if backplane.is_up()
             && let Ok(claimed) = bus.claim_name().await
         {
@@ -107,7 +107,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
     }
 }
 
-/// On a thread of its own: what comes from other nodes does not wait for what this node's operator asks.
+/// On a thread of its own, so that messages of other nodes do not wait for this node's operator.
 fn redis(
     settings: RedisSettings,
     node: Arc<str>,
@@ -146,7 +146,7 @@ fn redis(
         .map_err(|_| io::Error::other("the backplane's thread ended"))
 }
 
-/// How the config says where Redis is, in the words of the client.
+/// The topology of the config as the client's type.
 fn client_settings(settings: &RedisSettings) -> redis_client::ClientSettings {
     let url = &settings.url;
     redis_client::ClientSettings {

@@ -12,7 +12,7 @@ use crate::control::NameTaken;
 /// Why the broker cannot run.
 #[derive(Debug, Error)]
 pub enum BrokerError {
-    /// The config or a plugin in it.
+    /// The config, or one of its plugins, is wrong.
     #[error(transparent)]
     Config(#[from] Problems),
     #[error("cannot listen on {address} ({key}): {error}")]
@@ -32,7 +32,7 @@ pub enum BrokerError {
         /// What the system said.
         error: io::Error,
     },
-    /// The demo hands out tokens to everyone who asks.
+    /// The demo gives tokens to every client.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(std::net::SocketAddr),
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The composition root: the only place that knows everyone. Starts the shards, hears signals, swaps
+//! The composition root: the only module that knows all others. Starts the shards, receives signals, swaps
 //! tenants and plugins under open connections, and shuts down in order.
 
 mod backends;
@@ -44,7 +44,7 @@ pub struct Broker {
     readiness: Readiness,
     metrics: Metrics,
     drain: std::time::Duration,
-    /// Whether this node's name is its own, while Redis could not say yet.
+    /// The claim to this node's name, while Redis has not confirmed it yet.
     name_claim: Option<JoinHandle<Result<(), NameTaken>>>,
 }
 
@@ -52,14 +52,14 @@ pub struct Broker {
 pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // First of all: from the moment it listens, a signal is the broker's and not the system's.
+        // Before everything else: a signal must reach the broker, not the system's default action.
         let signals = Signals::new()?;
         let broker = Broker::start(config, demo).await?;
         broker.obey(signals).await
     })
 }
 
-/// What the system may tell the broker.
+/// The signals of the system.
 struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -223,7 +223,7 @@ impl Broker {
         match self.load() {
             Err(error) => {
                 tracing::error!(problems = %error, "the reload is refused and the old config stays");
-                // Whoever rotates the audit log says so by the same signal, and is heard all the same.
+                // Rotating the audit log uses the same signal, so it is opened again in any case.
                 match open_audit(self.audit_log.as_deref()) {
                     Ok(file) => self.api.audit().use_file(file),
                     Err(error) => tracing::error!(%error, "the audit log stays where it was"),
@@ -254,7 +254,7 @@ impl Broker {
         Ok((config, bound, audit))
     }
 
-    /// No new connections, a last word to every client, and out. A second signal does not wait.
+    /// Takes no new connections, sends every client its closing frames, and ends. A second signal ends the wait.
     async fn shut_down(self, mut signals: Signals) {
         tracing::info!(drain = ?self.drain, "draining");
         self.readiness.set(false);
@@ -300,7 +300,7 @@ fn open_audit(path: Option<&Path>) -> Result<AuditFile, BrokerError> {
     })
 }
 
-/// One line to stdout, for whoever started the broker.
+/// One line to stdout, for the program or person that started the broker.
 fn say(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;

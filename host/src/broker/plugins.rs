@@ -14,7 +14,7 @@ use chain::{Chain, ChainStep, Defaults, FaultRules};
 use config::{BackplaneKind, Capability, ChainEntry, Config, Problem, Problems, Tenant};
 use sandbox::{Binding, BindingOptions, Grants, Meter, Plugin, Sandbox, SandboxOptions};
 
-/// Where plugins run. Lives as long as the broker, so what plugins keep survives a reload.
+/// The sandbox and its stores. They live as long as the broker, so that stored values survive a reload.
 pub struct Plugins {
     sandbox: Arc<Sandbox>,
     stores: Arc<PluginStores>,
@@ -70,7 +70,7 @@ impl Plugins {
         })
     }
 
-    /// Where plugins keep what all nodes share. Until then such a store does not answer them.
+    /// Connects the store that all nodes share. Until then it does not answer plugins.
     pub fn connect(&self, store: Arc<dyn SharedStore>) {
         self.stores.connect(store);
     }
@@ -94,7 +94,7 @@ impl Plugins {
         for tenant in &config.tenants {
             let mut links = Vec::new();
             for entry in &tenant.chain {
-                // One that did not load is told once, where it is declared.
+                // A plugin that did not load is reported once, where it is declared.
                 let Some(plugin) = loaded.get(&entry.plugin) else {
                     continue;
                 };

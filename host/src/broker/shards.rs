@@ -11,7 +11,7 @@ use crate::gateway::{self, Gateway};
 use crate::shard::{Common, Control, NewTenant, Shard};
 use backplane::Envelope;
 
-/// Bytes of a shard thread's stack: the sandbox's guests run on it, within the limit it sets for them.
+/// Bytes of a shard thread's stack. Guests run on it, within the sandbox's limit for them.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a shard begins with.
@@ -42,14 +42,14 @@ impl Running {
             .spawn(move || {
                 let local = LocalSet::new();
                 local.block_on(&runtime, run(setup));
-                // Sessions that outlived the drain give everything back while their runtime is still there.
+                // Sessions that outlived the drain release everything while their runtime still exists.
                 drop(local);
                 drop(end);
             })?;
         Ok(Self { control, ended })
     }
 
-    /// Asks something of the shard.
+    /// Sends the shard a control message.
     pub(super) async fn tell(&self, control: Control) {
         if self.control.send(control).await.is_err() {
             tracing::error!("a shard is gone");

@@ -12,9 +12,9 @@ use sluicegate_contract::hex;
 
 use config::{NAME_RULE, Scope, is_name};
 
-/// Random bytes of a key: nobody guesses one, so its hash needs no salt and need not be slow.
+/// Random bytes of a key. So many cannot be guessed, so the hash needs no salt and need not be slow.
 const KEY_BYTES: usize = 32;
-/// What every key begins with, so that scanners for leaked secrets know one.
+/// Every key begins with this, so that scanners for leaked secrets recognise it.
 const PREFIX: &str = "sga_";
 
 /// `sluicegate admin-key`.
@@ -31,7 +31,7 @@ pub(super) struct AdminKeyArgs {
     tenants: Vec<String>,
 }
 
-/// Prints the key, which is kept nowhere, and what belongs in the config.
+/// Prints the key, which is not stored, and its lines for the config.
 pub(super) fn run(args: &AdminKeyArgs) -> anyhow::Result<ExitCode> {
     let mut random = [0; KEY_BYTES];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;

@@ -17,8 +17,8 @@ pub(super) struct Check {
     config: PathBuf,
 }
 
-/// Prints all problems, or what is likely not meant and one line that says what is there. All to stdout: it is what
-/// was asked for.
+/// Prints all problems, or the warnings and one line that counts tenants and plugins. All of it goes to stdout, because
+/// it is the command's result.
 pub(super) fn run(args: &Check) -> anyhow::Result<ExitCode> {
     match check(args) {
         Ok(config) => {
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Check) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Plugins are only loaded for a config that is good in itself: which ones, and how, is not sure before.
+/// Plugins are loaded only for a config without problems of its own: before that it is not certain which ones, and how.
 fn check(args: &Check) -> Result<Config, Problems> {
     let config = config::load(&args.config)?;
     let problems = broker::check(&config);

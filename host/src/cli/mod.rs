@@ -1,5 +1,5 @@
-//! The command line: what was typed, to one subcommand. The only room of the broker that may stop
-//! caring which error it was.
+//! The command line: reads the arguments and runs one subcommand. The only module of the broker that may forget
+//! which error it was.
 
 mod admin_key;
 mod check;
@@ -38,8 +38,8 @@ enum ConfigCommand {
     Check(check::Check),
 }
 
-/// Does what the process's arguments say. Wrong arguments end the process with 2, everything else that
-/// goes wrong gives 1.
+/// Runs the subcommand of the process's arguments. Wrong arguments end the process with 2; every other
+/// failure gives 1.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         match error.chain().find_map(|cause| cause.downcast_ref::<Problems>()) {
-            // Each line begins with its file already, as editors and grep want it.
+            // Each line begins with its file already, in the format of editors and grep.
             Some(problems) => eprintln!("{problems}"),
             None => eprintln!("sluicegate: {error:#}"),
         }

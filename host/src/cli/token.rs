@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::token::mint;
 use config;
 
-/// The longest time to live: a development token that outlives this is a password.
+/// The longest time to live. A development token that lives longer would be a password.
 const TTL_MAX: Duration = Duration::from_hours(24 * 3_650);
 
 /// `sluicegate token`.
@@ -75,7 +75,7 @@ fn parse_ttl(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err("write a whole number with a unit, like 30s, 15m, 1h or 7d".to_owned()),
     };
-    // Not `parse` alone: that takes a plus sign.
+    // `parse` alone would accept a plus sign.
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_number {
         return Err("write a whole number with a unit, like 30s, 15m, 1h or 7d".to_owned());

@@ -1,13 +1,13 @@
-//! How orders reach every node there is.
+//! How orders reach every node.
 
 use super::local::Local;
 use super::order::{NodeReport, Order};
 use backplane::Reply;
 
-/// Carries an order to every node there is.
+/// Carries orders to every node.
 pub trait Bus: Send + Sync {
-    /// Has every node carry out `order`: one report for each node that is known, of those that did not
-    /// answer in time as well. No node is asked twice. The error is for a bus that reaches nobody; an order about a ban
+    /// Has every node carry out `order`. Returns one report for each known node, also for those that did not
+    /// answer in time. No node is asked twice. The error means that the bus reaches no node; an order about a ban
     /// holds on this node even then, and is delivered to the others later.
     fn ask(&self, order: Order) -> Reply<'_, Vec<NodeReport>>;
 }

@@ -19,7 +19,7 @@ use super::order::{NodeReport, Order, Report};
 use backplane::{Nodes, Reply, Unavailable};
 use registry::{BanOrder, DELIVER_FOR};
 
-/// How long reports may take: as long as a node takes at most, and the way there and back.
+/// How long reports may take: the longest time of a node, and the way there and back.
 const REPORT_WAIT: Duration = ORDER_WAIT.saturating_add(Duration::from_secs(1));
 /// Orders that are carried out at the same time at most.
 const AT_ONCE: usize = 32;
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 32;
 const ORDERS_WAITING: usize = 1024;
 /// Orders about bans that wait for Redis at most.
 pub const BANS_WAITING: usize = 1024;
-/// How long Redis may take to record an order that an operator waits for; longer, and it is delivered later.
+/// How long Redis may take to record an order that an operator waits for. After that it is delivered later.
 const RECORD_WAIT: Duration = Duration::from_millis(800);
 /// Before a delivery that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -42,7 +42,7 @@ pub struct ClusterBus {
     pending: Mutex<HashMap<u64, mpsc::Sender<InstanceReport>>>,
     /// Orders about bans that could not be delivered yet.
     undelivered: mpsc::Sender<BanOrder>,
-    /// Where orders are carried out: not where messages are read.
+    /// The runtime on which orders are carried out; control messages are read on another.
     runtime: Handle,
 }
 
@@ -57,8 +57,8 @@ struct ReceivedOrder {
 }
 
 impl ClusterBus {
-    /// A bus for this node's part; orders are carried out on the runtime it is called in. What is sent to this node
-    /// has to be given to [`ClusterBus::serve`], and what arrives in `undelivered` to [`ClusterBus::deliver_all`].
+    /// A bus for this node's part; orders are carried out on the current runtime. Control messages to this node
+    /// have to be passed to [`ClusterBus::serve`], and the orders in `undelivered` to [`ClusterBus::deliver_all`].
     pub fn new(nodes: Arc<dyn Nodes>, local: Local, undelivered: mpsc::Sender<BanOrder>) -> Arc<Self> {
         Arc::new(Self {
             name: NameClaim::new(nodes.clone()),
@@ -76,7 +76,7 @@ impl ClusterBus {
         self.name.claim().await
     }
 
-    /// Takes what other nodes send, for ever.
+    /// Receives what other nodes send, for ever.
     pub async fn serve(self: Arc<Self>, mut messages: mpsc::Receiver<Bytes>) {
         let (requests, waiting) = mpsc::channel(ORDERS_WAITING);
         self.runtime.spawn(self.clone().carry_out_all(waiting));
@@ -85,7 +85,7 @@ impl ClusterBus {
                 Ok(ControlMessage::Order { number, asker, order }) => {
                     if let Err(refused) = requests.try_send(ReceivedOrder { number, asker, order }) {
                         let asker = refused.into_inner().asker;
-                        // The instance that asks gets no report, and says so.
+                        // The instance that asked gets no report, and tells its operator.
                         tracing::warn!(asker, "an order is not carried out: {ORDERS_WAITING} wait");
                     }
                 }
@@ -95,7 +95,7 @@ impl ClusterBus {
                     result,
                 }) => {
                     if let Some(waiting) = self.pending.lock().get(&number) {
-                        // A report that comes twice, or too late, is dropped.
+                        // A repeated or late report is dropped.
                         let _full = waiting.try_send((instance, result));
                     }
                 }
@@ -191,8 +191,8 @@ impl ClusterBus {
         }
     }
 
-    /// Delivers orders about bans that were given on this node, each until Redis and the other nodes have it. They
-    /// do not wait for each other, so it does not matter which of them arrives first.
+    /// Delivers orders about bans that were given on this node, each until Redis and the other nodes have it. Orders
+    /// do not wait for each other, and may arrive in any sequence.
     pub async fn deliver_all(self: Arc<Self>, mut orders: mpsc::Receiver<BanOrder>) {
         let places = Arc::new(Semaphore::new(BANS_WAITING));
         loop {
@@ -246,7 +246,7 @@ impl Bus for ClusterBus {
     }
 }
 
-/// An order whose reports are waited for until it is dropped.
+/// A wait for the reports about an order, until it is dropped.
 struct AwaitedReports<'a> {
     bus: &'a ClusterBus,
     number: u64,
@@ -258,8 +258,8 @@ impl Drop for AwaitedReports<'_> {
     }
 }
 
-/// The last instance of each node. A node that was killed and started again is listed twice for a while, first the
-/// instance that is gone: nobody waits for its report.
+/// The last instance of each node. A node that was killed and started again is listed twice for a while, the dead
+/// instance first: its report is not waited for.
 fn newest_of_each_node(live: &[String]) -> Vec<&str> {
     let mut newest: HashMap<&str, &str> = HashMap::new();
     for instance in live {

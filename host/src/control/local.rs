@@ -1,4 +1,4 @@
-//! Orders on this node: sent to every shard, done when every shard says so.
+//! Orders on this node: each is sent to every shard, and is done when every shard has confirmed it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use protocol::codes::{self, CloseCode};
 use protocol::names::{Channel, Topic};
 use registry::{BanChange, BanOrder, Registry};
 
-/// How long the shards may take. An order that takes longer is not taken back: a shard that was only busy
-/// carries it out later, and the report says that it was not known to be done.
+/// How long the shards may take. An order that takes longer is not cancelled: a busy shard carries it out later.
+/// The report says that it is not known to be done.
 pub const ORDER_WAIT: Duration = Duration::from_secs(3);
 
-/// This node, as orders meet it.
+/// This node, for carrying out orders.
 #[derive(Clone)]
 pub struct Local {
     node: Arc<str>,
@@ -82,7 +82,7 @@ impl Local {
         &self.registry
     }
 
-    /// What an order about a ban says to a registry. One that has no stamp yet is given now.
+    /// An order about a ban, for the registry. One without a stamp gets one now.
     pub fn ban_order(&self, order: &Order) -> Option<BanOrder> {
         let (tenant, user, change, stamp) = match order {
             Order::Ban {
@@ -113,7 +113,7 @@ impl Local {
     }
 
     async fn change_ban(&self, ban: &BanOrder) -> Result<Report, String> {
-        // The ban first: a connection that comes after the others were ended meets it.
+        // The ban comes first, so that it refuses a connection that comes after the others were ended.
         let was_refused = self.registry.apply(ban);
         if ban.change == BanChange::Lift {
             let affected = was_refused.into();
@@ -236,7 +236,7 @@ impl Local {
     }
 }
 
-/// One entry more than the page has tells whether there is another page.
+/// One entry more than the page has shows whether there is another page.
 fn slice(after: Option<&str>, limit: usize) -> Slice {
     Slice {
         after: after.map(Arc::from),

@@ -1,8 +1,8 @@
 //! Many nodes' reports made one. Pure.
 //!
-//! Of a page of `limit`, each node tells its first `limit + 1` entries after the cursor. Whatever is among
-//! the first `limit` of all nodes together is among the first `limit` of every node that has it, so sums over
-//! a page are whole, and one entry too many says that there is another page.
+//! For a page of `limit` entries, each node reports its first `limit + 1` after the cursor. An entry that is among
+//! the first `limit` of all nodes together is among the first `limit` of every node that has it. So sums over
+//! a page are complete, and one further entry shows that there is another page.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// The nodes that did not do what they were asked, each with why. One that answered something else than was
-/// asked, as a node of another version may, is among them.
+/// The nodes that did not carry out the order, each with the reason. A node that sent a report of another kind,
+/// as one of another version may, is among them.
 pub fn unreached(reports: &[NodeReport], answers: fn(&Report) -> bool) -> impl Iterator<Item = (&str, &str)> {
     reports.iter().filter_map(move |report| match &report.result {
         Ok(told) if answers(told) => None,
@@ -26,7 +26,7 @@ pub fn unreached(reports: &[NodeReport], answers: fn(&Report) -> bool) -> impl I
     })
 }
 
-/// How much all nodes did.
+/// The sum of what all nodes affected.
 pub fn done(reports: &[NodeReport]) -> u64 {
     let affected = reports.iter().map(|report| match &report.result {
         Ok(Report::Done { affected }) => *affected,
@@ -74,7 +74,7 @@ pub fn counts(reports: &[NodeReport]) -> Vec<NodeCount> {
     counts
 }
 
-/// The first channels of several lists, those of one name added up.
+/// The first channels of several lists. Subscribers of channels with one name are added up.
 pub(super) fn first_channels(lists: impl Iterator<Item = Vec<ChannelEntry>>, limit: usize) -> Vec<ChannelEntry> {
     let mut sums = BTreeMap::new();
     for entry in lists.flatten() {

@@ -14,7 +14,7 @@ pub(super) enum ControlMessage {
         asker: String,
         order: Order,
     },
-    /// What became of an order.
+    /// The report about an order.
     Report {
         number: u64,
         instance: String,

@@ -1,10 +1,9 @@
-//! The operator's orders on every node: they are carried out here and elsewhere, and what the nodes report is made
-//! one. Knows no HTTP and no Redis: the admin API asks a [`Bus`], and a bus of many nodes gives each node's [`Local`]
-//! the same order.
+//! The operator's orders: every node carries them out, and the nodes' reports are merged into one. Knows no HTTP and no
+//! Redis: the admin API asks a [`Bus`], and a bus of many nodes gives each node's [`Local`] the same order.
 //!
 //! An order is answered when it is done. After a revocation (disconnect, unsubscribe, ban) was reported done,
-//! nothing more is written to the clients that it meant but the frame that was half on the wire and last
-//! words; what the system's socket buffers held before that cannot be called back.
+//! nothing more is written to the affected clients except the rest of a half-written frame and the closing frames.
+//! What the system's socket buffers held before that cannot be called back.
 
 mod bus;
 mod cluster;

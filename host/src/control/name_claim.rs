@@ -1,5 +1,5 @@
-//! A node's name is its own: whoever starts under a name asks the other instances of that name whether they live, and
-//! is refused if one answers. What a killed process left behind in Redis answers nothing, so it refuses nobody.
+//! A node's name belongs to one process. A node that starts asks the other instances of its name whether they live, and
+//! is refused if one answers. The keys that a killed process left in Redis do not answer, so they refuse no node.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use backplane::{Nodes, Unavailable};
 
 /// How long another instance may take to answer.
 pub(super) const PONG_WAIT: Duration = Duration::from_secs(2);
-/// How often it is asked in that time: a message may be lost.
+/// How often the question is sent in that time, because a message may be lost.
 const PING_EVERY: Duration = Duration::from_millis(400);
 
 /// Another process that lives has the node's name.
@@ -76,8 +76,8 @@ impl NameClaim {
         Ok(Ok(()))
     }
 
-    /// Whether this instance answers another one. Of two that claim a name at the same time one does not, or neither
-    /// would get it.
+    /// Whether this instance answers another one. Of two that claim a name at the same time one does not answer; else
+    /// neither would get the name.
     pub(super) fn answers(&self, asker: &str) -> bool {
         self.is_held.load(Ordering::Relaxed) || self.nodes.instance() < asker
     }

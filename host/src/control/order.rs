@@ -1,5 +1,5 @@
-//! What travels between nodes: orders and reports, as JSON. A field may be added if it has a default; what
-//! there is keeps its meaning, because nodes of two versions meet during an upgrade.
+//! Orders and reports, which nodes exchange as JSON. A field may be added if it has a default; existing fields
+//! keep their meaning, because nodes of two versions meet during an upgrade.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use registry::{BanChange, BanOrder, OrderStamp};
 /// Longest page of a list.
 pub const PAGE_ENTRIES: usize = 1000;
 
-/// What every node is to do or to tell.
+/// An instruction or a question to every node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub enum Order {
@@ -34,7 +34,7 @@ pub enum Order {
         user: String,
         channel: String,
     },
-    /// Refuse a user for so long from now, in place of a ban that there is, and end their connections.
+    /// Refuse a user for this time from now, in place of an earlier ban, and end their connections.
     Ban {
         tenant: String,
         user: String,
@@ -46,7 +46,7 @@ pub enum Order {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stamp: Option<OrderStamp>,
     },
-    /// Refuse a user no longer.
+    /// Lift a user's ban.
     Unban {
         tenant: String,
         user: String,
@@ -54,7 +54,7 @@ pub enum Order {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stamp: Option<OrderStamp>,
     },
-    /// Tell the channels that somebody listens to, in the order of their names.
+    /// List the channels that have subscribers, in the order of their names.
     Channels {
         tenant: String,
         /// How their names begin.
@@ -64,7 +64,7 @@ pub enum Order {
         /// Entries of the whole page; a node tells one more, if there is one.
         limit: usize,
     },
-    /// Tell the connections, in the order of their sessions.
+    /// List the connections, in the order of their sessions.
     Connections {
         tenant: String,
         user: Option<String>,
@@ -73,7 +73,7 @@ pub enum Order {
         /// Entries of the whole page; a node tells one more, if there is one.
         limit: usize,
     },
-    /// Count what a tenant has.
+    /// Count a tenant's connections and subscriptions.
     Count { tenant: String },
 }
 
@@ -87,7 +87,7 @@ impl From<&BanOrder> for Order {
         Self::Ban {
             tenant,
             user,
-            // What is begun counts as a whole second.
+            // A part of a second counts as a whole one.
             seconds: ban
                 .left(Instant::now())
                 .as_millis()
@@ -105,7 +105,7 @@ impl From<&BanOrder> for Order {
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
     Done {
-        /// Connections, subscriptions or bans that it met.
+        /// Connections, subscriptions or bans that the order affected.
         affected: u64,
     },
     /// At most one more than asked for, in order.
@@ -123,16 +123,16 @@ pub enum Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeReport {
     pub node: String,
-    /// What it did or told; else why not, for a person. What a node that does not answer did is not known.
+    /// Its report; else why there is none, for a person. A node that does not answer may have done it or not.
     pub result: Result<Report, String>,
 }
 
-/// A channel that somebody listens to.
+/// A channel that has subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelEntry {
     /// The name of the channel.
     pub channel: String,
-    /// How many connections listen, on all nodes.
+    /// How many connections are subscribed, on all nodes.
     pub subscribers: u64,
 }
 
@@ -141,7 +141,7 @@ pub struct ChannelEntry {
 pub struct Connection {
     /// Its id, unique on all nodes.
     pub session: String,
-    /// Who it is; absent for one without a name.
+    /// The user; absent for a connection without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// The tenant that it belongs to.
@@ -154,7 +154,7 @@ pub struct Connection {
     pub remote_address: String,
     /// Since when, in milliseconds since the Unix epoch.
     pub connected_at_ms: u64,
-    /// How many channels it listens to.
+    /// How many channels it is subscribed to.
     pub channels: u64,
 }
 

@@ -9,7 +9,7 @@ fn report(node: &str, report: Report) -> NodeReport {
     }
 }
 
-/// What a node with these channels tells of a page.
+/// The report of a node with these channels about a page.
 fn channels_of(node: &str, all: &[(String, u64)], after: Option<&str>, limit: usize) -> NodeReport {
     let mut all: Vec<_> = all.to_vec();
     all.sort();
@@ -141,7 +141,7 @@ fn orders_and_reports_keep_their_words_on_the_bus() {
         "{json}"
     );
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
-    // What a later version adds is no reason not to understand the rest.
+    // Fields that a later version adds are ignored.
     let later = r#"{"report":"done","affected":1,"soon":true}"#;
     assert_eq!(
         serde_json::from_str::<Report>(later).unwrap(),

@@ -1,4 +1,4 @@
-//! The audit log of the admin API: one JSON object a line, only ever appended to. Knows no HTTP.
+//! The audit log of the admin API: one JSON object a line, in a file that is only appended to. Knows no HTTP.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub struct AuditLog(Mutex<Option<File>>);
 pub struct AuditFile(Option<File>);
 
 impl AuditFile {
-    /// Opens the file at `path`, or makes it; none is the log, under the target `audit`.
+    /// Opens the file at `path`, or creates it. Without a path, lines go to the broker's log, under the target `audit`.
     pub fn open(path: Option<&Path>) -> io::Result<Self> {
         let open = |path| OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path);
         Ok(Self(path.map(open).transpose()?))
@@ -27,12 +27,12 @@ impl AuditFile {
 }
 
 impl AuditLog {
-    /// From now on lines go there.
+    /// Lines go to `file` from now on.
     pub fn use_file(&self, file: AuditFile) {
         *self.0.lock() = file.0;
     }
 
-    /// Writes one line. When this returns the system has it: it survives this process, not a power cut.
+    /// Writes one line. When this returns, the system has the line: it survives this process, not a power cut.
     pub fn write(&self, entry: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_string(entry)?;
         if let Some(file) = &mut *self.0.lock() {

@@ -1,4 +1,4 @@
-//! Log lines that clients can cause as often as they like: one a second, with the number of those left out.
+//! Limits log lines that clients can cause at will: one a second, with the number of those left out.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Limits one kind of line.
 #[derive(Default)]
 pub struct LogThrottle {
-    /// When the next line may come, in milliseconds of the process.
+    /// When the next line may be written, in milliseconds since the process began.
     next_ms: AtomicU64,
     left_out: AtomicU64,
 }
@@ -25,7 +25,7 @@ impl LogThrottle {
         }
     }
 
-    /// Gives nothing if no line may be written now; else how many were left out since the last one.
+    /// Returns nothing if no line may be written now; else the number of lines left out since the last one.
     pub fn allow(&self) -> Option<u64> {
         self.allow_at(u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX))
     }

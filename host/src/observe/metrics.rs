@@ -8,7 +8,7 @@ use prometheus::{
 /// Everything the broker counts beside its hooks.
 #[derive(Clone)]
 pub struct Metrics {
-    /// Where all metrics of the process meet.
+    /// The registry of all metrics of the process.
     pub registry: Registry,
     connections: IntGaugeVec,
     subscriptions: IntGaugeVec,
@@ -20,9 +20,9 @@ pub struct Metrics {
     pub deliveries: IntCounter,
     /// Bytes that wait for clients to read them.
     pub outbox_bytes: IntGauge,
-    /// Connections that were refused at the door, because the node is full.
+    /// Connections that were refused because the node is full.
     pub refused: IntCounter,
-    /// Of what joins the nodes.
+    /// The metrics of a backplane of many nodes.
     pub backplane: BackplaneMetrics,
 }
 
@@ -121,7 +121,7 @@ impl Metrics {
         self.reloads.with_label_values(&[result]).inc();
     }
 
-    /// A call of the admin API was answered. `call`: the endpoint's name; there are no others than the endpoints'.
+    /// Counts an answered call of the admin API. `call` is the endpoint's name, so the labels are bounded.
     pub fn api_called(&self, call: &str, status: u16) {
         self.api_calls.with_label_values(&[call, &status.to_string()]).inc();
     }

@@ -1,5 +1,5 @@
-//! What operators see: the broker's own metrics, who did what by the admin API, and how often a log says the same.
-//! Hooks are metered where they are called, in the sandbox.
+//! What operators see: the broker's own metrics, the audit log of the admin API, and a throttle for repeated log lines.
+//! The sandbox measures hooks, where they are called.
 
 mod audit;
 mod log_throttle;

@@ -1,4 +1,4 @@
-//! Before any session: slow headers, too many connections, requests that are none.
+//! Before any session: slow headers, too many connections, bad requests.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -7,7 +7,7 @@ use crate::support::{Broker, http, within};
 
 const ANONYMOUS: &str = r#"tenants = [{ name = "t", anonymous = true }]"#;
 
-/// Reads until the server ends the stream: what it said.
+/// Reads until the server ends the stream. Returns all of it.
 async fn last_words(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
     // A reset is an end as well.

@@ -23,7 +23,7 @@ async fn healthz_and_readyz_say_ok() {
     assert_eq!(broker.admin_get("/nothing-here").await.status, 404);
 }
 
-/// HAProxy asks by `OPTIONS` and HTTP/1.0 unless it is told otherwise.
+/// HAProxy checks by `OPTIONS` and HTTP/1.0 by default.
 #[tokio::test]
 async fn health_checks_may_ask_by_get_head_and_options() {
     let broker = Broker::start("tenants = [{ name = \"t\" }]").await;
@@ -58,7 +58,7 @@ async fn health_checks_may_ask_by_get_head_and_options() {
     }
 }
 
-/// A key that comes twice, or cannot be read, is none.
+/// A key that comes twice, or cannot be read, counts as absent.
 #[tokio::test]
 async fn the_key_of_an_admin_call_comes_once_and_is_text() {
     let hash = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";

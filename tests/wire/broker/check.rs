@@ -1,4 +1,4 @@
-//! A config that is wrong: `config check` says so, and `serve` refuses it in the same words.
+//! A wrong config: `config check` reports it, and `serve` refuses it with the same text.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ async fn check(home: &Home) -> (Option<i32>, String) {
     (code, out + &err)
 }
 
-/// Both commands refuse `config`, and say so with `words`.
+/// Both commands refuse `config`, with `words` in their output.
 async fn refused_in(home: &Home, config: &str, words: &[&str]) {
     home.write(config);
     let (code, said) = check(home).await;

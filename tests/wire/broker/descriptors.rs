@@ -1,4 +1,4 @@
-//! A node whose file descriptors clients have taken all: its operator still reaches it.
+//! A node without free file descriptors: its operator still reaches it.
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;

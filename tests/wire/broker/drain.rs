@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: everybody is told, then the broker ends.
+//! SIGTERM and SIGINT: every client gets 4000, then the broker ends.
 
 use std::time::Instant;
 

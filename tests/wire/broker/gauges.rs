@@ -1,4 +1,4 @@
-//! Many connections come and go, by every way out: nothing of them is left.
+//! Many connections come and end in every way: no resource of them is left.
 
 use crate::support::metrics::Metrics;
 use crate::support::shared::config;

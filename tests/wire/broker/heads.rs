@@ -1,4 +1,4 @@
-//! The head of the upgrade request: header lines, what cannot be read, versions of HTTP, and where the host stands.
+//! The head of the upgrade request: header lines, unreadable bytes, versions of HTTP, and the host.
 
 use crate::support::{Broker, http};
 
@@ -162,7 +162,7 @@ async fn what_cannot_be_read_is_refused_and_not_overlooked() {
                 ],
                 400,
             ),
-            // Nobody judges by these.
+            // The gateway does not read these.
             (
                 &[b"Origin: https://beta.example", b"Cookie: name=\xff; sg_token=x"],
                 101,
@@ -172,7 +172,7 @@ async fn what_cannot_be_read_is_refused_and_not_overlooked() {
         ],
     )
     .await;
-    // Every origin may connect, but what is none is not every origin.
+    // `*` allows every origin, but a value that is no origin is refused.
     answers(&broker, "/t/other/ws", &[(&[b"Origin: https://b\xff"], 403)]).await;
 }
 

@@ -1,4 +1,4 @@
-//! Limits: each a clear answer, and room again when something left.
+//! Limits: each has a clear answer, and there is room again when something has ended.
 
 use crate::support::{Broker, PATIENCE, json, token};
 
@@ -123,7 +123,7 @@ async fn publish_per_second() {
     }
     assert!(granted >= 10, "the burst is twice the rate, {granted} were granted");
     assert!(refused > 0);
-    // Another connection is not hindered; and this one may publish again in a moment.
+    // Another connection is not affected, and this one may publish again in a moment.
     let mut bob = broker.dial("bob").token(&token::of("bob")).connect().await;
     bob.publish_with(payload.clone()).await;
     let again = async {

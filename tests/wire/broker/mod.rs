@@ -1,4 +1,4 @@
-//! The broker as a neighbour sees it: its listeners, limits, signals, config and metrics.
+//! The broker from outside: its listeners, limits, signals, config and metrics.
 
 mod accept;
 mod admin;

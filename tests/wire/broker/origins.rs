@@ -69,7 +69,7 @@ async fn a_cookie_is_a_token_only_with_an_allowed_origin() {
         dial().header("Origin", "https://evil.example").refused().await.status,
         403
     );
-    // No browser page sends none: another site's form or a program. Its cookie does not count.
+    // Every browser page sends an origin, so this is a form of another site or a program. Its cookie does not count.
     let (_, mut refused) = dial().connect_refused(4401).await;
     refused.expect_close(4502).await;
 }

@@ -1,4 +1,4 @@
-//! Receivers that do not read: the three policies, and that nobody else suffers.
+//! Receivers that do not read: the three policies, and that other receivers are not affected.
 
 use crate::support::{Broker, Client, PATIENCE, json};
 
@@ -34,14 +34,14 @@ async fn broker() -> Broker {
     .await
 }
 
-/// A client that listens to `channel` and reads nothing until the test does.
+/// A client that is subscribed to `channel` and reads nothing until the test does.
 async fn sleeper(broker: &Broker, channel: &str) -> Client {
     let mut sleeper = broker.dial("sleeper").receive_buffer(4096).connect().await;
     sleeper.subscribe(channel).await;
     sleeper
 }
 
-/// Publishes 1 to [`MESSAGES`] in `channel`, each heard by a listener who reads.
+/// Publishes 1 to [`MESSAGES`] in `channel`; a subscriber that reads receives each.
 async fn flood(broker: &Broker, channel: &str) -> Client {
     let mut publisher = broker.connect("publisher").await;
     let mut reader = broker.connect("reader").await;
@@ -206,7 +206,7 @@ async fn ephemeral_messages_are_dropped_and_cut_nobody_off() {
             .publish_with(json!({ "channel": channel, "data": padding, "ephemeral": true }))
             .await;
     }
-    // Its reply comes behind all that was not dropped.
+    // Its reply comes behind everything that was not dropped.
     sleeper.still_works().await;
     let mut heard = 0;
     while sleeper.has_waiting("message") {

@@ -1,4 +1,4 @@
-//! What must never be in the log, however much of it there is.
+//! Secrets are never in the log, at any level.
 
 use crate::support::shared::config;
 use crate::support::{Broker, token};
@@ -33,7 +33,7 @@ async fn tokens_and_keys_are_never_logged() {
         .await
         .close()
         .await;
-    // No envelope, with a token in it: the log tells what is wrong, not what was said.
+    // A bad envelope with a token in it: the log has the error, not the content.
     let mut sloppy = broker.dial("sloppy").open().await;
     let text = format!(r#"{{"type":"connect","payload":{{"version":1,"token":"{good}"}}}}"#);
     sloppy.send_text(text).await.expect_close(4500).await;

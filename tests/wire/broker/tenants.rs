@@ -66,7 +66,7 @@ async fn an_unknown_tenant_is_404_before_any_upgrade() {
             "{tenant}"
         );
     }
-    // What is no text is no tenant's name, and no good request either.
+    // Bytes that are no text are no tenant's name, and make the request bad.
     let status = broker.dial("ann").tenant("%ff").refused().await.status;
     assert!([400, 404].contains(&status), "{status}");
     for path in ["/ws", "/ws/", "/t/ws", "/t//ws", "/t/acme/", "/t/acme/ws/x"] {

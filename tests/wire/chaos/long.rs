@@ -13,7 +13,7 @@ const NODES: usize = 3;
 /// A history is checked and forgotten after this time, so that a run may take hours.
 const CHAPTER: Duration = Duration::from_mins(2);
 
-/// Everybody may connect and say anything. Histories reach back over every fault of a run.
+/// Everybody may connect and publish anything. Histories reach back over every fault of a run.
 const CONFIG: &str = r#"
     server = { default_tenant = "t", shards = 2, drain_seconds = 2 }
     [[tenants]]
@@ -43,13 +43,13 @@ async fn every_promise_is_kept_whatever_happens() {
     let store = Store::start(settings.topology).await;
     let mut config = CONFIG.to_owned();
     if settings.topology == Topology::Sentinel {
-        // What a master alone has is lost with it; the promises hold for what was acknowledged.
+        // A message that only the lost master has is lost; the promises hold for acknowledged ones.
         config += "\n[backplane]\nreplicas = 1";
     }
     let nodes = Nodes::start_with(NODES, &store.url(), &config).await;
     let mut stage = Stage { store, nodes };
 
-    // What is made once and kept is there after a first run without faults.
+    // Resources that are made once exist after a first run without faults.
     let first = Load {
         seed: !settings.seed,
         wild: false,
@@ -82,7 +82,7 @@ async fn every_promise_is_kept_whatever_happens() {
     }
     assert_eq!(kept, [], "everything is given back");
     let mut listened = stage.store.subscribed_channels().await;
-    // Beside these a node listens to itself, to learn whether it still can.
+    // Beside these a node subscribes to its own liveness channel.
     listened.retain(|channel| channel.contains("chaos"));
     assert_eq!(listened, [] as [String; 0], "nobody listens any more");
 }

@@ -1,5 +1,5 @@
-//! Random clients, random faults, and promises that hold all the same. In the spirit of Jepsen: clients write down what
-//! they did and saw, and a checker that knows nothing of the broker reads it when all is over.
+//! Random clients, random faults, and promises that hold all the same. As in Jepsen, clients record what they did and saw,
+//! and a checker that knows nothing of the broker reads the records afterwards.
 
 mod check;
 mod history;
@@ -18,13 +18,13 @@ use tokio::time::{Instant, interval_at};
 use crate::support::nodes::Doors;
 use crate::support::shared;
 
-pub(crate) use history::What;
-pub(crate) use run::{Load, Run, STEADY};
-pub(crate) use stage::HEALED;
+pub use history::What;
+pub use run::{Load, Run, STEADY};
+pub use stage::HEALED;
 
 /// What the clients of a run do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     /// Subscribers come and go.
     Wild,
     /// Subscribers stay, or come back.
@@ -33,8 +33,8 @@ pub(crate) enum Phase {
     Over,
 }
 
-/// Lets time go by: a load's pace, or how long a fault lasts. Never to wait for something to happen.
-pub(crate) async fn lasting(duration: Duration) {
+/// Lets time pass: a load's pace, or the length of a fault. Not for waiting until something happens.
+pub async fn lasting(duration: Duration) {
     interval_at(Instant::now() + duration, Duration::from_secs(1))
         .tick()
         .await;

@@ -1,16 +1,16 @@
-//! What will be done to the system, and when: all of it drawn from the seed before the run begins.
+//! The faults of a run and their times, all drawn from the seed before the run begins.
 
 use std::env;
 use std::time::Duration;
 
 use super::random::Random;
 
-/// What the settings of a long run are read from: words like `minutes=10 seed=7 topology=cluster`.
+/// The variable with the settings of a long run: words like `minutes=10 seed=7 topology=cluster`.
 const SETTINGS: &str = "SLUICEGATE_CHAOS";
 
 /// Which Redis there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topology {
+pub enum Topology {
     /// One server.
     Single,
     /// Master and replica under three sentinels.
@@ -19,12 +19,12 @@ pub(super) enum Topology {
     Cluster,
 }
 
-/// How long, and what chance is drawn from.
+/// Length, seed and topology of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Settings {
+pub struct Settings {
     /// New faults come until this time is over.
     pub length: Duration,
-    /// The same seed is the same run, as far as the machine lets it.
+    /// The same seed draws the same run; timing differs.
     pub seed: u64,
     /// Which Redis there is.
     pub topology: Topology,
@@ -32,7 +32,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// The short run that belongs to the tests, unless a longer one is asked for.
-    pub(super) fn wanted() -> Self {
+    pub fn wanted() -> Self {
         Self::read(&env::var(SETTINGS).unwrap_or_default())
     }
 
@@ -59,20 +59,20 @@ impl Settings {
     }
 }
 
-/// Something that happens to the system, and passes.
+/// A fault of the system, which ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// A Redis is killed, and comes back with what it had on disk.
+pub enum Fault {
+    /// A Redis is killed, and comes back with its data from disk.
     RedisDies { server: usize, down: Duration },
     /// A Redis stops, with all its connections open.
     RedisPauses { server: usize, pause: Duration },
-    /// All subscribers of Redis are disconnected, and again within 500 ms.
+    /// All subscribers of Redis are disconnected, twice within 500 ms.
     SubscribersKicked { again: Duration },
-    /// Redis lets next to nothing wait for a subscriber.
+    /// The output buffers of Redis for subscribers are almost 0.
     TinyBuffers { server: usize, lasts: Duration },
-    /// All data is gone.
+    /// All data is deleted.
     FlushAll,
-    /// All scripts are gone.
+    /// All scripts are deleted.
     FlushScripts,
     /// The master is killed, and the replica takes over.
     FailOver,
@@ -85,10 +85,10 @@ pub(super) enum Fault {
 }
 
 /// A fault and the time without one before it.
-pub(super) type Step = (Duration, Fault);
+pub type Step = (Duration, Fault);
 
-/// Everything that will happen, without an end.
-pub(super) struct Plan {
+/// The faults of a run, without an end.
+pub struct Plan {
     random: Random,
     topology: Topology,
     longest_pause: Duration,
@@ -99,7 +99,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan of these settings for so many nodes and channels.
-    pub(super) fn new(settings: Settings, nodes: usize, channels: usize) -> Self {
+    pub fn new(settings: Settings, nodes: usize, channels: usize) -> Self {
         let is_long = settings.length > Duration::from_mins(1);
         Self {
             random: Random::of(settings.seed, "plan"),
@@ -145,7 +145,7 @@ impl Plan {
         let pause = self.random.between(second, longest);
         let down = self.random.between(Duration::ZERO, 2 * second);
         match self.topology {
-            // A paused master would be replaced, and lose what it acknowledged after that: nothing to learn from it.
+            // A paused master would be replaced and lose what it acknowledged after that, which tests nothing.
             Topology::Sentinel => kinds.push(Fault::FailOver),
             Topology::Single => {
                 kinds.push(Fault::RedisDies { server, down });
@@ -165,7 +165,7 @@ impl Plan {
 impl Iterator for Plan {
     type Item = Step;
 
-    /// All kinds come round before one comes again.
+    /// All kinds come once before one comes again.
     fn next(&mut self) -> Option<Step> {
         let kinds = self.kinds();
         if self.bag.is_empty() {

@@ -1,4 +1,4 @@
-//! A publisher: one message after the other, each with a key, and again with the same key while nobody said what became
+//! A publisher: one message after the other, each with a key, and again with the same key while no reply said what became
 //! of it.
 
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::support::nodes::Doors;
 
 /// Between two attempts for one message.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Longer than any promise about an answer.
+/// Longer than any promised time of an answer.
 const REPLY_LIMIT: Duration = Duration::from_secs(20);
-/// Attempts before a message is given up, so that keys without an end stay rare but happen.
+/// Attempts before a message is given up, so that unanswered keys are rare but happen.
 const ATTEMPTS: usize = 4;
 /// A message in so many is large enough that Redis cannot keep it in a connection's own small buffer.
 const LARGE_ONE_IN: usize = 20;
@@ -46,7 +46,7 @@ impl Publisher {
         Self {
             name: name.to_owned(),
             doors: doors.clone(),
-            // Publishers begin at different doors.
+            // Publishers begin at different nodes.
             door: name.bytes().map(usize::from).sum(),
             link: None,
             record: record.clone(),
@@ -91,7 +91,7 @@ impl Publisher {
 
     async fn attempt(&mut self, channel: &str, key: &str, size: usize) -> Outcome {
         let Some(mut link) = self.link().await else {
-            // Nothing was sent, so there is nothing to write down.
+            // Nothing was sent, so there is nothing to record.
             return Outcome::Unanswered;
         };
         let (channel, key) = (channel.to_owned(), key.to_owned());
@@ -126,7 +126,7 @@ impl Publisher {
         Outcome::Refused(code)
     }
 
-    /// The connection there is, or another one.
+    /// The present connection, or a new one.
     async fn link(&mut self) -> Option<Link> {
         if let Some(link) = self.link.take() {
             return Some(link);

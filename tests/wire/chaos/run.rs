@@ -19,14 +19,14 @@ use crate::support::link::Link;
 use crate::support::nodes::Doors;
 use crate::support::{PATIENCE, eventually};
 
-/// How much is going on.
+/// The size of a load.
 #[derive(Clone, Copy)]
-pub(crate) struct Load {
-    /// What chance is drawn from.
+pub struct Load {
+    /// The source of randomness.
     pub seed: u64,
     /// How many publish.
     pub publishers: usize,
-    /// How many listen, each to all channels.
+    /// How many subscribe, each to all channels.
     pub subscribers: usize,
     /// How many channels there are.
     pub channels: usize,
@@ -36,8 +36,8 @@ pub(crate) struct Load {
     pub wild: bool,
 }
 
-/// What most tests of one fault need: enough that a loss shows.
-pub(crate) const STEADY: Load = Load {
+/// The load of most tests of one fault: enough that a loss shows.
+pub const STEADY: Load = Load {
     seed: 1,
     publishers: 2,
     subscribers: 6,
@@ -46,11 +46,11 @@ pub(crate) const STEADY: Load = Load {
     wild: false,
 };
 
-/// A canary that did not reach everybody in this time will not: somebody was not there yet.
+/// A canary that did not reach every subscriber in this time will not: a subscriber was not there yet.
 const SONG: Duration = Duration::from_millis(400);
 
-/// A load that is on.
-pub(crate) struct Run {
+/// A running load.
+pub struct Run {
     seed: u64,
     phase: watch::Sender<Phase>,
     wild: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// Starts the load in channels that the seed names; they have history.
-    pub(crate) fn start(doors: &Doors, load: Load) -> Self {
+    pub fn start(doors: &Doors, load: Load) -> Self {
         let record = Record::new();
         let channels: Vec<String> = (0..load.channels)
             .map(|n| format!("room:chaos-{}-{n}", load.seed))
@@ -105,12 +105,12 @@ impl Run {
     }
 
     /// The channels of this run.
-    pub(crate) fn channels(&self) -> &[String] {
+    pub fn channels(&self) -> &[String] {
         &self.channels
     }
 
-    /// Writes down that something was done to the system.
-    pub(crate) fn fault(&self, fault: &str) {
+    /// Records the begin or end of a fault.
+    pub fn fault(&self, fault: &str) {
         self.record.note(
             "fault",
             What::Fault {
@@ -120,7 +120,7 @@ impl Run {
     }
 
     /// One attempt to publish; see [`Publisher::try_once`].
-    pub(crate) async fn try_publish(&mut self) -> Result<(), Option<u64>> {
+    pub async fn try_publish(&mut self) -> Result<(), Option<u64>> {
         self.canaries += 1;
         let key = format!("try-{}", self.canaries);
         self.canary.try_once(&self.channels[0], &key).await
@@ -128,7 +128,7 @@ impl Run {
 
     /// Publishes into every channel, again until it is acknowledged, and waits until every subscriber has it. All of
     /// that within `limit`.
-    pub(crate) async fn canary(&mut self, limit: Duration) {
+    pub async fn canary(&mut self, limit: Duration) {
         self.phase.send_replace(Phase::Calm);
         self.canaries += 1;
         let outcome = timeout(
@@ -156,12 +156,12 @@ impl Run {
     }
 
     /// Lets the load run on for a while.
-    pub(crate) async fn goes_on(&self, duration: Duration) {
+    pub async fn goes_on(&self, duration: Duration) {
         lasting(duration).await;
     }
 
-    /// Ends the load when everybody has everything, and fails if a promise was broken.
-    pub(crate) async fn finish(mut self) -> Vec<Event> {
+    /// Ends the load when every subscriber has everything, and fails if a promise was broken.
+    pub async fn finish(mut self) -> Vec<Event> {
         self.wild = false;
         self.canary(PATIENCE).await;
         self.read_histories().await;
@@ -207,13 +207,13 @@ impl Run {
     }
 }
 
-/// Sings in every channel until one song has reached everybody. Who subscribes anew between two songs, or is told
-/// that something is missing, gets the next one.
+/// Publishes canaries in every channel until one has reached every subscriber. A client that subscribes anew between two
+/// canaries, or is told of a loss, gets the next one.
 async fn sing(canary: &mut Publisher, record: &Record, number: usize, channels: &[String], subscribers: &[String]) {
     for channel in channels {
         for song in 0.. {
             let key = format!("canary-{number}-{song}");
-            // A mark, from which on the record is searched for receivers.
+            // The record is searched for receivers from this mark on.
             record.note("fault", What::Fault { fault: key.clone() });
             canary.insist(channel, &key).await;
             let heard = eventually(PATIENCE, "everybody", async || {
@@ -226,7 +226,7 @@ async fn sing(canary: &mut Publisher, record: &Record, number: usize, channels: 
     }
 }
 
-/// Keeps a history for a look at it.
+/// Keeps a history in a file.
 fn keep(seed: u64, events: &[Event]) -> PathBuf {
     let test = thread::current().name().unwrap_or("run").replace("::", "-");
     let name = format!("history-{test}-{seed}.jsonl");

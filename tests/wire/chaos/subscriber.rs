@@ -1,5 +1,5 @@
-//! A subscriber as applications have it: it comes back elsewhere, resumes where it was, and subscribes again when the
-//! server ends a subscription. In the wild phase it also goes away at random, and leaves channels.
+//! A subscriber that behaves like an application's: it comes back on another node, resumes where it was, and subscribes
+//! again when the server ends a subscription. In the wild phase it also disconnects at random, and leaves channels.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ struct Wish {
 }
 
 /// One subscriber, connected or not.
-pub(super) struct Subscriber {
+pub struct Subscriber {
     name: String,
     doors: Doors,
     door: usize,
@@ -41,15 +41,15 @@ pub(super) struct Subscriber {
 
 /// Why a connection is over.
 enum Over {
-    /// It broke, or was broken.
+    /// The connection ended.
     Link,
     /// The run is over.
     Run,
 }
 
 impl Subscriber {
-    /// One that wants these channels.
-    pub(super) fn new(
+    /// A subscriber of these channels.
+    pub fn new(
         name: &str,
         doors: &Doors,
         channels: &[String],
@@ -75,7 +75,7 @@ impl Subscriber {
     }
 
     /// Lives until the run is over.
-    pub(super) async fn run(mut self) {
+    pub async fn run(mut self) {
         while *self.phase.borrow() != Phase::Over {
             if let Some(link) = self.connect().await
                 && let Over::Run = self.stay(link).await
@@ -95,7 +95,7 @@ impl Subscriber {
         ack.filter(|ack| ack.kind() == "ack").map(|_| link)
     }
 
-    /// Sends a request and waits for its reply; what comes before it is written down. None: the link ended.
+    /// Sends a request and waits for its reply; pushes before it are recorded. None: the link ended.
     async fn ask(&mut self, link: &mut Link, kind: &str, payload: Value) -> Option<Envelope> {
         let deadline = Instant::now() + REPLY_LIMIT;
         let shown = format!("{kind} {payload}");
@@ -162,7 +162,7 @@ impl Subscriber {
         self.wishes.iter().all(|wish| wish.is_subscribed)
     }
 
-    /// Subscribes to whatever it wants and has not; false if the link ended. What is refused is tried again later.
+    /// Subscribes to the wanted channels that it lacks; false if the link ended. A refused one is tried again later.
     async fn subscribe_all(&mut self, link: &mut Link) -> bool {
         for n in 0..self.wishes.len() {
             if !self.wishes[n].is_subscribed && !self.subscribe(link, n).await {
@@ -217,7 +217,7 @@ impl Subscriber {
         let Some(reply) = self.ask(link, "unsubscribe", json!({ "channel": channel })).await else {
             return false;
         };
-        // Else the server had ended it at the same moment, and its word was heard before this reply.
+        // Else the server had ended it at the same moment, and its push came before this reply.
         if reply.kind() == "ack" {
             self.wishes[n].is_subscribed = false;
             self.record.note(&self.name, What::Revoked { channel });

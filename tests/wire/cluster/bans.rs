@@ -1,5 +1,5 @@
-//! Bans and their ends come out as they were ordered, whichever node took the order, and also while Redis or a node is
-//! away.
+//! Bans and their ends take effect in the sequence in which they were ordered, whichever node received the order, also
+//! while Redis or a node is away.
 
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ async fn orders_of_an_outage_end_as_they_were_ordered() {
     redis.kill().await;
     lift(&nodes, 1, "was-banned").await;
     ban(&nodes, 2, "shortened", 600).await;
-    // On two nodes that cannot hear each other: what tells them apart is the time of the order.
+    // On two nodes that cannot reach each other: only the time of the order tells which is later.
     ban(&nodes, 0, "banned-and-lifted", 3600).await;
     lift(&nodes, 1, "banned-and-lifted").await;
     lift(&nodes, 1, "lifted-and-banned").await;
@@ -74,7 +74,7 @@ async fn orders_of_an_outage_end_as_they_were_ordered() {
     banned_everywhere(&nodes, "banned-and-lifted", 0, 0).await;
 }
 
-/// A plugin that bans for 60 s whoever says a word.
+/// A plugin that bans every publisher for 60 s.
 pub(super) const STRICT: &str = r#"
     [[tenants.chain]]
     plugin = "abuse_filter"
@@ -125,7 +125,7 @@ async fn a_node_that_died_does_not_hold_up_bans_one_after_the_other() {
     for client in &mut elsewhere {
         client.expect_close(4505).await;
     }
-    // Each waits for the report of the node that died, and none for another.
+    // Each order waits for the report of the dead node; orders do not wait for each other.
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 

@@ -1,4 +1,4 @@
-//! The operator's word reaches every node, whichever node hears it.
+//! The operator's orders reach every node, whichever node receives them.
 
 use crate::support::admin::full_key;
 use crate::support::{Client, Nodes, Redis, Value, json, token};
@@ -68,7 +68,7 @@ async fn after_an_unsubscribe_nothing_of_the_channel_comes_on_any_node() {
     for ann in &mut anns {
         ann.expect_message("before").await;
         ann.push("unsubscribed").await;
-        // What came after on the same roads shows that nothing came before.
+        // A later message by the same way shows that nothing came before it.
         ann.expect_message("elsewhere").await;
     }
 }

@@ -14,7 +14,7 @@ async fn what_is_published_on_one_node_reaches_the_others_in_order() {
         for listener in [&mut ann, &mut bob, &mut carl] {
             listener.subscribe(channel).await;
         }
-        // All at once: only so can one overtake another.
+        // All at once, because only then one could overtake another.
         let mut sent = Vec::new();
         for n in 1..=COUNT {
             sent.push(ann.send("publish", json!({ "channel": channel, "data": n })).await);
@@ -65,7 +65,7 @@ async fn acks_and_pushes_agree_on_every_node() {
     assert_eq!(joined["offset"], 0);
     ann.subscribe(channel).await;
     for n in 1..=5 {
-        // By turns: the place in the order is the cluster's, not a node's.
+        // By turns, because all nodes share one order.
         let publisher = if n % 2 == 0 { &mut ann } else { &mut bob };
         let ack = publisher.publish_with(json!({ "channel": channel, "data": n })).await;
         assert_eq!((&ack["epoch"], &ack["offset"]), (&joined["epoch"], &json!(n)), "{ack}");

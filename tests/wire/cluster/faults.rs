@@ -1,4 +1,4 @@
-//! What may happen to Redis, one thing at a time, under a load that writes down what it sees.
+//! The faults of Redis, one at a time, under a load that records what it sees.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ async fn started(redis: &Redis) -> (Nodes, Run) {
     (nodes, run)
 }
 
-/// Everybody is served again, nothing was lost, and nobody was disconnected meanwhile.
+/// Every client is served again, nothing was lost, and no client was disconnected meanwhile.
 async fn healed(mut run: Run) {
     run.fault("over");
     run.canary(HEALED).await;
     let events = run.finish().await;
-    // The last ones to go do so when the run is over.
+    // The last clients disconnect at the end of the run.
     let over = events.iter().position(|event| matches!(event.what, What::Kept { .. }));
     let before = &events[..over.expect("the histories were read")];
     let gone: Vec<_> = before
@@ -61,7 +61,7 @@ async fn paused_for_a_second_and_for_longer() {
         run.fault("paused");
         let paused = Instant::now();
         let asked = Instant::now();
-        // Over a short pause a publish may hold out and succeed.
+        // During a short pause a publish may wait and succeed.
         let outcome = run.try_publish();
         let (outcome, ()) = tokio::join!(outcome, async {
             lasting(Duration::from_secs(pause).min(Duration::from_secs(1))).await;

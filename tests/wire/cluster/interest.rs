@@ -1,16 +1,16 @@
-//! A node listens in Redis to what its own clients listen to, and to nothing else.
+//! A node is subscribed in Redis to its clients' channels, and to no others.
 
 use std::collections::BTreeSet;
 
 use crate::support::{Client, Nodes, PATIENCE, Redis, eventually};
 
-/// The channels in Redis that somebody listens to and whose name has this text.
+/// The channels in Redis that have a subscriber and whose name has this text.
 async fn listened(redis: &Redis, text: &str) -> BTreeSet<String> {
     let channels = redis.subscribed_channels().await.into_iter();
     channels.filter(|channel| channel.contains(text)).collect()
 }
 
-/// How many nodes listen to a channel.
+/// How many nodes are subscribed to a channel.
 async fn nodes_at(redis: &Redis, channel: &str) -> i64 {
     let mut count = 0;
     for kind in ["NUMSUB", "SHARDNUMSUB"] {
@@ -97,7 +97,7 @@ async fn coming_and_going_at_once_ends_well() {
     let mut bob = nodes[0].connect("bob").await;
     let mut carl = nodes[1].connect("carl").await;
     for round in 0..50 {
-        // Two of one node, so that one's leaving meets the other's coming.
+        // Two clients of one node, so that one leaves while the other joins.
         let (leaves, comes) = if round % 2 == 0 {
             (&mut ann, &mut bob)
         } else {

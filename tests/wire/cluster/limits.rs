@@ -25,7 +25,7 @@ fn config(limits: &str) -> String {
     )
 }
 
-/// Connects a hundred at once, over all nodes; gives how many were let in, and keeps those connected.
+/// Connects a hundred at once, over all nodes. Returns how many were accepted, and keeps those connected.
 async fn race(nodes: &Nodes, user: impl Fn(usize) -> String) -> Vec<crate::support::Client> {
     let mut racing = Vec::new();
     for n in 0..EVERYBODY {
@@ -50,7 +50,7 @@ async fn race(nodes: &Nodes, user: impl Fn(usize) -> String) -> Vec<crate::suppo
     admitted
 }
 
-/// Tries again until somebody is let in: a place is free again.
+/// Tries again until a client is accepted, because a place is free again.
 async fn there_is_room(nodes: &Nodes, node: usize, user: &str) {
     eventually(FREED, "a free place", async || {
         let dial = nodes[node].dial(user).token(&token::of(user));
@@ -67,7 +67,7 @@ async fn connections_of_the_tenant_hold_in_a_race() {
     let nodes = Nodes::start_with(3, &redis.url(), &config("connections = 10")).await;
     let mut admitted = race(&nodes, |n| format!("user-{n}")).await;
     assert_eq!(admitted.len(), ROOM);
-    // Who went away makes room, on every node.
+    // A closed connection makes room on every node.
     for node in 0..nodes.count() {
         admitted.pop().expect("ten are there").vanish();
         there_is_room(&nodes, node, "late").await;
@@ -94,7 +94,7 @@ async fn a_dead_nodes_connections_take_no_room_for_long() {
     let _second = dial(&nodes, 1).connect().await;
     dial(&nodes, 0).connect_refused(4430).await;
     nodes.kill(1).await;
-    // Until its heartbeat has run out, and some.
+    // Until its heartbeat has expired, and some time more.
     eventually(Duration::from_mins(1), "room after a node's death", async || {
         let dial = dial(&nodes, 0);
         let mut client = dial.open().await;

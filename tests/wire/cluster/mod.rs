@@ -1,5 +1,5 @@
-//! Many nodes are one broker: what holds within one process holds across several on one Redis, also while Redis or a
-//! node is in trouble.
+//! Many nodes are one broker: the promises of one process hold across several on one Redis, also while Redis or a
+//! node fails.
 
 mod bans;
 mod control;

@@ -1,4 +1,4 @@
-//! A node's name is its own: a second node of it is refused while the first lives.
+//! A node's name belongs to one process: a second one is refused while the first lives.
 
 use std::time::{Duration, Instant};
 

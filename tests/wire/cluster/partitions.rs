@@ -1,4 +1,4 @@
-//! Channels lie in partitions: many are subscribed with few commands, and what happens to a slot happens to its
+//! Channels lie in partitions: many are subscribed with few commands, and a moved slot affects its
 //! partition only.
 
 use crate::support::shared::config as shared_config;
@@ -6,7 +6,7 @@ use crate::support::{Nodes, PATIENCE, Redis, RedisCluster, eventually, json};
 
 const CHANNELS: usize = 10_000;
 const RESUBSCRIBED: &str = "sluicegate_backplane_resubscribed_total";
-/// Requests that a client has under way.
+/// Pending requests of a client.
 const TOGETHER: usize = 200;
 
 fn many_channels() -> String {
@@ -103,7 +103,7 @@ async fn a_moved_slot_concerns_its_partition_only() {
     .await;
     bob.expect_message(1).await;
     let commands = calls(&cluster.masters, "ssubscribe").await;
-    // Its channels on each node, what watches the connections, and some tries that came too early.
+    // Its channels on each node, the liveness channels, and some attempts that came too early.
     assert!(commands <= 20, "{commands} commands");
     assert_eq!(nodes[1].metrics().await.sum(RESUBSCRIBED, &[]), lost);
 }

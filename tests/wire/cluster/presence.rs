@@ -1,11 +1,11 @@
-//! Who is there, on all nodes.
+//! Presence on all nodes.
 
 use std::time::Duration;
 
 use crate::support::crowd::a_crowd_is_told_of_once;
 use crate::support::{Client, Nodes, Redis, Value, eventually, json};
 
-/// From a node's death until nobody sees its members any more; and some.
+/// From a node's death until its members are gone everywhere, and some time more.
 const DEAD_AND_GONE: Duration = Duration::from_secs(45);
 
 fn sessions(members: &Value) -> Vec<&str> {
@@ -15,7 +15,7 @@ fn sessions(members: &Value) -> Vec<&str> {
     sessions
 }
 
-/// The next push of `kind` about somebody else: whether one hears of oneself is left open.
+/// The next push of `kind` about another session; the protocol leaves pushes about oneself open.
 async fn expect_move(listener: &mut Client, kind: &str, channel: &str, session: &str) {
     let push = loop {
         let push = listener.push(kind).await;
@@ -92,7 +92,7 @@ async fn the_members_of_a_dead_node_leave_once() {
         (!sessions(&asked["members"]).contains(&session.as_str())).then_some(())
     })
     .await;
-    // Two nodes could have swept it out; whatever they said is here before the fence.
+    // Two nodes could have cleaned up after it; all their pushes come before the fence.
     let mut dora = nodes[2].connect("dora, the fence").await;
     dora.subscribe(channel).await;
     for listener in [&mut ann, &mut carl] {

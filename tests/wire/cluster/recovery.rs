@@ -1,4 +1,4 @@
-//! `since` on another node: the history is the cluster's.
+//! `since` on another node: all nodes share the history.
 
 use crate::support::recovery::{every_position_has_an_answer, offsets, recovers_amid_a_stream, since};
 use crate::support::{Nodes, Redis, json};

@@ -1,4 +1,4 @@
-//! Who is connected where, as the keys in Redis tell it. Each ends by itself, should its node not come to end it.
+//! The keys in Redis about connections. Each expires by itself if its node does not delete it.
 
 use crate::support::{Nodes, PATIENCE, Redis, eventually};
 
@@ -58,7 +58,7 @@ async fn no_key_is_without_the_prefix_or_without_an_end() {
     assert!(!keys.is_empty());
     for key in &keys {
         assert!(key.starts_with("sg:"), "{key}");
-        // What nobody comes back for must not stay for ever.
+        // Abandoned keys must expire.
         let ttl = redis.run(&["TTL", key]).await.number();
         assert_ne!(ttl, Some(-1), "{key} has no end");
     }

@@ -1,11 +1,11 @@
-//! The rights that OPERATIONS names are all that the broker needs in Redis, and one that is missing is named.
+//! The broker needs no other rights in Redis than those in OPERATIONS, and names a missing one.
 
 use super::control::{everywhere, nodes_at, user};
 use crate::support::{Nodes, PATIENCE, Redis, RedisCluster, Sentinels, Value, eventually, json};
 
 const OPERATIONS: &str = include_str!("../../../docs/OPERATIONS.md");
 
-/// Lets the user in whom OPERATIONS describes, with its very words.
+/// Creates the user of OPERATIONS, with the ACL line from there.
 async fn let_in(redis: &Redis, cluster: bool) {
     let mut lines = OPERATIONS
         .lines()
@@ -18,7 +18,7 @@ async fn let_in(redis: &Redis, cluster: bool) {
     redis.run(&words).await;
 }
 
-/// Uses all that a broker keeps in Redis, plugins' values and limits as well, and ends.
+/// Uses everything that a broker stores in Redis, plugins' values and limits too, and ends.
 async fn use_everything(mut nodes: Nodes) {
     let mut anns = everywhere(&nodes, "ann").await;
     let mut bob = user(&nodes, 1, "bob").await;

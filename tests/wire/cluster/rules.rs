@@ -1,4 +1,4 @@
-//! What plugins count and keep is the cluster's: a limit is one limit, and strikes of all nodes add up.
+//! All nodes share what plugins count and store: a limit is one limit, and strikes of all nodes add up.
 
 use crate::support::config::abuse_filter;
 use crate::support::{Client, Nodes, Redis, json, token};

@@ -1,4 +1,4 @@
-//! Redis under Sentinel: the replica takes over, and the broker goes with it.
+//! Redis under Sentinel: the replica takes over, and the broker follows.
 
 use std::time::Duration;
 
@@ -40,9 +40,9 @@ async fn what_no_replica_has_is_not_acknowledged() {
     let replica = &sentinels.servers[1 - sentinels.master().await];
     replica.pause();
     ann.fails("publish", publish(2), 4504).await;
-    // It was published all the same, so it is said again under its key.
+    // It was published all the same, so it is published again with its key.
     bob.expect_message(2).await;
-    // Nobody takes a master for dead that waits for its replica.
+    // A master that waits for its replica does not count as dead.
     let mut asked = Vec::new();
     for n in 0..12 {
         let payload = json!({ "channel": format!("room:waits-{n}"), "data": n });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::shared::config;
 use crate::support::{Nodes, Redis, eventually};
 
-/// From Redis's coming until a node says that it is ready.
+/// From the start of Redis until a node reports that it is ready.
 const NOTICED: Duration = Duration::from_secs(10);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What plugins reach outside themselves: the log, stores, buckets, counters; and the hook at the end.
+//! Capabilities of plugins: the log, stores, buckets, counters; and the disconnect hook.
 
 use crate::support::{Broker, json};
 

@@ -1,4 +1,4 @@
-//! Verdicts and effects as they reach clients: tags, discards, a plugin's own codes, grants, the votes of a chain.
+//! Verdicts and effects as they reach clients: tags, discards, a plugin's own codes, grants, the decisions of a chain.
 
 use crate::support::{Broker, json};
 
@@ -117,7 +117,7 @@ async fn a_grant_gives_publish_and_presence_but_not_history() {
     let broker = broker(rules, &["grants"]).await;
     let mut ann = broker.connect("ann").await;
     assert_eq!(ann.welcome.get("user"), None, "accepted without a name");
-    // Without the subscription nobody has allowed the publish.
+    // Without the subscription no plugin has allowed the publish.
     let error = ann.fails("publish", json!({ "channel": "c", "data": 1 }), 4403).await;
     assert_eq!(error.get("plugin"), None, "nobody refused, nobody allowed: {error}");
     ann.subscribe("c").await.publish("hi").await.expect_message("hi").await;

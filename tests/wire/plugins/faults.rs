@@ -2,7 +2,7 @@
 
 use crate::support::{Broker, Client, PATIENCE, json};
 
-/// Guests of `tests/guests/` that misbehave in every hook, and the words of which one is in the log.
+/// Guests of `tests/guests/` that misbehave in every hook, and texts of which one has to be in the log.
 const EVERYWHERE: [(&str, &[&str]); 10] = [
     ("loop", &["ran past", "deadline", "too long"]),
     ("trap", &["trap", "unreachable"]),
@@ -74,7 +74,7 @@ async fn told(broker: &Broker, guest: &str, hook: &str, causes: &[&str]) {
     broker.metrics_when("the fault", is_counted).await;
 }
 
-/// The neighbour is as it was: its session, its plugin, its messages.
+/// The other tenant is unaffected: its session, its plugin, its messages.
 async fn unharmed(neighbour: &mut Client) {
     neighbour.publish("hi").await;
     let message = neighbour.expect_message("hi").await;

@@ -1,4 +1,4 @@
-//! Plugins as clients feel them: the three that come with the broker, and those that mean harm.
+//! Plugins as clients see them: the three that come with the broker, and hostile ones.
 
 mod abuse;
 mod authorize;

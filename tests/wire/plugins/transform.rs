@@ -1,4 +1,4 @@
-//! `transform`: what comes out is what the rules say, and nothing else changes.
+//! `transform`: messages change as the rules say, and in nothing else.
 
 use crate::support::{Broker, Client, Value, json};
 
@@ -30,7 +30,7 @@ const CONFIG: &str = r#"
     schema = { type = "object", required = ["text"], properties = { text = { type = "string", maxLength = 5 } } }
 "#;
 
-/// A client that publishes JSON texts and hears what became of them.
+/// A client that publishes JSON texts and receives the results.
 struct Mirror(Client, u64);
 
 impl Mirror {

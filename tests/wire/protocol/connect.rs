@@ -1,4 +1,4 @@
-//! `connect`: what it answers, what may come before, after and with it.
+//! `connect`: its answers, and requests before, after and with it.
 
 use crate::support::{Broker, json, shared, token};
 

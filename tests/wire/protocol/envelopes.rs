@@ -1,4 +1,4 @@
-//! The envelope: what is none, what is unknown in it, and what comes back.
+//! The envelope: bad ones, unknown fields, and the replies.
 
 use crate::support::{json, shared};
 
@@ -234,7 +234,7 @@ async fn deep_nesting_harms_nobody() {
         r#"{{"type":"publish","id":1,"payload":{{"channel":"deep","data":{deep}}}}}"#
     ))
     .await;
-    // Taken, refused or closed: all are answers. The broker lives on.
+    // It may accept, refuse or close. The broker has to live on.
     ann.send_text(r#"{"type":"ping","id":2}"#).await;
     let frame = ann.frame().await;
     assert!(frame.is_some(), "an answer");

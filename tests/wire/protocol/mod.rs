@@ -1,4 +1,4 @@
-//! What a client and the broker say to each other, request by request.
+//! The protocol between client and broker, request by request.
 
 mod connect;
 mod envelopes;

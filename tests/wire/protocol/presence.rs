@@ -92,7 +92,7 @@ async fn joins_and_leaves_are_pushed() {
     expect_move(&mut ann, "leave", channel, &bob, "bob-of-joins").await;
 }
 
-/// The next push of `kind` about somebody else: whether one hears of oneself is left open.
+/// The next push of `kind` about another session; the protocol leaves pushes about oneself open.
 async fn expect_move(listener: &mut Client, kind: &str, channel: &str, who: &Client, user: &str) {
     let push = loop {
         let push = listener.push(kind).await;

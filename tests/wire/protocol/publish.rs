@@ -1,4 +1,4 @@
-//! `publish`: who hears it, in which order, as what.
+//! `publish`: who receives it, in which order, and in which form.
 
 use std::collections::HashSet;
 

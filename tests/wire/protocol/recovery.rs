@@ -89,7 +89,7 @@ async fn another_epoch_is_not_recovered() {
     let mut bob = broker.connect("bob").await;
     let ack = bob.subscribe_with(since(channel, &json!("another"), 1)).await;
     assert_unrecovered(&ack, &epoch, 3);
-    // The subscription holds all the same.
+    // The subscription is made all the same.
     bob.to(channel).publish(4).await.expect_message(4).await;
 }
 
@@ -159,7 +159,7 @@ async fn what_was_on_its_way_while_history_was_read_comes_once() {
     )
     .await;
     let channel = "on-its-way";
-    // Somebody listens already, so the messages are on their way to the shard when bob joins.
+    // There is a subscriber already, so messages are on their way to the shard when bob joins.
     let mut ann = broker.connect("ann").await;
     let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
     let mut bob = broker.connect("bob").await;

@@ -46,7 +46,7 @@ impl Answer {
         self.json
     }
 
-    /// The body of a problem of this kind, in which everything is as RFC 9457 wants it.
+    /// The body of a problem of this kind, checked against RFC 9457.
     #[track_caller]
     pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.response.status, status, "{self:?}");

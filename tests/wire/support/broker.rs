@@ -17,10 +17,10 @@ use super::usage::Usage;
 use super::within;
 
 /// A broker that listens. Killed when dropped; its log is shown if the test failed.
-pub(crate) struct Broker {
+pub struct Broker {
     /// Where clients connect.
     pub address: SocketAddr,
-    /// Where the operator looks.
+    /// The admin listener.
     pub admin: SocketAddr,
     /// The folder of its config.
     pub home: Home,
@@ -29,24 +29,24 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Starts one with this config, completed by [`complete`].
-    pub(crate) async fn start(config: &str) -> Self {
+    pub async fn start(config: &str) -> Self {
         Self::start_logging("info", config).await
     }
 
     /// Starts one whose log has this level.
-    pub(crate) async fn start_logging(level: &str, config: &str) -> Self {
+    pub async fn start_logging(level: &str, config: &str) -> Self {
         Self::start_at(Home::new(), level, config).await
     }
 
     /// Starts one in a folder that the test prepared.
-    pub(crate) async fn start_at(home: Home, level: &str, config: &str) -> Self {
+    pub async fn start_at(home: Home, level: &str, config: &str) -> Self {
         home.write(&complete(config));
         let process = serve(&home, level).await;
         Self::started(home, process).await
     }
 
     /// Starts one that the system allows this number of open files.
-    pub(crate) async fn start_with_open_files(open_files: u32, config: &str) -> Self {
+    pub async fn start_with_open_files(open_files: u32, config: &str) -> Self {
         let home = Home::new();
         home.write(&complete(config));
         compiled().await;
@@ -74,64 +74,64 @@ impl Broker {
     }
 
     /// A client to be, called `name`.
-    pub(crate) fn dial(&self, name: &str) -> Dial {
+    pub fn dial(&self, name: &str) -> Dial {
         Dial::new(self.address, name)
     }
 
     /// A client of the default tenant, connected.
-    pub(crate) async fn connect(&self, name: &str) -> Client {
+    pub async fn connect(&self, name: &str) -> Client {
         self.dial(name).connect().await
     }
 
     /// Its log.
-    pub(crate) fn log(&self) -> &Lines {
+    pub fn log(&self) -> &Lines {
         &self.process.stderr
     }
 
     /// What it prints.
-    pub(crate) fn printed(&self) -> &Lines {
+    pub fn printed(&self) -> &Lines {
         &self.process.stdout
     }
 
     /// `SIGTERM`.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         self.process.signal(Signal::TERM);
     }
 
     /// `SIGINT`.
-    pub(crate) fn interrupt(&self) {
+    pub fn interrupt(&self) {
         self.process.signal(Signal::INT);
     }
 
     /// `SIGSTOP`: connections stay, nothing is answered.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.process.signal(Signal::STOP);
     }
 
     /// Goes on after [`Broker::pause`].
-    pub(crate) fn resume(&self) {
+    pub fn resume(&self) {
         self.process.signal(Signal::CONT);
     }
 
-    /// `SIGKILL`: gone without a word. Waits until the system has taken back all that it held.
-    pub(crate) async fn kill(&self) {
+    /// `SIGKILL`. Waits until the system has released the process's resources.
+    pub async fn kill(&self) {
         self.process.signal(Signal::KILL);
         self.process.ended().await;
     }
 
-    /// What it holds of the machine.
-    pub(crate) fn usage(&self) -> Usage {
+    /// Its resources.
+    pub fn usage(&self) -> Usage {
         Usage::of(self.process.pid())
     }
 
     /// `SIGHUP`, after the config file was changed to this. Waits until the reload is counted.
-    pub(crate) async fn reload(&self, config: &str) {
+    pub async fn reload(&self, config: &str) {
         self.home.write(&complete(config));
         self.hang_up().await;
     }
 
     /// `SIGHUP`; waits until the reload is counted, as a success or not.
-    pub(crate) async fn hang_up(&self) {
+    pub async fn hang_up(&self) {
         let reloads = |metrics: &Metrics| metrics.sum("sluicegate_reloads_total", &[]).unwrap_or(0.0);
         let before = reloads(&self.metrics().await);
         self.process.signal(Signal::HUP);
@@ -140,24 +140,24 @@ impl Broker {
     }
 
     /// Waits for its end and gives its exit code.
-    pub(crate) async fn exit_code(&self) -> Option<i32> {
+    pub async fn exit_code(&self) -> Option<i32> {
         self.process.exit_code().await
     }
 
     /// `GET` on the admin listener.
-    pub(crate) async fn admin_get(&self, path: &str) -> Response {
+    pub async fn admin_get(&self, path: &str) -> Response {
         http::get(self.admin, path).await
     }
 
     /// One scrape of `/metrics`.
-    pub(crate) async fn metrics(&self) -> Metrics {
+    pub async fn metrics(&self) -> Metrics {
         let response = self.admin_get("/metrics").await;
         assert_eq!(response.status, 200, "{response:?}");
         Metrics::read(&response.body)
     }
 
     /// Scrapes until the metrics are as wanted.
-    pub(crate) async fn metrics_when(&self, what: &str, is_so: impl Fn(&Metrics) -> bool) -> Metrics {
+    pub async fn metrics_when(&self, what: &str, is_so: impl Fn(&Metrics) -> bool) -> Metrics {
         let scraping = async {
             loop {
                 let metrics = self.metrics().await;
@@ -180,14 +180,14 @@ impl Drop for Broker {
 }
 
 /// `serve` with the config in `home`, wherever that leads.
-pub(crate) async fn serve(home: &Home, level: &str) -> Process {
+pub async fn serve(home: &Home, level: &str) -> Process {
     compiled().await;
     let config = home.config();
     Process::start(["serve".as_ref(), "--config".as_ref(), config.as_os_str()], level)
 }
 
 /// `sluicegate` with these arguments, until it ends: exit code, stdout, stderr.
-pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String, String) {
+pub async fn run(args: &[&str]) -> (Option<i32>, String, String) {
     compiled().await;
     let process = Process::start(args, "info");
     let code = process.exit_code().await;
@@ -207,7 +207,7 @@ async fn compiled() {
         ));
         let config = home.config();
         let process = Process::start(["config".as_ref(), "check".as_ref(), "--config".as_ref(), config.as_os_str()], "info");
-        // As long as it takes: this is a compiler at work. Whether the config is good is for other tests to say.
+        // Without a limit, because a compiler is at work. Other tests check whether the config is good.
         process.ended().await;
     })
     .await;

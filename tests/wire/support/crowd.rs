@@ -1,12 +1,12 @@
-//! Many who come to a channel at the same time: what each is told of the others.
+//! Many clients that subscribe at the same time: which joins each of them gets.
 
 use std::collections::BTreeSet;
 
 use super::{Client, Value, json};
 
-/// Has all clients subscribe at the same time, each with a snapshot of who is there. Whoever stands in a snapshot is
-/// not told of as coming after it; and what is told after it makes the snapshot complete.
-pub(crate) async fn a_crowd_is_told_of_once(clients: Vec<Client>, channel: &str) {
+/// Has all clients subscribe at the same time, each with a presence snapshot. No join follows for a member of the
+/// snapshot; snapshot and later joins together are complete.
+pub async fn a_crowd_is_told_of_once(clients: Vec<Client>, channel: &str) {
     let everyone: BTreeSet<String> = clients.iter().map(|client| client.session().to_owned()).collect();
     let watching = clients.into_iter().map(|mut client| {
         let (channel, everyone) = (channel.to_owned(), everyone.clone());

@@ -1,4 +1,4 @@
-//! One message of the server, and what is true of every one.
+//! One message of the server, and the rules for every one.
 
 use std::ops::Deref;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,7 +29,7 @@ impl Envelope {
         let json: Value =
             serde_json::from_str(&text).unwrap_or_else(|e| panic!("the server sent bad JSON: {e}: {text}"));
         let ts = json["ts"].as_u64().unwrap_or_else(|| panic!("no integer ts: {text}"));
-        // A message may lie in a Redis that stands still before it is heard of.
+        // A message may wait in a paused Redis before it arrives.
         assert!(ts.abs_diff(now_ms()) < 120_000, "ts is not the time of now: {text}");
         assert!(json["type"].is_string(), "no type: {text}");
         if json["type"] == "error" {

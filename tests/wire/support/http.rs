@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as the tests speak: one request on one connection.
+//! The part of HTTP/1.1 that the tests need: one request on one connection.
 
 use std::net::SocketAddr;
 
@@ -82,7 +82,7 @@ pub(crate) async fn try_respond(stream: &mut TcpStream) -> Option<(Response, Vec
     }
     within(
         async {
-            // Enough is: all that the length says, or the end of a chunked body, or of the stream.
+            // The body ends after its length, at the end of a chunked body, or with the stream.
             while !is_whole(&response, &rest) && stream.read_buf(&mut rest).await.unwrap_or(0) > 0 {}
         },
         || "no whole response body".into(),

@@ -13,27 +13,27 @@ use super::envelope::Envelope;
 use super::http;
 use super::socket::{Frame, Socket, opcode};
 
-/// A door that does not answer in this time is taken for closed.
+/// An address that does not answer in this time counts as closed.
 const KNOCK: Duration = Duration::from_secs(5);
 
-/// What a link hears next.
+/// What a link receives next.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub enum Heard {
     /// One envelope.
     Envelope(Envelope),
-    /// The end: with a close code, or without a word.
+    /// The end, with a close code or without.
     End(Option<u16>),
 }
 
 /// One upgraded connection.
-pub(crate) struct Link {
+pub struct Link {
     socket: Socket,
     next_id: u64,
 }
 
 impl Link {
-    /// Upgrades; none if nobody is there, or who is there does not want to.
-    pub(crate) async fn open(dial: &Dial, address: SocketAddr) -> Option<Self> {
+    /// Upgrades; none if no broker answers, or it refuses.
+    pub async fn open(dial: &Dial, address: SocketAddr) -> Option<Self> {
         let knocking = async {
             let mut stream = TcpStream::connect(address).await.ok()?;
             stream.set_nodelay(true).ok()?;
@@ -45,8 +45,8 @@ impl Link {
         timeout(KNOCK, knocking).await.ok()?
     }
 
-    /// Sends a request and gives its id. Whether it arrived shows in what is heard.
-    pub(crate) async fn send(&mut self, kind: &str, payload: Value) -> Value {
+    /// Sends a request and gives its id. Its reply shows whether it arrived.
+    pub async fn send(&mut self, kind: &str, payload: Value) -> Value {
         let id = json!(self.next_id);
         self.next_id += 1;
         let envelope = json!({ "type": kind, "id": id, "payload": payload });
@@ -55,7 +55,7 @@ impl Link {
     }
 
     /// The next envelope, or the end. Safe to drop while it waits.
-    pub(crate) async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> Heard {
         loop {
             let Some(frame) = self.socket.next().await else {
                 return Heard::End(None);
@@ -73,7 +73,7 @@ impl Link {
     }
 
     /// The reply to request `id`; pushes that come before it go to `aside`. None: the link ended first.
-    pub(crate) async fn reply(&mut self, id: &Value, mut aside: impl FnMut(Envelope)) -> Option<Envelope> {
+    pub async fn reply(&mut self, id: &Value, mut aside: impl FnMut(Envelope)) -> Option<Envelope> {
         loop {
             match self.next().await {
                 Heard::Envelope(envelope) if envelope.answers(id) => return Some(envelope),

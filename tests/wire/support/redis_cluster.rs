@@ -1,4 +1,4 @@
-//! A Redis Cluster of three masters, made by hand: quicker than `redis-cli --cluster create`, and without it.
+//! A Redis Cluster of three masters, made by single commands, which is quicker than `redis-cli --cluster create`.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ const MIGRATE_MS: &str = "5000";
 const GOSSIP: Duration = Duration::from_mins(1);
 
 /// Three masters that share all slots. Killed when dropped.
-pub(crate) struct RedisCluster {
-    /// The masters; `masters[i]` has the `i`-th third of the slots, but for those that were moved.
+pub struct RedisCluster {
+    /// The masters; `masters[i]` has the `i`-th third of the slots, except those that were moved.
     pub masters: Vec<Redis>,
     /// None, or one for each master.
     replicas: Vec<Redis>,
 }
 
 impl RedisCluster {
-    /// Starts it, and waits until every master says that all is well.
-    pub(crate) async fn start() -> Self {
+    /// Starts it, and waits until every master reports `ok`.
+    pub async fn start() -> Self {
         let mut masters = Vec::new();
         for _ in 0..MASTERS {
             masters.push(start_server().await);
@@ -46,7 +46,7 @@ impl RedisCluster {
     }
 
     /// The same, and a replica for each master.
-    pub(crate) async fn with_replicas() -> Self {
+    pub async fn with_replicas() -> Self {
         let mut cluster = Self::start().await;
         for _ in 0..MASTERS {
             let replica = start_server().await;
@@ -70,8 +70,8 @@ impl RedisCluster {
         cluster
     }
 
-    /// Waits until every server knows which ones are masters and which ones replicas. Before that, who votes for a
-    /// replica may not know that it is one.
+    /// Waits until every server knows which ones are masters and which ones replicas. Before that, a server that votes for
+    /// a replica may not know that it is one.
     async fn agree(&self) {
         let mut wanted: Vec<(u16, bool)> = self.masters.iter().map(|master| (master.port(), true)).collect();
         wanted.extend(self.replicas.iter().map(|replica| (replica.port(), false)));
@@ -88,7 +88,7 @@ impl RedisCluster {
     }
 
     /// Kills a master, waits until its replica took over, and starts the killed one as the replica of that.
-    pub(crate) async fn fail_over(&mut self, n: usize) {
+    pub async fn fail_over(&mut self, n: usize) {
         self.masters[n].kill().await;
         eventually(GOSSIP, "a replica that takes over", async || {
             let role = self.replicas[n].run(&["ROLE"]).await;
@@ -104,13 +104,13 @@ impl RedisCluster {
     }
 
     /// As the broker's config names it.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let masters: Vec<String> = self.masters.iter().map(|m| format!("127.0.0.1:{}", m.port())).collect();
         format!("redis+cluster://{}", masters.join(","))
     }
 
     /// Waits until every master knows all of them and says `ok`.
-    pub(crate) async fn is_well(&self) {
+    pub async fn is_well(&self) {
         for master in &self.masters {
             eventually(GOSSIP, "a cluster that is ok", async || {
                 let info = master.run(&["CLUSTER", "INFO"]).await;
@@ -123,7 +123,7 @@ impl RedisCluster {
     }
 
     /// The slots of all keys whose name has this text, without repeats.
-    pub(crate) async fn slots_of(&self, text: &str) -> Vec<u16> {
+    pub async fn slots_of(&self, text: &str) -> Vec<u16> {
         let mut slots = Vec::new();
         for master in &self.masters {
             for key in master.keys(&format!("*{text}*")).await {
@@ -137,7 +137,7 @@ impl RedisCluster {
     }
 
     /// The master that has this slot now.
-    pub(crate) async fn owner(&self, slot: u16) -> usize {
+    pub async fn owner(&self, slot: u16) -> usize {
         let ranges = self.masters[0].run(&["CLUSTER", "SLOTS"]).await;
         let slot = i64::from(slot);
         let owner = ranges.items().iter().find_map(|range| {
@@ -152,9 +152,8 @@ impl RedisCluster {
         self.masters.iter().position(is_it).expect("one of our masters")
     }
 
-    /// Has a slot be on its way to the next master, all of its keys still where they were. Gives from where and to
-    /// where.
-    pub(crate) async fn begin_to_move(&self, slot: u16) -> (usize, usize) {
+    /// Begins to move a slot to the next master; all of its keys stay where they were. Returns source and target.
+    pub async fn begin_to_move(&self, slot: u16) -> (usize, usize) {
         let from = self.owner(slot).await;
         let to = (from + 1) % self.masters.len();
         let [source, target] = [&self.masters[from], &self.masters[to]];
@@ -170,7 +169,7 @@ impl RedisCluster {
     }
 
     /// Moves a slot with its keys to the next master.
-    pub(crate) async fn move_slot(&self, slot: u16) {
+    pub async fn move_slot(&self, slot: u16) {
         let (from, to) = self.begin_to_move(slot).await;
         let [source, target] = [&self.masters[from], &self.masters[to]];
         let target_id = id(target).await;
@@ -187,7 +186,7 @@ impl RedisCluster {
                     .await;
             }
         }
-        // The new owner first: else a client could be sent back and forth between two that both say no.
+        // The new owner first; else two servers could redirect a client back and forth.
         let third = &self.masters[(from + 2) % self.masters.len()];
         for master in [target, source, third] {
             master.run(&["CLUSTER", "SETSLOT", &number, "NODE", &target_id]).await;

@@ -1,4 +1,4 @@
-//! As much of Redis's protocol (RESP 2) as the tests speak: one command, one reply.
+//! The part of Redis's protocol (RESP 2) that the tests need: one command, one reply.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A Redis that is up answers at once; what the tests do to it takes longer only for `MIGRATE` and the like.
+/// A running Redis answers at once; of the tests' commands only `MIGRATE` and the like take longer.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What Redis answers.

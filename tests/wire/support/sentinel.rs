@@ -16,8 +16,8 @@ const NAME: &str = "main";
 const WATCHERS: usize = 3;
 
 /// All five processes. Killed when dropped.
-pub(crate) struct Sentinels {
-    /// Master and replica, whichever is which now.
+pub struct Sentinels {
+    /// Master and replica; a failover swaps the roles.
     pub servers: [Redis; 2],
     watchers: Vec<Watcher>,
 }
@@ -29,8 +29,8 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// Starts one that says a silent master is down after three seconds: less, and a busy machine makes it fail over on
-    /// its own, which loses what was acknowledged meanwhile.
+    /// Starts a Sentinel that calls a silent master down after three seconds. With less, a busy machine would cause a
+    /// failover by itself, which loses what was acknowledged meanwhile.
     async fn start(master: u16) -> Self {
         loop {
             let folder = TempDir::new().expect("a temporary folder");
@@ -78,7 +78,7 @@ fn address(port: u16) -> SocketAddr {
 
 impl Sentinels {
     /// Starts all, and waits until the sentinels know each other and the replica.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         // A replica is sent all data at once, not after waiting for others that might want the same.
         let fast = ["--repl-diskless-sync-delay", "0", "--appendonly", "no"];
         let master = Redis::start_with(&fast).await;
@@ -99,13 +99,13 @@ impl Sentinels {
     }
 
     /// As the broker's config names it.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let watchers: Vec<String> = self.watchers.iter().map(|w| format!("127.0.0.1:{}", w.port)).collect();
         format!("redis+sentinel://{}/{NAME}/0", watchers.join(","))
     }
 
-    /// The one of `servers` that is the master by the word of the first sentinel.
-    pub(crate) async fn master(&self) -> usize {
+    /// The one of `servers` that is the master according to the first Sentinel.
+    pub async fn master(&self) -> usize {
         let answer = self.watchers[0]
             .ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME])
             .await;
@@ -115,19 +115,19 @@ impl Sentinels {
     }
 
     /// Kills the master, waits until the other one took over, and starts the killed one as its replica.
-    pub(crate) async fn fail_over(&mut self) {
+    pub async fn fail_over(&mut self) {
         let old = self.master().await;
         self.servers[old].kill().await;
         self.promoted(1 - old).await;
         self.servers[old].restart().await;
-        // The sentinels would tell it, but they take their time.
+        // The Sentinels would make it a replica, but later.
         let port = self.servers[1 - old].port().to_string();
         self.servers[old].run(&["REPLICAOF", "127.0.0.1", &port]).await;
         self.agree_on(1 - old).await;
     }
 
-    /// Waits until this server is the master and says so itself.
-    pub(crate) async fn promoted(&self, wanted: usize) {
+    /// Waits until this server reports that it is the master.
+    pub async fn promoted(&self, wanted: usize) {
         eventually(PATIENCE, "a failover", async || {
             (self.master().await == wanted).then_some(())
         })
@@ -142,7 +142,7 @@ impl Sentinels {
         for watcher in &self.watchers {
             eventually(PATIENCE, "sentinels that agree", async || {
                 let seen = watcher.ask(&["SENTINEL", "MASTER", NAME]).await;
-                // Right after a failover the flags say that as well; what matters is that nobody calls it down.
+                // Right after a failover the flags contain that too; it only matters that no Sentinel calls it down.
                 let agrees = seen.field("port") == Some(&port)
                     && seen.field("flags").is_some_and(|flags| !flags.contains("down"))
                     && seen.field("num-slaves") == Some("1")

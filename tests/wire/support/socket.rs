@@ -1,4 +1,4 @@
-//! A WebSocket from the client's side that can be as wrong as a test wants.
+//! A WebSocket client that can break every rule.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! What a process holds of the machine, as `/proc` tells it.
+//! The resources of a process, from `/proc`.
 
 use std::fs;
 

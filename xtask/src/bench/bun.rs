@@ -1,4 +1,4 @@
-//! The peer: Bun, from npm, in a version of its own, so that a ratio means the same next month.
+//! The peer: Bun, from npm, in a pinned version, so that ratios can be compared over time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-pub(super) const VERSION: &str = "1.4.5";
+pub const VERSION: &str = "1.4.5";
 
-/// Installs Bun below `folder`, unless this version is there already, and tells where its program is.
-pub(super) fn install(folder: &Path) -> Result<PathBuf> {
+/// Installs Bun below `folder`, unless this version is there already, and returns the path of its program.
+pub fn install(folder: &Path) -> Result<PathBuf> {
     let home = folder.join(format!("bun-{VERSION}"));
     if let Some(program) = program(&home) {
         return Ok(program);

@@ -15,12 +15,12 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 const CONFIG: &str = include_str!("sluicegate.toml");
-/// How the plugins' folder stands in [`CONFIG`].
+/// The plugins' folder, as written in [`CONFIG`].
 const PLUGINS: &str = "PLUGINS";
 const SUBSCRIBERS: usize = 1000;
 const PAYLOAD_BYTES: usize = 128;
 const PUBLISHES_PER_SECOND: usize = 100;
-/// Messages under way at once in the closed loop.
+/// Messages in flight in the closed loop.
 const WINDOW: usize = 20;
 
 /// One of the two that are compared.
@@ -31,7 +31,7 @@ struct Side {
     token: String,
 }
 
-/// What the load generator is told, and what is read from its answer.
+/// The load generator's arguments, and the figures of its answer.
 struct Scenario {
     name: &'static str,
     load: Vec<String>,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// How a figure may stand to its reference.
+/// The bound of a figure, by its reference.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Bound {
     /// At most so many times the reference.
@@ -11,11 +11,11 @@ pub(super) enum Bound {
     Share(f64),
     /// At most so much above the reference, in the figure's unit.
     Above(f64),
-    /// At most this, in the figure's unit; the reference only tells what the machine could do.
+    /// At most this, in the figure's unit; the reference only shows what the machine can do.
     Most(f64),
 }
 
-/// A measured figure and what it is held against. Less is better, unless its bound is a share.
+/// A measured figure and its reference. Less is better, unless the bound is a share.
 #[derive(Clone, Debug)]
 pub(super) struct Figure {
     /// What was measured, for a person.
@@ -30,7 +30,7 @@ pub(super) struct Figure {
     pub beside: &'static str,
     /// Of both.
     pub unit: &'static str,
-    /// None for figures that are only told.
+    /// None for figures that are only shown.
     pub bound: Option<Bound>,
 }
 

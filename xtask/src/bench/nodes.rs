@@ -1,5 +1,5 @@
-//! The costs of being many: what the way through Redis takes from a message, how soon it is there again after
-//! Redis was not, and that nodes which want nothing cost nothing.
+//! The costs of many nodes: of a message through Redis, of subscribing again after a restart of Redis, and of nodes
+//! without subscribers.
 
 mod bed;
 mod idle;

@@ -22,7 +22,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `program` on these cores and waits until it says `listening on http://ADDRESS`. What it logs goes
+    /// Starts `program` on these cores and waits until it prints `listening on http://ADDRESS`. Its log goes
     /// to `log`.
     pub(super) fn start(program: &Path, arguments: &[&Path], log: &Path, cores: &str) -> Result<Self> {
         let log = File::create(log).with_context(|| log.display().to_string())?;
@@ -61,7 +61,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nobody waits for a goodbye here; one that is gone already is as good.
+        // It need not end gracefully, and may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

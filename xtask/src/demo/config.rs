@@ -1,4 +1,4 @@
-//! What the demo must know of its own configuration file before the broker reads it.
+//! What the demo needs of its configuration file before the broker reads it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ impl Config {
         let mut file = workspace.root.join(FILE);
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let mut config = Self::parse(&text)?;
-        // With another target directory the plugins are elsewhere: the broker then gets a copy that says so.
+        // With another target directory the plugins are elsewhere, so the broker gets a copy with their paths.
         if workspace.target != workspace.root.join("target") {
             let folder = workspace.plugin_folder();
             fs::create_dir_all(&workspace.target)?;

@@ -1,5 +1,5 @@
-//! The admin API against its document: Schemathesis, a contract fuzzer, sends a broker what the document allows and
-//! what it does not, and checks what each call is answered with. The draws are those of a fixed seed.
+//! The admin API against its document: Schemathesis, a contract fuzzer, sends a broker requests that the document allows
+//! and requests that it does not allow, and checks each answer. The seed is fixed.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -20,7 +20,7 @@ const KEY: &str = "sga_a-key-that-only-the-fuzzer-knows-0123456789";
 const USERS: [&str; 3] = ["ann", "bob", "räume"];
 /// The fuzzer is killed after this; it takes less than a minute where nothing else runs.
 const LIMIT: Duration = Duration::from_mins(5);
-/// With fewer calls something kept the fuzzer from its work.
+/// Fewer calls mean that the fuzzer could not do its work.
 const CALLS_AT_LEAST: u64 = 1000;
 
 /// Calls a debug build of the broker; each endpoint counts as a test.
@@ -79,7 +79,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Whether the fuzzer did what it was started for.
+/// Whether the fuzzer made enough calls.
 fn judge(report: &Value) -> Result<Tally> {
     let number = |pointer: &str| {
         report
@@ -155,7 +155,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that is gone already is as good.
+        // A process that has ended already is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

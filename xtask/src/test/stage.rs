@@ -1,5 +1,5 @@
-//! Steps side by side: each lane is a process of its own, `xtask test STEP…`. What the first lane prints is seen as it comes;
-//! what the others print follows when they have ended.
+//! Steps side by side: each lane is a process of its own, `xtask test STEP…`. The first lane's output is shown at once;
+//! that of the others follows when they have ended.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -28,7 +28,7 @@ pub(super) fn run_all(stages: &[Lanes<'_>]) -> (Tally, Result<()>) {
     (sum, Ok(()))
 }
 
-/// All lanes to their ends; what failed, by lane.
+/// Runs all lanes to their ends. Returns the failures, by lane.
 fn run(lanes: Lanes<'_>) -> (Tally, Vec<String>) {
     let Some((shown, others)) = lanes.split_first() else {
         return (Tally::default(), Vec::new());
@@ -87,7 +87,7 @@ impl Beside {
             .create_new(true)
             .open(&path)
             .with_context(|| path.display().to_string())?;
-        // The open file is enough; nothing is left behind however this ends.
+        // The open file is enough. Removed now, it is never left behind.
         fs::remove_file(&path)?;
         let child = command
             .stdout(output.try_clone()?)

@@ -1,4 +1,4 @@
-//! Whether tests ask dependencies for features that nothing else asks for. `cargo doc` and `cargo build` would then compile those
+//! Whether tests need features of dependencies that nothing else needs. `cargo doc` and `cargo build` would then compile those
 //! dependencies, and all above them, a second time: wasmtime among them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,7 @@ fn differences(with_tests: &Features, without: &Features) -> Vec<Violation> {
     let differ = without
         .iter()
         .filter(|(package, features)| with_tests.get(*package) != Some(features));
-    // Packages of ours stand with their folder; the features of their own are theirs.
+    // Packages of this workspace have their folder in the line; their own features do not count.
     let differ = differ.filter(|(package, _)| !package.contains('('));
     differ
         .map(|(package, features)| Violation {

@@ -1,5 +1,5 @@
-//! The broker's crates as a whole: which depend on which, the arrows inside each, names of types that stand twice, and
-//! documentation that says nothing.
+//! The broker's crates as a whole: which depend on which, the arrows inside each, types with one name, and
+//! documentation that only repeats a name.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,11 +14,11 @@ use super::rules::{Source, Violation};
 /// The binary; the other crates lie beside each other.
 const BINARY: &str = "host";
 const CRATES: &str = "host/crates";
-/// Crates whose inside may still hold circles, and why.
+/// Crates whose modules may still have circles, and why.
 const CIRCLES_ALLOWED: [(&str, &str); 1] = [("sandbox", "it is rebuilt for thousands of tenants")];
-/// Types that may stand twice, and why.
+/// Types that may be defined twice, and why.
 const TYPES_ALLOWED: [(&str, &str); 1] = [("Result", "an alias with the crate's own error")];
-/// A comment of so many words repeats the name that it stands at.
+/// A comment of so few words only repeats the name of its item.
 const WORDS_FEW: usize = 3;
 
 pub(super) struct House {

@@ -5,17 +5,17 @@ use std::fmt;
 use super::code;
 use super::paths::{self, Named};
 
-/// Longest file that one still reads in one go, in lines.
+/// Longest file, in lines.
 const LINES_MAX: usize = 400;
 
-pub(super) struct Source {
+pub struct Source {
     /// From the root, with `/`.
     pub path: String,
     pub text: String,
 }
 
 impl Source {
-    pub(super) fn is_rust(&self) -> bool {
+    pub fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
@@ -25,7 +25,7 @@ impl Source {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Violation {
+pub struct Violation {
     pub path: String,
     pub line: usize,
     pub what: String,
@@ -64,7 +64,7 @@ const CONFINED: [Confined; 2] = [
     },
 ];
 
-/// Rooms that turn values into values.
+/// Modules that turn values into values.
 const PURE: [&str; 3] = ["host/crates/wire", "host/crates/protocol", "host/crates/chain"];
 /// What does I/O, and what of it is harmless.
 const IO: [&str; 7] = [
@@ -79,7 +79,7 @@ const IO: [&str; 7] = [
 const NOT_IO: [&str; 3] = ["std::net::Ip", "std::net::SocketAddr", "std::net::AddrParseError"];
 
 /// Everything wrong with one file.
-pub(super) fn check(source: &Source) -> Vec<Violation> {
+pub fn check(source: &Source) -> Vec<Violation> {
     let mut found = Found {
         path: &source.path,
         violations: Vec::new(),
@@ -98,8 +98,8 @@ pub(super) fn check(source: &Source) -> Vec<Violation> {
     found.violations
 }
 
-/// A rule about a room that was renamed would hold for nothing, and nobody would see it.
-pub(super) fn rooms_that_are_gone(sources: &[Source]) -> Vec<Violation> {
+/// A rule about a renamed folder would check nothing, and nobody would notice.
+pub fn rooms_that_are_gone(sources: &[Source]) -> Vec<Violation> {
     let mut rooms: Vec<&str> = PURE.to_vec();
     rooms.extend(["host/src/gateway", "host/src/main.rs", "tests/"]);
     rooms.retain(|room| !sources.iter().any(|source| source.path.starts_with(room)));
@@ -123,7 +123,7 @@ impl Found<'_> {
             line,
             what,
         };
-        // A path may break a rule twice on one line; saying so once is enough.
+        // A path may break a rule twice on one line, which is reported once.
         if !self.violations.contains(&violation) {
             self.violations.push(violation);
         }

@@ -149,23 +149,14 @@ async fn pass(
     let server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let (subscribed, subscribes) = tokio::sync::watch::channel(false);
-    let there = async {
-        let mut bytes = vec![0; 65_536];
-        while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
-            if bytes[..count].windows(9).any(|word| word == b"SUBSCRIBE") {
-                subscribed.send_replace(true);
-            }
-            if to_server.write_all(&bytes[..count]).await.is_err() {
-                return;
-            }
-        }
-    };
+    let there = tokio::io::copy(&mut from_client, &mut to_server);
     let back = async {
         let mut bytes = vec![0; 65_536];
-        let mut is_deaf = false;
+        let (mut is_subscribed, mut is_deaf) = (false, false);
         while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
-            is_deaf |= *deaf.borrow() && *subscribes.borrow();
+            is_deaf |= *deaf.borrow() && is_subscribed;
+            // A confirmation: the word alone may be of a command that is only tried.
+            is_subscribed |= bytes[..count].windows(13).any(|part| part == b"$9\r\nsubscribe");
             if is_deaf {
                 swallow.send_modify(|bytes| *bytes += count);
             } else if to_client.write_all(&bytes[..count]).await.is_err() {
@@ -174,7 +165,7 @@ async fn pass(
         }
     };
     tokio::select! {
-        () = there => {}
+        _ = there => {}
         () = back => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The audit log: every call has its line, and what cannot be written down is not done.
+//! The audit log: every call has its line, and a call whose line cannot be written is not carried out.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
@@ -67,7 +67,7 @@ async fn calls_are_counted_by_what_they_were_and_how_they_ended() {
     }
     let nobody = broker.call("GET", "/tenants/nobody/channels", Value::Null).await;
     nobody.problem(404, "unknown_tenant");
-    // What a stranger makes up is no label.
+    // Invented names do not become labels.
     for path in ["/made/up", "/made/up/too", "/tenants/acme/made-up"] {
         broker
             .call("GET", path, Value::Null)
@@ -161,7 +161,7 @@ async fn a_hangup_begins_a_new_file_where_the_old_one_was_moved_away() {
     broker.hang_up().await;
     broker.read("/tenants/acme").await;
     assert_eq!((broker.audit(FILE).len(), broker.audit("moved.jsonl").len()), (1, 2));
-    // A config that is refused is no reason to write to the old file.
+    // A refused config does not keep the old file open.
     std::fs::rename(broker.home.path(FILE), &moved).unwrap();
     broker.home.write("[servr]");
     broker.hang_up().await;

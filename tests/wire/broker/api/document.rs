@@ -1,4 +1,4 @@
-//! The `OpenAPI` document says what there is, and there is nothing else.
+//! The `OpenAPI` document lists every call, and there are no others.
 
 use super::broker;
 use crate::support::admin::request;

@@ -1,4 +1,4 @@
-//! The admin API: what each call does, and what is said of one that is not to be.
+//! The admin API: what each call does, and how calls are refused.
 
 mod audit;
 mod document;

@@ -1,4 +1,4 @@
-//! Calls that are not to be: whose key, which tenant, what is wrong with them.
+//! Refused calls: wrong keys, wrong tenants, bad requests.
 
 use super::{broker, config, config_with};
 use crate::support::admin::{KEY, key_table, request};
@@ -58,7 +58,7 @@ async fn a_key_is_good_for_its_scopes_and_tenants_only() {
             .await
             .problem(403, "missing_scope");
     }
-    // It does not learn whether there is such a tenant.
+    // The answer does not show whether the tenant exists.
     for tenant in ["other", "nobody"] {
         let answer = broker.call("GET", &format!("/tenants/{tenant}"), Value::Null).await;
         answer.problem(403, "other_tenant");

@@ -1,4 +1,4 @@
-//! What a request may say: the same in the document and in the code, and in words of JSON where it is refused.
+//! Requests: the document and the code accept the same ones, and errors speak of JSON.
 
 use super::broker;
 use crate::support::admin::{KEY, request};

@@ -1,9 +1,9 @@
-//! What is taken away is gone when the call is answered: not one message that was published later arrives.
+//! A revocation holds when the call is answered: no message that was published later arrives.
 
 use super::broker;
 use crate::support::{Broker, Client, Value, json};
 
-/// Publishes numbers until it is told to stop, and keeps telling which one was acknowledged last.
+/// Publishes numbers until it is stopped, and reports the last acknowledged one.
 struct Flood {
     last: tokio::sync::watch::Receiver<u64>,
     stop: tokio::sync::oneshot::Sender<()>,
@@ -97,7 +97,7 @@ async fn after_an_unsubscribe_nothing_of_the_channel_comes() {
     assert!(!bob.has_waiting("unsubscribed"));
     let listed = broker.read("/tenants/acme/channels?prefix=flooded").await;
     assert_eq!(listed["channels"][0]["subscribers"], 1);
-    // It is one subscription that was taken away, not the right to it.
+    // The subscription was ended, not the right to subscribe.
     anns[0]
         .to("quiet")
         .publish("still here")
@@ -193,7 +193,7 @@ async fn a_ban_ends_connections_and_refuses_new_ones_until_it_is_lifted() {
     );
     refused.expect_close(4505).await;
     bob.still_works().await;
-    // A later word is in place of the earlier one.
+    // A later order replaces the earlier one.
     broker.call("PUT", path, json!({ "seconds": 60 })).await.ok();
     let (error, _) = dial.connect_refused(4451).await;
     assert!(

@@ -1,5 +1,5 @@
-//! What waits for a client that reads slowly is taken away as well: only what the system's buffers hold still
-//! comes.
+//! A revocation also drops what waits for a slow client: only what the system's buffers hold still
+//! arrives.
 
 use super::config;
 use crate::support::{Broker, Client, json};
@@ -24,7 +24,7 @@ async fn backed_up(broker: &Broker) -> Client {
     let dial = broker.dial("ann").token(&crate::support::token::of("ann"));
     let mut ann = dial.receive_buffer(4096).connect().await;
     ann.subscribe("c").await.subscribe("d").await;
-    // On the same shard: what bob got was queued for ann.
+    // On the same shard, so what bob received was queued for ann.
     let mut bob = broker.user("bob").await;
     bob.subscribe("c").await.subscribe("d").await;
     let padding = "x".repeat(MESSAGE_BYTES);

@@ -1,4 +1,4 @@
-//! What each receiver has of each channel, without a break: from a subscription over all its recoveries.
+//! The unbroken part of each channel that each receiver has: from a subscription over all its recoveries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,11 @@ use crate::chaos::history::{Event, Message, Position, What};
 enum End {
     /// It did not: the receiver was there when the run was over.
     Live,
-    /// The receiver went away, or was told to; it may come back and recover.
+    /// The receiver disconnected, or was disconnected; it may come back and recover.
     Waiting,
     /// It came back, and was told that it missed something.
     Told,
-    /// The channel began another epoch, and nobody said so.
+    /// The channel began another epoch without notice.
     Silent,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Chain {
     end: End,
 }
 
-/// What there is to say of all receivers.
+/// The findings about all receivers.
 #[derive(Default)]
 pub(super) struct Followed {
     chains: Vec<Chain>,
@@ -196,8 +196,7 @@ impl<'a> Follower<'a> {
             }
             Some(chain) => {
                 chain.end = End::Silent;
-                // A history that was lost begins with 1. One that outlived its server goes on where it was, under
-                // another name: what comes next is next.
+                // A lost history begins with 1. One that survived its server goes on where it was, in another epoch.
                 let goes_on = at.offset == chain.to + 1;
                 if been_there {
                     violations.push(self.broken(Promise::Increasing, event, "back in an epoch that was over"));

@@ -1,4 +1,4 @@
-//! What is known of each message, from everybody who saw it.
+//! The facts about each message, from every client that saw it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,9 @@ use crate::chaos::history::{Event, Message, Position, What};
 
 type Channel = String;
 
-/// Everything that was said about messages.
+/// All records about messages.
 #[derive(Default)]
-pub(super) struct Facts {
+pub struct Facts {
     /// Which message is at which position.
     positions: BTreeMap<(Channel, Position), (String, String)>,
     /// The positions that were acknowledged to publishers.
@@ -22,8 +22,8 @@ pub(super) struct Facts {
     ids: BTreeMap<(Channel, String), BTreeSet<String>>,
 }
 
-/// Reads the history for facts, and tells where two contradict each other.
-pub(super) fn gather(events: &[Event], violations: &mut Vec<Violation>) -> Facts {
+/// Reads the history for facts, and reports where two contradict each other.
+pub fn gather(events: &[Event], violations: &mut Vec<Violation>) -> Facts {
     let mut facts = Facts::default();
     for event in events {
         match &event.what {
@@ -88,15 +88,15 @@ impl Facts {
         }
     }
 
-    /// Offsets that nobody knows of may be as many as there were publishes whose outcome nobody knows.
-    pub(super) fn contiguous(&self, violations: &mut Vec<Violation>) {
+    /// There may be as many unknown offsets as publishes with an unknown outcome.
+    pub fn contiguous(&self, violations: &mut Vec<Violation>) {
         let mut epochs: BTreeMap<(&Channel, &str), Vec<u64>> = BTreeMap::new();
         for (channel, at) in self.positions.keys() {
             epochs.entry((channel, &at.epoch)).or_default().push(at.offset);
         }
         for ((channel, epoch), offsets) in &epochs {
             let (first, top) = (offsets[0], offsets[offsets.len() - 1]);
-            // An epoch may go on where another one was, which then has the offset before its first one.
+            // An epoch may continue another one, which then has the offset before its first one.
             let goes_on = epochs
                 .iter()
                 .any(|((other, name), known)| other == channel && name != epoch && known.contains(&(first - 1)));
@@ -111,7 +111,7 @@ impl Facts {
     }
 
     /// A key has one place in an epoch. (A new epoch knows nothing, not even keys.)
-    pub(super) fn once_per_key(&self, violations: &mut Vec<Violation>) {
+    pub fn once_per_key(&self, violations: &mut Vec<Violation>) {
         let mut places: BTreeMap<(&Channel, &str, &str), Vec<u64>> = BTreeMap::new();
         for ((channel, at), (_, key)) in &self.positions {
             places.entry((channel, &at.epoch, key)).or_default().push(at.offset);
@@ -126,12 +126,7 @@ impl Facts {
     }
 
     /// What was acknowledged in an epoch after an offset: offset, id and key of each.
-    pub(super) fn acked_after(
-        &self,
-        channel: &str,
-        epoch: &str,
-        offset: u64,
-    ) -> impl Iterator<Item = (u64, &str, &str)> {
+    pub fn acked_after(&self, channel: &str, epoch: &str, offset: u64) -> impl Iterator<Item = (u64, &str, &str)> {
         let place = |offset| {
             let epoch = epoch.to_owned();
             (channel.to_owned(), Position { epoch, offset })
@@ -145,7 +140,7 @@ impl Facts {
 }
 
 /// Publishes that waited too long, and requests that were given up.
-pub(super) fn unanswered(events: &[Event]) -> Vec<Violation> {
+pub fn unanswered(events: &[Event]) -> Vec<Violation> {
     let limit = u64::try_from(ANSWER_LIMIT.as_millis()).expect("a short time");
     let mut asked: BTreeMap<&str, u64> = BTreeMap::new();
     let mut late = Vec::new();

@@ -1,4 +1,4 @@
-//! Each promise, broken once by hand: a checker that finds nothing wrong here would find nothing anywhere.
+//! Each promise, broken once by hand: the checker has to find it.
 
 use super::*;
 use crate::chaos::history::{Message, Position, What};
@@ -61,7 +61,7 @@ fn history(lines: impl IntoIterator<Item = (&'static str, What)>) -> Vec<Event> 
         .collect()
 }
 
-/// What is broken by a history in which 1 to 4 of epoch `e` were published, and then this happened.
+/// The promises that are broken by a history in which 1 to 4 of epoch `e` were published, and then this happened.
 fn broken_by(lines: impl IntoIterator<Item = (&'static str, What)>) -> Vec<Promise> {
     let first = (1..=4).flat_map(|offset| published("e", offset));
     promises(&history(first.chain(lines)))
@@ -222,9 +222,9 @@ fn an_acknowledged_message_that_does_not_arrive_is_seen() {
         ("ann", got(message("e", 3))),
     ];
     assert_eq!(broken_by(stays.clone()), [Promise::AckedArrives]);
-    // Who went away and never came back cannot have it.
+    // A client that left and never came back cannot have it.
     assert_eq!(broken_by(stays.clone().into_iter().chain([("ann", AWAY)])), []);
-    // An epoch that ends without a word takes the last message with it.
+    // An epoch that ends without notice loses the last message.
     let silent = published("f", 1).into_iter().chain([("ann", got(message("f", 1)))]);
     assert_eq!(broken_by(stays.into_iter().chain(silent)), [Promise::AckedArrives]);
 }
@@ -269,7 +269,7 @@ fn a_key_at_two_offsets_is_seen() {
         ("pub", ack_of(plain("a"))),
         ("pub", ack_of(plain("b"))),
     ];
-    // The second ack answers nothing that was asked twice, and needs not: it is the ids that differ.
+    // The second ack belongs to no second publish, which does not matter: the ids differ.
     assert_eq!(broken_by(twice), [Promise::OncePerKey]);
 }
 

@@ -1,4 +1,4 @@
-//! What every part of the nodes' figures starts: Redis, nodes and load, each where it belongs.
+//! Starts Redis, nodes and load on their cores, for every figure of the nodes.
 
 use std::fs;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 const CONFIG: &str = include_str!("node.toml");
-/// How a node's name and the place of its Redis stand in [`CONFIG`].
+/// A node's name and the address of its Redis, as written in [`CONFIG`].
 const NAME: &str = "NODE";
 const REDIS: &str = "REDIS";
 
 /// Which cores belong to whom.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pins {
+pub struct Pins {
     pub redis: &'static str,
     /// The node that publishers are connected to.
     pub publishing: &'static str,
@@ -45,7 +45,7 @@ const TOGETHER: Pins = Pins {
 };
 
 /// Where the parts are measured.
-pub(super) struct Bed<'a> {
+pub struct Bed<'a> {
     pub workspace: &'a Workspace,
     pub folder: &'a Path,
     pub plan: Plan,
@@ -53,7 +53,7 @@ pub(super) struct Bed<'a> {
 }
 
 impl<'a> Bed<'a> {
-    pub(super) fn new(workspace: &'a Workspace, folder: &'a Path, plan: Plan, cores: usize) -> Self {
+    pub fn new(workspace: &'a Workspace, folder: &'a Path, plan: Plan, cores: usize) -> Self {
         Self {
             workspace,
             folder,
@@ -62,13 +62,13 @@ impl<'a> Bed<'a> {
         }
     }
 
-    /// An empty Redis; `keeps`: what it gets outlives it.
-    pub(super) fn store(&self, keeps: bool) -> Result<Store> {
+    /// An empty Redis; `keeps`: its data survives a restart.
+    pub fn store(&self, keeps: bool) -> Result<Store> {
         Store::start(self.folder, self.pins.redis, keeps)
     }
 
     /// A node over it.
-    pub(super) fn node(&self, name: &str, store: &Store, cores: &str) -> Result<Server> {
+    pub fn node(&self, name: &str, store: &Store, cores: &str) -> Result<Server> {
         let config = self.folder.join(format!("{name}.toml"));
         let text = CONFIG.replace(NAME, name).replace(REDIS, &store.address.to_string());
         fs::write(&config, text).with_context(|| config.display().to_string())?;
@@ -77,8 +77,8 @@ impl<'a> Bed<'a> {
         Server::start(&self.workspace.broker("release"), &arguments, &log, cores)
     }
 
-    /// The load generator with subscribers on `server`, ready to be told more.
-    pub(super) fn load(&self, server: &Server) -> Command {
+    /// The load generator with subscribers on `server`, ready for further arguments.
+    pub fn load(&self, server: &Server) -> Command {
         let mut command = Command::new("taskset");
         command
             .args(["--cpu-list", self.pins.load])
@@ -89,8 +89,8 @@ impl<'a> Bed<'a> {
     }
 
     /// Publishes 1 KiB messages through one node to a subscriber on the other, at a pace of the load generator's.
-    /// CPU is told of these two, and then of `idle`.
-    pub(super) fn publish(&self, from: &Server, to: &Server, idle: &[Server], pace: &str) -> Result<Value> {
+    /// CPU is measured of these two, and then of `idle`.
+    pub fn publish(&self, from: &Server, to: &Server, idle: &[Server], pace: &str) -> Result<Value> {
         let mut command = self.load(to);
         command.args(["--publish-address", &from.address, "--connections", "1"]);
         command.args(["--fill", "1024", "--seconds", &self.plan.seconds.to_string()]);
@@ -107,7 +107,7 @@ impl<'a> Bed<'a> {
 }
 
 /// A load generator in the background: ended with us, whatever happens.
-pub(super) struct Background(pub Child);
+pub struct Background(pub Child);
 
 impl Drop for Background {
     fn drop(&mut self) {
@@ -117,13 +117,13 @@ impl Drop for Background {
 }
 
 /// The load generator's result.
-pub(super) fn read(printed: &str) -> Result<Value> {
+pub fn read(printed: &str) -> Result<Value> {
     let result: Value = serde_json::from_str(printed).context("the load generator's result")?;
     ensure!(result["closed"] == 0, "{} connections were closed", result["closed"]);
     Ok(result)
 }
 
 /// A number of a result.
-pub(super) fn number(result: &Value, key: &str) -> Result<f64> {
+pub fn number(result: &Value, key: &str) -> Result<f64> {
     result[key].as_f64().with_context(|| format!("no {key} in {result}"))
 }

@@ -1,4 +1,4 @@
-//! That a publish costs the same however many nodes there are that nobody listens on.
+//! Whether a publish costs the same with more nodes that have no subscribers.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::least;
 const FEW: usize = 1;
 const MANY: usize = 3;
 const PACE: &str = "--rate 2000";
-/// What the ratio of the same cost with more nodes may be, and is if they cost nothing.
+/// The bound on the ratio of the costs with more nodes, and its value if they cost nothing.
 const SAME: f64 = 1.15;
 
 pub(super) fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
@@ -75,7 +75,7 @@ fn publish(bed: &Bed<'_>, count: usize) -> Result<Value> {
     run["redis_bytes"] = ((after.1 - before.1) / published).into();
     run["publishing_cpu_us"] = cpu[0].into();
     run["busy_cpu_us"] = (redis + cpu[0] + cpu[1]).into();
-    // The one that has most to do of those that should have nothing.
+    // The busiest of the nodes that should be idle.
     run["idle_cpu_us"] = super::most(cpu[2..].iter().copied()).into();
     Ok(run)
 }

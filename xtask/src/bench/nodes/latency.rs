@@ -1,4 +1,4 @@
-//! What the way from node to node takes longer than a round trip to Redis, at a pace that leaves everyone time.
+//! How much longer a message takes from node to node than a round trip to Redis, at a pace without queues.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! The plainest client of Redis: one command, one answer. Every reference of the nodes' figures is taken with it,
-//! so that it has as little of its own as possible.
+//! The plainest client of Redis: one command, one answer. It measures every reference of the nodes' figures, so it adds
+//! as little cost as possible.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,11 +14,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const SINK_BYTES: usize = 65_536;
 
 /// A connection.
-pub(super) struct Client(BufReader<TcpStream>);
+pub struct Client(BufReader<TcpStream>);
 
-/// What a server says.
+/// A reply of a server.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub enum Reply {
     Text(String),
     Number(i64),
     List(Vec<Reply>),
@@ -27,21 +27,21 @@ pub(super) enum Reply {
 
 impl Client {
     /// Connects.
-    pub(super) fn connect(address: SocketAddr) -> Result<Self> {
+    pub fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("no Redis on {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Says a command and waits for the answer; an error is one.
-    pub(super) fn call(&mut self, words: &[&str]) -> Result<Reply> {
+    /// Sends a command and waits for the answer; an error is an answer too.
+    pub fn call(&mut self, words: &[&str]) -> Result<Reply> {
         self.say(words)?;
         read(&mut self.0)
     }
 
     /// Subscribes to all of these and waits until each is confirmed.
-    pub(super) fn subscribe(&mut self, channels: &[&str]) -> Result<()> {
+    pub fn subscribe(&mut self, channels: &[&str]) -> Result<()> {
         self.say(&[&["SUBSCRIBE"], channels].concat())?;
         for _ in channels {
             read(&mut self.0)?;
@@ -49,8 +49,8 @@ impl Client {
         Ok(())
     }
 
-    /// Reads and forgets what comes, until the server ends.
-    pub(super) fn drain(self) {
+    /// Reads and discards everything, until the server ends.
+    pub fn drain(self) {
         let mut stream = self.0;
         thread::spawn(move || {
             let mut sink = vec![0; SINK_BYTES];
@@ -59,7 +59,7 @@ impl Client {
     }
 
     /// A number of `INFO`, by its name.
-    pub(super) fn info(&mut self, name: &str) -> Result<f64> {
+    pub fn info(&mut self, name: &str) -> Result<f64> {
         let Reply::Text(info) = self.call(&["INFO", "everything"])? else {
             bail!("INFO is no text");
         };
@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// User and system time of the server so far, in seconds.
-    pub(super) fn cpu(&mut self) -> Result<f64> {
+    pub fn cpu(&mut self) -> Result<f64> {
         Ok(self.info("used_cpu_user")? + self.info("used_cpu_sys")?)
     }
 

@@ -1,5 +1,5 @@
-//! How soon a node hears all its channels again when Redis was killed and is back. It comes back with what it had:
-//! from an empty one nobody can go on, so who listens to a channel with history would be told to begin anew.
+//! How soon a node is subscribed to all its channels again after Redis was killed and is back. Redis comes back with its
+//! data, because with an empty one subscribers of channels with history would have to begin anew.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -18,13 +18,13 @@ use super::{least, most};
 const CONNECTIONS: usize = 100;
 const CHANNELS_EACH: usize = 100;
 const CHANNELS: usize = CONNECTIONS * CHANNELS_EACH;
-/// How long Redis is away: long enough for a node to have grown patient.
+/// How long Redis is away: until a node waits long between its attempts.
 const AWAY: Duration = Duration::from_secs(3);
 /// How long after that they must still be there.
 const STAYS: Duration = Duration::from_secs(1);
 /// How often Redis is asked who is subscribed.
 const LOOK: Duration = Duration::from_millis(10);
-/// When it is not worth waiting any longer.
+/// How long the bench waits at most.
 const GIVE_UP: Duration = Duration::from_mins(1);
 /// Channels of a plain client's SUBSCRIBE.
 const BATCH: usize = 512;
@@ -58,7 +58,7 @@ pub(super) fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
         runs.push(json!({ "scenario": "redis_restart", "target": "sluicegate", "seconds": seconds }));
         runs.push(json!({ "scenario": "redis_restart", "target": "plain", "seconds": plain(&store)? }));
     }
-    // Its end is the load generator's: it tells whether a connection was lost over all this.
+    // The load generator's exit status shows whether a connection was lost.
     drop(load.0.stdin.take());
     line.clear();
     printed.read_to_string(&mut line)?;
@@ -94,7 +94,7 @@ fn until_subscribed(client: &mut Client, back: Instant) -> Result<f64> {
     }
 }
 
-/// How many channels the node listens to. A Redis that still loads is as good as one that knows of none.
+/// How many channels the node is subscribed to. A Redis that is still loading counts as none.
 fn subscribed(client: &mut Client) -> Result<usize> {
     match client.call(&["PUBSUB", "CHANNELS", "bench:c:*"]) {
         Ok(Reply::List(channels)) => Ok(channels.len()),
@@ -103,7 +103,7 @@ fn subscribed(client: &mut Client) -> Result<usize> {
     }
 }
 
-/// As many channels of a client that has nothing else to do.
+/// As many channels of a plain client.
 fn plain(store: &Store) -> Result<f64> {
     let mut client = store.client()?;
     let names: Vec<String> = (0..CHANNELS)

@@ -1,5 +1,5 @@
-//! The Redis of a round: started empty, on a core of its own, ended when dropped. It keeps what it has through a
-//! restart, if asked to.
+//! The Redis of a round: started empty, on a core of its own, ended when dropped. If asked to, it keeps its data through
+//! a restart.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use super::resp::Client;
 use crate::shell;
 
-/// Redis loads nothing; it is up at once, or not at all.
+/// Redis has no data to load, so it is up at once or not at all.
 const START: Duration = Duration::from_secs(5);
 /// Between two looks at whether it is up.
 const LOOK: Duration = Duration::from_millis(1);
@@ -71,7 +71,7 @@ impl Store {
     }
 
     fn end(&mut self) {
-        // One that is gone already is as good.
+        // A process that has ended already is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Messages a second from one node to another, beside what Redis does of the same script alone.
+//! Messages a second from one node to another, beside the calls of the same script alone that Redis reaches.
 
 use std::process::Command;
 
@@ -13,9 +13,9 @@ use super::{least, most};
 use crate::shell;
 
 const SCRIPT: &str = "host/src/backplane/redis/publish.lua";
-/// What a message is long in Redis: 1 KiB of filling, the rest of the data, and what the node writes about it.
+/// The length of a message in Redis: 1 KiB of filling, the rest of the data, and the node's fields.
 const MESSAGE_BYTES: usize = 1024 + 110;
-/// Connections that publish, and the messages each has under way. A node carries out the requests of a connection
+/// Connections that publish, and the messages that each has in flight. A node carries out the requests of a connection
 /// one after the other, so that many are on their way to Redis.
 const PACE: &str = "--publishers 256 --in-flight 4";
 
@@ -67,7 +67,7 @@ fn nodes(bed: &Bed<'_>) -> Result<Value> {
     Ok(run)
 }
 
-/// The script with the arguments that a node calls it with, and one subscriber who forgets what it hears.
+/// The script with a node's arguments, and one subscriber that discards what it receives.
 fn bare(bed: &Bed<'_>) -> Result<Value> {
     let store = bed.store(false)?;
     let mut client = store.client()?;
@@ -82,7 +82,7 @@ fn bare(bed: &Bed<'_>) -> Result<Value> {
     let before = client.cpu()?;
     let per_second = pipelined(bed, &store, &digest, calls)?;
     let spent = client.cpu()? - before;
-    // Whole pipelines: a few more than asked for.
+    // Whole pipelines, so a few more than the number of calls.
     let done = offset(&mut client)?;
     ensure!(
         done >= f64::from(calls),
