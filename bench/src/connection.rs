@@ -19,7 +19,7 @@ const HEAD_BYTES: usize = 8192;
 
 /// What the connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     Subscriber,
     Publisher,
 }
@@ -32,7 +32,7 @@ enum Stage {
 }
 
 /// What all connections together have seen.
-pub struct Tally {
+pub(crate) struct Tally {
     pub ready: usize,
     pub closed: usize,
     pub deliveries: u64,
@@ -41,7 +41,7 @@ pub struct Tally {
 }
 
 /// A nonblocking connection.
-pub struct Connection {
+pub(crate) struct Connection {
     pub stream: TcpStream,
     role: Role,
     stage: Stage,
@@ -58,7 +58,13 @@ pub struct Connection {
 impl Connection {
     /// Connects, and asks for the upgrade. `index` chooses the source address in 127.0.0.0/8; `channels` are a
     /// subscriber's.
-    pub fn open(target: &Target, server: SocketAddr, role: Role, index: usize, channels: Range<usize>) -> Result<Self> {
+    pub(crate) fn open(
+        target: &Target,
+        server: SocketAddr,
+        role: Role,
+        index: usize,
+        channels: Range<usize>,
+    ) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let [_, _, high, low] = u32::try_from(index / PER_SOURCE)?.to_be_bytes();
         // Not 127.0.0.0, and not where servers listen: 127.0.0.1.
@@ -90,7 +96,7 @@ impl Connection {
     }
 
     /// Reads what is there; false once the server has closed.
-    pub fn read(
+    pub(crate) fn read(
         &mut self,
         buffer: &mut [u8],
         target: &Target,
@@ -195,7 +201,7 @@ impl Connection {
     }
 
     /// Writes as much as there is room for, and returns how much.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         match self.stream.write(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
             written => Ok(written?),

@@ -22,7 +22,7 @@ const EVENTS: usize = 1024;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The connections, and what they have seen.
-pub struct Crowd<'t> {
+pub(crate) struct Crowd<'t> {
     target: &'t Target,
     /// Channels of each subscriber's own; 0: all share one.
     channels: usize,
@@ -36,7 +36,7 @@ pub struct Crowd<'t> {
 
 impl<'t> Crowd<'t> {
     /// Nobody yet.
-    pub fn new(target: &'t Target, channels: usize) -> Result<Self> {
+    pub(crate) fn new(target: &'t Target, channels: usize) -> Result<Self> {
         Ok(Self {
             target,
             channels,
@@ -56,7 +56,7 @@ impl<'t> Crowd<'t> {
     }
 
     /// Opens `count` connections to `server`, at most `ramp` of them at a time.
-    pub fn open(&mut self, role: Role, server: SocketAddr, count: usize, ramp: usize) -> Result<()> {
+    pub(crate) fn open(&mut self, role: Role, server: SocketAddr, count: usize, ramp: usize) -> Result<()> {
         let end = self.connections.len() + count;
         while self.connections.len() < end {
             for index in self.connections.len()..end.min(self.connections.len() + ramp) {
@@ -88,13 +88,13 @@ impl<'t> Crowd<'t> {
     }
 
     /// The `count` connections that were opened last.
-    pub fn newest(&mut self, count: usize) -> &mut [Connection] {
+    pub(crate) fn newest(&mut self, count: usize) -> &mut [Connection] {
         let begin = self.connections.len() - count;
         &mut self.connections[begin..]
     }
 
     /// Waits at most `wait`, then reads once from every connection that has something.
-    pub fn turn(&mut self, wait: Duration) -> Result<()> {
+    pub(crate) fn turn(&mut self, wait: Duration) -> Result<()> {
         let wait = Timespec::try_from(wait)?;
         self.events.clear();
         match epoll::wait(&self.poll, spare_capacity(&mut self.events), Some(&wait)) {
@@ -113,7 +113,7 @@ impl<'t> Crowd<'t> {
     }
 
     /// Only reads, for this time.
-    pub fn rest(&mut self, time: Duration) -> Result<()> {
+    pub(crate) fn rest(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             self.turn(left)?;
@@ -122,7 +122,7 @@ impl<'t> Crowd<'t> {
     }
 
     /// Only reads, until stdin ends.
-    pub fn rest_until_eof(&mut self) -> Result<()> {
+    pub(crate) fn rest_until_eof(&mut self) -> Result<()> {
         let ended = thread::spawn(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
         while !ended.is_finished() {
             self.turn(Duration::from_millis(10))?;
@@ -131,7 +131,7 @@ impl<'t> Crowd<'t> {
     }
 
     /// Forgets the deliveries and acknowledgements so far.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.tally.deliveries = 0;
         self.tally.acks = 0;
         for connection in &mut self.connections {

@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// When the next message may go.
 #[derive(Clone, Copy, Debug)]
-pub enum Pace {
+pub(crate) enum Pace {
     /// So many a second, evenly.
     PerSecond(f64),
     /// Whenever fewer than this many are still on their way to some subscriber, on average.
@@ -27,7 +27,7 @@ pub enum Pace {
 }
 
 /// Publish in turns, and count what they published.
-pub struct Publishers<'t> {
+pub(crate) struct Publishers<'t> {
     target: &'t Target,
     pace: Pace,
     filled: String,
@@ -46,7 +46,7 @@ struct Publisher {
 
 impl<'t> Publishers<'t> {
     /// So many, whose messages are filled with so many bytes.
-    pub fn new(target: &'t Target, pace: Pace, fill: usize, subscribers: u64, count: usize) -> Self {
+    pub(crate) fn new(target: &'t Target, pace: Pace, fill: usize, subscribers: u64, count: usize) -> Self {
         Self {
             target,
             pace,
@@ -58,13 +58,13 @@ impl<'t> Publishers<'t> {
     }
 
     /// How many messages were published ever.
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// Publish for `time`, wait until all has arrived or nothing comes any more, and tell how many messages
     /// it were.
-    pub fn run(&mut self, crowd: &mut Crowd<'_>, time: Duration) -> Result<u64> {
+    pub(crate) fn run(&mut self, crowd: &mut Crowd<'_>, time: Duration) -> Result<u64> {
         crowd.reset();
         for publisher in &mut self.each {
             publisher.sent = 0;

@@ -16,7 +16,7 @@ const CHANNEL: &str = "{channel}";
 /// the moment of sending in nanoseconds since the epoch, and `{fill}` for the payload's filling.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Target {
+pub(crate) struct Target {
     /// The name in results.
     pub name: String,
     /// Where subscribers connect.
@@ -45,7 +45,7 @@ pub struct Target {
 
 impl Target {
     /// Reads a description and fills in the token.
-    pub fn load(path: &Path, token: &str) -> Result<Self> {
+    pub(crate) fn load(path: &Path, token: &str) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
         let mut target: Self = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
         for hello in target.subscriber_hello.iter_mut().chain(&mut target.publisher_hello) {
@@ -55,7 +55,7 @@ impl Target {
     }
 
     /// The opening frames of a subscriber of these channels.
-    pub fn hello(&self, channels: Range<usize>) -> Vec<String> {
+    pub(crate) fn hello(&self, channels: Range<usize>) -> Vec<String> {
         let each = |text: &String| -> Vec<String> {
             if text.contains(CHANNEL) {
                 let named = |channel: usize| text.replace(CHANNEL, &channel.to_string());
@@ -68,19 +68,19 @@ impl Target {
     }
 
     /// A message up to its number and the moment of sending.
-    pub fn filled(&self, bytes: usize) -> String {
+    pub(crate) fn filled(&self, bytes: usize) -> String {
         self.publish.replace("{fill}", &"x".repeat(bytes))
     }
 
     /// The next message, of one that is [`filled`](Self::filled).
-    pub fn message(filled: &str, number: u64) -> String {
+    pub(crate) fn message(filled: &str, number: u64) -> String {
         filled
             .replacen("{number}", &number.to_string(), 1)
             .replacen("{sent}", &now_ns().to_string(), 1)
     }
 
     /// How long ago a delivery was sent, in nanoseconds; none if the frame is no delivery.
-    pub fn age_of(&self, finder: &memchr::memmem::Finder<'_>, payload: &[u8]) -> Option<u64> {
+    pub(crate) fn age_of(&self, finder: &memchr::memmem::Finder<'_>, payload: &[u8]) -> Option<u64> {
         let at = finder.find(payload)? + self.delivery.len();
         let digits = payload[at..].iter().take_while(|byte| byte.is_ascii_digit());
         let sent = digits.fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'));

@@ -8,7 +8,7 @@ const LENGTH_16: u8 = 0x7E;
 
 /// What a frame from the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Data,
     Close,
     Ping,
@@ -17,13 +17,13 @@ pub enum Kind {
 
 /// A frame from the server: its kind, where its payload lies, where the next frame begins.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     pub kind: Kind,
     pub payload: Range<usize>,
 }
 
 /// The first frame in `bytes`, if all of it is there.
-pub fn first_frame(bytes: &[u8]) -> Option<Frame> {
+pub(crate) fn first_frame(bytes: &[u8]) -> Option<Frame> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
     let (length, header) = match second & 0x7F {
         126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
@@ -44,12 +44,12 @@ pub fn first_frame(bytes: &[u8]) -> Option<Frame> {
 }
 
 /// A text frame. The mask is zero, which is legal and costs nothing.
-pub fn text_frame(text: &str) -> Vec<u8> {
+pub(crate) fn text_frame(text: &str) -> Vec<u8> {
     masked(0x1, text.as_bytes())
 }
 
 /// The answer to a ping.
-pub fn pong_frame(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn pong_frame(payload: &[u8]) -> Vec<u8> {
     masked(0xA, payload)
 }
 
@@ -69,7 +69,7 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The upgrade request.
-pub fn upgrade_request(path: &str, host: &str, headers: &[String]) -> String {
+pub(crate) fn upgrade_request(path: &str, host: &str, headers: &[String]) -> String {
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bG9hZCBnZW5lcmF0b3IhIQ==\r\n"

@@ -1,7 +1,7 @@
 //! The smallest useful plugin: nobody listens to the channel `staff`.
 use sluicegate_plugin::{Denial, NoSettings, Plugin, Session, SetupError, SubscribeHook, SubscribeVerdict};
 /// Refuses `staff`.
-pub struct Deny;
+pub(crate) struct Deny;
 impl Plugin for Deny {
     type Settings = NoSettings;
     fn new(_: NoSettings) -> Result<Self, SetupError> {

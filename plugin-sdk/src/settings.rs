@@ -26,26 +26,35 @@ impl Settings for NoSettings {
 /// What is wrong and where, such as ``rules[0].allow: unknown variant `read`…``.
 pub(crate) fn parse<S: Settings>(config: &str) -> Result<S, String> {
     let text = if config.trim().is_empty() { "{}" } else { config };
+    // From the text itself: what a setting takes as any JSON stays as the operator wrote it.
+    let as_written = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
+    let error = match as_written {
+        Ok(settings) => return Ok(settings),
+        Err(error) => error,
+    };
     let mut settings: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if let Ok(settings) = S::deserialize(&settings) {
-        return Ok(settings);
+    if !write_whole_numbers_as_integers(&mut settings) {
+        return Err(in_words(&error));
     }
-    // Only then: what a setting takes as any JSON stays as the operator wrote it.
-    write_whole_numbers_as_integers(&mut settings);
-    serde_path_to_error::deserialize(settings).map_err(|error| {
-        let path = error.path().to_string();
-        let cause = error.into_inner().to_string();
-        let cause = explain(&cause);
-        if path == "." {
-            cause.into_owned()
-        } else {
-            format!("{path}: {cause}")
-        }
-    })
+    serde_path_to_error::deserialize(settings).map_err(|error| in_words(&error))
 }
 
-/// JSON has one kind of number: `10.0` is a whole number, also for a setting that is read as an integer.
-fn write_whole_numbers_as_integers(value: &mut Value) {
+/// The place of a mistake and what is wrong there, in the words of JSON and without a line number.
+fn in_words(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = error.path().to_string();
+    let cause = error.inner().to_string();
+    let cause = cause.rsplit_once(" at line ").map_or(&*cause, |(cause, _)| cause);
+    let cause = explain(cause);
+    if path == "." {
+        cause.into_owned()
+    } else {
+        format!("{path}: {cause}")
+    }
+}
+
+/// JSON has one kind of number: `10.0` is a whole number, also for a setting that is read as an integer. Whether there
+/// was one.
+fn write_whole_numbers_as_integers(value: &mut Value) -> bool {
     /// Up to here (2^53 − 1) no other whole number is read as the same float.
     const EXACT_IN_FLOATS: f64 = 9_007_199_254_740_991.0;
     match value {
@@ -53,15 +62,19 @@ fn write_whole_numbers_as_integers(value: &mut Value) {
             let float = number
                 .as_f64()
                 .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_IN_FLOATS);
-            if let Some(float) = float {
-                #[allow(clippy::cast_possible_truncation, reason = "a whole number under 2^53")]
-                let whole = float as i64;
-                *number = whole.into();
-            }
+            let Some(float) = float else { return false };
+            #[allow(clippy::cast_possible_truncation, reason = "a whole number under 2^53")]
+            let whole = float as i64;
+            *number = whole.into();
+            true
         }
-        Value::Array(items) => items.iter_mut().for_each(write_whole_numbers_as_integers),
-        Value::Object(members) => members.values_mut().for_each(write_whole_numbers_as_integers),
-        _ => {}
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |any, item| write_whole_numbers_as_integers(item) || any),
+        Value::Object(members) => members
+            .values_mut()
+            .fold(false, |any, member| write_whole_numbers_as_integers(member) || any),
+        _ => false,
     }
 }
 

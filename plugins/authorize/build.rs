@@ -1,6 +1,6 @@
 //! Renders the settings schema that the component carries.
 
-#[allow(dead_code, reason = "only the schema is needed here")]
+#[allow(dead_code, unreachable_pub, reason = "only the schema is needed here")]
 #[path = "src/settings.rs"]
 mod settings;
 

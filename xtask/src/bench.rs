@@ -20,7 +20,7 @@ use figure::Figure;
 
 /// How thoroughly to measure.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Rounds for each side of each figure; the best counts.
     rounds: usize,
     /// Seconds of publishing in a round.
@@ -47,7 +47,7 @@ const QUICK: Plan = Plan {
 /// Files that a broker has open beside its connections.
 const OTHER_FILES: u64 = 200;
 
-pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let (mut plan, mut nodes_only) = (FULL, false);
     for word in words {
         match *word {

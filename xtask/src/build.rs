@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::shell;
 use crate::workspace::{PLUGIN_PROFILE, PLUGIN_TARGET, Workspace};
 
-pub fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     plugins(workspace)?;
     shell::run(workspace.cargo().args(["build", "--release", "-p", "sluicegate"]))?;
     println!("{}", workspace.broker("release").display());
@@ -16,7 +16,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds the plugins as components, as they are released, and copies them to `target/plugins/NAME.wasm`.
-pub fn plugins(workspace: &Workspace) -> Result<()> {
+pub(crate) fn plugins(workspace: &Workspace) -> Result<()> {
     ensure!(
         !workspace.plugins.is_empty(),
         "no packages under {}/plugins",
@@ -46,7 +46,7 @@ pub fn plugins(workspace: &Workspace) -> Result<()> {
 
 /// Adds a target if the toolchain lacks it. Without rustup (a distribution's toolchain) the build itself reports what is
 /// missing.
-pub fn add_target(target: &str) -> Result<()> {
+pub(crate) fn add_target(target: &str) -> Result<()> {
     let Ok(listed) = Command::new("rustup").args(["target", "list", "--installed"]).output() else {
         return Ok(());
     };

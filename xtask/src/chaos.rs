@@ -21,7 +21,7 @@ struct Arguments {
     release: bool,
 }
 
-pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let arguments = parse(words, random_seed()?)?;
     needs::ensure(&[needs::C_COMPILER, needs::REDIS])?;
     let profile = if arguments.release { "release" } else { "debug" };

@@ -24,7 +24,7 @@ const USER: &str = "ann";
 /// Redis has no data to load, so it is up at once or not at all.
 const REDIS_START: Duration = Duration::from_secs(5);
 
-pub fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     needs::ensure(&[needs::REDIS])?;
     // Before the build, which takes minutes.
     for address in NODES.iter().flat_map(|node| [node.listen, node.admin]) {

@@ -20,7 +20,7 @@ use config::Config;
 /// The user that the printed token is for. The page mints its own for ann and bob.
 const USER: &str = "ann";
 
-pub fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let config = Config::load(workspace)?;
     // Before the build, which takes minutes. The broker shares its port between its own shards (SO_REUSEPORT), so two
     // demos of one user would otherwise both start and each get half of the connections.
@@ -79,7 +79,7 @@ fn relay(child: &mut Child, broker: &Path, config: &Config) -> Result<()> {
 }
 
 /// A development token for `user` of `tenant`.
-pub fn token(broker: &Path, config: &Path, tenant: &str, user: &str) -> Result<String> {
+pub(crate) fn token(broker: &Path, config: &Path, tenant: &str, user: &str) -> Result<String> {
     let mut command = Command::new(broker);
     command
         .args(["token", "--tenant", tenant, "--user", user, "--config"])
@@ -117,7 +117,7 @@ fn pass_on(mut signals: SignalsInfo<WithOrigin>, broker: u32) {
 }
 
 /// Asks a process to end.
-pub fn stop(broker: u32, signal: i32) {
+pub(crate) fn stop(broker: u32, signal: i32) {
     // A hang-up means "stop" to a program on a terminal and "reload" to the broker.
     let name = if signal == SIGINT { "-INT" } else { "-TERM" };
     // The broker may have ended already, which is the aim.

@@ -14,7 +14,7 @@ use crate::{build, needs, shell};
 /// compiler for the target.
 const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
 
-pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let target = match words {
         [] => format!("{}-unknown-linux-musl", std::env::consts::ARCH),
         ["--target", target] => (*target).to_owned(),

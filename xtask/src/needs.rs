@@ -9,58 +9,58 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// A program, and its Debian packages.
-pub struct Need {
+pub(crate) struct Need {
     pub program: &'static str,
     pub packages: &'static [&'static str],
 }
 
-pub const C_COMPILER: Need = Need {
+pub(crate) const C_COMPILER: Need = Need {
     program: "cc",
     packages: &["gcc", "libc6-dev"],
 };
 /// With a font: headless Chromium without one draws empty boxes.
-pub const CHROMIUM: Need = Need {
+pub(crate) const CHROMIUM: Need = Need {
     program: "chromium",
     packages: &["chromium", "fonts-dejavu-core"],
 };
-pub const NODE: Need = Need {
+pub(crate) const NODE: Need = Need {
     program: "node",
     packages: &["nodejs"],
 };
-pub const NPM: Need = Need {
+pub(crate) const NPM: Need = Need {
     program: "npm",
     packages: &["npm"],
 };
 /// Sentinels and clusters are this program as well. The tests start their own on ports of their own, so it does not
 /// matter whether the package starts one as a service.
-pub const REDIS: Need = Need {
+pub(crate) const REDIS: Need = Need {
     program: "redis-server",
     packages: &["redis-server"],
 };
-pub const PYTHON: Need = Need {
+pub(crate) const PYTHON: Need = Need {
     program: "python3",
     packages: &["python3"],
 };
 /// A module rather than a program: Debian packs it apart from Python itself.
-pub const PYTHON_VENV: Need = Need {
+pub(crate) const PYTHON_VENV: Need = Need {
     program: "python3 -m venv",
     packages: &["python3-venv"],
 };
-pub const MUSL: Need = Need {
+pub(crate) const MUSL: Need = Need {
     program: "musl-gcc",
     packages: &["musl-tools"],
 };
-pub const REDIS_BENCHMARK: Need = Need {
+pub(crate) const REDIS_BENCHMARK: Need = Need {
     program: "redis-benchmark",
     packages: &["redis-tools"],
 };
-pub const TASKSET: Need = Need {
+pub(crate) const TASKSET: Need = Need {
     program: "taskset",
     packages: &["util-linux"],
 };
 
 /// Makes sure that every program is there.
-pub fn ensure(needs: &[Need]) -> Result<()> {
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_there()).collect();
     if missing.is_empty() {
         return Ok(());

@@ -10,14 +10,14 @@ use crate::workspace::Workspace;
 use crate::{needs, shell};
 
 /// The path of `program`, which comes with this version of this package.
-pub fn program(workspace: &Workspace, package: &str, version: &str, program: &str) -> Result<PathBuf> {
+pub(crate) fn program(workspace: &Workspace, package: &str, version: &str, program: &str) -> Result<PathBuf> {
     let requirements = format!("{package}=={version}\n");
     Ok(environment(workspace, package, &requirements)?.join(program))
 }
 
 /// The folder of the programs of these requirements, as in a `requirements.txt`. A folder with other requirements is made
 /// again.
-pub fn environment(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
+pub(crate) fn environment(workspace: &Workspace, name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = workspace.target.join("tools").join(name);
     let programs = folder.join("bin");
     // Written last, so that it marks a complete installation.

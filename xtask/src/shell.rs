@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// Runs a program with our own output; fails unless it succeeds.
-pub fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| describe(command))?;
     if !status.success() {
         bail!("{}: {status}", describe(command));
@@ -15,7 +15,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a program and returns what it prints to stdout; its stderr stays ours.
-pub fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -28,7 +28,7 @@ pub fn output(command: &mut Command) -> Result<String> {
 
 /// Runs a program, relays each line of its stdout and shows it to `watch`.
 /// Returns whether the program succeeded: a failing test run still has lines worth counting.
-pub fn relay(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<bool> {
+pub(crate) fn relay(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<bool> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
@@ -43,7 +43,7 @@ pub fn relay(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<bool>
 }
 
 /// The command as one would type it.
-pub fn describe(command: &Command) -> String {
+pub(crate) fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

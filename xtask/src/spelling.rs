@@ -9,7 +9,7 @@ use crate::{python, shell};
 
 const TYPOS: &str = "1.52.0";
 
-pub fn run(workspace: &Workspace) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let typos = python::program(workspace, "typos", TYPOS, "typos")?;
     shell::run(Command::new(typos).current_dir(&workspace.root))
 }

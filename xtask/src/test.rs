@@ -44,7 +44,7 @@ const STAGES: [&[&[&str]]; 3] = [
 /// Tests of the wire that run at the same time. They wait for processes, Redis and the clock more than they compute.
 const WIRE_TESTS_AT_ONCE: usize = 8;
 
-pub fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, names: &[&str]) -> Result<()> {
     let start = Instant::now();
     let (sum, outcome) = match names {
         [] => stage::run_all(&STAGES),
@@ -194,14 +194,14 @@ fn browser_tests(workspace: &Workspace) -> Result<Tally> {
 }
 
 /// Tells tests where this build of the broker and the plugins are.
-pub fn with_broker<'a>(workspace: &Workspace, profile: &str, command: &'a mut Command) -> &'a mut Command {
+pub(crate) fn with_broker<'a>(workspace: &Workspace, profile: &str, command: &'a mut Command) -> &'a mut Command {
     command
         .env("SLUICEGATE_BIN", workspace.broker(profile))
         .env("SLUICEGATE_PLUGINS", workspace.plugin_folder())
 }
 
 /// Runs a test runner and adds up the results that it prints.
-pub fn count(command: &mut Command) -> Result<Tally> {
+pub(crate) fn count(command: &mut Command) -> Result<Tally> {
     let mut tally = Tally::default();
     let success = shell::relay(command, |line| tally.read(line))?;
     match success {

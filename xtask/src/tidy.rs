@@ -37,7 +37,7 @@ const MEDIAN_AIM: usize = 120;
 /// Whether circles and types of one name fail, or are only told.
 const HOUSE_IN_ORDER: bool = true;
 
-pub fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let sources = read_all(&workspace.root)?;
     let house = House::read(&workspace.root, &sources)?;
     match words {

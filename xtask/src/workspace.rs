@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::shell;
 
 /// The target that plugins are built for.
-pub const PLUGIN_TARGET: &str = "wasm32-wasip2";
+pub(crate) const PLUGIN_TARGET: &str = "wasm32-wasip2";
 /// The profile in `Cargo.toml` that plugins are built with.
-pub const PLUGIN_PROFILE: &str = "plugin";
+pub(crate) const PLUGIN_PROFILE: &str = "plugin";
 
-pub struct Workspace {
+pub(crate) struct Workspace {
     pub root: PathBuf,
     /// `target`, or wherever `CARGO_TARGET_DIR` puts it; absolute.
     pub target: PathBuf,
@@ -25,7 +25,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    pub fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .context("xtask has no parent folder")?;
@@ -68,24 +68,24 @@ impl Workspace {
     }
 
     /// `cargo` in the root, with the target directory that this workspace found.
-    pub fn cargo(&self) -> Command {
+    pub(crate) fn cargo(&self) -> Command {
         let mut cargo = Command::new(cargo_program());
         cargo.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
         cargo
     }
 
     /// The broker as `cargo build` (`debug`) or `cargo build --release` (`release`) leaves it.
-    pub fn broker(&self, profile: &str) -> PathBuf {
+    pub(crate) fn broker(&self, profile: &str) -> PathBuf {
         self.target.join(profile).join("sluicegate")
     }
 
     /// The folder that holds the built plugins, one `NAME.wasm` each.
-    pub fn plugin_folder(&self) -> PathBuf {
+    pub(crate) fn plugin_folder(&self) -> PathBuf {
         self.target.join("plugins")
     }
 
     /// `-p` for each plugin.
-    pub fn plugin_arguments(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn plugin_arguments(&self) -> impl Iterator<Item = &str> {
         self.plugins.iter().flat_map(|name| ["-p", name.as_str()])
     }
 }

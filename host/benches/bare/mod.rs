@@ -7,9 +7,9 @@ use wasmtime::component::{Component, ComponentType, Lift, Linker, Resource, Reso
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 /// A guest that allows every publish.
-pub const GUEST: &str = include_str!("../../../tests/guests/publish-allow.wat");
+pub(crate) const GUEST: &str = include_str!("../../../tests/guests/publish-allow.wat");
 /// The channel that the benchmarks publish to.
-pub const CHANNEL: &str = "room:lobby";
+pub(crate) const CHANNEL: &str = "room:lobby";
 
 /// More ticks than any run has.
 const NEVER: u64 = 1 << 40;
@@ -64,14 +64,14 @@ enum Penalty {
 type OnPublish = TypedFunc<(Resource<Session>, &'static str, &'static [u8]), (Verdict,)>;
 
 /// An instance of [`GUEST`].
-pub struct Bare {
+pub(crate) struct Bare {
     store: Store<()>,
     on_publish: OnPublish,
 }
 
 impl Bare {
     /// Compiles and instantiates the guest.
-    pub fn new() -> wasmtime::Result<Self> {
+    pub(crate) fn new() -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config
             .wasm_component_model(true)
@@ -98,7 +98,7 @@ impl Bare {
     }
 
     /// Asks the guest about `data` in [`CHANNEL`].
-    pub fn call(&mut self, data: &'static [u8]) {
+    pub(crate) fn call(&mut self, data: &'static [u8]) {
         let session = Resource::new_borrow(0);
         let (verdict,) = self
             .on_publish
@@ -109,7 +109,7 @@ impl Bare {
 }
 
 /// JSON of 200 bytes.
-pub fn payload() -> &'static [u8] {
+pub(crate) fn payload() -> &'static [u8] {
     const FRAME: &str = r#"{"text":""}"#;
     let text: String = "a message as people write them, "
         .chars()
@@ -121,7 +121,7 @@ pub fn payload() -> &'static [u8] {
 
 /// What one call of each takes at best, in nanoseconds. Alternates between them, so that both meet the same
 /// weather, and takes each one's best round: noise only ever adds.
-pub fn race<const N: usize>(calls: u32, rounds: u32, mut runners: [&mut dyn FnMut(); N]) -> [f64; N] {
+pub(crate) fn race<const N: usize>(calls: u32, rounds: u32, mut runners: [&mut dyn FnMut(); N]) -> [f64; N] {
     let mut best = [Duration::MAX; N];
     // The first round does not count: it warms caches and branch predictors.
     for round in 0..=rounds {

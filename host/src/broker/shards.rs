@@ -32,7 +32,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub fn start(setup: ShardSetup) -> io::Result<Self> {
+    pub(super) fn start(setup: ShardSetup) -> io::Result<Self> {
         let control = setup.common.controls[setup.index].clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (end, ended) = oneshot::channel();
@@ -50,14 +50,14 @@ impl Running {
     }
 
     /// Sends the shard a control message.
-    pub async fn tell(&self, control: Control) {
+    pub(super) async fn tell(&self, control: Control) {
         if self.control.send(control).await.is_err() {
             tracing::error!("a shard is gone");
         }
     }
 
     /// Waits for its end.
-    pub async fn ended(self) {
+    pub(super) async fn ended(self) {
         drop(self.ended.await);
     }
 }

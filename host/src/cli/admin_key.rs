@@ -19,7 +19,7 @@ const PREFIX: &str = "sga_";
 
 /// `sluicegate admin-key`.
 #[derive(Debug, Args)]
-pub struct AdminKeyArgs {
+pub(super) struct AdminKeyArgs {
     /// Whose key it is, for the audit log: 1 to 64 of a-z, A-Z, 0-9, _ and -
     #[arg(long, value_parser = parse_name)]
     name: String,
@@ -32,7 +32,7 @@ pub struct AdminKeyArgs {
 }
 
 /// Prints the key, which is not stored, and its lines for the config.
-pub fn run(args: &AdminKeyArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &AdminKeyArgs) -> anyhow::Result<ExitCode> {
     let mut random = [0; KEY_BYTES];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));

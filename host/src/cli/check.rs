@@ -11,7 +11,7 @@ use config::{self, Config, Problems};
 
 /// `sluicegate config check`.
 #[derive(Debug, Args)]
-pub struct Check {
+pub(super) struct Check {
     /// The config file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -19,7 +19,7 @@ pub struct Check {
 
 /// Prints all problems, or the warnings and one line that counts tenants and plugins. All of it goes to stdout, because
 /// it is the command's result.
-pub fn run(args: &Check) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Check) -> anyhow::Result<ExitCode> {
     match check(args) {
         Ok(config) => {
             for warning in &config.warnings {

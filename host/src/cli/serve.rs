@@ -10,7 +10,7 @@ use crate::broker;
 
 /// `sluicegate serve`
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(super) struct Serve {
     /// The config file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -29,7 +29,7 @@ enum LogFormat {
 }
 
 /// Runs until a signal ends it.
-pub fn run(args: &Serve) -> Result<()> {
+pub(super) fn run(args: &Serve) -> Result<()> {
     start_log(args.log_format);
     let config = config::load(&args.config)?;
     Ok(broker::run(config, args.demo)?)

@@ -17,7 +17,7 @@ const TTL_MAX: Duration = Duration::from_hours(24 * 3_650);
 
 /// `sluicegate token`.
 #[derive(Debug, Args)]
-pub struct Token {
+pub(super) struct Token {
     /// The config file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -37,7 +37,7 @@ pub struct Token {
 }
 
 /// Prints the token alone, so that a shell can take it as it is.
-pub fn run(args: &Token) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Token) -> anyhow::Result<ExitCode> {
     let config = config::load(&args.config)?;
     let tenant = config
         .tenants

@@ -17,7 +17,7 @@ pub(super) struct HttpRefusal {
 }
 
 impl HttpRefusal {
-    pub fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
         Self {
             status,
             sentence: sentence.into(),

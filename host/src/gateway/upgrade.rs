@@ -205,7 +205,7 @@ fn switch_protocols(accept: &str, subprotocol: Option<&'static str>, accepted: A
 
 impl Accepted {
     /// Opens a session on the socket. None: a reload took the tenant away since the answer.
-    pub fn open(self, stream: TcpStream, shard: &Rc<Shard>) -> Option<Box<Session>> {
+    pub(super) fn open(self, stream: TcpStream, shard: &Rc<Shard>) -> Option<Box<Session>> {
         let tenant = shard.tenant(&self.tenant)?;
         let opening = Opening {
             stream: ClientStream::Tcp(stream),

@@ -18,7 +18,7 @@ pub(super) enum Incoming {
 }
 
 impl Incoming {
-    pub fn is_publish(&self) -> bool {
+    pub(super) fn is_publish(&self) -> bool {
         matches!(
             self,
             Self::Request(Ok(Request {
@@ -30,20 +30,20 @@ impl Incoming {
 }
 
 impl Backlog {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub fn first(&self) -> Option<&Incoming> {
+    pub(super) fn first(&self) -> Option<&Incoming> {
         self.0.front()
     }
 
-    pub fn take_first(&mut self) -> Option<Incoming> {
+    pub(super) fn take_first(&mut self) -> Option<Incoming> {
         self.0.pop_front()
     }
 
     /// Takes the end of the connection, if nothing is to come before it.
-    pub fn take_ending(&mut self) -> Option<Ending> {
+    pub(super) fn take_ending(&mut self) -> Option<Ending> {
         match self.0.pop_front_if(|first| matches!(first, Incoming::Ends(_))) {
             Some(Incoming::Ends(ending)) => Some(ending),
             _ => None,
@@ -51,18 +51,18 @@ impl Backlog {
     }
 
     /// The connection ends after everything that was read.
-    pub fn end(&mut self, ending: Ending) {
+    pub(super) fn end(&mut self, ending: Ending) {
         self.0.push_back(Incoming::Ends(ending));
     }
 
     /// The connection ends, and what was not begun is not begun any more.
-    pub fn end_now(&mut self, ending: Ending) {
+    pub(super) fn end_now(&mut self, ending: Ending) {
         self.0.clear();
         self.end(ending);
     }
 
     /// Takes in what was read. Pings are answered at once.
-    pub fn decode(&mut self, decoder: &mut Decoder, bytes: &mut [u8], client: &ClientConnection) {
+    pub(super) fn decode(&mut self, decoder: &mut Decoder, bytes: &mut [u8], client: &ClientConnection) {
         let mut messages = decoder.feed(bytes);
         loop {
             let ending = match messages.next() {
@@ -88,7 +88,7 @@ impl Backlog {
     }
 
     /// Gives back the memory of a queue that is empty.
-    pub fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         if self.0.is_empty() {
             self.0 = VecDeque::new();
         }

@@ -51,7 +51,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub fn new(
+    pub(super) fn new(
         shard: Rc<Shard>,
         tenant: Rc<ShardTenant>,
         client: Rc<ClientConnection>,
@@ -77,7 +77,7 @@ impl Context {
     }
 
     /// What plugins are shown at `connect`. An empty token is none: it does not hide the upgrade request's.
-    pub fn connect_handshake(
+    pub(super) fn connect_handshake(
         &self,
         token: Option<String>,
         client_name: Option<String>,
@@ -94,7 +94,7 @@ impl Context {
     }
 
     /// What plugins are shown at a refresh.
-    pub fn refresh_handshake(&self, token: String) -> Handshake {
+    pub(super) fn refresh_handshake(&self, token: String) -> Handshake {
         Handshake {
             token: present(Some(token)),
             is_refresh: true,
@@ -104,7 +104,7 @@ impl Context {
     }
 
     /// `connect` was accepted, and this is its seat.
-    pub fn accept(&self, seat: SeatGuard, identity: Identity) {
+    pub(super) fn accept(&self, seat: SeatGuard, identity: Identity) {
         self.seat.replace(Some(seat));
         self.identify(identity);
         let mut upgrade = self.upgrade.borrow_mut();
@@ -118,24 +118,24 @@ impl Context {
     }
 
     /// The session is this one from now on.
-    pub fn identify(&self, identity: Identity) {
+    pub(super) fn identify(&self, identity: Identity) {
         self.expires.set(identity.expires_ms.map(at_epoch_ms));
         self.deadlines_changed.set(true);
         self.caller.identify(identity);
     }
 
     /// Whether `connect` was accepted.
-    pub fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.seat.borrow().is_some()
     }
 
     /// Gives the seat back, if there is one; whether there was.
-    pub fn leave_seat(&self) -> bool {
+    pub(super) fn leave_seat(&self) -> bool {
         self.seat.take().is_some()
     }
 
     /// Takes one publish from the connection's rate, or says how long until there is one.
-    pub fn take_rate(&self) -> Result<(), Refusal> {
+    pub(super) fn take_rate(&self) -> Result<(), Refusal> {
         let mut limit = self.rate_limit.borrow_mut();
         let Some(limit) = limit.as_mut() else {
             return Ok(());
@@ -151,7 +151,7 @@ impl Context {
     }
 
     /// What this session may do in a channel: as its subscription was granted, else as one would be.
-    pub fn grant(&self, channel: &Channel) -> Result<Grant, Refusal> {
+    pub(super) fn grant(&self, channel: &Channel) -> Result<Grant, Refusal> {
         match self.granted(channel) {
             Some(grant) => Ok(grant),
             None => Ok(self.tenant.chain().subscribe(&self.caller, channel)?),
@@ -159,19 +159,19 @@ impl Context {
     }
 
     /// What its subscription to a channel was granted, if it has one.
-    pub fn granted(&self, channel: &Channel) -> Option<Grant> {
+    pub(super) fn granted(&self, channel: &Channel) -> Option<Grant> {
         self.subscriptions
             .borrow()
             .get(channel)
             .map(|subscription| subscription.grant)
     }
 
-    pub fn subscription_count(&self) -> usize {
+    pub(super) fn subscription_count(&self) -> usize {
         self.subscriptions.borrow().len()
     }
 
     /// Takes a place in the hub, where everything is held until it is released.
-    pub fn listen(&self, topic: &Topic, settings: &Arc<ChannelSettings>) -> Listening {
+    pub(super) fn listen(&self, topic: &Topic, settings: &Arc<ChannelSettings>) -> Listening {
         let subscription = self.next_subscription.get();
         self.next_subscription.set(subscription.wrapping_add(1) % u32::MAX);
         self.shard
@@ -186,7 +186,7 @@ impl Context {
         )
     }
 
-    pub fn add_subscription(&self, channel: Channel, subscription: Box<Subscription>) {
+    pub(super) fn add_subscription(&self, channel: Channel, subscription: Box<Subscription>) {
         if subscription.expires.is_some() {
             self.deadlines_changed.set(true);
         }
@@ -194,35 +194,35 @@ impl Context {
     }
 
     /// Ends a subscription; whether there was one.
-    pub fn remove_subscription(&self, channel: &Channel) -> bool {
+    pub(super) fn remove_subscription(&self, channel: &Channel) -> bool {
         // Dropped when the table is free again: it changes the hub and the backplane.
         let removed = self.subscriptions.borrow_mut().remove(channel);
         removed.is_some()
     }
 
-    pub fn clear_subscriptions(&self) {
+    pub(super) fn clear_subscriptions(&self) {
         drop(self.subscriptions.take());
     }
 
     /// Whether what [`Context::next_expiry`] gives may have changed since this was asked.
-    pub fn take_deadlines_changed(&self) -> bool {
+    pub(super) fn take_deadlines_changed(&self) -> bool {
         self.deadlines_changed.take()
     }
 
     /// When the first of what it holds runs out.
-    pub fn next_expiry(&self) -> Option<Instant> {
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
         let subscriptions = self.subscriptions.borrow();
         let expiries = subscriptions.values().filter_map(|subscription| subscription.expires);
         expiries.chain(self.expires.get()).min()
     }
 
     /// Whether the identity has run out.
-    pub fn has_expired(&self, now: Instant) -> bool {
+    pub(super) fn has_expired(&self, now: Instant) -> bool {
         self.expires.get().is_some_and(|at| at <= now)
     }
 
     /// The channels whose subscriptions have run out.
-    pub fn expired_subscriptions(&self, now: Instant) -> Vec<Channel> {
+    pub(super) fn expired_subscriptions(&self, now: Instant) -> Vec<Channel> {
         let subscriptions = self.subscriptions.borrow();
         let over = subscriptions
             .iter()
@@ -230,7 +230,7 @@ impl Context {
         over.map(|(channel, _)| channel.clone()).collect()
     }
 
-    pub fn topic(&self, channel: &Channel) -> Topic {
+    pub(super) fn topic(&self, channel: &Channel) -> Topic {
         Topic {
             tenant: self.caller.tenant.clone(),
             channel: channel.clone(),
@@ -238,7 +238,7 @@ impl Context {
     }
 
     /// This session as others see it.
-    pub fn member(&self) -> Member {
+    pub(super) fn member(&self) -> Member {
         Member {
             user: self.caller.user(),
             session: self.caller.session.clone(),

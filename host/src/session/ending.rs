@@ -28,7 +28,7 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    pub fn close(code: CloseCode) -> Self {
+    pub(super) fn close(code: CloseCode) -> Self {
         Self::Close {
             code,
             retry_after_ms: None,
@@ -36,7 +36,7 @@ impl Ending {
     }
 
     /// The code that plugins and metrics are given.
-    pub fn code(&self) -> u16 {
+    pub(super) fn code(&self) -> u16 {
         match self {
             Self::Close { code, .. } => code.number,
             Self::BadProtocol(_) => codes::BAD_PROTOCOL.number,

@@ -19,7 +19,7 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    pub fn new(ping: Duration, connect_timeout: Duration) -> Self {
+    pub(super) fn new(ping: Duration, connect_timeout: Duration) -> Self {
         let now = Instant::now();
         let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
         let ping = ping.mul_f64(1.0 - JITTER + 2.0 * JITTER * random);
@@ -32,22 +32,22 @@ impl Liveness {
     }
 
     /// Something came from the client, or it had no chance: what it sends is not read while its requests wait.
-    pub fn heard(&mut self) {
+    pub(super) fn heard(&mut self) {
         self.heard = Instant::now();
     }
 
-    pub fn connected(&mut self) {
+    pub(super) fn connected(&mut self) {
         self.connect_by = None;
     }
 
     /// The next of its times.
-    pub fn next(&self) -> Instant {
+    pub(super) fn next(&self) -> Instant {
         let next = self.next_ping.min(self.silent_at());
         self.connect_by.map_or(next, |connect_by| next.min(connect_by))
     }
 
     /// Why the connection has to end now, if it has to.
-    pub fn overdue(&self, now: Instant) -> Option<CloseCode> {
+    pub(super) fn overdue(&self, now: Instant) -> Option<CloseCode> {
         if self.connect_by.is_some_and(|at| at <= now) {
             return Some(codes::CONNECT_TIMEOUT);
         }
@@ -55,7 +55,7 @@ impl Liveness {
     }
 
     /// Whether it is time for a heartbeat. The next one is in due time.
-    pub fn take_ping(&mut self, now: Instant) -> bool {
+    pub(super) fn take_ping(&mut self, now: Instant) -> bool {
         let is_due = self.next_ping <= now;
         if is_due {
             self.next_ping = now + self.ping;

@@ -48,12 +48,12 @@ impl From<Json> for CommandReply {
 }
 
 impl Outcome {
-    pub fn pending(answer: impl Future<Output = CommandResult> + 'static) -> Self {
+    pub(super) fn pending(answer: impl Future<Output = CommandResult> + 'static) -> Self {
         Self::Pending(Box::pin(answer))
     }
 
     /// Goes on with what is pending; ready when it is done.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Pending(pending) = self {
             match pending.as_mut().poll(cx) {
                 Poll::Ready(answer) => *self = Self::Done(answer),
@@ -64,7 +64,7 @@ impl Outcome {
     }
 
     #[cfg(test)]
-    pub async fn answer(self) -> CommandResult {
+    pub(super) async fn answer(self) -> CommandResult {
         match self {
             Self::Done(answer) => answer,
             Self::Pending(pending) => pending.await,

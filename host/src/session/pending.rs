@@ -21,17 +21,17 @@ struct PendingRequest {
 }
 
 impl PendingRequests {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether a further publish may be pending beside those that are.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let may_begin = self.0.back().is_none_or(|last| last.has_company);
         may_begin && self.0.len() < PENDING_REQUESTS
     }
 
-    pub fn push(&mut self, id: RequestId, outcome: Outcome, has_company: bool) {
+    pub(super) fn push(&mut self, id: RequestId, outcome: Outcome, has_company: bool) {
         self.0.push_back(PendingRequest {
             id,
             outcome,
@@ -40,7 +40,7 @@ impl PendingRequests {
     }
 
     /// Takes the answer of the first, if there is one.
-    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(RequestId, CommandResult)> {
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<(RequestId, CommandResult)> {
         if let Some(first) = self.0.front_mut()
             && first.outcome.poll(cx).is_ready()
             && let Some(PendingRequest { id, outcome, .. }) = self.0.pop_front()
@@ -52,7 +52,7 @@ impl PendingRequests {
     }
 
     /// Waits until the first is done; for ever if there is none.
-    pub async fn first_is_done(&mut self) {
+    pub(super) async fn first_is_done(&mut self) {
         poll_fn(|cx| match self.0.front_mut() {
             Some(first) => first.outcome.poll(cx),
             None => Poll::Pending,
@@ -61,12 +61,12 @@ impl PendingRequests {
     }
 
     /// Gives up what is pending, which takes back what is half done.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0 = VecDeque::new();
     }
 
     /// Gives back the memory of a queue that is empty.
-    pub fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         if self.0.is_empty() {
             self.clear();
         }

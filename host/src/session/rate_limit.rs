@@ -9,7 +9,7 @@ pub(super) struct RateLimit {
 }
 
 impl RateLimit {
-    pub fn new(per_second: u32) -> Self {
+    pub(super) fn new(per_second: u32) -> Self {
         Self {
             per_second,
             tokens: burst(per_second),
@@ -18,7 +18,7 @@ impl RateLimit {
     }
 
     /// Takes one token, or tells how long until there is one.
-    pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let rate = f64::from(self.per_second);
         let regained = now.saturating_duration_since(self.filled).as_secs_f64() * rate;
         self.tokens = (self.tokens + regained).min(burst(self.per_second));

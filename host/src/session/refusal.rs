@@ -24,7 +24,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: code.number,
             reason: code.reason.into(),
@@ -37,18 +37,18 @@ impl Refusal {
         }
     }
 
-    pub fn retry_after(code: ErrorCode, message: &'static str, retry_after_ms: u64) -> Self {
+    pub(super) fn retry_after(code: ErrorCode, message: &'static str, retry_after_ms: u64) -> Self {
         Self {
             retry_after_ms: Some(retry_after_ms),
             ..Self::new(code, message)
         }
     }
 
-    pub fn not_subscribed() -> Self {
+    pub(super) fn not_subscribed() -> Self {
         Self::new(codes::NOT_SUBSCRIBED, "this connection does not listen to the channel")
     }
 
-    pub fn reply(&self) -> ErrorReply<'_> {
+    pub(super) fn reply(&self) -> ErrorReply<'_> {
         ErrorReply {
             code: self.code,
             reason: &self.reason,

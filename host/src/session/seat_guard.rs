@@ -12,7 +12,7 @@ pub(super) struct SeatGuard {
 }
 
 impl SeatGuard {
-    pub fn new(seat: Seat, tenant: Rc<ShardTenant>) -> Self {
+    pub(super) fn new(seat: Seat, tenant: Rc<ShardTenant>) -> Self {
         tenant.metrics.connections.inc();
         Self { tenant, _seat: seat }
     }

@@ -22,7 +22,7 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    pub fn new(grant: Grant, listening: Listening, presence: Option<Presence>, interest: Interest) -> Self {
+    pub(super) fn new(grant: Grant, listening: Listening, presence: Option<Presence>, interest: Interest) -> Self {
         Self {
             expires: grant.expires_ms.map(super::liveness::at_epoch_ms),
             grant,
@@ -43,7 +43,7 @@ pub(super) struct Listening {
 
 impl Listening {
     /// Counts a place that was taken in the hub, and gives it back when dropped.
-    pub fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, client: Rc<ClientConnection>) -> Self {
+    pub(super) fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, client: Rc<ClientConnection>) -> Self {
         tenant.metrics.subscriptions.inc();
         client.channels.update(|channels| channels + 1);
         Self {

@@ -94,12 +94,12 @@ impl State {
             .filter(|entry| entry.ends_ms.is_none_or(|ends| now < ends))
     }
 
-    pub fn kv_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, kv::Error> {
+    pub(crate) fn kv_get(&mut self, key: &str) -> Result<Option<Vec<u8>>, kv::Error> {
         self.door(key, &[])?;
         Ok(self.live(key).map(|entry| entry.value.clone()))
     }
 
-    pub fn kv_set(&mut self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> Result<(), kv::Error> {
+    pub(crate) fn kv_set(&mut self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> Result<(), kv::Error> {
         self.door(key, value)?;
         let ends_ms = ttl_ms.map(|ttl| self.now_ms.saturating_add(ttl));
         let entry = Entry {
@@ -111,13 +111,13 @@ impl State {
         Ok(())
     }
 
-    pub fn kv_delete(&mut self, key: &str) -> Result<(), kv::Error> {
+    pub(crate) fn kv_delete(&mut self, key: &str) -> Result<(), kv::Error> {
         self.door(key, &[])?;
         self.entries.remove(key);
         Ok(())
     }
 
-    pub fn kv_increment(&mut self, key: &str, by: i64, ttl_ms: Option<u64>) -> Result<i64, kv::Error> {
+    pub(crate) fn kv_increment(&mut self, key: &str, by: i64, ttl_ms: Option<u64>) -> Result<i64, kv::Error> {
         self.door(key, &[])?;
         if let Some(entry) = self.live(key) {
             let text = std::str::from_utf8(&entry.value).ok().filter(|_| entry.counter);
@@ -136,7 +136,7 @@ impl State {
         Ok(by)
     }
 
-    pub fn kv_keys(&self) -> Vec<String> {
+    pub(crate) fn kv_keys(&self) -> Vec<String> {
         let live = |entry: &Entry| entry.ends_ms.is_none_or(|ends| self.now_ms < ends);
         let mut keys: Vec<_> = self
             .entries
@@ -154,7 +154,7 @@ impl State {
         clippy::cast_sign_loss,
         reason = "a test's clock and waits are far below 2^52 ms"
     )]
-    pub fn take(&mut self, key: &str, per_second: f64, burst: u32, cost: u32) -> Result<(), u64> {
+    pub(crate) fn take(&mut self, key: &str, per_second: f64, burst: u32, cost: u32) -> Result<(), u64> {
         let now = self.now_ms;
         let full = Bucket {
             tokens: f64::from(burst),
@@ -175,7 +175,7 @@ impl State {
         }
     }
 
-    pub fn tag(&mut self, key: &str, value: &str) {
+    pub(crate) fn tag(&mut self, key: &str, value: &str) {
         self.tags.insert(key.to_owned(), value.to_owned());
         assert!(
             self.tags.len() <= TAGS,

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// A place in a channel's history.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Position {
+pub(crate) struct Position {
     /// The history that `offset` counts in.
     pub epoch: String,
     /// 1 is the first message.
@@ -20,7 +20,7 @@ pub struct Position {
 
 impl Position {
     /// From an ack or a push that has one.
-    pub fn of(value: &Value) -> Option<Self> {
+    pub(crate) fn of(value: &Value) -> Option<Self> {
         Some(Self {
             epoch: value["epoch"].as_str()?.to_owned(),
             offset: value["offset"].as_u64()?,
@@ -28,14 +28,14 @@ impl Position {
     }
 
     /// The form of `since`.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::to_value(self).expect("two fields")
     }
 }
 
 /// A message as it was pushed, or as it is in a list of an ack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// Its id.
     pub id: String,
     /// Where it was published.
@@ -48,7 +48,7 @@ pub struct Message {
 
 impl Message {
     /// From a `message` push.
-    pub fn of(push: &Value) -> Self {
+    pub(crate) fn of(push: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self {
             id: text(&push["id"]),
@@ -59,7 +59,7 @@ impl Message {
     }
 
     /// From a list of them.
-    pub fn list(pushes: &Value) -> Vec<Self> {
+    pub(crate) fn list(pushes: &Value) -> Vec<Self> {
         pushes.as_array().into_iter().flatten().map(Self::of).collect()
     }
 }
@@ -67,7 +67,7 @@ impl Message {
 /// One thing that a client did or saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-pub enum What {
+pub(crate) enum What {
     /// Sent a publish. The same key again is the same message again.
     Asked { channel: String, key: String },
     /// The publish was acknowledged.
@@ -111,7 +111,7 @@ pub enum What {
 
 /// One line of a history.
 #[derive(Clone, Debug, Serialize)]
-pub struct Event {
+pub(crate) struct Event {
     /// Milliseconds since the run began.
     pub at_ms: u64,
     /// Which client.
@@ -123,14 +123,14 @@ pub struct Event {
 
 /// A history that is being written. Cheap to clone; all clones write the same.
 #[derive(Clone)]
-pub struct Record {
+pub(crate) struct Record {
     began: Instant,
     events: Arc<Mutex<Vec<Event>>>,
 }
 
 impl Record {
     /// An empty one; its clock starts now.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
             events: Arc::default(),
@@ -138,14 +138,14 @@ impl Record {
     }
 
     /// Records an event with the present time.
-    pub fn note(&self, who: &str, what: What) {
+    pub(crate) fn note(&self, who: &str, what: What) {
         let at_ms = u64::try_from(self.began.elapsed().as_millis()).expect("a run of less than an age");
         let who = who.to_owned();
         self.events.lock().unwrap().push(Event { at_ms, who, what });
     }
 
     /// How many of these clients received the message with this key.
-    pub fn receivers(&self, key: &str) -> Vec<String> {
+    pub(crate) fn receivers(&self, key: &str) -> Vec<String> {
         let events = self.events.lock().unwrap();
         // Searched from the end, where the message is, and not further back than its own publish.
         let since = events.iter().rev().take_while(|event| !asks_first(event, key));
@@ -161,7 +161,7 @@ impl Record {
     }
 
     /// Everything so far.
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.events.lock().unwrap().clone()
     }
 }
@@ -172,7 +172,7 @@ fn asks_first(event: &Event, key: &str) -> bool {
 }
 
 /// Writes a history as JSON lines.
-pub fn save(events: &[Event], path: &Path) -> io::Result<()> {
+pub(super) fn save(events: &[Event], path: &Path) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     for event in events {
         serde_json::to_writer(&mut file, event)?;

@@ -18,13 +18,13 @@ use tokio::time::{Instant, interval_at};
 use crate::support::nodes::Doors;
 use crate::support::shared;
 
-pub use history::What;
-pub use run::{Load, Run, STEADY};
-pub use stage::HEALED;
+pub(crate) use history::What;
+pub(crate) use run::{Load, Run, STEADY};
+pub(crate) use stage::HEALED;
 
 /// What the clients of a run do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Subscribers come and go.
     Wild,
     /// Subscribers stay, or come back.
@@ -34,7 +34,7 @@ pub enum Phase {
 }
 
 /// Lets time pass: a load's pace, or the length of a fault. Not for waiting until something happens.
-pub async fn lasting(duration: Duration) {
+pub(crate) async fn lasting(duration: Duration) {
     interval_at(Instant::now() + duration, Duration::from_secs(1))
         .tick()
         .await;

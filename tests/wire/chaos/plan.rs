@@ -10,7 +10,7 @@ const SETTINGS: &str = "SLUICEGATE_CHAOS";
 
 /// Which Redis there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topology {
+pub(super) enum Topology {
     /// One server.
     Single,
     /// Master and replica under three sentinels.
@@ -21,7 +21,7 @@ pub enum Topology {
 
 /// Length, seed and topology of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub(super) struct Settings {
     /// New faults come until this time is over.
     pub length: Duration,
     /// The same seed draws the same run; timing differs.
@@ -32,7 +32,7 @@ pub struct Settings {
 
 impl Settings {
     /// The short run that belongs to the tests, unless a longer one is asked for.
-    pub fn wanted() -> Self {
+    pub(super) fn wanted() -> Self {
         Self::read(&env::var(SETTINGS).unwrap_or_default())
     }
 
@@ -61,7 +61,7 @@ impl Settings {
 
 /// A fault of the system, which ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     /// A Redis is killed, and comes back with its data from disk.
     RedisDies { server: usize, down: Duration },
     /// A Redis stops, with all its connections open.
@@ -85,10 +85,10 @@ pub enum Fault {
 }
 
 /// A fault and the time without one before it.
-pub type Step = (Duration, Fault);
+pub(super) type Step = (Duration, Fault);
 
 /// The faults of a run, without an end.
-pub struct Plan {
+pub(super) struct Plan {
     random: Random,
     topology: Topology,
     longest_pause: Duration,
@@ -99,7 +99,7 @@ pub struct Plan {
 
 impl Plan {
     /// The plan of these settings for so many nodes and channels.
-    pub fn new(settings: Settings, nodes: usize, channels: usize) -> Self {
+    pub(super) fn new(settings: Settings, nodes: usize, channels: usize) -> Self {
         let is_long = settings.length > Duration::from_mins(1);
         Self {
             random: Random::of(settings.seed, "plan"),

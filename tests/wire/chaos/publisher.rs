@@ -25,7 +25,7 @@ const LARGE_ONE_IN: usize = 20;
 const LARGE_BYTES: usize = 24 * 1024;
 
 /// One publisher, connected or not.
-pub struct Publisher {
+pub(super) struct Publisher {
     name: String,
     doors: Doors,
     door: usize,
@@ -42,7 +42,7 @@ enum Outcome {
 
 impl Publisher {
     /// One that is not connected yet.
-    pub fn new(name: &str, doors: &Doors, record: &Record) -> Self {
+    pub(super) fn new(name: &str, doors: &Doors, record: &Record) -> Self {
         Self {
             name: name.to_owned(),
             doors: doors.clone(),
@@ -54,7 +54,7 @@ impl Publisher {
     }
 
     /// Publishes at random into these channels, `pace` apart, until the run is over.
-    pub async fn run(mut self, channels: Vec<String>, pace: Duration, seed: u64, phase: watch::Receiver<Phase>) {
+    pub(super) async fn run(mut self, channels: Vec<String>, pace: Duration, seed: u64, phase: watch::Receiver<Phase>) {
         let mut random = Random::of(seed, &self.name);
         let mut number = 0;
         while *phase.borrow() != Phase::Over {
@@ -74,14 +74,14 @@ impl Publisher {
     }
 
     /// Publishes one message until it is acknowledged.
-    pub async fn insist(&mut self, channel: &str, key: &str) {
+    pub(super) async fn insist(&mut self, channel: &str, key: &str) {
         while !matches!(self.attempt(channel, key, 0).await, Outcome::Acked) {
             lasting(PAUSE).await;
         }
     }
 
     /// Publishes one message once: none if it was acknowledged, else the error's code, if there was one.
-    pub async fn try_once(&mut self, channel: &str, key: &str) -> Result<(), Option<u64>> {
+    pub(super) async fn try_once(&mut self, channel: &str, key: &str) -> Result<(), Option<u64>> {
         match self.attempt(channel, key, 0).await {
             Outcome::Acked => Ok(()),
             Outcome::Refused(code) => Err(Some(code)),

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 /// A stream of numbers.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
     /// The stream of this seed.
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Another stream, the same one whenever asked with the same `name`. What one worker draws so does not depend on
     /// how fast the others are.
-    pub fn of(seed: u64, name: &str) -> Self {
+    pub(super) fn of(seed: u64, name: &str) -> Self {
         let mut mixed = Self::new(seed);
         for byte in name.bytes() {
             mixed.0 = mixed.next() ^ u64::from(byte);
@@ -32,30 +32,30 @@ impl Random {
     }
 
     /// A number from 0 to `end`, without `end`.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("a size of 64 bits");
         usize::try_from(self.next() % end).expect("less than a usize")
     }
 
     /// One of these.
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
     /// True once in `n` times.
-    pub fn one_in(&mut self, n: usize) -> bool {
+    pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
     /// A time between two, to the millisecond.
-    pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
+    pub(super) fn between(&mut self, least: Duration, most: Duration) -> Duration {
         let span = usize::try_from(most.saturating_sub(least).as_millis()).expect("a short time");
         let more = u64::try_from(self.below(span + 1)).expect("a short time");
         least + Duration::from_millis(more)
     }
 
     /// Puts them in another order.
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for n in (1..items.len()).rev() {
             items.swap(n, self.below(n + 1));
         }

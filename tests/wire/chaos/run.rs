@@ -21,7 +21,7 @@ use crate::support::{PATIENCE, eventually};
 
 /// The size of a load.
 #[derive(Clone, Copy)]
-pub struct Load {
+pub(crate) struct Load {
     /// The source of randomness.
     pub seed: u64,
     /// How many publish.
@@ -37,7 +37,7 @@ pub struct Load {
 }
 
 /// The load of most tests of one fault: enough that a loss shows.
-pub const STEADY: Load = Load {
+pub(crate) const STEADY: Load = Load {
     seed: 1,
     publishers: 2,
     subscribers: 6,
@@ -50,7 +50,7 @@ pub const STEADY: Load = Load {
 const SONG: Duration = Duration::from_millis(400);
 
 /// A running load.
-pub struct Run {
+pub(crate) struct Run {
     seed: u64,
     phase: watch::Sender<Phase>,
     wild: bool,
@@ -66,7 +66,7 @@ pub struct Run {
 
 impl Run {
     /// Starts the load in channels that the seed names; they have history.
-    pub fn start(doors: &Doors, load: Load) -> Self {
+    pub(crate) fn start(doors: &Doors, load: Load) -> Self {
         let record = Record::new();
         let channels: Vec<String> = (0..load.channels)
             .map(|n| format!("room:chaos-{}-{n}", load.seed))
@@ -105,12 +105,12 @@ impl Run {
     }
 
     /// The channels of this run.
-    pub fn channels(&self) -> &[String] {
+    pub(crate) fn channels(&self) -> &[String] {
         &self.channels
     }
 
     /// Records the begin or end of a fault.
-    pub fn fault(&self, fault: &str) {
+    pub(crate) fn fault(&self, fault: &str) {
         self.record.note(
             "fault",
             What::Fault {
@@ -120,7 +120,7 @@ impl Run {
     }
 
     /// One attempt to publish; see [`Publisher::try_once`].
-    pub async fn try_publish(&mut self) -> Result<(), Option<u64>> {
+    pub(crate) async fn try_publish(&mut self) -> Result<(), Option<u64>> {
         self.canaries += 1;
         let key = format!("try-{}", self.canaries);
         self.canary.try_once(&self.channels[0], &key).await
@@ -128,7 +128,7 @@ impl Run {
 
     /// Publishes into every channel, again until it is acknowledged, and waits until every subscriber has it. All of
     /// that within `limit`.
-    pub async fn canary(&mut self, limit: Duration) {
+    pub(crate) async fn canary(&mut self, limit: Duration) {
         self.phase.send_replace(Phase::Calm);
         self.canaries += 1;
         let outcome = timeout(
@@ -156,12 +156,12 @@ impl Run {
     }
 
     /// Lets the load run on for a while.
-    pub async fn goes_on(&self, duration: Duration) {
+    pub(crate) async fn goes_on(&self, duration: Duration) {
         lasting(duration).await;
     }
 
     /// Ends the load when every subscriber has everything, and fails if a promise was broken.
-    pub async fn finish(mut self) -> Vec<Event> {
+    pub(crate) async fn finish(mut self) -> Vec<Event> {
         self.wild = false;
         self.canary(PATIENCE).await;
         self.read_histories().await;

@@ -8,7 +8,7 @@ use super::run::Run;
 use crate::support::{Nodes, Redis, RedisCluster, Sentinels};
 
 /// A Redis of any topology.
-pub enum Store {
+pub(super) enum Store {
     /// One server.
     Single(Redis),
     /// Master and replica.
@@ -19,7 +19,7 @@ pub enum Store {
 
 impl Store {
     /// Starts it.
-    pub async fn start(topology: Topology) -> Self {
+    pub(super) async fn start(topology: Topology) -> Self {
         match topology {
             Topology::Single => Self::Single(Redis::with_aof().await),
             Topology::Sentinel => Self::Sentinel(Sentinels::start().await),
@@ -28,7 +28,7 @@ impl Store {
     }
 
     /// As the broker's config names it.
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         match self {
             Self::Single(redis) => redis.url(),
             Self::Sentinel(sentinels) => sentinels.url(),
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Every server.
-    pub fn servers(&self) -> &[Redis] {
+    pub(super) fn servers(&self) -> &[Redis] {
         match self {
             Self::Single(redis) => std::slice::from_ref(redis),
             Self::Sentinel(sentinels) => &sentinels.servers,
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Carries out a command on every server that takes writes.
-    pub async fn on_masters(&self, words: &[&str]) {
+    pub(super) async fn on_masters(&self, words: &[&str]) {
         match self {
             Self::Sentinel(sentinels) => {
                 let master = sentinels.master().await;
@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Every channel of Redis that has a subscriber.
-    pub async fn subscribed_channels(&self) -> Vec<String> {
+    pub(super) async fn subscribed_channels(&self) -> Vec<String> {
         let mut channels = Vec::new();
         for server in self.servers() {
             channels.extend(server.subscribed_channels().await);
@@ -81,7 +81,7 @@ impl Store {
 }
 
 /// The system of a run.
-pub struct Stage {
+pub(super) struct Stage {
     /// The Redis.
     pub store: Store,
     /// The brokers.
@@ -90,7 +90,7 @@ pub struct Stage {
 
 impl Stage {
     /// Causes the fault, and ends it if it does not end by itself.
-    pub async fn strike(&mut self, fault: &Fault, run: &Run) {
+    pub(super) async fn strike(&mut self, fault: &Fault, run: &Run) {
         match fault {
             Fault::RedisDies { server, down } => {
                 let server = self.store.server(*server);
@@ -145,7 +145,7 @@ impl Stage {
     }
 
     /// Restarts all nodes, one after the other, each after it drained.
-    pub async fn rolling_restart(&mut self) {
+    pub(super) async fn rolling_restart(&mut self) {
         for node in 0..self.nodes.count() {
             self.nodes.drain(node).await;
             self.nodes.revive(node).await;
@@ -160,4 +160,4 @@ impl Stage {
 }
 
 /// How soon after a fault is over everybody must get messages again.
-pub const HEALED: Duration = Duration::from_secs(5);
+pub(crate) const HEALED: Duration = Duration::from_secs(5);

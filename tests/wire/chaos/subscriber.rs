@@ -29,7 +29,7 @@ struct Wish {
 }
 
 /// One subscriber, connected or not.
-pub struct Subscriber {
+pub(super) struct Subscriber {
     name: String,
     doors: Doors,
     door: usize,
@@ -49,7 +49,7 @@ enum Over {
 
 impl Subscriber {
     /// A subscriber of these channels.
-    pub fn new(
+    pub(super) fn new(
         name: &str,
         doors: &Doors,
         channels: &[String],
@@ -75,7 +75,7 @@ impl Subscriber {
     }
 
     /// Lives until the run is over.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         while *self.phase.borrow() != Phase::Over {
             if let Some(link) = self.connect().await
                 && let Over::Run = self.stay(link).await

@@ -12,10 +12,10 @@ use super::broker::Broker;
 use super::http::{self, Response};
 
 /// A key that is good for everything.
-pub const KEY: &str = "sga_a-key-that-only-the-tests-know-0123456789";
+pub(crate) const KEY: &str = "sga_a-key-that-only-the-tests-know-0123456789";
 
 /// A `[[admin.keys]]` of the config: `more` has at least its scopes.
-pub fn key_table(name: &str, key: &str, more: &str) -> String {
+pub(crate) fn key_table(name: &str, key: &str, more: &str) -> String {
     let hash = Sha256::digest(key).iter().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("a string takes all");
         hex
@@ -24,13 +24,13 @@ pub fn key_table(name: &str, key: &str, more: &str) -> String {
 }
 
 /// The `[[admin.keys]]` of [`KEY`].
-pub fn full_key() -> String {
+pub(crate) fn full_key() -> String {
     key_table("ops", KEY, r#"scopes = ["publish", "read", "connections", "ban"]"#)
 }
 
 /// What a call was answered with.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// The response.
     pub response: Response,
     /// Its body.
@@ -40,7 +40,7 @@ pub struct Answer {
 impl Answer {
     /// The body of an answer that is no problem.
     #[track_caller]
-    pub fn ok(self) -> Value {
+    pub(crate) fn ok(self) -> Value {
         assert_eq!(self.response.status, 200, "{self:?}");
         assert_eq!(self.response.header("content-type"), Some("application/json"));
         self.json
@@ -48,7 +48,7 @@ impl Answer {
 
     /// The body of a problem of this kind, checked against RFC 9457.
     #[track_caller]
-    pub fn problem(self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.response.status, status, "{self:?}");
         let content = self.response.header("content-type");
         assert_eq!(content, Some("application/problem+json"), "{self:?}");
@@ -66,7 +66,7 @@ impl Answer {
 }
 
 /// One request under `/api/v1`, with these bytes as its body.
-pub async fn request(admin: SocketAddr, method: &str, path: &str, key: Option<&str>, body: &[u8]) -> Answer {
+pub(crate) async fn request(admin: SocketAddr, method: &str, path: &str, key: Option<&str>, body: &[u8]) -> Answer {
     let mut stream = http::dial(admin, None).await;
     let authorization = key.map_or_else(String::new, |key| format!("authorization: Bearer {key}\r\n"));
     let head = format!(
@@ -83,12 +83,12 @@ pub async fn request(admin: SocketAddr, method: &str, path: &str, key: Option<&s
 
 impl Broker {
     /// A call with [`KEY`].
-    pub async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
         self.call_as(KEY, method, path, body).await
     }
 
     /// A call with this key.
-    pub async fn call_as(&self, key: &str, method: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn call_as(&self, key: &str, method: &str, path: &str, body: Value) -> Answer {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -99,18 +99,18 @@ impl Broker {
 
     /// A `GET` with [`KEY`] that is answered.
     #[track_caller]
-    pub fn read(&self, path: &str) -> impl Future<Output = Value> {
+    pub(crate) fn read(&self, path: &str) -> impl Future<Output = Value> {
         let call = self.call("GET", path, Value::Null);
         async move { call.await.ok() }
     }
 
     /// A `POST` with [`KEY`] that is answered.
-    pub async fn order(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn order(&self, path: &str, body: Value) -> Value {
         self.call("POST", path, body).await.ok()
     }
 
     /// The lines of the audit log in this file of its folder.
-    pub fn audit(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn audit(&self, name: &str) -> Vec<Value> {
         let path = self.home.path(name);
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));

@@ -17,7 +17,7 @@ use super::usage::Usage;
 use super::within;
 
 /// A broker that listens. Killed when dropped; its log is shown if the test failed.
-pub struct Broker {
+pub(crate) struct Broker {
     /// Where clients connect.
     pub address: SocketAddr,
     /// The admin listener.
@@ -29,24 +29,24 @@ pub struct Broker {
 
 impl Broker {
     /// Starts one with this config, completed by [`complete`].
-    pub async fn start(config: &str) -> Self {
+    pub(crate) async fn start(config: &str) -> Self {
         Self::start_logging("info", config).await
     }
 
     /// Starts one whose log has this level.
-    pub async fn start_logging(level: &str, config: &str) -> Self {
+    pub(crate) async fn start_logging(level: &str, config: &str) -> Self {
         Self::start_at(Home::new(), level, config).await
     }
 
     /// Starts one in a folder that the test prepared.
-    pub async fn start_at(home: Home, level: &str, config: &str) -> Self {
+    pub(crate) async fn start_at(home: Home, level: &str, config: &str) -> Self {
         home.write(&complete(config));
         let process = serve(&home, level).await;
         Self::started(home, process).await
     }
 
     /// Starts one that the system allows this number of open files.
-    pub async fn start_with_open_files(open_files: u32, config: &str) -> Self {
+    pub(crate) async fn start_with_open_files(open_files: u32, config: &str) -> Self {
         let home = Home::new();
         home.write(&complete(config));
         compiled().await;
@@ -74,64 +74,64 @@ impl Broker {
     }
 
     /// A client to be, called `name`.
-    pub fn dial(&self, name: &str) -> Dial {
+    pub(crate) fn dial(&self, name: &str) -> Dial {
         Dial::new(self.address, name)
     }
 
     /// A client of the default tenant, connected.
-    pub async fn connect(&self, name: &str) -> Client {
+    pub(crate) async fn connect(&self, name: &str) -> Client {
         self.dial(name).connect().await
     }
 
     /// Its log.
-    pub fn log(&self) -> &Lines {
+    pub(crate) fn log(&self) -> &Lines {
         &self.process.stderr
     }
 
     /// What it prints.
-    pub fn printed(&self) -> &Lines {
+    pub(crate) fn printed(&self) -> &Lines {
         &self.process.stdout
     }
 
     /// `SIGTERM`.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         self.process.signal(Signal::TERM);
     }
 
     /// `SIGINT`.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         self.process.signal(Signal::INT);
     }
 
     /// `SIGSTOP`: connections stay, nothing is answered.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.process.signal(Signal::STOP);
     }
 
     /// Goes on after [`Broker::pause`].
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.process.signal(Signal::CONT);
     }
 
     /// `SIGKILL`. Waits until the system has released the process's resources.
-    pub async fn kill(&self) {
+    pub(crate) async fn kill(&self) {
         self.process.signal(Signal::KILL);
         self.process.ended().await;
     }
 
     /// Its resources.
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         Usage::of(self.process.pid())
     }
 
     /// `SIGHUP`, after the config file was changed to this. Waits until the reload is counted.
-    pub async fn reload(&self, config: &str) {
+    pub(crate) async fn reload(&self, config: &str) {
         self.home.write(&complete(config));
         self.hang_up().await;
     }
 
     /// `SIGHUP`; waits until the reload is counted, as a success or not.
-    pub async fn hang_up(&self) {
+    pub(crate) async fn hang_up(&self) {
         let reloads = |metrics: &Metrics| metrics.sum("sluicegate_reloads_total", &[]).unwrap_or(0.0);
         let before = reloads(&self.metrics().await);
         self.process.signal(Signal::HUP);
@@ -140,24 +140,24 @@ impl Broker {
     }
 
     /// Waits for its end and gives its exit code.
-    pub async fn exit_code(&self) -> Option<i32> {
+    pub(crate) async fn exit_code(&self) -> Option<i32> {
         self.process.exit_code().await
     }
 
     /// `GET` on the admin listener.
-    pub async fn admin_get(&self, path: &str) -> Response {
+    pub(crate) async fn admin_get(&self, path: &str) -> Response {
         http::get(self.admin, path).await
     }
 
     /// One scrape of `/metrics`.
-    pub async fn metrics(&self) -> Metrics {
+    pub(crate) async fn metrics(&self) -> Metrics {
         let response = self.admin_get("/metrics").await;
         assert_eq!(response.status, 200, "{response:?}");
         Metrics::read(&response.body)
     }
 
     /// Scrapes until the metrics are as wanted.
-    pub async fn metrics_when(&self, what: &str, is_so: impl Fn(&Metrics) -> bool) -> Metrics {
+    pub(crate) async fn metrics_when(&self, what: &str, is_so: impl Fn(&Metrics) -> bool) -> Metrics {
         let scraping = async {
             loop {
                 let metrics = self.metrics().await;
@@ -180,14 +180,14 @@ impl Drop for Broker {
 }
 
 /// `serve` with the config in `home`, wherever that leads.
-pub async fn serve(home: &Home, level: &str) -> Process {
+pub(crate) async fn serve(home: &Home, level: &str) -> Process {
     compiled().await;
     let config = home.config();
     Process::start(["serve".as_ref(), "--config".as_ref(), config.as_os_str()], level)
 }
 
 /// `sluicegate` with these arguments, until it ends: exit code, stdout, stderr.
-pub async fn run(args: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String, String) {
     compiled().await;
     let process = Process::start(args, "info");
     let code = process.exit_code().await;

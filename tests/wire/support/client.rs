@@ -13,7 +13,7 @@ use super::http::Response;
 use super::socket::{Frame, Socket, opcode};
 
 /// One connection to the broker. Every wait ends: with the expected message, or with a panic that shows what came.
-pub struct Client {
+pub(crate) struct Client {
     name: String,
     socket: Socket,
     /// Pushes that came while something else was awaited.
@@ -33,7 +33,7 @@ pub struct Client {
 
 impl Client {
     /// A client on an upgraded socket.
-    pub fn new(name: &str, socket: Socket, handshake: Response) -> Self {
+    pub(crate) fn new(name: &str, socket: Socket, handshake: Response) -> Self {
         Self {
             name: name.to_owned(),
             socket,
@@ -50,18 +50,18 @@ impl Client {
     }
 
     /// The session's id.
-    pub fn session(&self) -> &str {
+    pub(crate) fn session(&self) -> &str {
         self.welcome["session"].as_str().expect("connect was acknowledged")
     }
 
     /// From now on no ping is answered.
-    pub fn ignore_pings(&mut self) -> &mut Self {
+    pub(crate) fn ignore_pings(&mut self) -> &mut Self {
         self.answers_pings = false;
         self
     }
 
     /// From now on each wait may take this long.
-    pub fn patience(&mut self, patience: Duration) -> &mut Self {
+    pub(crate) fn patience(&mut self, patience: Duration) -> &mut Self {
         self.patience = patience;
         self
     }
@@ -73,31 +73,31 @@ impl Client {
     // === sending ===
 
     /// Sends a text message as it is.
-    pub async fn send_text(&mut self, text: impl Into<String>) -> &mut Self {
+    pub(crate) async fn send_text(&mut self, text: impl Into<String>) -> &mut Self {
         self.send_frame(&Frame::text(text)).await
     }
 
     /// Sends a frame, properly masked.
-    pub async fn send_frame(&mut self, frame: &Frame) -> &mut Self {
+    pub(crate) async fn send_frame(&mut self, frame: &Frame) -> &mut Self {
         self.socket.send(frame).await;
         self
     }
 
     /// Sends bytes that may be no frame at all.
-    pub async fn send_bytes(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.socket.send_bytes(bytes).await;
         self
     }
 
     /// Sends a request and gives its id; the reply is read later.
-    pub async fn send(&mut self, kind: &str, payload: Value) -> Value {
+    pub(crate) async fn send(&mut self, kind: &str, payload: Value) -> Value {
         let (id, text) = self.request(kind, &payload);
         self.send_text(text).await;
         id
     }
 
     /// A request's id and text, unsent.
-    pub fn request(&mut self, kind: &str, payload: &Value) -> (Value, String) {
+    pub(crate) fn request(&mut self, kind: &str, payload: &Value) -> (Value, String) {
         let id = json!(self.next_id);
         self.next_id += 1;
         let text = json!({ "type": kind, "id": id, "payload": payload }).to_string();
@@ -107,19 +107,19 @@ impl Client {
     // === asking ===
 
     /// The reply to request `id`: an ack or an error.
-    pub async fn reply(&mut self, id: &Value) -> Envelope {
+    pub(crate) async fn reply(&mut self, id: &Value) -> Envelope {
         self.take(&format!("the reply to {id}"), |envelope| envelope.answers(id))
             .await
     }
 
     /// Sends a request that is granted: the ack's payload.
-    pub async fn ask(&mut self, kind: &str, payload: Value) -> Value {
+    pub(crate) async fn ask(&mut self, kind: &str, payload: Value) -> Value {
         let id = self.send(kind, payload.clone()).await;
         self.acked(&id).await
     }
 
     /// The ack's payload of request `id`.
-    pub async fn acked(&mut self, id: &Value) -> Value {
+    pub(crate) async fn acked(&mut self, id: &Value) -> Value {
         let reply = self.reply(id).await;
         assert_eq!(
             reply.kind(),
@@ -132,13 +132,13 @@ impl Client {
     }
 
     /// Sends a request that is refused with this code: the error's payload.
-    pub async fn fails(&mut self, kind: &str, payload: Value, code: u16) -> Value {
+    pub(crate) async fn fails(&mut self, kind: &str, payload: Value, code: u16) -> Value {
         let id = self.send(kind, payload).await;
         self.refused(&id, code).await
     }
 
     /// The error's payload of request `id`.
-    pub async fn refused(&mut self, id: &Value, code: u16) -> Value {
+    pub(crate) async fn refused(&mut self, id: &Value, code: u16) -> Value {
         let reply = self.reply(id).await;
         let is_error = reply.kind() == "error" && reply["payload"]["code"] == code;
         assert!(is_error, "{}: expected error {code}, got {}", self.name, reply.text);
@@ -148,39 +148,39 @@ impl Client {
     // === the sentences ===
 
     /// Subscribes; later publishes go there.
-    pub async fn subscribe(&mut self, channel: &str) -> &mut Self {
+    pub(crate) async fn subscribe(&mut self, channel: &str) -> &mut Self {
         self.subscribe_with(json!({ "channel": channel })).await;
         self.to(channel)
     }
 
     /// Subscribes with this payload: the ack's payload.
-    pub async fn subscribe_with(&mut self, payload: Value) -> Value {
+    pub(crate) async fn subscribe_with(&mut self, payload: Value) -> Value {
         let ack = self.ask("subscribe", payload.clone()).await;
         assert_eq!(ack["channel"], payload["channel"]);
         ack
     }
 
     /// Leaves a channel.
-    pub async fn unsubscribe(&mut self, channel: &str) -> &mut Self {
+    pub(crate) async fn unsubscribe(&mut self, channel: &str) -> &mut Self {
         self.ask("unsubscribe", json!({ "channel": channel })).await;
         self
     }
 
     /// Later publishes go to this channel.
-    pub fn to(&mut self, channel: &str) -> &mut Self {
+    pub(crate) fn to(&mut self, channel: &str) -> &mut Self {
         channel.clone_into(&mut self.channel);
         self
     }
 
     /// Publishes to the channel named last.
-    pub async fn publish(&mut self, data: impl Into<Value>) -> &mut Self {
+    pub(crate) async fn publish(&mut self, data: impl Into<Value>) -> &mut Self {
         let payload = json!({ "channel": self.channel, "data": data.into() });
         self.publish_with(payload).await;
         self
     }
 
     /// Publishes with this payload: the ack's payload.
-    pub async fn publish_with(&mut self, payload: Value) -> Value {
+    pub(crate) async fn publish_with(&mut self, payload: Value) -> Value {
         let ack = self.ask("publish", payload.clone()).await;
         assert_eq!(ack["channel"], payload["channel"]);
         assert!(
@@ -191,14 +191,14 @@ impl Client {
     }
 
     /// The next message is this one.
-    pub async fn expect_message(&mut self, data: impl Into<Value>) -> Envelope {
+    pub(crate) async fn expect_message(&mut self, data: impl Into<Value>) -> Envelope {
         let message = self.message().await;
         assert_eq!(message["payload"], data.into(), "{}: {}", self.name, message.text);
         message
     }
 
     /// The next messages are these.
-    pub async fn expect_messages<V: Into<Value>>(&mut self, data: impl IntoIterator<Item = V>) -> &mut Self {
+    pub(crate) async fn expect_messages<V: Into<Value>>(&mut self, data: impl IntoIterator<Item = V>) -> &mut Self {
         for data in data {
             self.expect_message(data).await;
         }
@@ -206,7 +206,7 @@ impl Client {
     }
 
     /// The next message.
-    pub async fn message(&mut self) -> Envelope {
+    pub(crate) async fn message(&mut self) -> Envelope {
         let message = self.push("message").await;
         assert!(
             message["id"].is_string() && message["channel"].is_string(),
@@ -217,17 +217,17 @@ impl Client {
     }
 
     /// The next push of this type; others wait.
-    pub async fn push(&mut self, kind: &str) -> Envelope {
+    pub(crate) async fn push(&mut self, kind: &str) -> Envelope {
         self.take(kind, |envelope| envelope.kind() == kind).await
     }
 
     /// Whether a push of this type came already and nobody asked for it.
-    pub fn has_waiting(&self, kind: &str) -> bool {
+    pub(crate) fn has_waiting(&self, kind: &str) -> bool {
         self.waiting.iter().any(|envelope| envelope.kind() == kind)
     }
 
     /// All is well: a ping is answered.
-    pub async fn still_works(&mut self) -> &mut Self {
+    pub(crate) async fn still_works(&mut self) -> &mut Self {
         self.ask("ping", json!({})).await;
         self
     }
@@ -235,7 +235,7 @@ impl Client {
     // === the end ===
 
     /// The close frame's code, after whatever comes before it. None: the stream ended without one.
-    pub async fn closed(&mut self) -> Option<u16> {
+    pub(crate) async fn closed(&mut self) -> Option<u16> {
         let deadline = self.deadline();
         while self.close.is_none() {
             match self.frame_by(deadline).await {
@@ -247,7 +247,7 @@ impl Client {
     }
 
     /// The connection ends with this close code.
-    pub async fn expect_close(&mut self, code: u16) -> &mut Self {
+    pub(crate) async fn expect_close(&mut self, code: u16) -> &mut Self {
         let closed = self.closed().await;
         assert_eq!(
             closed,
@@ -263,7 +263,7 @@ impl Client {
     }
 
     /// The connection ends with a `disconnect` push, then a close frame with the same code, then the stream.
-    pub async fn expect_disconnect(&mut self, code: u16, reason: &str, reconnect: bool) -> Value {
+    pub(crate) async fn expect_disconnect(&mut self, code: u16, reason: &str, reconnect: bool) -> Value {
         let notice = self.push("disconnect").await["payload"].clone();
         assert_eq!(notice["code"], code, "{}: {notice}", self.name);
         assert_eq!(notice["reason"], reason, "{}: {notice}", self.name);
@@ -276,7 +276,7 @@ impl Client {
     }
 
     /// The stream ends, with or without a close frame.
-    pub async fn expect_end(&mut self) {
+    pub(crate) async fn expect_end(&mut self) {
         let deadline = self.deadline();
         while let Some(frame) = self.frame_by(deadline).await {
             self.hear(frame).await;
@@ -284,31 +284,31 @@ impl Client {
     }
 
     /// Says goodbye as the protocol wants it, and waits for the echo.
-    pub async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         self.send_frame(&Frame::close(1000, "")).await;
         assert_eq!(self.closed().await, Some(1000), "the close is echoed");
         self.expect_end().await;
     }
 
     /// Ends the sending half of the stream: the server reads its end.
-    pub async fn finish_sending(&mut self) {
+    pub(crate) async fn finish_sending(&mut self) {
         self.socket.finish_sending().await.ok();
     }
 
     /// Disconnects without a close frame.
-    pub fn vanish(self) {
+    pub(crate) fn vanish(self) {
         drop(self);
     }
 
     /// Goes away with a TCP reset.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.socket.reset();
     }
 
     // === reading ===
 
     /// The next frame as it is; none at the end of the stream.
-    pub async fn frame(&mut self) -> Option<Frame> {
+    pub(crate) async fn frame(&mut self) -> Option<Frame> {
         self.frame_by(self.deadline()).await
     }
 
@@ -319,7 +319,7 @@ impl Client {
 
     /// The first envelope that `fits`, waiting for it. Others stay for later.
     /// The next envelope that fits; others wait.
-    pub async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
+    pub(crate) async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
         let mut seen = 0;
         let deadline = self.deadline();
         loop {

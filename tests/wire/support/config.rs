@@ -11,7 +11,7 @@ use super::process::workspace;
 use super::{guests, token};
 
 /// A folder with a config file, `plugins/` (the first-party ones) and `guests/` (compiled `.wat`).
-pub struct Home {
+pub(crate) struct Home {
     folder: TempDir,
 }
 
@@ -21,7 +21,7 @@ fn plugins() -> PathBuf {
 
 impl Home {
     /// An empty folder for a config and the plugins that it will name.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         symlink(plugins(), folder.path().join("plugins")).expect("a link to the plugins");
         fs::create_dir(folder.path().join("guests")).expect("a folder for guests");
@@ -29,17 +29,17 @@ impl Home {
     }
 
     /// The path of a file in this folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The config file's path.
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path("sluicegate.toml")
     }
 
     /// Writes the config as it is, and compiles the guests that it names.
-    pub fn write(&self, text: &str) {
+    pub(crate) fn write(&self, text: &str) {
         for name in guests::named_in(text) {
             let file = self.path(&format!("guests/{name}.wasm"));
             // A test may have put its own bytes there.
@@ -51,7 +51,7 @@ impl Home {
     }
 
     /// Puts a file beside the config, in one step: a broker never sees half of it.
-    pub fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let fresh = self.path("fresh");
         fs::write(&fresh, bytes).expect("the file is written");
         fs::rename(fresh, self.path(name)).expect("the file is put in place");
@@ -59,13 +59,13 @@ impl Home {
 }
 
 /// The bytes of a first-party plugin, to break them.
-pub fn plugin_bytes(name: &str) -> Vec<u8> {
+pub(crate) fn plugin_bytes(name: &str) -> Vec<u8> {
     let path: &Path = &plugins().join(format!("{name}.wasm"));
     fs::read(path).unwrap_or_else(|e| panic!("{}: {e}; build the plugins first", path.display()))
 }
 
 /// Adds to `body` the settings that every broker of a test needs, unless `body` has them.
-pub fn complete(body: &str) -> String {
+pub(crate) fn complete(body: &str) -> String {
     let mut table: Table = body
         .parse()
         .unwrap_or_else(|e| panic!("the test's config: {e}\n{body}"));
@@ -88,7 +88,7 @@ pub fn complete(body: &str) -> String {
 }
 
 /// A tenant whose users bring tokens, and whose messages the abuse filter reads with these settings.
-pub fn abuse_filter(settings: &str) -> String {
+pub(crate) fn abuse_filter(settings: &str) -> String {
     format!(
         r#"
         server = {{ default_tenant = "t", shards = 2 }}

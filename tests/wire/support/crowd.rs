@@ -6,7 +6,7 @@ use super::{Client, Value, json};
 
 /// Has all clients subscribe at the same time, each with a presence snapshot. No join follows for a member of the
 /// snapshot; snapshot and later joins together are complete.
-pub async fn a_crowd_is_told_of_once(clients: Vec<Client>, channel: &str) {
+pub(crate) async fn a_crowd_is_told_of_once(clients: Vec<Client>, channel: &str) {
     let everyone: BTreeSet<String> = clients.iter().map(|client| client.session().to_owned()).collect();
     let watching = clients.into_iter().map(|mut client| {
         let (channel, everyone) = (channel.to_owned(), everyone.clone());

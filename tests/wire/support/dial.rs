@@ -17,7 +17,7 @@ const KEY_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// A connection to be. Nothing is sent before [`Dial::open`] or [`Dial::connect`].
 #[must_use]
-pub struct Dial {
+pub(crate) struct Dial {
     address: SocketAddr,
     name: String,
     path: String,
@@ -30,7 +30,7 @@ pub struct Dial {
 
 impl Dial {
     /// To the default tenant of the broker at `address`; `name` is how failures call this client.
-    pub fn new(address: SocketAddr, name: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, name: &str) -> Self {
         let payload = json!({ "version": 1, "client": { "name": name, "version": "0" } });
         Self {
             address,
@@ -45,59 +45,59 @@ impl Dial {
     }
 
     /// To this tenant, by its path.
-    pub fn tenant(mut self, tenant: &str) -> Self {
+    pub(crate) fn tenant(mut self, tenant: &str) -> Self {
         self.path = format!("/t/{tenant}/ws");
         self
     }
 
     /// With this `Host` header.
-    pub fn host(mut self, host: &str) -> Self {
+    pub(crate) fn host(mut self, host: &str) -> Self {
         self.host = Some(host.to_owned());
         self
     }
 
     /// To this path.
-    pub fn path(mut self, path: &str) -> Self {
+    pub(crate) fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
     }
 
     /// Offers these subprotocols, or none.
-    pub fn protocols(mut self, protocols: &[&str]) -> Self {
+    pub(crate) fn protocols(mut self, protocols: &[&str]) -> Self {
         self.protocols = protocols.iter().map(|&p| p.to_owned()).collect();
         self
     }
 
     /// With one more header in the upgrade request.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// With a token in the `connect` payload.
-    pub fn token(self, token: &str) -> Self {
+    pub(crate) fn token(self, token: &str) -> Self {
         self.with("token", token)
     }
 
     /// With a field in the `connect` payload.
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.payload.insert(key.to_owned(), value.into());
         self
     }
 
     /// With subscriptions in the `connect` payload.
-    pub fn subscribe(self, subscriptions: Value) -> Self {
+    pub(crate) fn subscribe(self, subscriptions: Value) -> Self {
         self.with("subscribe", subscriptions)
     }
 
     /// With a small receive buffer, so that a client that does not read is soon noticed.
-    pub fn receive_buffer(mut self, bytes: u32) -> Self {
+    pub(crate) fn receive_buffer(mut self, bytes: u32) -> Self {
         self.receive_buffer = Some(bytes);
         self
     }
 
     /// The upgrade request, and the response whatever it is.
-    pub async fn upgrade(&self) -> (Response, Socket) {
+    pub(crate) async fn upgrade(&self) -> (Response, Socket) {
         let mut stream = http::dial(self.address, self.receive_buffer).await;
         stream
             .write_all(self.request().as_bytes())
@@ -108,7 +108,7 @@ impl Dial {
     }
 
     /// The upgrade request.
-    pub fn request(&self) -> String {
+    pub(crate) fn request(&self) -> String {
         let host = self.host.clone().unwrap_or_else(|| self.address.to_string());
         let mut request = format!(
             "GET {} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -125,14 +125,14 @@ impl Dial {
     }
 
     /// The status with which the upgrade is refused.
-    pub async fn refused(&self) -> Response {
+    pub(crate) async fn refused(&self) -> Response {
         let (response, _) = self.upgrade().await;
         assert_ne!(response.status, 101, "{} was upgraded: {response:?}", self.name);
         response
     }
 
     /// Upgrades; no `connect` yet.
-    pub async fn open(&self) -> Client {
+    pub(crate) async fn open(&self) -> Client {
         let (response, socket) = self.upgrade().await;
         assert_eq!(response.status, 101, "{} was not upgraded: {response:?}", self.name);
         let accept = STANDARD.encode(Sha1::digest(format!("{KEY}{KEY_GUID}")));
@@ -141,12 +141,12 @@ impl Dial {
     }
 
     /// The payload of the `connect` that [`Dial::connect`] would send.
-    pub fn payload(&self) -> Value {
+    pub(crate) fn payload(&self) -> Value {
         Value::Object(self.payload.clone())
     }
 
     /// Upgrades and connects.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         let mut client = self.open().await;
         client.welcome = client.ask("connect", self.payload()).await;
         client
@@ -154,7 +154,7 @@ impl Dial {
 
     /// Upgrades and sends a `connect` that is refused with this error code: its payload, and the
     /// client that now waits for its close.
-    pub async fn connect_refused(&self, code: u16) -> (Value, Client) {
+    pub(crate) async fn connect_refused(&self, code: u16) -> (Value, Client) {
         let mut client = self.open().await;
         let error = client.fails("connect", self.payload(), code).await;
         (error, client)

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Milliseconds since the Unix epoch.
-pub fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("a clock after 1970");
@@ -17,7 +17,7 @@ pub fn now_ms() -> u64 {
 
 /// An envelope as JSON (it derefs to [`Value`]) and as the text that came.
 #[derive(Clone, Debug)]
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// The text as it came.
     pub text: String,
     json: Value,
@@ -25,7 +25,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// Reads what the server sent and checks what every envelope has.
-    pub fn read(text: String) -> Self {
+    pub(crate) fn read(text: String) -> Self {
         let json: Value =
             serde_json::from_str(&text).unwrap_or_else(|e| panic!("the server sent bad JSON: {e}: {text}"));
         let ts = json["ts"].as_u64().unwrap_or_else(|| panic!("no integer ts: {text}"));
@@ -39,12 +39,12 @@ impl Envelope {
     }
 
     /// `type`
-    pub fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.json["type"].as_str().expect("checked when read")
     }
 
     /// The payload's JSON text, byte for byte.
-    pub fn payload_text(&self) -> &str {
+    pub(crate) fn payload_text(&self) -> &str {
         #[derive(Deserialize)]
         struct Raw<'a> {
             #[serde(borrow)]
@@ -55,7 +55,7 @@ impl Envelope {
     }
 
     /// Whether this answers request `id`.
-    pub fn answers(&self, id: &Value) -> bool {
+    pub(crate) fn answers(&self, id: &Value) -> bool {
         matches!(self.kind(), "ack" | "error") && self.json["id"] == *id
     }
 }

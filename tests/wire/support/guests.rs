@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The names in `guests/NAME.wasm` of a config.
-pub fn named_in(config: &str) -> BTreeSet<String> {
+pub(crate) fn named_in(config: &str) -> BTreeSet<String> {
     let ends = config.split("guests/").skip(1);
     ends.filter_map(|rest| rest.split_once(".wasm"))
         .map(|(name, _)| name)
@@ -15,7 +15,7 @@ pub fn named_in(config: &str) -> BTreeSet<String> {
 }
 
 /// The bytes of the component in `tests/guests/NAME.wat`.
-pub fn compile(name: &str) -> Vec<u8> {
+pub(crate) fn compile(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("guests/{name}.wat"));
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     wat::parse_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

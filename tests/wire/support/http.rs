@@ -9,7 +9,7 @@ use super::within;
 
 /// A response; for an upgrade, without the bytes behind its head.
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     /// The status code.
     pub status: u16,
     /// Names in lower case.
@@ -20,7 +20,7 @@ pub struct Response {
 
 impl Response {
     /// The value of a header by its lower-case name.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(key, _)| key == name)
@@ -29,7 +29,7 @@ impl Response {
 }
 
 /// Opens a connection, with a small receive buffer if `receive_buffer` says so.
-pub async fn dial(address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream {
+pub(crate) async fn dial(address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes).expect("SO_RCVBUF");
@@ -41,13 +41,13 @@ pub async fn dial(address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream
 }
 
 /// `GET path` and its whole response.
-pub async fn get(address: SocketAddr, path: &str) -> Response {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Response {
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     send(address, request).await
 }
 
 /// Sends a request as it is, and gives its whole response.
-pub async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Response {
+pub(crate) async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Response {
     let mut stream = dial(address, None).await;
     stream.write_all(request.as_ref()).await.expect("the request is taken");
     let (response, _) = respond(&mut stream).await;
@@ -55,13 +55,13 @@ pub async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Response {
 }
 
 /// Reads a response and, after an upgrade, what came too early behind it.
-pub async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
+pub(crate) async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
     let response = try_respond(stream).await;
     response.expect("the server answers before it closes")
 }
 
 /// The same; none if the stream ends before the whole head is there.
-pub async fn try_respond(stream: &mut TcpStream) -> Option<(Response, Vec<u8>)> {
+pub(crate) async fn try_respond(stream: &mut TcpStream) -> Option<(Response, Vec<u8>)> {
     let mut bytes = Vec::new();
     let whole = async {
         loop {

@@ -10,7 +10,7 @@ use super::within;
 
 /// The lines of one pipe so far. Cheap to clone; all clones see the same lines.
 #[derive(Clone)]
-pub struct Lines {
+pub(crate) struct Lines {
     seen: Arc<Mutex<Vec<String>>>,
     progress: watch::Receiver<Progress>,
 }
@@ -22,7 +22,7 @@ struct Progress {
 
 impl Lines {
     /// Reads `pipe` on a thread of its own until it ends.
-    pub fn read(pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn read(pipe: impl Read + Send + 'static) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (tell, progress) = watch::channel(Progress { ended: false });
         let lines = Self {
@@ -41,22 +41,22 @@ impl Lines {
     }
 
     /// Everything so far.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.seen.lock().unwrap().join("\n")
     }
 
     /// How many lines there are so far: a mark for [`Lines::wait_after`].
-    pub fn mark(&self) -> usize {
+    pub(crate) fn mark(&self) -> usize {
         self.seen.lock().unwrap().len()
     }
 
     /// The first line that has all of `words`, waiting for it.
-    pub async fn wait_for(&self, words: &[&str]) -> String {
+    pub(crate) async fn wait_for(&self, words: &[&str]) -> String {
         self.wait_after(0, words).await
     }
 
     /// The first line after `mark` that has all of `words`, waiting for it.
-    pub async fn wait_after(&self, mark: usize, words: &[&str]) -> String {
+    pub(crate) async fn wait_after(&self, mark: usize, words: &[&str]) -> String {
         let mut progress = self.progress.clone();
         let search = async {
             loop {
@@ -79,7 +79,7 @@ impl Lines {
     }
 
     /// Waits until the process closed the pipe.
-    pub async fn end(&self) {
+    pub(crate) async fn end(&self) {
         let mut progress = self.progress.clone();
         let ended = progress.wait_for(|progress| progress.ended);
         within(async { ended.await.map_or((), drop) }, || "the pipe stays open".into()).await;

@@ -18,7 +18,7 @@ const KNOCK: Duration = Duration::from_secs(5);
 
 /// What a link receives next.
 #[derive(Debug)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// One envelope.
     Envelope(Envelope),
     /// The end, with a close code or without.
@@ -26,14 +26,14 @@ pub enum Heard {
 }
 
 /// One upgraded connection.
-pub struct Link {
+pub(crate) struct Link {
     socket: Socket,
     next_id: u64,
 }
 
 impl Link {
     /// Upgrades; none if no broker answers, or it refuses.
-    pub async fn open(dial: &Dial, address: SocketAddr) -> Option<Self> {
+    pub(crate) async fn open(dial: &Dial, address: SocketAddr) -> Option<Self> {
         let knocking = async {
             let mut stream = TcpStream::connect(address).await.ok()?;
             stream.set_nodelay(true).ok()?;
@@ -46,7 +46,7 @@ impl Link {
     }
 
     /// Sends a request and gives its id. Its reply shows whether it arrived.
-    pub async fn send(&mut self, kind: &str, payload: Value) -> Value {
+    pub(crate) async fn send(&mut self, kind: &str, payload: Value) -> Value {
         let id = json!(self.next_id);
         self.next_id += 1;
         let envelope = json!({ "type": kind, "id": id, "payload": payload });
@@ -55,7 +55,7 @@ impl Link {
     }
 
     /// The next envelope, or the end. Safe to drop while it waits.
-    pub async fn next(&mut self) -> Heard {
+    pub(crate) async fn next(&mut self) -> Heard {
         loop {
             let Some(frame) = self.socket.next().await else {
                 return Heard::End(None);
@@ -73,7 +73,7 @@ impl Link {
     }
 
     /// The reply to request `id`; pushes that come before it go to `aside`. None: the link ended first.
-    pub async fn reply(&mut self, id: &Value, mut aside: impl FnMut(Envelope)) -> Option<Envelope> {
+    pub(crate) async fn reply(&mut self, id: &Value, mut aside: impl FnMut(Envelope)) -> Option<Envelope> {
         loop {
             match self.next().await {
                 Heard::Envelope(envelope) if envelope.answers(id) => return Some(envelope),

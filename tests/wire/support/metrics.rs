@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// One line: a name, labels, a value.
 #[derive(Debug)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// The name, `_bucket`, `_sum` and `_count` included.
     pub name: String,
     /// The labels.
@@ -15,23 +15,23 @@ pub struct Sample {
 
 /// One scrape.
 #[derive(Debug)]
-pub struct Metrics(Vec<Sample>);
+pub(crate) struct Metrics(Vec<Sample>);
 
 impl Metrics {
     /// Reads the exposition format; panics on what is not.
-    pub fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         Self(lines.map(sample).collect())
     }
 
     /// The sum of all samples with this name and these labels. None: there is no such sample.
-    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let found: Vec<f64> = self.with(name, labels).map(|sample| sample.value).collect();
         (!found.is_empty()).then(|| found.iter().sum())
     }
 
     /// The values of one label in the samples with this name and these labels.
-    pub fn label_values(&self, name: &str, labels: &[(&str, &str)], label: &str) -> Vec<String> {
+    pub(crate) fn label_values(&self, name: &str, labels: &[(&str, &str)], label: &str) -> Vec<String> {
         self.with(name, labels)
             .filter_map(|sample| sample.labels.get(label).cloned())
             .collect()
@@ -47,7 +47,7 @@ impl Metrics {
     }
 
     /// The names that there are.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|sample| sample.name.as_str())
     }
 }

@@ -13,16 +13,16 @@ use super::{PATIENCE, eventually, shared};
 
 /// The addresses that clients may connect to. Cheap to clone; all clones see changes.
 #[derive(Clone, Default)]
-pub struct Doors(Arc<Mutex<Vec<Option<SocketAddr>>>>);
+pub(crate) struct Doors(Arc<Mutex<Vec<Option<SocketAddr>>>>);
 
 impl Doors {
     /// A single address.
-    pub fn to(address: SocketAddr) -> Self {
+    pub(crate) fn to(address: SocketAddr) -> Self {
         Self(Arc::new(Mutex::new(vec![Some(address)])))
     }
 
     /// The `n`-th open address, modulo their number; none if all are closed.
-    pub fn nth(&self, n: usize) -> Option<SocketAddr> {
+    pub(crate) fn nth(&self, n: usize) -> Option<SocketAddr> {
         let open: Vec<SocketAddr> = self.0.lock().unwrap().iter().flatten().copied().collect();
         (!open.is_empty()).then(|| open[n % open.len()])
     }
@@ -37,7 +37,7 @@ impl Doors {
 }
 
 /// The nodes, counted from 0; they call themselves `node-0` and so on. Killed when dropped.
-pub struct Nodes {
+pub(crate) struct Nodes {
     nodes: Vec<Option<Broker>>,
     body: String,
     url: String,
@@ -48,12 +48,12 @@ pub struct Nodes {
 impl Nodes {
     /// Starts `count` nodes with the config that most tests share, on the Redis at `url`, and waits until they are
     /// ready.
-    pub async fn start(count: usize, url: &str) -> Self {
+    pub(crate) async fn start(count: usize, url: &str) -> Self {
         Self::start_with(count, url, &shared::config()).await
     }
 
     /// The same with a config of the test's own.
-    pub async fn start_with(count: usize, url: &str, body: &str) -> Self {
+    pub(crate) async fn start_with(count: usize, url: &str, body: &str) -> Self {
         let nodes = Self::start_unready(count, url, body).await;
         for broker in nodes.nodes.iter().flatten() {
             ready(broker).await;
@@ -62,7 +62,7 @@ impl Nodes {
     }
 
     /// Starts nodes that may find no Redis.
-    pub async fn start_unready(count: usize, url: &str, body: &str) -> Self {
+    pub(crate) async fn start_unready(count: usize, url: &str, body: &str) -> Self {
         let mut nodes = Self {
             nodes: Vec::new(),
             body: body.to_owned(),
@@ -77,24 +77,24 @@ impl Nodes {
     }
 
     /// How many there are, dead ones included.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.nodes.len()
     }
 
     /// All that run.
-    pub fn running(&self) -> impl Iterator<Item = &Broker> {
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Broker> {
         self.nodes.iter().flatten()
     }
 
     /// `SIGKILL` for one node.
-    pub async fn kill(&mut self, node: usize) {
+    pub(crate) async fn kill(&mut self, node: usize) {
         self.doors.set(node, None);
         let broker = self.nodes[node].take().expect("it runs");
         broker.kill().await;
     }
 
     /// `SIGTERM` for one node; it drains and ends with 0.
-    pub async fn drain(&mut self, node: usize) {
+    pub(crate) async fn drain(&mut self, node: usize) {
         self.doors.set(node, None);
         let broker = self.nodes[node].take().expect("it runs");
         broker.terminate();
@@ -102,14 +102,14 @@ impl Nodes {
     }
 
     /// Starts a node again under its name, and waits until it is ready.
-    pub async fn revive(&mut self, node: usize) {
+    pub(crate) async fn revive(&mut self, node: usize) {
         assert!(self.nodes[node].is_none(), "node-{node} runs");
         self.launch(node).await;
         ready(&self[node]).await;
     }
 
     /// Starts another process under a node's name.
-    pub async fn start_twin(&self, node: usize) -> (Process, Home) {
+    pub(crate) async fn start_twin(&self, node: usize) -> (Process, Home) {
         let home = Home::new();
         home.write(&complete(&self.config(node)));
         (serve(&home, "info").await, home)
@@ -144,7 +144,7 @@ impl Index<usize> for Nodes {
 }
 
 /// Waits until a broker says that it is ready.
-pub async fn ready(broker: &Broker) {
+pub(crate) async fn ready(broker: &Broker) {
     eventually(PATIENCE, "readiness", async || {
         (broker.admin_get("/readyz").await.status == 200).then_some(())
     })

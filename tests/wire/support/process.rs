@@ -12,7 +12,7 @@ use super::lines::Lines;
 use super::within;
 
 /// A running (or ended) program. Killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     pid: Pid,
     exit: watch::Receiver<Option<ExitStatus>>,
     /// What it prints.
@@ -22,7 +22,7 @@ pub struct Process {
 }
 
 /// The workspace: the folder above this package.
-pub fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
@@ -38,12 +38,12 @@ fn binary() -> PathBuf {
 
 impl Process {
     /// Starts `sluicegate` with these arguments.
-    pub fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>, log_level: &str) -> Self {
+    pub(crate) fn start<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>, log_level: &str) -> Self {
         Self::start_by(Command::new(binary()), args, log_level)
     }
 
     /// Starts `sluicegate` with these arguments, where the system allows it this number of open files.
-    pub fn start_with_open_files<A: AsRef<OsStr>>(
+    pub(crate) fn start_with_open_files<A: AsRef<OsStr>>(
         open_files: u32,
         args: impl IntoIterator<Item = A>,
         log_level: &str,
@@ -66,7 +66,7 @@ impl Process {
     }
 
     /// Starts a program.
-    pub fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -89,24 +89,24 @@ impl Process {
     }
 
     /// Its number, for a look into `/proc`.
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
     /// Whether it ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.exit.borrow().is_some()
     }
 
     /// Sends a signal, if it still runs.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if !self.has_ended() {
             kill_process(self.pid, signal).ok();
         }
     }
 
     /// Waits for its end, however long that takes.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         let mut exit = self.exit.clone();
         exit.wait_for(Option::is_some)
             .await
@@ -114,7 +114,7 @@ impl Process {
     }
 
     /// Waits for its end and gives its exit code; none if a signal killed it.
-    pub async fn exit_code(&self) -> Option<i32> {
+    pub(crate) async fn exit_code(&self) -> Option<i32> {
         let mut exit = self.exit.clone();
         let status = within(
             async {

@@ -3,19 +3,19 @@
 use super::{Client, Value, json};
 
 /// A subscribe with `since` at a position.
-pub fn since(channel: &str, epoch: &Value, offset: u64) -> Value {
+pub(crate) fn since(channel: &str, epoch: &Value, offset: u64) -> Value {
     json!({ "channel": channel, "since": { "epoch": epoch, "offset": offset } })
 }
 
 /// The offsets of the messages in an ack; none if it has no messages.
-pub fn offsets(ack: &Value) -> Vec<u64> {
+pub(crate) fn offsets(ack: &Value) -> Vec<u64> {
     let messages = ack["messages"].as_array().into_iter().flatten();
     messages.map(|m| m["offset"].as_u64().expect("an offset")).collect()
 }
 
 /// Has `ann` publish without a pause while a second client comes and recovers from the beginning: what it gets must
 /// have no hole and no double.
-pub async fn recovers_amid_a_stream(mut ann: Client, bob: impl Future<Output = Client>, channel: &str) {
+pub(crate) async fn recovers_amid_a_stream(mut ann: Client, bob: impl Future<Output = Client>, channel: &str) {
     const COUNT: u64 = 400;
     let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
     for n in 1..=COUNT / 4 {
@@ -41,7 +41,7 @@ pub async fn recovers_amid_a_stream(mut ann: Client, bob: impl Future<Output = C
 }
 
 /// Asks for the history of a channel with five messages, of which it keeps three, from positions at all their ends.
-pub async fn every_position_has_an_answer(ann: &mut Client, channel: &str) {
+pub(crate) async fn every_position_has_an_answer(ann: &mut Client, channel: &str) {
     let epoch = ann.subscribe_with(json!({ "channel": channel })).await["epoch"].clone();
     for n in 1..=5 {
         ann.to(channel).publish(n).await;

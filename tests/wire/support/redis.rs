@@ -20,14 +20,14 @@ const PORTS: u16 = 10_000;
 const TRIES: usize = 20;
 
 /// A port that is probably free; listening there shows whether it is.
-pub fn some_port() -> u16 {
+pub(crate) fn some_port() -> u16 {
     let mut bytes = [0; 2];
     getrandom::fill(&mut bytes).expect("random bytes");
     FIRST_PORT + u16::from_ne_bytes(bytes) % PORTS
 }
 
 /// A server on a port and a folder of its own. Killed when dropped.
-pub struct Redis {
+pub(crate) struct Redis {
     port: u16,
     folder: TempDir,
     arguments: Vec<String>,
@@ -36,22 +36,22 @@ pub struct Redis {
 
 impl Redis {
     /// A server that keeps nothing on disk.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&["--appendonly", "no"]).await
     }
 
     /// A server that has each write on disk before it answers: what it acknowledged survives its death.
-    pub async fn with_aof() -> Self {
+    pub(crate) async fn with_aof() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
     /// A server with these arguments beside port and folder.
-    pub async fn start_with(arguments: &[&str]) -> Self {
+    pub(crate) async fn start_with(arguments: &[&str]) -> Self {
         Self::start_as(|| arguments.iter().map(|&word| word.to_owned()).collect()).await
     }
 
     /// The same with arguments that are made anew for each try, because they name ports too.
-    pub async fn start_as(make: impl Fn() -> Vec<String>) -> Self {
+    pub(crate) async fn start_as(make: impl Fn() -> Vec<String>) -> Self {
         for _ in 0..TRIES {
             let arguments = make();
             let folder = TempDir::new().expect("a temporary folder");
@@ -70,41 +70,41 @@ impl Redis {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// Its port.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// As the broker's config names it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
     /// Carries out a command; the server must be up.
-    pub async fn call(&self, words: &[&str]) -> Reply {
+    pub(crate) async fn call(&self, words: &[&str]) -> Reply {
         let reply = resp::call(self.address(), words).await;
         reply.unwrap_or_else(|e| panic!("{words:?}: {e}; Redis says:\n{}", self.process.stdout.text()))
     }
 
     /// Carries out a command that succeeds.
-    pub async fn run(&self, words: &[&str]) -> Reply {
+    pub(crate) async fn run(&self, words: &[&str]) -> Reply {
         let reply = self.call(words).await;
         assert!(!matches!(reply, Reply::Error(_)), "{words:?}: {reply:?}");
         reply
     }
 
     /// `SIGKILL`.
-    pub async fn kill(&self) {
+    pub(crate) async fn kill(&self) {
         self.process.signal(Signal::KILL);
         self.process.ended().await;
     }
 
     /// Starts it again after [`Redis::kill`]: same port, same folder.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         assert!(self.process.has_ended(), "it still runs");
         self.process = spawn(self.port, self.folder.path(), &self.arguments);
         let up = is_up(self.port, self.folder.path(), &self.process).await;
@@ -112,17 +112,17 @@ impl Redis {
     }
 
     /// `SIGSTOP`: connections stay, nothing is answered.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.process.signal(Signal::STOP);
     }
 
     /// Goes on after [`Redis::pause`].
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         self.process.signal(Signal::CONT);
     }
 
     /// Waits until `field` of `INFO` has this value.
-    pub async fn info_is(&self, field: &str, value: &str) {
+    pub(crate) async fn info_is(&self, field: &str, value: &str) {
         let line = format!("{field}:{value}");
         eventually(PATIENCE, &format!("{line} in INFO"), async || {
             let info = self.call(&["INFO"]).await;
@@ -132,14 +132,14 @@ impl Redis {
     }
 
     /// How many local subscriptions to channels (also sharded ones) the server has; patterns count once each.
-    pub async fn subscribed_channels(&self) -> Vec<String> {
+    pub(crate) async fn subscribed_channels(&self) -> Vec<String> {
         let mut channels = self.run(&["PUBSUB", "CHANNELS", "*"]).await.texts();
         channels.extend(self.run(&["PUBSUB", "SHARDCHANNELS", "*"]).await.texts());
         channels
     }
 
     /// Every key that fits this pattern.
-    pub async fn keys(&self, pattern: &str) -> Vec<String> {
+    pub(crate) async fn keys(&self, pattern: &str) -> Vec<String> {
         self.run(&["KEYS", pattern]).await.texts()
     }
 }

@@ -13,7 +13,7 @@ const MIGRATE_MS: &str = "5000";
 const GOSSIP: Duration = Duration::from_mins(1);
 
 /// Three masters that share all slots. Killed when dropped.
-pub struct RedisCluster {
+pub(crate) struct RedisCluster {
     /// The masters; `masters[i]` has the `i`-th third of the slots, except those that were moved.
     pub masters: Vec<Redis>,
     /// None, or one for each master.
@@ -22,7 +22,7 @@ pub struct RedisCluster {
 
 impl RedisCluster {
     /// Starts it, and waits until every master reports `ok`.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut masters = Vec::new();
         for _ in 0..MASTERS {
             masters.push(start_server().await);
@@ -46,7 +46,7 @@ impl RedisCluster {
     }
 
     /// The same, and a replica for each master.
-    pub async fn with_replicas() -> Self {
+    pub(crate) async fn with_replicas() -> Self {
         let mut cluster = Self::start().await;
         for _ in 0..MASTERS {
             let replica = start_server().await;
@@ -88,7 +88,7 @@ impl RedisCluster {
     }
 
     /// Kills a master, waits until its replica took over, and starts the killed one as the replica of that.
-    pub async fn fail_over(&mut self, n: usize) {
+    pub(crate) async fn fail_over(&mut self, n: usize) {
         self.masters[n].kill().await;
         eventually(GOSSIP, "a replica that takes over", async || {
             let role = self.replicas[n].run(&["ROLE"]).await;
@@ -104,13 +104,13 @@ impl RedisCluster {
     }
 
     /// As the broker's config names it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let masters: Vec<String> = self.masters.iter().map(|m| format!("127.0.0.1:{}", m.port())).collect();
         format!("redis+cluster://{}", masters.join(","))
     }
 
     /// Waits until every master knows all of them and says `ok`.
-    pub async fn is_well(&self) {
+    pub(crate) async fn is_well(&self) {
         for master in &self.masters {
             eventually(GOSSIP, "a cluster that is ok", async || {
                 let info = master.run(&["CLUSTER", "INFO"]).await;
@@ -123,7 +123,7 @@ impl RedisCluster {
     }
 
     /// The slots of all keys whose name has this text, without repeats.
-    pub async fn slots_of(&self, text: &str) -> Vec<u16> {
+    pub(crate) async fn slots_of(&self, text: &str) -> Vec<u16> {
         let mut slots = Vec::new();
         for master in &self.masters {
             for key in master.keys(&format!("*{text}*")).await {
@@ -137,7 +137,7 @@ impl RedisCluster {
     }
 
     /// The master that has this slot now.
-    pub async fn owner(&self, slot: u16) -> usize {
+    pub(crate) async fn owner(&self, slot: u16) -> usize {
         let ranges = self.masters[0].run(&["CLUSTER", "SLOTS"]).await;
         let slot = i64::from(slot);
         let owner = ranges.items().iter().find_map(|range| {
@@ -153,7 +153,7 @@ impl RedisCluster {
     }
 
     /// Begins to move a slot to the next master; all of its keys stay where they were. Returns source and target.
-    pub async fn begin_to_move(&self, slot: u16) -> (usize, usize) {
+    pub(crate) async fn begin_to_move(&self, slot: u16) -> (usize, usize) {
         let from = self.owner(slot).await;
         let to = (from + 1) % self.masters.len();
         let [source, target] = [&self.masters[from], &self.masters[to]];
@@ -169,7 +169,7 @@ impl RedisCluster {
     }
 
     /// Moves a slot with its keys to the next master.
-    pub async fn move_slot(&self, slot: u16) {
+    pub(crate) async fn move_slot(&self, slot: u16) {
         let (from, to) = self.begin_to_move(slot).await;
         let [source, target] = [&self.masters[from], &self.masters[to]];
         let target_id = id(target).await;

@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// What Redis answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// A simple or a bulk string.
     Text(String),
     /// An integer.
@@ -28,7 +28,7 @@ pub enum Reply {
 
 impl Reply {
     /// The text, or nothing.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -36,7 +36,7 @@ impl Reply {
     }
 
     /// The number, also where it comes as text.
-    pub fn number(&self) -> Option<i64> {
+    pub(crate) fn number(&self) -> Option<i64> {
         match self {
             Self::Number(number) => Some(*number),
             Self::Text(text) => text.parse().ok(),
@@ -45,7 +45,7 @@ impl Reply {
     }
 
     /// The items of a list; of anything else none.
-    pub fn items(&self) -> &[Reply] {
+    pub(crate) fn items(&self) -> &[Reply] {
         match self {
             Self::List(items) => items,
             _ => &[],
@@ -53,7 +53,7 @@ impl Reply {
     }
 
     /// The texts of a list.
-    pub fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         self.items()
             .iter()
             .filter_map(|item| item.text().map(str::to_owned))
@@ -61,14 +61,14 @@ impl Reply {
     }
 
     /// The value behind `name` in a flat list of names and values.
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let mut pairs = self.items().chunks_exact(2);
         pairs.find(|pair| pair[0].text() == Some(name))?[1].text()
     }
 }
 
 /// Sends one command on a connection of its own.
-pub async fn call(address: SocketAddr, words: &[&str]) -> io::Result<Reply> {
+pub(crate) async fn call(address: SocketAddr, words: &[&str]) -> io::Result<Reply> {
     let talk = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(&command(words)).await?;

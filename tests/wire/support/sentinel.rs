@@ -16,7 +16,7 @@ const NAME: &str = "main";
 const WATCHERS: usize = 3;
 
 /// All five processes. Killed when dropped.
-pub struct Sentinels {
+pub(crate) struct Sentinels {
     /// Master and replica; a failover swaps the roles.
     pub servers: [Redis; 2],
     watchers: Vec<Watcher>,
@@ -78,7 +78,7 @@ fn address(port: u16) -> SocketAddr {
 
 impl Sentinels {
     /// Starts all, and waits until the sentinels know each other and the replica.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         // A replica is sent all data at once, not after waiting for others that might want the same.
         let fast = ["--repl-diskless-sync-delay", "0", "--appendonly", "no"];
         let master = Redis::start_with(&fast).await;
@@ -99,13 +99,13 @@ impl Sentinels {
     }
 
     /// As the broker's config names it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let watchers: Vec<String> = self.watchers.iter().map(|w| format!("127.0.0.1:{}", w.port)).collect();
         format!("redis+sentinel://{}/{NAME}/0", watchers.join(","))
     }
 
     /// The one of `servers` that is the master according to the first Sentinel.
-    pub async fn master(&self) -> usize {
+    pub(crate) async fn master(&self) -> usize {
         let answer = self.watchers[0]
             .ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME])
             .await;
@@ -115,7 +115,7 @@ impl Sentinels {
     }
 
     /// Kills the master, waits until the other one took over, and starts the killed one as its replica.
-    pub async fn fail_over(&mut self) {
+    pub(crate) async fn fail_over(&mut self) {
         let old = self.master().await;
         self.servers[old].kill().await;
         self.promoted(1 - old).await;
@@ -127,7 +127,7 @@ impl Sentinels {
     }
 
     /// Waits until this server reports that it is the master.
-    pub async fn promoted(&self, wanted: usize) {
+    pub(crate) async fn promoted(&self, wanted: usize) {
         eventually(PATIENCE, "a failover", async || {
             (self.master().await == wanted).then_some(())
         })

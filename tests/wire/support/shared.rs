@@ -13,7 +13,7 @@ static RUNNING: Mutex<Weak<Broker>> = Mutex::const_new(Weak::new());
 /// The default tenant `open` takes everybody and allows everything; `keyed` asks the authorize plugin.
 /// Each test takes channels of its own: those of `room:*` have all features, those of `short:*` keep
 /// three messages, those of `secret:*` refuse, all others are plain.
-pub fn config() -> String {
+pub(crate) fn config() -> String {
     format!(
         r#"
         [server]
@@ -66,7 +66,7 @@ pub fn config() -> String {
 }
 
 /// The shared broker.
-pub async fn shared() -> Arc<Broker> {
+pub(crate) async fn shared() -> Arc<Broker> {
     let mut running = RUNNING.lock().await;
     if let Some(broker) = running.upgrade() {
         return broker;
@@ -78,7 +78,7 @@ pub async fn shared() -> Arc<Broker> {
 
 impl Broker {
     /// A client to be of the tenant `keyed`, with a good token for `user`.
-    pub fn dial_as(&self, user: &str) -> Dial {
+    pub(crate) fn dial_as(&self, user: &str) -> Dial {
         self.dial(user).tenant("keyed").token(&token::of(user))
     }
 }

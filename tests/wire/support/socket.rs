@@ -6,18 +6,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The opcodes by name.
-pub mod opcode {
-    pub const CONTINUATION: u8 = 0;
-    pub const TEXT: u8 = 1;
-    pub const BINARY: u8 = 2;
-    pub const CLOSE: u8 = 8;
-    pub const PING: u8 = 9;
-    pub const PONG: u8 = 10;
+pub(crate) mod opcode {
+    pub(crate) const CONTINUATION: u8 = 0;
+    pub(crate) const TEXT: u8 = 1;
+    pub(crate) const BINARY: u8 = 2;
+    pub(crate) const CLOSE: u8 = 8;
+    pub(crate) const PING: u8 = 9;
+    pub(crate) const PONG: u8 = 10;
 }
 
 /// One frame, as it is on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// The last of its message.
     pub fin: bool,
     /// The three reserved bits, as 0 to 7.
@@ -30,7 +30,7 @@ pub struct Frame {
 
 impl Frame {
     /// A whole message in one frame.
-    pub fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(opcode: u8, payload: impl Into<Vec<u8>>) -> Self {
         Self {
             fin: true,
             reserved: 0,
@@ -40,25 +40,25 @@ impl Frame {
     }
 
     /// A text message.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::new(opcode::TEXT, text.into())
     }
 
     /// A close frame with a code.
-    pub fn close(code: u16, reason: &str) -> Self {
+    pub(crate) fn close(code: u16, reason: &str) -> Self {
         let mut payload = code.to_be_bytes().to_vec();
         payload.extend_from_slice(reason.as_bytes());
         Self::new(opcode::CLOSE, payload)
     }
 
     /// The same frame, with more to follow.
-    pub fn not_last(mut self) -> Self {
+    pub(crate) fn not_last(mut self) -> Self {
         self.fin = false;
         self
     }
 
     /// The close code, if this is a close frame that has one.
-    pub fn close_code(&self) -> Option<u16> {
+    pub(crate) fn close_code(&self) -> Option<u16> {
         let code = self
             .payload
             .first_chunk::<2>()
@@ -67,7 +67,7 @@ impl Frame {
     }
 
     /// As clients must send it.
-    pub fn masked(&self) -> Vec<u8> {
+    pub(crate) fn masked(&self) -> Vec<u8> {
         let mask = [0x5a, 0x17, 0xc3, 0x88];
         let mut bytes = self.head(0x80);
         bytes.extend_from_slice(&mask);
@@ -81,7 +81,7 @@ impl Frame {
     }
 
     /// As clients must not send it.
-    pub fn unmasked(&self) -> Vec<u8> {
+    pub(crate) fn unmasked(&self) -> Vec<u8> {
         let mut bytes = self.head(0);
         bytes.extend_from_slice(&self.payload);
         bytes
@@ -106,29 +106,29 @@ impl Frame {
 }
 
 /// The stream of an upgraded connection and what of it was read too early.
-pub struct Socket {
+pub(crate) struct Socket {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
 impl Socket {
     /// A socket after its handshake; `unread` came behind the response head.
-    pub fn new(stream: TcpStream, unread: Vec<u8>) -> Self {
+    pub(crate) fn new(stream: TcpStream, unread: Vec<u8>) -> Self {
         Self { stream, unread }
     }
 
     /// Sends one proper frame. Errors are left to the reader: the server may have closed.
-    pub async fn send(&mut self, frame: &Frame) {
+    pub(crate) async fn send(&mut self, frame: &Frame) {
         self.send_bytes(&frame.masked()).await;
     }
 
     /// Sends any bytes.
-    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.ok();
     }
 
     /// The next frame; none when the stream ended or was reset.
-    pub async fn next(&mut self) -> Option<Frame> {
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
             if let Some((frame, length)) = parse(&self.unread) {
                 self.unread.drain(..length);
@@ -142,12 +142,12 @@ impl Socket {
     }
 
     /// Ends the sending half, as a client that goes away does.
-    pub async fn finish_sending(&mut self) -> io::Result<()> {
+    pub(crate) async fn finish_sending(&mut self) -> io::Result<()> {
         self.stream.shutdown().await
     }
 
     /// Ends the connection with a TCP reset.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.stream.set_zero_linger().expect("SO_LINGER");
     }
 }

@@ -15,25 +15,25 @@ use sha2::Sha256;
 use super::envelope::now_ms;
 
 /// The secret of the tenants in the tests.
-pub const SECRET: &str = "a-secret-that-only-the-tests-know-4711";
+pub(crate) const SECRET: &str = "a-secret-that-only-the-tests-know-4711";
 
 /// Seconds since the Unix epoch, `from_now` later.
-pub fn seconds(from_now: i64) -> i64 {
+pub(crate) fn seconds(from_now: i64) -> i64 {
     i64::try_from(now_ms() / 1000).expect("a time") + from_now
 }
 
 /// A token of [`SECRET`] for `user`, good for an hour.
-pub fn of(user: &str) -> String {
+pub(crate) fn of(user: &str) -> String {
     with(&json!({ "sub": user, "exp": seconds(3600) }))
 }
 
 /// A token of [`SECRET`] with these claims.
-pub fn with(claims: &Value) -> String {
+pub(crate) fn with(claims: &Value) -> String {
     hs256(SECRET.as_bytes(), &json!({ "alg": "HS256", "typ": "JWT" }), claims)
 }
 
 /// A token signed with HMAC-SHA256, whatever its header says.
-pub fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
+pub(crate) fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
     sign(header, claims, |text| {
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("any length");
         mac.update(text);
@@ -42,7 +42,7 @@ pub fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
 }
 
 /// A token without a signature: `alg` is `none`.
-pub fn unsigned(claims: &Value) -> String {
+pub(crate) fn unsigned(claims: &Value) -> String {
     sign(&json!({ "alg": "none", "typ": "JWT" }), claims, |_| Vec::new())
 }
 
@@ -64,19 +64,19 @@ static RSA: LazyLock<rsa::RsaPrivateKey> = LazyLock::new(|| {
 });
 
 /// RS256.
-pub fn rs256(claims: &Value) -> String {
+pub(crate) fn rs256(claims: &Value) -> String {
     use rsa::signature::Signer as _;
     let key = rsa::pkcs1v15::SigningKey::<Sha256>::new(RSA.clone());
     sign(&header("RS256"), claims, |text| key.sign(text).to_vec())
 }
 
 /// The public half of the key of [`rs256`].
-pub fn rs256_public_pem() -> String {
+pub(crate) fn rs256_public_pem() -> String {
     RSA.to_public_key().to_public_key_pem(LineEnding::LF).expect("a PEM")
 }
 
 /// ES256.
-pub fn es256(claims: &Value) -> String {
+pub(crate) fn es256(claims: &Value) -> String {
     let key = es256_key();
     sign(&header("ES256"), claims, |text| {
         let signature: p256::ecdsa::Signature = key.sign(text);
@@ -89,7 +89,7 @@ fn es256_key() -> p256::ecdsa::SigningKey {
 }
 
 /// The public half of the key of [`es256`].
-pub fn es256_public_pem() -> String {
+pub(crate) fn es256_public_pem() -> String {
     es256_key()
         .verifying_key()
         .to_public_key_pem(LineEnding::LF)
@@ -97,7 +97,7 @@ pub fn es256_public_pem() -> String {
 }
 
 /// `EdDSA` (Ed25519).
-pub fn eddsa(claims: &Value) -> String {
+pub(crate) fn eddsa(claims: &Value) -> String {
     let key = eddsa_key();
     sign(&header("EdDSA"), claims, |text| key.sign(text).to_bytes().to_vec())
 }
@@ -107,7 +107,7 @@ fn eddsa_key() -> ed25519_dalek::SigningKey {
 }
 
 /// The public half of the key of [`eddsa`].
-pub fn eddsa_public_pem() -> String {
+pub(crate) fn eddsa_public_pem() -> String {
     eddsa_key()
         .verifying_key()
         .to_public_key_pem(LineEnding::LF)

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Threads, open files and memory of one process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Threads.
     pub threads: u64,
     /// Open file descriptors, sockets included.
@@ -17,7 +17,7 @@ pub struct Usage {
 
 impl Usage {
     /// Of the process with this number, which must be ours and alive.
-    pub fn of(pid: i32) -> Self {
+    pub(crate) fn of(pid: i32) -> Self {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a living process");
         let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("a process of ours");
         Self {

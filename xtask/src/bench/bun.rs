@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 
 use crate::shell;
 
-pub const VERSION: &str = "1.4.5";
+pub(super) const VERSION: &str = "1.4.5";
 
 /// Installs Bun below `folder`, unless this version is there already, and returns the path of its program.
-pub fn install(folder: &Path) -> Result<PathBuf> {
+pub(super) fn install(folder: &Path) -> Result<PathBuf> {
     let home = folder.join(format!("bun-{VERSION}"));
     if let Some(program) = program(&home) {
         return Ok(program);

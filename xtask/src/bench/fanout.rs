@@ -37,7 +37,12 @@ struct Scenario {
     load: Vec<String>,
 }
 
-pub fn measure(workspace: &Workspace, folder: &Path, bun: &Path, plan: &Plan) -> Result<(Vec<Figure>, Vec<Value>)> {
+pub(super) fn measure(
+    workspace: &Workspace,
+    folder: &Path,
+    bun: &Path,
+    plan: &Plan,
+) -> Result<(Vec<Figure>, Vec<Value>)> {
     let sides = [sluicegate(workspace, folder)?, peer(workspace, bun)];
     let scenarios = scenarios(plan);
     let mut runs: Vec<Value> = Vec::new();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// The bound of a figure, by its reference.
 #[derive(Clone, Copy, Debug)]
-pub enum Bound {
+pub(super) enum Bound {
     /// At most so many times the reference.
     Times(f64),
     /// At least this share of the reference: more is better.
@@ -17,7 +17,7 @@ pub enum Bound {
 
 /// A measured figure and its reference. Less is better, unless the bound is a share.
 #[derive(Clone, Debug)]
-pub struct Figure {
+pub(super) struct Figure {
     /// What was measured, for a person.
     pub what: String,
     /// Its name in `result.json`.
@@ -36,7 +36,7 @@ pub struct Figure {
 
 impl Figure {
     /// Ours as a multiple of the reference.
-    pub fn ratio(&self) -> f64 {
+    pub(super) fn ratio(&self) -> f64 {
         self.ours / self.reference
     }
 
@@ -73,7 +73,7 @@ impl Figure {
         ]
     }
 
-    pub fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         json!({
             "key": self.key,
             "what": self.what,
@@ -89,7 +89,7 @@ impl Figure {
 }
 
 /// All figures, a line each, in aligned columns.
-pub fn table(figures: &[Figure]) -> String {
+pub(super) fn table(figures: &[Figure]) -> String {
     let heads = ["figure", "Sluicegate", "reference", "ratio", "bound", ""].map(str::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(heads)
         .chain(figures.iter().map(Figure::cells))

@@ -7,7 +7,7 @@ use super::figure::{Bound, Figure};
 use crate::shell;
 use crate::workspace::Workspace;
 
-pub fn measure(workspace: &Workspace) -> Result<Vec<Figure>> {
+pub(super) fn measure(workspace: &Workspace) -> Result<Vec<Figure>> {
     let hook = bench(workspace, "hook_call")?;
     let chain = bench(workspace, "chain")?;
     Ok(vec![

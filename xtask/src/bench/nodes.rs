@@ -20,7 +20,12 @@ use crate::workspace::Workspace;
 use bed::Bed;
 
 /// Measures all of it, on a machine with so many cores.
-pub fn measure(workspace: &Workspace, folder: &Path, plan: &Plan, cores: usize) -> Result<(Vec<Figure>, Vec<Value>)> {
+pub(super) fn measure(
+    workspace: &Workspace,
+    folder: &Path,
+    plan: &Plan,
+    cores: usize,
+) -> Result<(Vec<Figure>, Vec<Value>)> {
     let bed = Bed::new(workspace, folder, *plan, cores);
     let (mut figures, mut runs) = (Vec::new(), Vec::new());
     for part in [throughput::measure, latency::measure, restart::measure, idle::measure] {

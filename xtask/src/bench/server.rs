@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail};
 use crate::shell;
 
 /// The server's core and the load generator's: never the same, or one would pay for the other.
-pub const SERVER_CORE: &str = "0";
-pub const LOAD_CORE: &str = "1";
+pub(super) const SERVER_CORE: &str = "0";
+pub(super) const LOAD_CORE: &str = "1";
 
 /// A running server.
-pub struct Server {
+pub(super) struct Server {
     child: Child,
     pub address: String,
     /// Kept open: a server that prints more must not find a broken pipe.
@@ -24,7 +24,7 @@ pub struct Server {
 impl Server {
     /// Starts `program` on these cores and waits until it prints `listening on http://ADDRESS`. Its log goes
     /// to `log`.
-    pub fn start(program: &Path, arguments: &[&Path], log: &Path, cores: &str) -> Result<Self> {
+    pub(super) fn start(program: &Path, arguments: &[&Path], log: &Path, cores: &str) -> Result<Self> {
         let log = File::create(log).with_context(|| log.display().to_string())?;
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", cores]).arg(program).args(arguments);
@@ -54,7 +54,7 @@ impl Server {
         )
     }
 
-    pub fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 }

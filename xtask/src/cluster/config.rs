@@ -11,17 +11,17 @@ use crate::workspace::Workspace;
 
 const FILE: &str = "xtask/demo/sluicegate.toml";
 /// The tenant of the demo.
-pub const TENANT: &str = "demo";
+pub(super) const TENANT: &str = "demo";
 
 /// Where a node is.
 #[derive(Clone, Copy)]
-pub struct Node {
+pub(super) struct Node {
     pub name: &'static str,
     pub listen: &'static str,
     pub admin: &'static str,
 }
 
-pub const NODES: [Node; 3] = [
+pub(super) const NODES: [Node; 3] = [
     Node {
         name: "node-1",
         listen: "127.0.0.1:8080",
@@ -40,7 +40,7 @@ pub const NODES: [Node; 3] = [
 ];
 
 /// Writes a config for each node into `folder`.
-pub fn write(workspace: &Workspace, folder: &Path, redis: SocketAddr) -> Result<Vec<PathBuf>> {
+pub(super) fn write(workspace: &Workspace, folder: &Path, redis: SocketAddr) -> Result<Vec<PathBuf>> {
     let demo = fs::read_to_string(workspace.root.join(FILE)).context(FILE)?;
     let mut files = Vec::new();
     for node in NODES {

@@ -12,7 +12,7 @@ const FILE: &str = "xtask/demo/sluicegate.toml";
 const PLUGINS: &str = "../../target/plugins/";
 
 #[derive(Debug)]
-pub struct Config {
+pub(super) struct Config {
     pub file: PathBuf,
     pub tenant: String,
     /// Every address that the broker will bind.
@@ -20,7 +20,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn load(workspace: &Workspace) -> Result<Self> {
+    pub(super) fn load(workspace: &Workspace) -> Result<Self> {
         let mut file = workspace.root.join(FILE);
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let mut config = Self::parse(&text)?;

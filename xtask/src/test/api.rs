@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_mins(5);
 const CALLS_AT_LEAST: u64 = 1000;
 
 /// Calls a debug build of the broker; each endpoint counts as a test.
-pub fn run(workspace: &Workspace) -> Result<Tally> {
+pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     let tools = python::environment(workspace, "schemathesis", include_str!("api/requirements.txt"))?;
     let folder = workspace.target.join("api-contract");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;

@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 
 /// A test binary as cargo would run it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct TestBinary {
+pub(super) struct TestBinary {
     pub package: String,
     /// Where the package's manifest is: what a test's relative paths count from.
     folder: PathBuf,
@@ -19,7 +19,7 @@ pub struct TestBinary {
 }
 
 /// Builds everything; on a second call cargo finds it done.
-pub fn build(workspace: &Workspace) -> Result<Vec<TestBinary>> {
+pub(super) fn build(workspace: &Workspace) -> Result<Vec<TestBinary>> {
     let mut cargo = workspace.cargo();
     // As `cargo test --workspace` chooses, with the programs beside; not the benchmarks, which would only be linked.
     cargo.args(["build", "--workspace", "--lib", "--bins", "--tests", "--examples"]);
@@ -59,7 +59,7 @@ fn package_of(id: &str) -> &str {
 // === impl TestBinary ===
 
 impl TestBinary {
-    pub fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .current_dir(&self.folder)

@@ -13,7 +13,7 @@ use crate::shell;
 type Lanes<'a> = &'a [&'a [&'a str]];
 
 /// Every stage until one fails.
-pub fn run_all(stages: &[Lanes<'_>]) -> (Tally, Result<()>) {
+pub(super) fn run_all(stages: &[Lanes<'_>]) -> (Tally, Result<()>) {
     let mut sum = Tally::default();
     for (number, lanes) in stages.iter().enumerate() {
         let steps: Vec<String> = lanes.iter().map(|lane| lane.join(", ")).collect();

@@ -7,16 +7,16 @@ use anyhow::{Result, bail};
 
 /// Passed and failed checks: a test counts one, a step without tests counts one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub passed: usize,
     pub failed: usize,
 }
 
 impl Tally {
-    pub const ONE: Tally = Tally { passed: 1, failed: 0 };
+    pub(crate) const ONE: Tally = Tally { passed: 1, failed: 0 };
 
     /// Adds what one line of output says, if it is a closing line of cargo's or node's runner.
-    pub fn read(&mut self, line: &str) {
+    pub(crate) fn read(&mut self, line: &str) {
         // cargo: `test result: ok. 12 passed; 0 failed; 0 ignored; …`
         if let Some(result) = line.trim_start().strip_prefix("test result: ") {
             for part in result.split(['.', ';']) {
@@ -38,7 +38,7 @@ impl Tally {
     }
 
     /// A step that ran nothing, or failed without output, has not passed.
-    pub fn checked(self) -> Result<Self> {
+    pub(crate) fn checked(self) -> Result<Self> {
         match self {
             Tally { failed: 0, passed: 0 } => bail!("no test ran"),
             Tally { failed: 0, .. } => Ok(self),
@@ -72,7 +72,7 @@ impl fmt::Display for Tally {
 }
 
 /// The counts of a runner's last line, if it is one.
-pub fn closing(line: &str) -> Option<Tally> {
+pub(super) fn closing(line: &str) -> Option<Tally> {
     let (passed, failed) = line.strip_suffix(" failed")?.split_once(" passed, ")?;
     Some(Tally {
         passed: passed.parse().ok()?,
@@ -82,7 +82,7 @@ pub fn closing(line: &str) -> Option<Tally> {
 
 /// A runner that exited with a failure, and what it had counted by then.
 #[derive(Debug)]
-pub struct Failed {
+pub(super) struct Failed {
     pub tally: Tally,
     pub what: String,
 }
@@ -96,7 +96,7 @@ impl fmt::Display for Failed {
 }
 
 /// What a failed step counts: at least one failure, even where no runner got far enough to say so.
-pub fn failed_in(problem: &anyhow::Error) -> Tally {
+pub(super) fn failed_in(problem: &anyhow::Error) -> Tally {
     let counted = problem
         .downcast_ref::<Failed>()
         .map(|failed| failed.tally)

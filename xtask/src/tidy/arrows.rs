@@ -17,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::modules::{Module, join};
 
 /// From a module to a module, by their names.
-pub type Arrows = BTreeMap<String, BTreeSet<String>>;
+pub(super) type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 /// Between the files of a crate.
-pub fn between_files(modules: &[Module]) -> Arrows {
+pub(super) fn between_files(modules: &[Module]) -> Arrows {
     let by_name: BTreeMap<&str, &Module> = modules.iter().map(|module| (module.name.as_str(), module)).collect();
     let mut arrows = Arrows::new();
     for module in modules {
@@ -117,7 +117,7 @@ fn parent(module: &str) -> Option<String> {
 }
 
 /// Between the rooms of each module: its children, each with all below it.
-pub fn between_rooms(arrows: &Arrows) -> Arrows {
+pub(super) fn between_rooms(arrows: &Arrows) -> Arrows {
     let mut rooms = Arrows::new();
     for (from, targets) in arrows {
         for to in targets {
@@ -136,7 +136,7 @@ pub fn between_rooms(arrows: &Arrows) -> Arrows {
 }
 
 /// Sets of modules that each reach each other, with more than one in each.
-pub fn circles(arrows: &Arrows) -> Vec<BTreeSet<String>> {
+pub(super) fn circles(arrows: &Arrows) -> Vec<BTreeSet<String>> {
     let reached: BTreeMap<&String, BTreeSet<&String>> = arrows.keys().map(|from| (from, reach(arrows, from))).collect();
     let mut circles = Vec::new();
     let mut done = BTreeSet::new();
@@ -167,7 +167,7 @@ fn reach<'a>(arrows: &'a Arrows, from: &'a String) -> BTreeSet<&'a String> {
 }
 
 /// The backward arrows of a circle.
-pub fn backward(arrows: &Arrows, circle: &BTreeSet<String>) -> Vec<(String, String)> {
+pub(super) fn backward(arrows: &Arrows, circle: &BTreeSet<String>) -> Vec<(String, String)> {
     let mut down = Arrows::new();
     let mut backward = Vec::new();
     for from in circle {

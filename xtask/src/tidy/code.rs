@@ -1,7 +1,7 @@
 //! Rust source with its comments and literals blanked out: what is left is code, on the same lines.
 
 /// Replaces every byte of a comment, a string and a character by a space, line breaks kept.
-pub fn only(text: &str) -> String {
+pub(super) fn only(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut code = Vec::with_capacity(bytes.len());
     while code.len() < bytes.len() {
@@ -37,7 +37,7 @@ fn inside_word(bytes: &[u8], at: usize) -> bool {
     at > 0 && is_word(bytes[at - 1])
 }
 
-pub fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 

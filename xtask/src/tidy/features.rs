@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 /// Features by package, as often as a package is built with different ones.
 type Features = BTreeMap<String, BTreeSet<String>>;
 
-pub fn check(workspace: &Workspace) -> Result<Vec<Violation>> {
+pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>> {
     let with_tests = features(workspace, "normal,build,dev")?;
     let without = features(workspace, "normal,build")?;
     Ok(differences(&with_tests, &without))

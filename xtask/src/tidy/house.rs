@@ -21,7 +21,7 @@ const TYPES_ALLOWED: [(&str, &str); 1] = [("Result", "an alias with the crate's 
 /// A comment of so few words only repeats the name of its item.
 const WORDS_FEW: usize = 3;
 
-pub struct House {
+pub(super) struct House {
     crates: Vec<Crate>,
 }
 
@@ -39,7 +39,7 @@ struct Crate {
 // === impl House ===
 
 impl House {
-    pub fn read(root: &Path, sources: &[Source]) -> Result<Self> {
+    pub(super) fn read(root: &Path, sources: &[Source]) -> Result<Self> {
         let mut folders = vec![("sluicegate".to_owned(), BINARY.to_owned())];
         for entry in fs::read_dir(root.join(CRATES)).context(CRATES)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
@@ -55,7 +55,7 @@ impl House {
     }
 
     /// Circles, and types that are defined twice.
-    pub fn check(&self) -> Vec<Violation> {
+    pub(super) fn check(&self) -> Vec<Violation> {
         let mut violations = self.types_defined_twice();
         for each in &self.crates {
             if !each.may_hold_circles() {
@@ -89,7 +89,7 @@ impl House {
     }
 
     /// What `cargo xtask tidy --arrows` prints.
-    pub fn print(&self) {
+    pub(super) fn print(&self) {
         println!("crates, and those of ours that they depend on");
         for each in &self.crates {
             let files = each.modules.len();

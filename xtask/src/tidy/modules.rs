@@ -8,7 +8,7 @@ use super::paths::{self, Import, Named};
 use super::rules::Source;
 
 /// A source file that is a module.
-pub struct Module {
+pub(super) struct Module {
     /// From the crate's root, `backplane::redis`; the root itself is empty.
     pub name: String,
     /// Of its file.
@@ -28,7 +28,7 @@ pub struct Module {
 }
 
 /// All modules of the crate whose root is this file.
-pub fn of_crate(sources: &[Source], root: &str) -> Vec<Module> {
+pub(super) fn of_crate(sources: &[Source], root: &str) -> Vec<Module> {
     let by_path: BTreeMap<&str, &Source> = sources.iter().map(|source| (source.path.as_str(), source)).collect();
     let mut modules = Vec::new();
     let mut waiting = vec![(String::new(), root.to_owned())];
@@ -50,7 +50,7 @@ pub fn of_crate(sources: &[Source], root: &str) -> Vec<Module> {
     modules
 }
 
-pub fn join(module: &str, name: &str) -> String {
+pub(super) fn join(module: &str, name: &str) -> String {
     match module {
         "" => name.to_owned(),
         module => format!("{module}::{name}"),

@@ -4,7 +4,7 @@ use super::code::is_word;
 
 /// A path as written, from its first word on, and the line it starts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub(super) struct Named {
     pub path: String,
     pub line: usize,
     pub import: Import,
@@ -12,14 +12,14 @@ pub struct Named {
 
 /// Whether the path stands in a `use`, and the name that it gets there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Import {
+pub(super) enum Import {
     No,
     ByItsName,
     As(String),
 }
 
 /// Finds the paths in code that has no comments and no literals. A lone word counts only in a `use`.
-pub fn named_in(code: &str) -> Vec<Named> {
+pub(super) fn named_in(code: &str) -> Vec<Named> {
     let tokens = tokens(code);
     let mut named = Vec::new();
     let mut at = 0;

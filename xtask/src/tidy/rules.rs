@@ -8,14 +8,14 @@ use super::paths::{self, Named};
 /// Longest file, in lines.
 const LINES_MAX: usize = 400;
 
-pub struct Source {
+pub(super) struct Source {
     /// From the root, with `/`.
     pub path: String,
     pub text: String,
 }
 
 impl Source {
-    pub fn is_rust(&self) -> bool {
+    pub(super) fn is_rust(&self) -> bool {
         self.path.ends_with(".rs")
     }
 
@@ -25,7 +25,7 @@ impl Source {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Violation {
+pub(super) struct Violation {
     pub path: String,
     pub line: usize,
     pub what: String,
@@ -79,7 +79,7 @@ const IO: [&str; 7] = [
 const NOT_IO: [&str; 3] = ["std::net::Ip", "std::net::SocketAddr", "std::net::AddrParseError"];
 
 /// Everything wrong with one file.
-pub fn check(source: &Source) -> Vec<Violation> {
+pub(super) fn check(source: &Source) -> Vec<Violation> {
     let mut found = Found {
         path: &source.path,
         violations: Vec::new(),
@@ -99,7 +99,7 @@ pub fn check(source: &Source) -> Vec<Violation> {
 }
 
 /// A rule about a renamed folder would check nothing, and nobody would notice.
-pub fn rooms_that_are_gone(sources: &[Source]) -> Vec<Violation> {
+pub(super) fn rooms_that_are_gone(sources: &[Source]) -> Vec<Violation> {
     let mut rooms: Vec<&str> = PURE.to_vec();
     rooms.extend(["host/src/gateway", "host/src/main.rs", "tests/"]);
     rooms.retain(|room| !sources.iter().any(|source| source.path.starts_with(room)));

@@ -1,7 +1,8 @@
 //! A real `redis-server` on a port of its own, killed when dropped.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,17 +12,20 @@ use crate::settings::{ClientSettings, Rights, TopologyKind};
 
 pub struct TestServer {
     child: Child,
+    /// Kept open, so that the server can go on logging.
+    _log: BufReader<ChildStdout>,
     port: u16,
 }
 
 impl TestServer {
-    /// Starts one that keeps nothing on disk.
+    /// Starts one that keeps nothing on disk, and waits until it takes connections.
     pub fn start() -> Self {
-        // Free a moment ago; should another process take it, the server ends and the test says so.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self {
-            child: spawn(port),
-            port,
+        loop {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            // The port was free a moment ago. If another process took it meanwhile, another one is tried.
+            if let Some((child, log)) = spawn(port) {
+                return Self { child, _log: log, port };
+            }
         }
     }
 
@@ -33,7 +37,8 @@ impl TestServer {
 
     /// Starts it again, empty, where it was.
     pub fn start_again(&mut self) {
-        self.child = spawn(self.port);
+        let (child, log) = spawn(self.port).expect("the port is still free");
+        (self.child, self._log) = (child, log);
     }
 
     /// Sends it a signal: `STOP` and it answers no more, `CONT` and it goes on.
@@ -52,13 +57,24 @@ impl TestServer {
     }
 }
 
-fn spawn(port: u16) -> Child {
-    Command::new("redis-server")
+/// A server that takes connections at this port; none if it could not listen there.
+fn spawn(port: u16) -> Option<(Child, BufReader<ChildStdout>)> {
+    let mut child = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(["--appendonly", "no", "--dir", "/tmp"])
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
-        .expect("redis-server is installed: Debian has it in the package redis-server")
+        .expect("redis-server is installed: Debian has it in the package redis-server");
+    let mut log = BufReader::new(child.stdout.take()?);
+    let mut line = String::new();
+    while log.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+        if line.contains("Ready to accept connections") {
+            return Some((child, log));
+        }
+        line.clear();
+    }
+    child.wait().ok();
+    None
 }
 
 impl Drop for TestServer {

@@ -16,7 +16,7 @@ use config::Config;
 pub(super) const CALLS: usize = 64;
 
 /// The admin API of a node.
-pub struct Api {
+pub(crate) struct Api {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) backplane: Arc<dyn Backplane>,
     pub(super) gateway: Arc<Gateway>,
@@ -29,7 +29,7 @@ pub struct Api {
 
 impl Api {
     /// An API that reaches all nodes by `bus`, and channels by `backplane`.
-    pub fn new(
+    pub(crate) fn new(
         bus: Arc<dyn Bus>,
         backplane: Arc<dyn Backplane>,
         gateway: Arc<Gateway>,
@@ -48,12 +48,12 @@ impl Api {
     }
 
     /// Replaces the keys by those of `config`.
-    pub fn reload(&self, config: &Config) {
+    pub(crate) fn reload(&self, config: &Config) {
         self.keys.store(Arc::new(AdminKeys::new(&config.admin)));
     }
 
     /// Where calls are recorded.
-    pub fn audit(&self) -> &AuditLog {
+    pub(crate) fn audit(&self) -> &AuditLog {
         &self.audit
     }
 }

@@ -27,7 +27,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, on};
 
-pub use context::Api;
+pub(crate) use context::Api;
 use problem::ProblemDetails;
 
 /// Where the API is on the admin listener.

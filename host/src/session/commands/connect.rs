@@ -30,7 +30,7 @@ pub(super) struct ConnectCommand {
 }
 
 impl ConnectCommand {
-    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         if context.is_connected() {
             let refusal = Refusal::new(protocol::codes::BAD_REQUEST, "this connection is connected");
             return Outcome::Done(Err(refusal));

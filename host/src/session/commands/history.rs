@@ -28,7 +28,7 @@ pub(super) struct HistoryCommand {
 }
 
 impl HistoryCommand {
-    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         let context = context.clone();
         Outcome::pending(async move { self.read(&context).await })
     }

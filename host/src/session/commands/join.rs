@@ -75,7 +75,7 @@ pub(super) fn already_subscribed() -> Refusal {
 
 impl Join {
     /// Everything but the ack.
-    pub async fn finish(self, context: &Context) -> Result<CompletedJoin, Refusal> {
+    pub(super) async fn finish(self, context: &Context) -> Result<CompletedJoin, Refusal> {
         let Self {
             request,
             topic,
@@ -116,7 +116,7 @@ impl Join {
 impl CompletedJoin {
     /// Makes it one of the session's subscriptions, unless the operator took it away while it was made: then not even
     /// its ack, which may hold messages, may leave. The ack has to be queued before the session waits again.
-    pub fn subscribe(self, context: &Context) -> Result<(Json, Release), Refusal> {
+    pub(super) fn subscribe(self, context: &Context) -> Result<(Json, Release), Refusal> {
         let topic = &self.release.topic;
         if context.shard.hub.borrow().is_revoked(topic, context.client.id) {
             return Err(Refusal::new(

@@ -12,7 +12,7 @@ pub(super) struct PingCommand {
 }
 
 impl PingCommand {
-    pub fn apply(self, _: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, _: &Rc<Context>) -> Outcome {
         Outcome::Done(Ok(write::pong(&self.id, now_ms()).into()))
     }
 }

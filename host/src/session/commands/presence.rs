@@ -17,7 +17,7 @@ pub(super) struct PresenceCommand {
 }
 
 impl PresenceCommand {
-    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         let context = context.clone();
         Outcome::pending(async move { self.read(&context).await })
     }

@@ -21,7 +21,7 @@ pub(super) struct PublishCommand {
 
 impl PublishCommand {
     /// Hands the message over. What a client publishes in one burst goes together, in its order.
-    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         self.publish(context).unwrap_or_else(|refusal| {
             context.tenant.metrics.refused.inc();
             Outcome::Done(Err(refusal))

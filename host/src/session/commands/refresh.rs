@@ -15,7 +15,7 @@ pub(super) struct RefreshCommand {
 }
 
 impl RefreshCommand {
-    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         Outcome::Done(self.refresh(context))
     }
 

@@ -14,7 +14,7 @@ pub(super) struct SubscribeCommand {
 }
 
 impl SubscribeCommand {
-    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         let Self { id, request } = self;
         match begin(context, request, context.subscription_count()) {
             Err(refusal) => Outcome::Done(Err(refusal)),

@@ -15,7 +15,7 @@ pub(super) struct UnsubscribeCommand {
 }
 
 impl UnsubscribeCommand {
-    pub fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         if !context.remove_subscription(&self.channel) {
             return Outcome::Done(Err(Refusal::not_subscribed()));
         }

@@ -52,7 +52,7 @@ pub(super) struct Gated {
 
 impl Stage {
     /// `limits`: lines of the tenant's `limits` table.
-    pub fn new(limits: &str) -> Self {
+    pub(super) fn new(limits: &str) -> Self {
         let text = format!(
             "[[tenants]]\nname = \"acme\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\nmatch = \"kept:*\"\n\
              history = {{ size = 1000, ttl_seconds = 60 }}\npresence = true\n"
@@ -89,7 +89,7 @@ impl Stage {
         }
     }
 
-    pub fn opening(&self, stream: &Rc<MemoryStream>, token: Option<&str>, headers: &[(&str, &str)]) -> Opening {
+    pub(super) fn opening(&self, stream: &Rc<MemoryStream>, token: Option<&str>, headers: &[(&str, &str)]) -> Opening {
         Opening {
             stream: ClientStream::Memory(stream.clone()),
             remote: [127, 0, 0, 1].into(),
@@ -102,13 +102,13 @@ impl Stage {
     }
 
     /// A session that is not connected.
-    pub fn context(&self) -> Rc<Context> {
+    pub(super) fn context(&self) -> Rc<Context> {
         let opening = self.opening(&MemoryStream::new(usize::MAX), None, &[]);
         opening.into_context(self.shard.clone(), self.shard.tenant("acme").unwrap())
     }
 
     /// One that is, as `user`.
-    pub async fn connected(&self, user: &str) -> Rc<Context> {
+    pub(super) async fn connected(&self, user: &str) -> Rc<Context> {
         let context = self.context();
         let payload = format!("{{\"version\":1,\"token\":\"{user}\"}}");
         apply(&context, "connect", &payload).await.unwrap();
@@ -116,7 +116,7 @@ impl Stage {
     }
 
     /// Brings what was published to those who listen.
-    pub fn deliver(&mut self) {
+    pub(super) fn deliver(&mut self) {
         let mut turn = Vec::new();
         while let Ok(envelope) = self.inbox.try_recv() {
             turn.push(envelope);
@@ -126,7 +126,7 @@ impl Stage {
         hub.flush();
     }
 
-    pub fn topic(&self, channel: &str) -> Topic {
+    pub(super) fn topic(&self, channel: &str) -> Topic {
         Topic {
             tenant: "acme".into(),
             channel: Channel::parse(channel).unwrap(),
@@ -268,27 +268,27 @@ impl Hook for Scripted {
 // === the backplane ===
 
 impl Gated {
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.open.forget_permits(Semaphore::MAX_PERMITS);
     }
 
     /// Lets so many through.
-    pub fn let_through(&self, count: usize) {
+    pub(super) fn let_through(&self, count: usize) {
         self.open.add_permits(count);
     }
 
     /// How many wait at the gate.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
     /// How many waited at the same time at most.
-    pub fn most(&self) -> usize {
+    pub(super) fn most(&self) -> usize {
         self.most.load(Ordering::Relaxed)
     }
 
     /// The channels that somebody joined.
-    pub fn joined(&self) -> usize {
+    pub(super) fn joined(&self) -> usize {
         self.inner.topics().len()
     }
 

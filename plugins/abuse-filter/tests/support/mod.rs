@@ -8,18 +8,18 @@ use sluicegate_plugin::{
     testing::{Handshake, Session},
 };
 
-pub type Host = sluicegate_plugin::testing::Host<AbuseFilter>;
+pub(crate) type Host = sluicegate_plugin::testing::Host<AbuseFilter>;
 
 #[allow(clippy::needless_pass_by_value, reason = "reads well with json!")]
-pub fn start(settings: Value) -> Host {
+pub(crate) fn start(settings: Value) -> Host {
     Host::start(settings).unwrap()
 }
 
-pub fn refusal(settings: Value) -> String {
+pub(crate) fn refusal(settings: Value) -> String {
     Host::start(settings).err().expect("the settings were accepted")
 }
 
-pub fn denied(verdict: PublishVerdict) -> Denial {
+pub(crate) fn denied(verdict: PublishVerdict) -> Denial {
     match verdict {
         PublishVerdict::Deny(denial) => denial,
         other => panic!("not denied: {other:?}"),
@@ -27,19 +27,19 @@ pub fn denied(verdict: PublishVerdict) -> Denial {
 }
 
 /// Code and reason of a refused message of ann's.
-pub fn refused(host: &mut Host, data: &str) -> (u16, String) {
+pub(crate) fn refused(host: &mut Host, data: &str) -> (u16, String) {
     let denial = denied(host.publish(&Session::of("ann"), "room:1", data));
     (denial.code, denial.reason)
 }
 
-pub fn penalty(host: &mut Host, session: &Session, data: &str) -> Penalty {
+pub(crate) fn penalty(host: &mut Host, session: &Session, data: &str) -> Penalty {
     denied(host.publish(session, "room:1", data)).penalty
 }
 
-pub fn passes(host: &mut Host, data: &str) -> bool {
+pub(crate) fn passes(host: &mut Host, data: &str) -> bool {
     host.publish(&Session::of("ann"), "room:1", data) == PublishVerdict::Abstain
 }
 
-pub fn connect(host: &mut Host, session: &Session) -> ConnectVerdict {
+pub(crate) fn connect(host: &mut Host, session: &Session) -> ConnectVerdict {
     host.connect(&Handshake::without_token(), session)
 }

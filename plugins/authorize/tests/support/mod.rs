@@ -11,33 +11,33 @@ use sluicegate_plugin::{
 };
 
 /// What the test clock shows, in seconds.
-pub const NOW: u64 = START_MS / 1000;
-pub const SECRET: &str = "a secret of at least 32 bytes ok";
+pub(crate) const NOW: u64 = START_MS / 1000;
+pub(crate) const SECRET: &str = "a secret of at least 32 bytes ok";
 
-pub struct Pair {
+pub(crate) struct Pair {
     pub name: &'static str,
     pub public: &'static str,
     private: &'static str,
 }
 
-pub const RSA: Pair = Pair {
+pub(crate) const RSA: Pair = Pair {
     name: "RS256",
     public: include_str!("../keys/rsa.pub.pem"),
     private: include_str!("../keys/rsa.pem"),
 };
-pub const EC: Pair = Pair {
+pub(crate) const EC: Pair = Pair {
     name: "ES256",
     public: include_str!("../keys/ec.pub.pem"),
     private: include_str!("../keys/ec.pem"),
 };
-pub const ED: Pair = Pair {
+pub(crate) const ED: Pair = Pair {
     name: "EdDSA",
     public: include_str!("../keys/ed.pub.pem"),
     private: include_str!("../keys/ed.pem"),
 };
-pub const P384_PUBLIC: &str = include_str!("../keys/p384.pub.pem");
+pub(crate) const P384_PUBLIC: &str = include_str!("../keys/p384.pub.pem");
 
-pub fn start(settings: Value) -> Host<Authorize> {
+pub(crate) fn start(settings: Value) -> Host<Authorize> {
     Host::start(settings).unwrap()
 }
 
@@ -49,7 +49,7 @@ fn message(header: &Value, claims: &str) -> String {
     format!("{}.{}", part(header.to_string()), part(claims))
 }
 
-pub fn unsigned(header: &Value, claims: &Value, signature: &str) -> String {
+pub(crate) fn unsigned(header: &Value, claims: &Value, signature: &str) -> String {
     format!("{}.{signature}", message(header, &claims.to_string()))
 }
 
@@ -58,17 +58,17 @@ fn signed(message: &str, key: &EncodingKey, alg: Algorithm) -> String {
     format!("{message}.{signature}")
 }
 
-pub fn hs256(claims: &Value) -> String {
+pub(crate) fn hs256(claims: &Value) -> String {
     hs256_text(&claims.to_string())
 }
 
-pub fn hs256_text(claims: &str) -> String {
+pub(crate) fn hs256_text(claims: &str) -> String {
     let message = message(&json!({"alg": "HS256", "typ": "JWT"}), claims);
     signed(&message, &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
 }
 
 /// HMAC with SHA-256 whatever the header says.
-pub fn hs256_with(secret: &[u8], header: &Value, claims: &Value) -> String {
+pub(crate) fn hs256_with(secret: &[u8], header: &Value, claims: &Value) -> String {
     signed(
         &message(header, &claims.to_string()),
         &EncodingKey::from_secret(secret),
@@ -76,12 +76,12 @@ pub fn hs256_with(secret: &[u8], header: &Value, claims: &Value) -> String {
     )
 }
 
-pub fn hs_with(alg: &str, secret: &[u8], claims: &Value) -> String {
+pub(crate) fn hs_with(alg: &str, secret: &[u8], claims: &Value) -> String {
     let message = message(&json!({"alg": alg}), &claims.to_string());
     signed(&message, &EncodingKey::from_secret(secret), alg.parse().unwrap())
 }
 
-pub fn sign(pair: &Pair, kid: Option<&str>, claims: &Value) -> String {
+pub(crate) fn sign(pair: &Pair, kid: Option<&str>, claims: &Value) -> String {
     let pem = pair.private.as_bytes();
     let (key, alg) = match pair.name {
         "RS256" => (EncodingKey::from_rsa_pem(pem), Algorithm::RS256),
@@ -96,27 +96,27 @@ pub fn sign(pair: &Pair, kid: Option<&str>, claims: &Value) -> String {
 }
 
 /// The same token with other claims under the old signature.
-pub fn with_claims(token: &str, claims: &Value) -> String {
+pub(crate) fn with_claims(token: &str, claims: &Value) -> String {
     let parts: Vec<_> = token.split('.').collect();
     format!("{}.{}.{}", parts[0], part(claims.to_string()), parts[2])
 }
 
-pub fn with_signature(token: &str, signature: &str) -> String {
+pub(crate) fn with_signature(token: &str, signature: &str) -> String {
     format!("{}.{signature}", token.rsplit_once('.').unwrap().0)
 }
 
-pub fn connect(host: &mut Host<Authorize>, token: &str) -> ConnectVerdict {
+pub(crate) fn connect(host: &mut Host<Authorize>, token: &str) -> ConnectVerdict {
     host.connect(&Handshake::with_token(token), &Session::anonymous())
 }
 
-pub fn accepted(host: &mut Host<Authorize>, token: &str) -> Identity {
+pub(crate) fn accepted(host: &mut Host<Authorize>, token: &str) -> Identity {
     match connect(host, token) {
         ConnectVerdict::Accept(identity) => identity,
         other => panic!("not accepted: {other:?}"),
     }
 }
 
-pub fn refused(host: &mut Host<Authorize>, token: &str) -> (u16, String) {
+pub(crate) fn refused(host: &mut Host<Authorize>, token: &str) -> (u16, String) {
     match connect(host, token) {
         ConnectVerdict::Deny(denial) => (denial.code, denial.reason),
         other => panic!("not refused: {other:?}"),

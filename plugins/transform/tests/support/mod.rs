@@ -5,39 +5,39 @@ use serde_json::{Value, json};
 use sluicegate_plugin::{Denial, PublishVerdict, testing::Session};
 use transform::Transform;
 
-pub type Host = sluicegate_plugin::testing::Host<Transform>;
+pub(crate) type Host = sluicegate_plugin::testing::Host<Transform>;
 
 #[allow(clippy::needless_pass_by_value, reason = "reads well with json!")]
-pub fn host(rules: Value) -> Host {
+pub(crate) fn host(rules: Value) -> Host {
     Host::start(json!({ "rules": rules })).unwrap()
 }
 
-pub fn one(rule: &Value) -> Host {
+pub(crate) fn one(rule: &Value) -> Host {
     host(json!([rule]))
 }
 
-pub fn ann() -> Session {
+pub(crate) fn ann() -> Session {
     Session::of("ann")
 }
 
-pub fn text(verdict: PublishVerdict) -> String {
+pub(crate) fn text(verdict: PublishVerdict) -> String {
     match verdict {
         PublishVerdict::Replace(data) => String::from_utf8(data).unwrap(),
         other => panic!("not replaced: {other:?}"),
     }
 }
 
-pub fn denied(verdict: PublishVerdict) -> Denial {
+pub(crate) fn denied(verdict: PublishVerdict) -> Denial {
     match verdict {
         PublishVerdict::Deny(denial) => denial,
         other => panic!("not denied: {other:?}"),
     }
 }
 
-pub fn changed(rule: &Value, data: &str) -> String {
+pub(crate) fn changed(rule: &Value, data: &str) -> String {
     text(one(rule).publish(&ann(), "c", data))
 }
 
-pub fn passes(rule: &Value, channel: &str, data: &str) -> bool {
+pub(crate) fn passes(rule: &Value, channel: &str, data: &str) -> bool {
     one(rule).publish(&ann(), channel, data) == PublishVerdict::Abstain
 }

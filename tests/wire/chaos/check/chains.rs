@@ -20,7 +20,7 @@ enum End {
 }
 
 /// An unbroken run of offsets that one receiver has.
-pub struct Chain {
+pub(super) struct Chain {
     who: String,
     channel: String,
     epoch: String,
@@ -31,7 +31,7 @@ pub struct Chain {
 
 /// The findings about all receivers.
 #[derive(Default)]
-pub struct Followed {
+pub(super) struct Followed {
     chains: Vec<Chain>,
     /// The ids that a receiver got in a channel.
     got: BTreeMap<(String, String), BTreeSet<String>>,
@@ -49,7 +49,7 @@ struct Follower<'a> {
 }
 
 /// Replays the history for each receiver in each channel.
-pub fn follow(events: &[Event], violations: &mut Vec<Violation>) -> Followed {
+pub(super) fn follow(events: &[Event], violations: &mut Vec<Violation>) -> Followed {
     let mut followers: BTreeMap<(&str, &str), Follower<'_>> = BTreeMap::new();
     for event in events {
         let who = event.who.as_str();
@@ -226,7 +226,7 @@ impl<'a> Follower<'a> {
 
 /// An acknowledged publish is in every chain that goes past it, which has no holes; what is left to look at are the
 /// ends of those that nobody broke. What comes under the name of the next epoch came as well.
-pub fn acked_arrives(followed: &Followed, facts: &Facts, violations: &mut Vec<Violation>) {
+pub(super) fn acked_arrives(followed: &Followed, facts: &Facts, violations: &mut Vec<Violation>) {
     for chain in &followed.chains {
         let stayed = matches!(chain.end, End::Live | End::Silent);
         if !stayed {

@@ -9,7 +9,7 @@ type Channel = String;
 
 /// All records about messages.
 #[derive(Default)]
-pub struct Facts {
+pub(super) struct Facts {
     /// Which message is at which position.
     positions: BTreeMap<(Channel, Position), (String, String)>,
     /// The positions that were acknowledged to publishers.
@@ -23,7 +23,7 @@ pub struct Facts {
 }
 
 /// Reads the history for facts, and reports where two contradict each other.
-pub fn gather(events: &[Event], violations: &mut Vec<Violation>) -> Facts {
+pub(super) fn gather(events: &[Event], violations: &mut Vec<Violation>) -> Facts {
     let mut facts = Facts::default();
     for event in events {
         match &event.what {
@@ -89,7 +89,7 @@ impl Facts {
     }
 
     /// There may be as many unknown offsets as publishes with an unknown outcome.
-    pub fn contiguous(&self, violations: &mut Vec<Violation>) {
+    pub(super) fn contiguous(&self, violations: &mut Vec<Violation>) {
         let mut epochs: BTreeMap<(&Channel, &str), Vec<u64>> = BTreeMap::new();
         for (channel, at) in self.positions.keys() {
             epochs.entry((channel, &at.epoch)).or_default().push(at.offset);
@@ -111,7 +111,7 @@ impl Facts {
     }
 
     /// A key has one place in an epoch. (A new epoch knows nothing, not even keys.)
-    pub fn once_per_key(&self, violations: &mut Vec<Violation>) {
+    pub(super) fn once_per_key(&self, violations: &mut Vec<Violation>) {
         let mut places: BTreeMap<(&Channel, &str, &str), Vec<u64>> = BTreeMap::new();
         for ((channel, at), (_, key)) in &self.positions {
             places.entry((channel, &at.epoch, key)).or_default().push(at.offset);
@@ -126,7 +126,12 @@ impl Facts {
     }
 
     /// What was acknowledged in an epoch after an offset: offset, id and key of each.
-    pub fn acked_after(&self, channel: &str, epoch: &str, offset: u64) -> impl Iterator<Item = (u64, &str, &str)> {
+    pub(super) fn acked_after(
+        &self,
+        channel: &str,
+        epoch: &str,
+        offset: u64,
+    ) -> impl Iterator<Item = (u64, &str, &str)> {
         let place = |offset| {
             let epoch = epoch.to_owned();
             (channel.to_owned(), Position { epoch, offset })
@@ -140,7 +145,7 @@ impl Facts {
 }
 
 /// Publishes that waited too long, and requests that were given up.
-pub fn unanswered(events: &[Event]) -> Vec<Violation> {
+pub(super) fn unanswered(events: &[Event]) -> Vec<Violation> {
     let limit = u64::try_from(ANSWER_LIMIT.as_millis()).expect("a short time");
     let mut asked: BTreeMap<&str, u64> = BTreeMap::new();
     let mut late = Vec::new();

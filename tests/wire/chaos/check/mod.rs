@@ -11,14 +11,14 @@ use std::fmt;
 use std::time::Duration;
 
 use super::history::Event;
-pub use usage::usage;
+pub(super) use usage::usage;
 
 /// How long a publish may be without an answer on an open connection, as long as nobody is paused for longer.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What was promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Promise {
+pub(super) enum Promise {
     /// The offsets of an epoch are 1, 2, 3, …; what nobody knows of was an unanswered publish.
     Contiguous,
     /// Offsets only grow for each receiver.
@@ -41,7 +41,7 @@ pub enum Promise {
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Violation {
+pub(super) struct Violation {
     /// Which.
     pub promise: Promise,
     /// What shows it.
@@ -59,7 +59,7 @@ fn broken(promise: Promise, evidence: String) -> Violation {
 }
 
 /// Every promise that this history breaks.
-pub fn check(events: &[Event]) -> Vec<Violation> {
+pub(super) fn check(events: &[Event]) -> Vec<Violation> {
     let mut violations = Vec::new();
     let followed = chains::follow(events, &mut violations);
     let facts = facts::gather(events, &mut violations);

@@ -11,7 +11,7 @@ const MORE_THREADS: u64 = 4;
 const MORE_KIB: u64 = 64 * 1024;
 
 /// Tells what was not given back by the node called `name`.
-pub fn usage(name: &str, before: Usage, after: Usage) -> Vec<Violation> {
+pub(crate) fn usage(name: &str, before: Usage, after: Usage) -> Vec<Violation> {
     let rows = [
         ("open files", before.files, after.files, MORE_FILES),
         ("threads", before.threads, after.threads, MORE_THREADS),

@@ -20,7 +20,7 @@ const REDIS: &str = "REDIS";
 
 /// Which cores belong to whom.
 #[derive(Clone, Copy, Debug)]
-pub struct Pins {
+pub(super) struct Pins {
     pub redis: &'static str,
     /// The node that publishers are connected to.
     pub publishing: &'static str,
@@ -45,7 +45,7 @@ const TOGETHER: Pins = Pins {
 };
 
 /// Where the parts are measured.
-pub struct Bed<'a> {
+pub(super) struct Bed<'a> {
     pub workspace: &'a Workspace,
     pub folder: &'a Path,
     pub plan: Plan,
@@ -53,7 +53,7 @@ pub struct Bed<'a> {
 }
 
 impl<'a> Bed<'a> {
-    pub fn new(workspace: &'a Workspace, folder: &'a Path, plan: Plan, cores: usize) -> Self {
+    pub(super) fn new(workspace: &'a Workspace, folder: &'a Path, plan: Plan, cores: usize) -> Self {
         Self {
             workspace,
             folder,
@@ -63,12 +63,12 @@ impl<'a> Bed<'a> {
     }
 
     /// An empty Redis; `keeps`: its data survives a restart.
-    pub fn store(&self, keeps: bool) -> Result<Store> {
+    pub(super) fn store(&self, keeps: bool) -> Result<Store> {
         Store::start(self.folder, self.pins.redis, keeps)
     }
 
     /// A node over it.
-    pub fn node(&self, name: &str, store: &Store, cores: &str) -> Result<Server> {
+    pub(super) fn node(&self, name: &str, store: &Store, cores: &str) -> Result<Server> {
         let config = self.folder.join(format!("{name}.toml"));
         let text = CONFIG.replace(NAME, name).replace(REDIS, &store.address.to_string());
         fs::write(&config, text).with_context(|| config.display().to_string())?;
@@ -78,7 +78,7 @@ impl<'a> Bed<'a> {
     }
 
     /// The load generator with subscribers on `server`, ready for further arguments.
-    pub fn load(&self, server: &Server) -> Command {
+    pub(super) fn load(&self, server: &Server) -> Command {
         let mut command = Command::new("taskset");
         command
             .args(["--cpu-list", self.pins.load])
@@ -90,7 +90,7 @@ impl<'a> Bed<'a> {
 
     /// Publishes 1 KiB messages through one node to a subscriber on the other, at a pace of the load generator's.
     /// CPU is measured of these two, and then of `idle`.
-    pub fn publish(&self, from: &Server, to: &Server, idle: &[Server], pace: &str) -> Result<Value> {
+    pub(super) fn publish(&self, from: &Server, to: &Server, idle: &[Server], pace: &str) -> Result<Value> {
         let mut command = self.load(to);
         command.args(["--publish-address", &from.address, "--connections", "1"]);
         command.args(["--fill", "1024", "--seconds", &self.plan.seconds.to_string()]);
@@ -107,7 +107,7 @@ impl<'a> Bed<'a> {
 }
 
 /// A load generator in the background: ended with us, whatever happens.
-pub struct Background(pub Child);
+pub(super) struct Background(pub Child);
 
 impl Drop for Background {
     fn drop(&mut self) {
@@ -117,13 +117,13 @@ impl Drop for Background {
 }
 
 /// The load generator's result.
-pub fn read(printed: &str) -> Result<Value> {
+pub(super) fn read(printed: &str) -> Result<Value> {
     let result: Value = serde_json::from_str(printed).context("the load generator's result")?;
     ensure!(result["closed"] == 0, "{} connections were closed", result["closed"]);
     Ok(result)
 }
 
 /// A number of a result.
-pub fn number(result: &Value, key: &str) -> Result<f64> {
+pub(super) fn number(result: &Value, key: &str) -> Result<f64> {
     result[key].as_f64().with_context(|| format!("no {key} in {result}"))
 }

@@ -13,7 +13,7 @@ const PACE: &str = "--rate 2000";
 /// The bound on the ratio of the costs with more nodes, and its value if they cost nothing.
 const SAME: f64 = 1.15;
 
-pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
+pub(super) fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
     let mut runs = Vec::new();
     for round in 1..=bed.plan.rounds {
         for count in [FEW, MANY] {

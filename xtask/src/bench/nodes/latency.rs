@@ -13,7 +13,7 @@ use super::resp::Client;
 
 const PER_SECOND: u32 = 1000;
 
-pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
+pub(super) fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
     let mut runs = Vec::new();
     for round in 1..=bed.plan.rounds {
         println!("latency, round {round} of {}", bed.plan.rounds);

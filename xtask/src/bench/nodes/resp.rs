@@ -14,11 +14,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const SINK_BYTES: usize = 65_536;
 
 /// A connection.
-pub struct Client(BufReader<TcpStream>);
+pub(super) struct Client(BufReader<TcpStream>);
 
 /// A reply of a server.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Reply {
+pub(super) enum Reply {
     Text(String),
     Number(i64),
     List(Vec<Reply>),
@@ -27,7 +27,7 @@ pub enum Reply {
 
 impl Client {
     /// Connects.
-    pub fn connect(address: SocketAddr) -> Result<Self> {
+    pub(super) fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("no Redis on {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
@@ -35,13 +35,13 @@ impl Client {
     }
 
     /// Sends a command and waits for the answer; an error is an answer too.
-    pub fn call(&mut self, words: &[&str]) -> Result<Reply> {
+    pub(super) fn call(&mut self, words: &[&str]) -> Result<Reply> {
         self.say(words)?;
         read(&mut self.0)
     }
 
     /// Subscribes to all of these and waits until each is confirmed.
-    pub fn subscribe(&mut self, channels: &[&str]) -> Result<()> {
+    pub(super) fn subscribe(&mut self, channels: &[&str]) -> Result<()> {
         self.say(&[&["SUBSCRIBE"], channels].concat())?;
         for _ in channels {
             read(&mut self.0)?;
@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// Reads and discards everything, until the server ends.
-    pub fn drain(self) {
+    pub(super) fn drain(self) {
         let mut stream = self.0;
         thread::spawn(move || {
             let mut sink = vec![0; SINK_BYTES];
@@ -59,7 +59,7 @@ impl Client {
     }
 
     /// A number of `INFO`, by its name.
-    pub fn info(&mut self, name: &str) -> Result<f64> {
+    pub(super) fn info(&mut self, name: &str) -> Result<f64> {
         let Reply::Text(info) = self.call(&["INFO", "everything"])? else {
             bail!("INFO is no text");
         };
@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// User and system time of the server so far, in seconds.
-    pub fn cpu(&mut self) -> Result<f64> {
+    pub(super) fn cpu(&mut self) -> Result<f64> {
         Ok(self.info("used_cpu_user")? + self.info("used_cpu_sys")?)
     }
 

@@ -29,7 +29,7 @@ const GIVE_UP: Duration = Duration::from_mins(1);
 /// Channels of a plain client's SUBSCRIBE.
 const BATCH: usize = 512;
 
-pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
+pub(super) fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
     let mut store = bed.store(true)?;
     let node = bed.node("node-a", &store, bed.pins.publishing)?;
     let mut command = bed.load(&node);

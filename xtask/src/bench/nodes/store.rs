@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// A running Redis.
-pub struct Store {
+pub(super) struct Store {
     child: Child,
     folder: PathBuf,
     keeps: bool,
@@ -29,7 +29,7 @@ pub struct Store {
 
 impl Store {
     /// Starts one on a free port; `keeps`: with an append-only file.
-    pub fn start(folder: &Path, cores: &'static str, keeps: bool) -> Result<Self> {
+    pub(super) fn start(folder: &Path, cores: &'static str, keeps: bool) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let folder = folder.join("redis");
         if folder.exists() {
@@ -47,12 +47,12 @@ impl Store {
         Ok(store)
     }
 
-    pub fn client(&self) -> Result<Client> {
+    pub(super) fn client(&self) -> Result<Client> {
         Client::connect(self.address)
     }
 
     /// Kills it, and starts it again after `pause`; returns as soon as it takes connections.
-    pub fn restart(&mut self, pause: Duration) -> Result<()> {
+    pub(super) fn restart(&mut self, pause: Duration) -> Result<()> {
         self.end();
         thread::sleep(pause);
         self.child = spawn(&self.folder, self.cores, self.keeps, self.address)?;

@@ -19,7 +19,7 @@ const MESSAGE_BYTES: usize = 1024 + 110;
 /// one after the other, so that many are on their way to Redis.
 const PACE: &str = "--publishers 256 --in-flight 4";
 
-pub fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
+pub(super) fn measure(bed: &Bed<'_>) -> Result<(Vec<Figure>, Vec<Value>)> {
     let mut runs = Vec::new();
     for round in 1..=bed.plan.rounds {
         println!("throughput, round {round} of {}: the script alone", bed.plan.rounds);

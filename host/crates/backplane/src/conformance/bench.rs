@@ -46,12 +46,12 @@ pub(crate) fn member(session: &str) -> Member {
 
 impl Bench {
     /// Publishes as the chain would let it.
-    pub async fn publish(&self, topic: &Topic, data: &str, options: PublishOptions) -> Published {
+    pub(crate) async fn publish(&self, topic: &Topic, data: &str, options: PublishOptions) -> Published {
         self.ask(topic, data, options).await.unwrap()
     }
 
     /// The same, for who waits in another way.
-    pub fn ask(&self, topic: &Topic, data: &str, options: PublishOptions) -> Reply<'static, Published> {
+    pub(crate) fn ask(&self, topic: &Topic, data: &str, options: PublishOptions) -> Reply<'static, Published> {
         let defaults = Defaults {
             anonymous: true,
             allow: true,
@@ -67,12 +67,12 @@ impl Bench {
     }
 
     /// What shard `index` was sent so far, as text: the data of messages, `join`s and `leave`s.
-    pub async fn received(&mut self, index: usize) -> Vec<String> {
+    pub(crate) async fn received(&mut self, index: usize) -> Vec<String> {
         self.envelopes(index).await.iter().map(text).collect()
     }
 
     /// What shard `index` was sent so far.
-    pub async fn envelopes(&mut self, index: usize) -> Vec<Envelope> {
+    pub(crate) async fn envelopes(&mut self, index: usize) -> Vec<Envelope> {
         // What comes after everything else that was sent before.
         let barrier = topic("barrier");
         let settings = Arc::default();
@@ -92,25 +92,25 @@ impl Bench {
         received
     }
 
-    pub async fn next(&mut self, index: usize) -> Envelope {
+    pub(crate) async fn next(&mut self, index: usize) -> Envelope {
         let envelope = tokio::time::timeout(Duration::from_secs(5), self.inboxes[index].recv()).await;
         envelope.expect("something comes").expect("the inbox is open")
     }
 
     /// The next that shard `index` is sent.
-    pub async fn received_one(&mut self, index: usize) -> String {
+    pub(crate) async fn received_one(&mut self, index: usize) -> String {
         text(&self.next(index).await)
     }
 
     /// What lies in the inbox of shard `index` now.
-    pub fn waiting(&mut self, index: usize) -> Vec<String> {
+    pub(crate) fn waiting(&mut self, index: usize) -> Vec<String> {
         let inbox = &mut self.inboxes[index];
         std::iter::from_fn(|| inbox.try_recv().ok())
             .map(|envelope| text(&envelope))
             .collect()
     }
 
-    pub async fn history(
+    pub(crate) async fn history(
         &self,
         topic: &Topic,
         settings: &ChannelSettings,

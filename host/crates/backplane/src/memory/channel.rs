@@ -32,7 +32,7 @@ pub(super) struct ChannelState {
 
 impl ChannelState {
     /// A channel that nobody has used, for a node of `shards` shards.
-    pub fn new(epoch: Arc<str>, shards: usize) -> Self {
+    pub(super) fn new(epoch: Arc<str>, shards: usize) -> Self {
         Self {
             epoch,
             offset: 0,
@@ -46,7 +46,7 @@ impl ChannelState {
     }
 
     /// Whether forgetting it would change what anybody sees.
-    pub fn is_needed(&mut self, now: Instant) -> bool {
+    pub(super) fn is_needed(&mut self, now: Instant) -> bool {
         self.keys.expire(now);
         self.joins.iter().any(|joins| *joins > 0)
             || !self.members.is_empty()
@@ -56,13 +56,13 @@ impl ChannelState {
     }
 
     /// The first publish under `key`, if it was within the window.
-    pub fn seen(&mut self, key: &str, now: Instant) -> Option<Published> {
+    pub(super) fn seen(&mut self, key: &str, now: Instant) -> Option<Published> {
         self.keys.expire(now);
         self.keys.get(key)
     }
 
     /// Gives the message its place.
-    pub fn accept(
+    pub(super) fn accept(
         &mut self,
         id: Arc<str>,
         message: Message,
@@ -96,7 +96,7 @@ impl ChannelState {
     }
 
     /// The part of the history that `range` names.
-    pub fn page(&mut self, settings: &ChannelSettings, range: &HistoryRange, now: Instant) -> HistoryPage {
+    pub(super) fn page(&mut self, settings: &ChannelSettings, range: &HistoryRange, now: Instant) -> HistoryPage {
         if let Some(history) = &settings.history {
             self.trim(history.size, history.ttl, now);
             self.keep(now + history.ttl);
@@ -131,43 +131,43 @@ impl ChannelState {
     }
 
     /// Counts a subscriber on `shard`.
-    pub fn join(&mut self, shard: usize) {
+    pub(super) fn join(&mut self, shard: usize) {
         self.joins[shard] += 1;
     }
 
     /// Takes a subscriber on `shard` back.
-    pub fn leave(&mut self, shard: usize) {
+    pub(super) fn leave(&mut self, shard: usize) {
         self.joins[shard] = self.joins[shard].saturating_sub(1);
     }
 
     /// How many subscribers it has.
-    pub fn subscriptions(&self) -> u64 {
+    pub(super) fn subscriptions(&self) -> u64 {
         self.joins.iter().map(|joins| u64::from(*joins)).sum()
     }
 
     /// The shards that have subscribers.
-    pub fn interested(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn interested(&self) -> impl Iterator<Item = usize> {
         let joined = self.joins.iter().enumerate().filter(|(_, joins)| **joins > 0);
         joined.map(|(shard, _)| shard)
     }
 
     /// Whether `member` is there.
-    pub fn has(&self, member: &Member) -> bool {
+    pub(super) fn has(&self, member: &Member) -> bool {
         self.members.contains_key(&member.session)
     }
 
     /// Whether `member` was not there yet.
-    pub fn enter(&mut self, member: &Member) -> bool {
+    pub(super) fn enter(&mut self, member: &Member) -> bool {
         self.members.insert(member.session.clone(), member.clone()).is_none()
     }
 
     /// Whether `member` was there.
-    pub fn exit(&mut self, member: &Member) -> bool {
+    pub(super) fn exit(&mut self, member: &Member) -> bool {
         self.members.swap_remove(&member.session).is_some()
     }
 
     /// Everybody who is present.
-    pub fn members(&self) -> Vec<Member> {
+    pub(super) fn members(&self) -> Vec<Member> {
         self.members.values().cloned().collect()
     }
 

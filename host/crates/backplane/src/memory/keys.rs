@@ -19,7 +19,7 @@ pub(super) struct IdempotencyKeys {
 
 impl IdempotencyKeys {
     /// Forgets keys whose window is over.
-    pub fn expire(&mut self, now: Instant) {
+    pub(super) fn expire(&mut self, now: Instant) {
         while self.ends.front().is_some_and(|(end, _)| *end <= now) || self.ends.len() > KEYS {
             if let Some((_, key)) = self.ends.pop_front() {
                 self.published.remove(&key);
@@ -28,17 +28,17 @@ impl IdempotencyKeys {
     }
 
     /// What was published first under `key`.
-    pub fn get(&self, key: &str) -> Option<Published> {
+    pub(super) fn get(&self, key: &str) -> Option<Published> {
         self.published.get(key).cloned()
     }
 
     /// Remembers what was published under `key` until `end`.
-    pub fn insert(&mut self, key: Box<str>, published: Published, end: Instant) {
+    pub(super) fn insert(&mut self, key: Box<str>, published: Published, end: Instant) {
         self.ends.push_back((end, key.clone()));
         self.published.insert(key, published);
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 }

@@ -31,7 +31,7 @@ pub(super) enum PendingChange {
 
 impl PendingChange {
     /// Whether nobody waits for it any more.
-    pub fn is_given_up(&self) -> bool {
+    pub(super) fn is_given_up(&self) -> bool {
         match self {
             Self::Publish { reply, .. } => reply.is_closed(),
             Self::Join { reply, .. } => reply.is_closed(),
@@ -48,22 +48,22 @@ pub(super) struct WaitingChannels {
 }
 
 impl WaitingChannels {
-    pub fn add(&self, topic: &Topic) {
+    pub(super) fn add(&self, topic: &Topic) {
         self.topics.lock().insert(topic.clone());
         self.added.notify_one();
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.topics.lock().is_empty()
     }
 
     /// The one that came first; it waits no longer.
-    pub fn take_first(&self) -> Option<Topic> {
+    pub(super) fn take_first(&self) -> Option<Topic> {
         self.topics.lock().shift_remove_index(0)
     }
 
     /// Resolves when there is one.
-    pub async fn any(&self) {
+    pub(super) async fn any(&self) {
         while self.is_empty() {
             self.added.notified().await;
         }

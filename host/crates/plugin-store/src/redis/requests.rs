@@ -28,14 +28,14 @@ pub(super) enum StoreCommand {
 
 impl StoreCommand {
     /// What decides where it runs.
-    pub fn key(&self) -> &[u8] {
+    pub(super) fn key(&self) -> &[u8] {
         match self {
             Self::Plain(key, _) => key.as_bytes(),
             Self::Call(call) => call.key(),
         }
     }
 
-    pub async fn run(&self, topology: &Topology) -> Result<Value, Failure> {
+    pub(super) async fn run(&self, topology: &Topology) -> Result<Value, Failure> {
         match self {
             Self::Plain(key, command) => topology.run(key.as_bytes(), command).await,
             Self::Call(call) => topology.call(call).await,

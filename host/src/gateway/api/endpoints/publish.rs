@@ -87,7 +87,12 @@ pub(super) struct OperatorMessage {
 }
 
 impl OperatorMessage {
-    pub async fn publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<PublishAnswer, ProblemDetails> {
+    pub(super) async fn publish(
+        self,
+        api: &Api,
+        tenant: &Tenant,
+        channel: Channel,
+    ) -> Result<PublishAnswer, ProblemDetails> {
         let metrics = api.metrics.tenant(&tenant.name);
         let outcome = self.try_publish(api, tenant, channel).await;
         match &outcome {

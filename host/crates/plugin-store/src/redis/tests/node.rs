@@ -16,7 +16,7 @@ use crate::{Clock, Kv, Limiter, StoreId, WaitBudget};
 const HEALED: Duration = Duration::from_secs(10);
 
 /// A node.
-pub struct Node {
+pub(super) struct Node {
     pub kv: SharedKv,
     pub limiter: SharedLimiter,
     pub asked: Arc<AtomicUsize>,
@@ -40,7 +40,7 @@ impl SharedStore for Counted {
 
 impl Node {
     /// A node that is connected. Its thread ends with the test.
-    pub fn start(server: &TestServer) -> Self {
+    pub(super) fn start(server: &TestServer) -> Self {
         let settings = server.settings();
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         thread::spawn(move || {
@@ -73,7 +73,7 @@ impl Node {
     }
 
     /// Waits until the store answers.
-    pub fn heals(&self) {
+    pub(super) fn heals(&self) {
         let start = Instant::now();
         while self.kv.get("healed", &mut patient()).is_err() {
             assert!(start.elapsed() < HEALED, "the store answers again");
@@ -82,17 +82,17 @@ impl Node {
     }
 
     /// Takes a token.
-    pub fn take(&self, key: &str, per_second: f64, burst: u32, patience: &mut WaitBudget) -> Result<(), u64> {
+    pub(super) fn take(&self, key: &str, per_second: f64, burst: u32, patience: &mut WaitBudget) -> Result<(), u64> {
         self.limiter.take(key, per_second, burst, 1, patience).unwrap()
     }
 }
 
 /// That of a hook with the default deadline.
-pub fn usual() -> WaitBudget {
+pub(super) fn usual() -> WaitBudget {
     WaitBudget::within(Duration::from_millis(5))
 }
 
 /// For tests of what is answered, not of how soon.
-pub fn patient() -> WaitBudget {
+pub(super) fn patient() -> WaitBudget {
     WaitBudget::of(Duration::from_secs(5))
 }

@@ -11,7 +11,7 @@ use crate::{Clock, StoreId};
 
 /// How it behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TestStoreState {
+pub(super) enum TestStoreState {
     /// It answers at once.
     #[default]
     Well,
@@ -24,7 +24,7 @@ pub enum TestStoreState {
 }
 
 /// The store. Its buckets follow the arithmetic of the script.
-pub struct TestStore {
+pub(super) struct TestStore {
     clock: Clock,
     state: Mutex<State>,
 }
@@ -39,29 +39,29 @@ struct State {
 }
 
 impl TestStore {
-    pub fn new(clock: Clock) -> Arc<Self> {
+    pub(super) fn new(clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             clock,
             state: Mutex::default(),
         })
     }
 
-    pub fn be(&self, mood: TestStoreState) {
+    pub(super) fn be(&self, mood: TestStoreState) {
         self.state.lock().mood = mood;
     }
 
     /// What it was asked so far.
-    pub fn asked(&self) -> Vec<StoreRequest> {
+    pub(super) fn asked(&self) -> Vec<StoreRequest> {
         std::mem::take(&mut self.state.lock().asked)
     }
 
     /// How often somebody stopped waiting for it.
-    pub fn stalls(&self) -> usize {
+    pub(super) fn stalls(&self) -> usize {
         self.state.lock().stalls
     }
 
     /// Answers what it owes.
-    pub fn catch_up(&self) {
+    pub(super) fn catch_up(&self) {
         let owed = std::mem::take(&mut self.state.lock().unanswered);
         for (request, on_reply) in owed {
             let answer = self.answer(request);
@@ -86,7 +86,7 @@ impl TestStore {
 }
 
 /// Tokens given and left.
-pub fn lease((tokens, at): (f64, Instant), now: Instant, terms: &LeaseTerms) -> (f64, f64) {
+pub(super) fn lease((tokens, at): (f64, Instant), now: Instant, terms: &LeaseTerms) -> (f64, f64) {
     let tokens = tokens + (now - at).as_secs_f64() * terms.per_second;
     let tokens = (tokens.min(terms.burst) - terms.settle).clamp(0.0, terms.burst);
     if terms.want == 0.0 || tokens + 1e-6 < terms.need {

@@ -7,6 +7,7 @@ mod session;
 mod verdict;
 
 pub(crate) use exports::{Exports, GuestExports};
+#[allow(unreachable_pub, reason = "the generated bindings re-export them")]
 pub use session::{HandshakeHandle, SessionHandle};
 
 use wasmtime::component::{HasSelf, Linker};

@@ -11,8 +11,10 @@ use crate::state::StoreData;
 use chain::{Caller, Handshake};
 
 /// Type of the handle `session`.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct SessionHandle;
 /// Type of the handle `handshake`.
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct HandshakeHandle;
 
 // The calls below happen only while the guest holds a handle, and it gets one only for a call.
