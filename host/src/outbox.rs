@@ -1,5 +1,5 @@
-//! What waits to be written to one client, bounded in bytes. Knows frames and their receivers' policy,
-//! not where they come from.
+//! The frames that wait to be written to one client, bounded in bytes. Knows frames and overflow policies,
+//! not where frames come from.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -21,7 +21,7 @@ struct OutboxEntry {
     kind: Kind,
 }
 
-/// What a frame is, and whose. Only a message gives way to a newer one of its subscription.
+/// The kind of a frame, and its subscription. Only a message may be replaced by a newer one of its subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A reply, or a push about the connection itself.
@@ -45,7 +45,7 @@ impl Kind {
     }
 }
 
-/// What became of a message for a client.
+/// The result of queueing a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushResult {
     /// It will be written.
@@ -63,9 +63,9 @@ pub struct Policy {
     pub subscription: u32,
     /// What happens when there is no room.
     pub overflow: Overflow,
-    /// Only half of the outbox is open to it, and having no room harms nobody.
+    /// It may use only half of the outbox, and is dropped silently without room.
     pub ephemeral: bool,
-    /// It tells who came or left and is no message: none takes its place.
+    /// It is a join or leave, which no message replaces.
     pub news: bool,
 }
 
@@ -106,8 +106,8 @@ impl Outbox {
         self.bytes
     }
 
-    /// Whether the client should read before it asks for more: replies are always queued, so a client
-    /// that asks and does not read is not served until it does.
+    /// Whether the client has to read before further requests are served. Replies are always queued, so a client
+    /// that sends requests and does not read has to wait.
     pub fn is_backed_up(&self) -> bool {
         self.bytes > self.limit / 2
     }
@@ -144,9 +144,9 @@ impl Outbox {
         }
     }
 
-    /// Puts the newest message of a subscription in the place of the one that waits.
+    /// Replaces the waiting message of a subscription by the newest.
     fn replace(&mut self, frame: &Bytes, subscription: u32) -> bool {
-        // What is half on the wire has to go out whole.
+        // A half-written entry has to be completed.
         let movable = usize::from(self.written > 0);
         let waiting = self.queue.iter_mut().skip(movable);
         let Some(entry) = waiting.rev().find(|entry| entry.kind == Kind::Message(subscription)) else {
@@ -157,7 +157,7 @@ impl Outbox {
         true
     }
 
-    /// Forgets what is not on the wire yet, so that a closing frame to a client that does not keep up has room.
+    /// Drops what is not on the wire yet, so that a closing frame to a slow client has room.
     pub fn clear(&mut self) {
         self.cut_first();
         let is_rest = |entry: &OutboxEntry| entry.kind == Kind::Rest;
@@ -167,7 +167,7 @@ impl Outbox {
         self.recount();
     }
 
-    /// Forgets what waits for one subscription. What is half on the wire goes out, to the end of its frame.
+    /// Drops what waits for one subscription. A half-written frame is completed.
     pub fn discard(&mut self, subscription: u32) {
         if self.queue.front().is_some_and(|entry| entry.kind.is_of(subscription)) {
             self.cut_first();
@@ -178,7 +178,7 @@ impl Outbox {
         self.recount();
     }
 
-    /// Takes from the entry that is half on the wire the joined frames that are not begun.
+    /// Removes the joined frames that are not begun from the half-written entry.
     fn cut_first(&mut self) {
         let Some(first) = self
             .queue
@@ -198,7 +198,7 @@ impl Outbox {
         self.bytes = self.queue.iter().map(|entry| entry.frame.len() + ENTRY_BYTES).sum();
     }
 
-    /// Gives back the queue's memory if nothing is in it.
+    /// Releases the queue's memory if it is empty.
     pub fn rest(&mut self) {
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
@@ -220,7 +220,7 @@ impl Outbox {
             }
         }
         if self.queue.capacity() > FRAMES_A_WRITE {
-            // A burst is over: an idle connection holds no memory for the next.
+            // After a burst, an idle connection keeps no memory for the next.
             self.queue = VecDeque::new();
         }
         Ok(Flushed::All)

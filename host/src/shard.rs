@@ -32,7 +32,7 @@ const READ_BYTES: usize = 65_536;
 const TURN_ENVELOPES: usize = 256;
 /// Signals that wait for a shard at most.
 pub const CONTROL_CALLS: usize = 64;
-/// How often a shard looks for plugin instances that nobody uses.
+/// How often a shard looks for idle plugin instances.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
 
 /// What all shards of a node share.
@@ -46,9 +46,9 @@ pub struct Common {
     pub backplane: Arc<dyn Backplane>,
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
-    /// Where bans of plugins go to reach the other nodes, if there are any.
+    /// The queue of plugins' bans to the other nodes, if there are any.
     pub bans: Option<mpsc::Sender<BanOrder>>,
-    /// Every shard's ear, for what concerns them all.
+    /// The control queues of all shards.
     pub controls: Vec<mpsc::Sender<Control>>,
 }
 
@@ -57,11 +57,11 @@ pub struct Shard {
     pub index: usize,
     /// What all shards of the node share.
     pub common: Common,
-    /// Who listens to what here.
+    /// The subscriber lists.
     pub hub: RefCell<Hub>,
-    /// When sessions want to be signaled.
+    /// The alarms of sessions.
     pub alarms: Alarms,
-    /// What every session reads into, without waiting while it holds it.
+    /// The buffer that every session reads into. No session waits while it borrows it.
     pub read_buffer: RefCell<Box<[u8]>>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
     clients: RefCell<HashMap<u64, ListedConnection, RandomState>>,
@@ -127,8 +127,8 @@ impl Shard {
         id
     }
 
-    /// Lists a connection while the answer is alive, so that the shard can signal it. While the shard drains, it is
-    /// signaled to end at once.
+    /// Lists a connection while the returned value lives, so that the shard can signal it. While the shard drains, the
+    /// connection is signaled to end at once.
     pub fn list(self: &Rc<Self>, client: &Rc<ClientConnection>, caller: &Arc<Caller>) -> Listing {
         let listed = ListedConnection {
             client: client.clone(),
@@ -169,7 +169,7 @@ impl Shard {
         while inbox.recv_many(&mut turn, TURN_ENVELOPES).await > 0 {
             self.take_turn(&turn);
             turn.clear();
-            // The sessions' turn: what they publish meanwhile arrives together.
+            // The sessions run now; what they publish meanwhile arrives together.
             tokio::task::yield_now().await;
         }
     }
@@ -198,7 +198,7 @@ impl Shard {
                 None => return,
             }
         };
-        // Who is still connected can still be sent away.
+        // Connections that are still open can still be cut off.
         let mut drain = std::pin::pin!(self.drain(over));
         loop {
             tokio::select! {
@@ -209,7 +209,7 @@ impl Shard {
     }
 
     async fn carry_out(&self, control: Control) {
-        // Whoever sent a control may have stopped waiting; it is carried out all the same.
+        // A control is carried out even if its sender has stopped waiting.
         match control {
             Control::Tenants(tenants) => self.set_tenants(tenants),
             Control::CutOff {
@@ -220,7 +220,7 @@ impl Shard {
             } => {
                 let count = self.cut_off(&tenant, &whom, code);
                 if let Some(done) = done {
-                    // Sessions at rest end in this turn, so that their presence and seats are gone as well.
+                    // Idle sessions end in this turn, so that their presence and seats are released too.
                     tokio::task::yield_now().await;
                     let _ = done.send(count);
                 }
@@ -280,8 +280,8 @@ impl Shard {
         }
     }
 
-    /// Signals every session to end, spread over the time there is, and tells each to come back at a
-    /// moment of its own, so that the next node is not met by all at once.
+    /// Signals every session to end, spread over the available time. Each client is told another time to come back
+    /// after, so that they do not reach the next node all at once.
     async fn drain(&self, over: Duration) {
         self.draining.set(true);
         let clients: Vec<_> = self
@@ -290,7 +290,7 @@ impl Shard {
             .values()
             .map(|listed| listed.client.clone())
             .collect();
-        // The last part of the time is for what is still on its way out.
+        // The last part of the time is for sessions that are still ending.
         let step = over.mul_f64(0.8) / u32::try_from(clients.len()).unwrap_or(u32::MAX).max(1);
         let begin = tokio::time::Instant::now();
         let spread = u64::try_from(over.as_millis()).unwrap_or(u64::MAX).max(1);

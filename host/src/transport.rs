@@ -1,5 +1,5 @@
-//! The seam between a session and what carries its bytes: read, write, ready. Another kind of stream (TLS, streaming
-//! HTTP) is another variant here and no other session. Knows no frame.
+//! The seam between a session and the carrier of its bytes: read, write, ready. Another kind of stream (TLS, streaming
+//! HTTP) will be another variant here, with the same session. Knows no frame.
 
 use std::io::{self, IoSlice};
 
@@ -7,7 +7,7 @@ use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
-/// A client's byte stream. Nothing in it waits but [`ClientStream::ready`].
+/// A client's byte stream. Only [`ClientStream::ready`] waits.
 #[derive(Debug)]
 pub enum ClientStream {
     Tcp(TcpStream),
@@ -56,7 +56,7 @@ impl ClientStream {
     /// Ends the sending side: the client sees the end of the stream, and can still send.
     pub fn shutdown(&self) {
         match self {
-            // It fails on a socket that is closed already, which is as good.
+            // It fails on a socket that is closed already, which is fine.
             Self::Tcp(stream) => drop(SockRef::from(stream).shutdown(std::net::Shutdown::Write)),
             #[cfg(test)]
             Self::Memory(stream) => stream.shutdown(),

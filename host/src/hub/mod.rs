@@ -41,7 +41,7 @@ const HELD_ENVELOPES: usize = 4096;
 #[derive(Default)]
 pub struct Hub {
     topics: HashMap<Topic, Listeners, RandomState>,
-    /// Lines that got something since the last flush.
+    /// Connections that got something since the last flush.
     dirty: Vec<Rc<ClientConnection>>,
     deliveries: u64,
 }
@@ -53,23 +53,23 @@ struct Listeners {
 
 struct Listener {
     client: Rc<ClientConnection>,
-    /// Tells the connection's subscriptions apart in its outbox.
+    /// Identifies the subscription in the connection's outbox.
     subscription: u32,
     delivery: DeliveryState,
 }
 
-/// What a listener is given.
+/// Which envelopes a listener gets.
 enum DeliveryState {
-    /// Nothing yet: its history is being read, and what arrives is held until then.
+    /// None yet: its history is being read, and arriving envelopes are held until then.
     Held(Vec<Envelope>),
-    /// What is new to it.
+    /// Those that are new to it.
     Live {
-        /// The place in the history up to which it has everything. None once something came after it.
+        /// The position up to which it has the history. None once a later message came.
         after: Option<Position>,
-        /// It was given who is present, with all changes up to this version.
+        /// Its presence snapshot has all changes up to this version.
         presence: u64,
     },
-    /// Nothing any more: the subscription is over, and its session was signaled.
+    /// None any more: the subscription has ended, and its session was signaled.
     Ended,
     /// The same, because the operator ended it: a session that is still subscribing refuses it.
     Revoked,
@@ -90,7 +90,7 @@ impl Hub {
             settings: settings.clone(),
             clients: IndexMap::default(),
         });
-        // The newest subscriber knows the newest settings.
+        // The newest subscriber has the newest settings.
         listeners.settings = settings.clone();
         let listener = Listener {
             client: client.clone(),
@@ -123,7 +123,7 @@ impl Hub {
         }
     }
 
-    /// Takes a listener out.
+    /// Removes a listener.
     pub fn remove(&mut self, topic: &Topic, client: u64) {
         if let Some(listeners) = self.topics.get_mut(topic) {
             listeners.clients.swap_remove(&client);
@@ -133,8 +133,8 @@ impl Hub {
         }
     }
 
-    /// Takes a subscription away: from now on nothing reaches its client, nor does what still waits for it.
-    /// Its session is signaled to tell the client. Whether there was one.
+    /// Revokes a subscription: from now on nothing of it reaches its client, also not what waits in the outbox.
+    /// Signals its session, which tells the client. Returns whether there was one.
     pub fn revoke(&mut self, topic: &Topic, client: u64, code: CloseCode) -> bool {
         let listeners = self.topics.get_mut(topic);
         let Some(listener) = listeners.and_then(|listeners| listeners.clients.get_mut(&client)) else {
@@ -149,7 +149,7 @@ impl Hub {
         true
     }
 
-    /// Whether a subscription was taken away.
+    /// Whether a subscription was revoked.
     pub fn is_revoked(&self, topic: &Topic, client: u64) -> bool {
         let listener = self
             .topics
@@ -158,7 +158,7 @@ impl Hub {
         listener.is_some_and(|listener| matches!(listener.delivery, DeliveryState::Revoked))
     }
 
-    /// Every topic that somebody listens to.
+    /// Every topic that has a listener.
     pub fn topics(&self) -> impl Iterator<Item = &Topic> {
         let heard = self
             .topics
@@ -167,12 +167,12 @@ impl Hub {
         heard.map(|(topic, _)| topic)
     }
 
-    /// How many listen to `topic`.
+    /// The number of listeners of `topic`.
     pub fn listeners(&self, topic: &Topic) -> usize {
         self.topics.get(topic).map_or(0, |listeners| listeners.active().count())
     }
 
-    /// Queues what arrived for everyone who listens, in its order.
+    /// Queues the arrived envelopes for their listeners, in order.
     pub fn deliver(&mut self, turn: &[Envelope]) {
         for part in batch::parts(turn) {
             let Some(listeners) = self.topics.get_mut(part[0].topic()) else {
@@ -208,7 +208,7 @@ impl Hub {
 }
 
 impl Listeners {
-    /// Those that messages still reach.
+    /// The listeners that still get messages.
     fn active(&self) -> impl Iterator<Item = &Listener> {
         let over = |listener: &&Listener| matches!(listener.delivery, DeliveryState::Ended | DeliveryState::Revoked);
         let clients = self.clients.values();
@@ -248,7 +248,7 @@ impl Listener {
         queued
     }
 
-    /// Queues an envelope as the state of this listener says; whether a message was delivered by it.
+    /// Queues an envelope according to this listener's state. Returns whether a message was delivered.
     fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
         let known = match &mut self.delivery {
             DeliveryState::Live { presence, .. } => *presence,
@@ -316,14 +316,14 @@ impl Listener {
                 self.delivery = DeliveryState::Ended;
                 self.client.signal_close(codes::SLOW_CONSUMER, None);
             }
-            // A gap in the offsets tells of a loss, where there are offsets; else the end of the subscription does.
+            // With offsets, their gap tells the client of the loss; without, the end of the subscription does.
             PushResult::Dropped if position.is_none() && !publication.ephemeral => self.end(&publication.topic),
             PushResult::Dropped => {}
         }
         false
     }
 
-    /// From the first message with a later place on, nothing that comes is one that it has.
+    /// After the first message with a later position, every further one is new.
     fn pass(&mut self, position: Option<&Position>) {
         if let DeliveryState::Live { after, .. } = &mut self.delivery
             && position.is_some()
@@ -338,7 +338,7 @@ impl Listener {
         self.client.signal_end(topic.channel.clone(), codes::INSUFFICIENT_STATE);
     }
 
-    /// Queues news of the channel, which nobody is cut off for not reading.
+    /// Queues a join or leave; a slow reader is not cut off for it.
     fn tell(&self, frame: &Bytes, dirty: &mut Vec<Rc<ClientConnection>>) {
         let policy = Policy {
             subscription: self.subscription,

@@ -4,14 +4,14 @@
 use backplane::Envelope;
 use protocol::Position;
 
-/// Where a message stands, seen from the position up to which a listener has everything.
+/// A message's position compared with the one up to which a listener has everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PositionOrder {
     /// The listener does not have it.
     After,
     /// The listener has it already.
     Had,
-    /// It is of another epoch, and nothing tells whether of an earlier or a later one.
+    /// It is of another epoch, which may be earlier or later.
     Unclear,
 }
 

@@ -1,4 +1,4 @@
-//! What a connection read and has not begun, in its order: the requests of one read at most.
+//! Requests that a connection has read and not begun, in their order: those of one read at most.
 
 use std::collections::VecDeque;
 
@@ -42,7 +42,7 @@ impl Backlog {
         self.0.pop_front()
     }
 
-    /// Takes the end of the connection, if nothing is to come before it.
+    /// Returns the end of the connection, if nothing is left before it.
     pub(super) fn take_ending(&mut self) -> Option<Ending> {
         match self.0.pop_front_if(|first| matches!(first, Incoming::Ends(_))) {
             Some(Incoming::Ends(ending)) => Some(ending),
@@ -55,7 +55,7 @@ impl Backlog {
         self.0.push_back(Incoming::Ends(ending));
     }
 
-    /// The connection ends, and what was not begun is not begun any more.
+    /// The connection ends, and requests that were not begun are dropped.
     pub(super) fn end_now(&mut self, ending: Ending) {
         self.0.clear();
         self.end(ending);
@@ -87,7 +87,7 @@ impl Backlog {
         }
     }
 
-    /// Gives back the memory of a queue that is empty.
+    /// Releases the memory of an empty queue.
     pub(super) fn rest(&mut self) {
         if self.0.is_empty() {
             self.0 = VecDeque::new();

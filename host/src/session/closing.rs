@@ -13,10 +13,10 @@ use wire;
 
 /// How long the closing frames may take to be written.
 const CLOSING_FRAMES: Duration = Duration::from_secs(5);
-/// How long a client may take to hang up after them.
+/// How long a client may take to close its side after them.
 const HANG_UP: Duration = Duration::from_secs(2);
 
-/// Queues what the client is sent last.
+/// Queues the closing frames.
 pub(super) fn push_closing_frames(client: &ClientConnection, ending: &Ending) {
     let disconnect = |code, retry_after_ms| wire::text_frame(write::disconnect(now_ms(), code, retry_after_ms));
     match ending {

@@ -1,5 +1,5 @@
 //! The loop of one connection: the only one that waits for a client. Owns its stream and its timers, and carries out
-//! requests in their order. Knows no request from another but a publish, of which several may be pending.
+//! requests in their order. Of all requests it treats only publishes differently: several may be pending.
 
 use std::future::poll_fn;
 use std::io;
@@ -34,9 +34,9 @@ pub struct Session {
     alarm: Option<Instant>,
     backlog: Backlog,
     pending: PendingRequests,
-    /// Subscriptions that were ended while one was being made: their client learns it after the ack.
+    /// Subscriptions that the shard ended while a request was pending. The client is told after the reply.
     ended: Vec<(Channel, CloseCode)>,
-    /// What this connection's outbox adds to the node's gauge.
+    /// The bytes that this connection's outbox adds to the node's gauge.
     metered_bytes: usize,
     _listing: Listing,
 }
@@ -62,7 +62,7 @@ impl Session {
 
     /// Serves a connection until it is over. `early`: bytes that came with the upgrade request.
     ///
-    /// Boxed, because the future of an async function has room for an argument and for the variable that it becomes.
+    /// Boxed, because the future of an async function would hold a large argument twice.
     pub async fn serve(mut self: Box<Self>, early: Bytes) {
         let ending = self.run(early).await;
         self.end(ending).await;
@@ -83,7 +83,7 @@ impl Session {
                 return Ending::Gone;
             }
             if self.may_begin() {
-                // The client reads again what kept it from being served.
+                // The client reads its replies again, so its requests are served again.
                 continue;
             }
             if let Some(ending) = self.wait().await {
@@ -92,7 +92,7 @@ impl Session {
         }
     }
 
-    /// Waits for the client, the shard, or what is pending.
+    /// Waits for the client, the shard, or a pending request.
     async fn wait(&mut self) -> Option<Ending> {
         self.rest();
         let readiness = self.readiness();
@@ -115,15 +115,15 @@ impl Session {
         None
     }
 
-    /// Deliveries pass the session by, so what it waits for now may be long in coming: it holds no room for more.
+    /// Deliveries do not wake the session, so this wait may be long. It therefore holds no spare memory.
     fn rest(&mut self) {
         self.context.client.rest();
         self.backlog.rest();
         self.pending.rest();
     }
 
-    /// What the stream is waited for. A client that does not read its replies is not read from either, and nor is one
-    /// whose requests wait already.
+    /// Whether to wait for reading, writing or both. Nothing is read from a client that does not read its replies, or
+    /// whose requests are waiting already.
     fn readiness(&self) -> Option<Readiness> {
         let client = &self.context.client;
         let reads = self.backlog.is_empty() && !client.is_backed_up() && self.pending.has_room();
@@ -137,7 +137,7 @@ impl Session {
 
     // --- reading ---
 
-    /// Reads what is there into the shard's buffer. No wait while the buffer is held.
+    /// Reads the available bytes into the shard's buffer. Nothing waits while the buffer is borrowed.
     fn read(&mut self) {
         let shard = self.context.shard.clone();
         let mut buffer = shard.read_buffer.borrow_mut();
@@ -159,15 +159,15 @@ impl Session {
 
     // --- carrying out ---
 
-    /// Goes on as far as it can without waiting: signals, answers that are due, requests that may begin.
+    /// Does everything that needs no wait: signals, finished replies, requests that may begin.
     fn advance(&mut self, cx: &mut task::Context<'_>) -> Option<Ending> {
         loop {
-            // Whoever was sent away is not served what it had asked before.
+            // A client that was disconnected gets no replies to earlier requests.
             if let Some(ending) = self.answer_signals() {
                 return Some(ending);
             }
             if let Poll::Ready((id, answer)) = self.pending.poll_answer(cx) {
-                // While it waited, the client was not read from as it would have been.
+                // Nothing was read from the client meanwhile, so its silence does not count.
                 self.liveness.heard();
                 if let Some(ending) = self.answer(&id, answer) {
                     return Some(ending);
@@ -188,7 +188,7 @@ impl Session {
         }
     }
 
-    /// Whether what was read next may begin: after everything before it, but a publish beside other publishes.
+    /// Whether the next request may begin: after all before it, except that a publish may begin beside publishes.
     fn may_begin(&self) -> bool {
         match self.backlog.first() {
             None => false,
@@ -208,7 +208,7 @@ impl Session {
             Err(Refused::NotAnEnvelope(why)) => return Some(Ending::BadProtocol(why)),
             Err(Refused::Request { id, code, message }) => {
                 self.send(write::error(&id, now_ms(), &write::ErrorReply::new(code, &message)));
-                // What comes first has to be a `connect` that can be read.
+                // The first request has to be a readable `connect`.
                 return (!is_connected).then(|| Ending::BadProtocol(message));
             }
         };
@@ -223,7 +223,7 @@ impl Session {
         match outcome {
             Outcome::Done(answer) if self.pending.is_empty() => self.answer(&id, answer),
             outcome => {
-                // What is refused may end the connection: nothing begins beside it.
+                // A refusal may end the connection, so no request begins beside it.
                 let is_refused = matches!(outcome, Outcome::Done(Err(_)));
                 self.pending.push(id, outcome, is_publish && !is_refused);
                 None
@@ -231,7 +231,7 @@ impl Session {
         }
     }
 
-    /// Sends what a command answered, and does what follows from it.
+    /// Sends a command's reply, and carries out its consequences.
     fn answer(&mut self, id: &RequestId, answer: CommandResult) -> Option<Ending> {
         let ending = match answer {
             Ok(CommandReply {
@@ -266,7 +266,7 @@ impl Session {
         ending
     }
 
-    /// What the shard signaled: an end, subscriptions that are over, an alarm.
+    /// Handles the shard's signals: an end, ended subscriptions, an alarm.
     fn answer_signals(&mut self) -> Option<Ending> {
         if self.context.client.has_signals() {
             let signals = self.context.client.take_signals();
@@ -279,7 +279,7 @@ impl Session {
                 self.backlog.end_now(Ending::close(code));
             }
         }
-        // Who was cut off is owed no answers.
+        // A connection that was cut off gets no further replies.
         if self.context.client.is_closed()
             && let Some(ending) = self.backlog.take_ending()
         {
@@ -310,7 +310,7 @@ impl Session {
         self.meter_outbox();
     }
 
-    /// Keeps the node's gauge true to this connection's outbox.
+    /// Updates the node's gauge with this connection's outbox.
     fn meter_outbox(&mut self) {
         let waiting = self.context.client.waiting_bytes();
         let before = std::mem::replace(&mut self.metered_bytes, waiting);
@@ -323,7 +323,7 @@ impl Session {
 
     // --- timers ---
 
-    /// Asks the shard for a signal at the next of this connection's times.
+    /// Sets the alarm for the next deadline of this connection.
     fn set_alarm(&mut self) {
         let next = self.liveness.next();
         let next = self.context.next_expiry().map_or(next, |expiry| next.min(expiry));
@@ -333,7 +333,7 @@ impl Session {
         }
     }
 
-    /// The alarm rang: does what is due. Gives the code to end with, if the connection has to end.
+    /// Handles the alarm. Returns the code to close with, if the connection has to end.
     fn tick(&mut self) -> Option<CloseCode> {
         self.alarm = None;
         let now = Instant::now();
@@ -362,7 +362,7 @@ impl Session {
         let code = ending.code();
         let context = self.context.clone();
         tracing::debug!(session = %context.client.session, tenant = %context.caller.tenant, code, ?ending, "connection ends");
-        // First out of the hub and the registry, then the closing frames: nothing may come after them.
+        // The session leaves the hub and the registry before the closing frames, because nothing may follow them.
         self.pending.clear();
         context.clear_subscriptions();
         if context.leave_seat() {

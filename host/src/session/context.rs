@@ -1,5 +1,5 @@
-//! What a session knows: what its commands read and change. Knows no stream and no timer: a command that changes when
-//! something runs out says so, and the connection sets its alarm.
+//! The state of a session, which its commands read and change. Knows no stream and no timer: a command that changes an
+//! expiry reports it, and the connection sets its alarm.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -33,20 +33,20 @@ pub(super) struct Context {
     pub tenant: Rc<ShardTenant>,
     pub client: Rc<ClientConnection>,
     pub caller: Arc<Caller>,
-    /// What refreshes show to plugins.
+    /// The handshake that plugins see at refreshes.
     upgrade: RefCell<Arc<Upgrade>>,
-    /// The token of the upgrade request, until `connect` takes it: nothing that is kept may leak it.
+    /// The token of the upgrade request, until `connect` takes it. It is not kept, so that it cannot leak.
     token: Cell<Option<Box<str>>>,
     rate_limit: RefCell<Option<RateLimit>>,
     /// None until `connect` was accepted.
     seat: RefCell<Option<SeatGuard>>,
-    /// Boxed, because the smallest table has room for four.
+    /// The subscriptions are boxed, because the smallest table has room for four.
     subscriptions: RefCell<HashMap<Channel, Box<Subscription>, RandomState>>,
-    /// Tells subscriptions apart in the outbox; never reused within a connection.
+    /// The next number of a subscription, which identifies it in the outbox; not reused within a connection.
     next_subscription: Cell<u32>,
-    /// When the identity runs out.
+    /// When the identity expires.
     expires: Cell<Option<Instant>>,
-    /// Whether a command changed when something runs out.
+    /// Whether a command changed an expiry.
     deadlines_changed: Cell<bool>,
 }
 
@@ -76,7 +76,7 @@ impl Context {
         })
     }
 
-    /// What plugins are shown at `connect`. An empty token is none: it does not hide the upgrade request's.
+    /// The handshake that plugins see at `connect`. An empty token counts as absent and does not hide the upgrade request's.
     pub(super) fn connect_handshake(
         &self,
         token: Option<String>,
@@ -93,7 +93,7 @@ impl Context {
         }
     }
 
-    /// What plugins are shown at a refresh.
+    /// The handshake that plugins see at a refresh.
     pub(super) fn refresh_handshake(&self, token: String) -> Handshake {
         Handshake {
             token: present(Some(token)),
@@ -103,7 +103,7 @@ impl Context {
         }
     }
 
-    /// `connect` was accepted, and this is its seat.
+    /// Takes the seat of an accepted `connect`.
     pub(super) fn accept(&self, seat: SeatGuard, identity: Identity) {
         self.seat.replace(Some(seat));
         self.identify(identity);
@@ -117,7 +117,7 @@ impl Context {
         }
     }
 
-    /// The session is this one from now on.
+    /// Sets the session's identity.
     pub(super) fn identify(&self, identity: Identity) {
         self.expires.set(identity.expires_ms.map(at_epoch_ms));
         self.deadlines_changed.set(true);
@@ -129,12 +129,12 @@ impl Context {
         self.seat.borrow().is_some()
     }
 
-    /// Gives the seat back, if there is one; whether there was.
+    /// Gives the seat back. Returns whether there was one.
     pub(super) fn leave_seat(&self) -> bool {
         self.seat.take().is_some()
     }
 
-    /// Takes one publish from the connection's rate, or says how long until there is one.
+    /// Takes one publish from the connection's rate, or returns the time until one is allowed.
     pub(super) fn take_rate(&self) -> Result<(), Refusal> {
         let mut limit = self.rate_limit.borrow_mut();
         let Some(limit) = limit.as_mut() else {
@@ -150,7 +150,7 @@ impl Context {
         })
     }
 
-    /// What this session may do in a channel: as its subscription was granted, else as one would be.
+    /// The session's rights in a channel: the grant of its subscription, else that of a subscription it would get.
     pub(super) fn grant(&self, channel: &Channel) -> Result<Grant, Refusal> {
         match self.granted(channel) {
             Some(grant) => Ok(grant),
@@ -158,7 +158,7 @@ impl Context {
         }
     }
 
-    /// What its subscription to a channel was granted, if it has one.
+    /// The grant of its subscription to a channel, if it has one.
     pub(super) fn granted(&self, channel: &Channel) -> Option<Grant> {
         self.subscriptions
             .borrow()
@@ -170,7 +170,7 @@ impl Context {
         self.subscriptions.borrow().len()
     }
 
-    /// Takes a place in the hub, where everything is held until it is released.
+    /// Adds a listener to the hub, which holds its messages until it is released.
     pub(super) fn listen(&self, topic: &Topic, settings: &Arc<ChannelSettings>) -> Listening {
         let subscription = self.next_subscription.get();
         self.next_subscription.set(subscription.wrapping_add(1) % u32::MAX);
@@ -193,9 +193,9 @@ impl Context {
         self.subscriptions.borrow_mut().insert(channel, subscription);
     }
 
-    /// Ends a subscription; whether there was one.
+    /// Ends a subscription. Returns whether there was one.
     pub(super) fn remove_subscription(&self, channel: &Channel) -> bool {
-        // Dropped when the table is free again: it changes the hub and the backplane.
+        // Dropped after the table's borrow ends, because dropping changes the hub and the backplane.
         let removed = self.subscriptions.borrow_mut().remove(channel);
         removed.is_some()
     }
@@ -204,24 +204,24 @@ impl Context {
         drop(self.subscriptions.take());
     }
 
-    /// Whether what [`Context::next_expiry`] gives may have changed since this was asked.
+    /// Whether [`Context::next_expiry`] may have changed since the last call.
     pub(super) fn take_deadlines_changed(&self) -> bool {
         self.deadlines_changed.take()
     }
 
-    /// When the first of what it holds runs out.
+    /// The first expiry of the identity and the subscriptions.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         let subscriptions = self.subscriptions.borrow();
         let expiries = subscriptions.values().filter_map(|subscription| subscription.expires);
         expiries.chain(self.expires.get()).min()
     }
 
-    /// Whether the identity has run out.
+    /// Whether the identity has expired.
     pub(super) fn has_expired(&self, now: Instant) -> bool {
         self.expires.get().is_some_and(|at| at <= now)
     }
 
-    /// The channels whose subscriptions have run out.
+    /// The channels whose subscriptions have expired.
     pub(super) fn expired_subscriptions(&self, now: Instant) -> Vec<Channel> {
         let subscriptions = self.subscriptions.borrow();
         let over = subscriptions
@@ -246,7 +246,7 @@ impl Context {
     }
 }
 
-/// An identity that has run out is none.
+/// An expired identity counts as absent.
 pub(super) fn check_expiry(identity: &Identity) -> Result<(), Refusal> {
     match identity.expires_ms {
         Some(at) if at <= now_ms() => Err(Refusal::new(codes::TOKEN_EXPIRED, "the token has expired")),

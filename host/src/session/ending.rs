@@ -17,9 +17,9 @@ pub(super) enum Ending {
         /// When to come back.
         retry_after_ms: Option<u64>,
     },
-    /// What came is not the protocol.
+    /// The client broke the protocol.
     BadProtocol(String),
-    /// What came is not WebSocket.
+    /// The client sent no valid WebSocket frames.
     Wire(WireError),
     /// The client closed it, with this code.
     Client(Option<u16>),

@@ -1,4 +1,4 @@
-//! The times of a connection: its heartbeat, and how long it waits for the client. Knows when, not what then.
+//! The deadlines of a connection: its heartbeat, and how long it waits for the client. Does not know what happens then.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ pub(super) struct Liveness {
     ping: Duration,
     next_ping: Instant,
     heard: Instant,
-    /// Until when `connect` has to come; none once it came.
+    /// The deadline of `connect`; none after it came.
     connect_by: Option<Instant>,
 }
 
@@ -31,7 +31,7 @@ impl Liveness {
         }
     }
 
-    /// Something came from the client, or it had no chance: what it sends is not read while its requests wait.
+    /// The client sent something, or could not: nothing is read from it while its requests wait.
     pub(super) fn heard(&mut self) {
         self.heard = Instant::now();
     }
@@ -40,7 +40,7 @@ impl Liveness {
         self.connect_by = None;
     }
 
-    /// The next of its times.
+    /// The next deadline.
     pub(super) fn next(&self) -> Instant {
         let next = self.next_ping.min(self.silent_at());
         self.connect_by.map_or(next, |connect_by| next.min(connect_by))
@@ -54,7 +54,7 @@ impl Liveness {
         (self.silent_at() <= now).then_some(codes::NO_HEARTBEAT)
     }
 
-    /// Whether it is time for a heartbeat. The next one is in due time.
+    /// Whether a heartbeat is due. Sets the time of the next one.
     pub(super) fn take_ping(&mut self, now: Instant) -> bool {
         let is_due = self.next_ping <= now;
         if is_due {
@@ -68,11 +68,11 @@ impl Liveness {
     }
 }
 
-/// The moment of a time on the wall, by the clock of now.
+/// The `Instant` of a wall-clock time.
 pub(super) fn at_epoch_ms(epoch_ms: u64) -> Instant {
     let wall = UNIX_EPOCH + Duration::from_millis(epoch_ms);
     let left = wall.duration_since(SystemTime::now()).unwrap_or_default();
-    // A far future that the clock cannot hold is as good as never: a year is looked at again.
+    // A time beyond the clock's range counts as a year from now, and is computed again then.
     let year = Duration::from_hours(365 * 24);
     Instant::now() + left.min(year)
 }

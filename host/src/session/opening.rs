@@ -11,9 +11,9 @@ use crate::shard::{Shard, ShardTenant};
 use crate::transport::ClientStream;
 use chain::{Caller, Upgrade};
 
-/// A connection that was upgraded, and what its request brought.
+/// An upgraded connection, and the data of its request.
 pub struct Opening {
-    /// Past the handshake.
+    /// The stream after the handshake.
     pub stream: ClientStream,
     pub remote: IpAddr,
     /// The token of the upgrade request.
@@ -38,7 +38,7 @@ impl Opening {
     }
 }
 
-/// 128 random bits: nobody guesses another's session.
+/// 128 random bits, so that a session's id cannot be guessed.
 fn session_id() -> String {
     let [high, low] = [(); 2].map(|()| getrandom::u64().expect("the system gives random bytes"));
     format!("{high:016x}{low:016x}")

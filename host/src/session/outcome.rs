@@ -1,4 +1,4 @@
-//! What a command answers: at once, or when what it waits for has come.
+//! The outcome of a command: its reply, at once or later.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,15 +11,15 @@ use protocol::{Json, Position};
 /// A reply, or why there is none.
 pub(super) type CommandResult = Result<CommandReply, Refusal>;
 
-/// What became of a command.
+/// The result of applying a command.
 pub(super) enum Outcome {
     Done(CommandResult),
-    /// It waits for something outside of the session: the session waits in the order of its requests, and nobody else
-    /// does. Dropping it takes back what is half done.
+    /// It waits for something outside of the session. This session waits in the order of its requests, and no other does.
+    /// Dropping it undoes what it has done.
     Pending(Pin<Box<dyn Future<Output = CommandResult>>>),
 }
 
-/// What the client is sent, and what follows from it.
+/// The reply to the client, and its consequences.
 pub(super) struct CommandReply {
     pub envelope: Json,
     /// Subscriptions whose messages may flow once the envelope is queued.
@@ -31,7 +31,7 @@ pub(super) struct CommandReply {
 /// A subscription that is held in the hub until its ack is queued.
 pub(super) struct Release {
     pub topic: Topic,
-    /// Up to where the ack has the history.
+    /// The position up to which the ack has the history.
     pub after: Option<Position>,
     /// The version of the snapshot of who is present, if the ack has one.
     pub snapshot: Option<u64>,
@@ -52,7 +52,7 @@ impl Outcome {
         Self::Pending(Box::pin(answer))
     }
 
-    /// Goes on with what is pending; ready when it is done.
+    /// Polls a pending outcome.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Pending(pending) = self {
             match pending.as_mut().poll(cx) {

@@ -1,4 +1,4 @@
-//! What a plugin's refusal does besides refusing: the connection is closed, or the user is banned.
+//! The penalty of a plugin's refusal: the connection is closed, or the user is banned.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use protocol::codes;
 use registry::BanOrder;
 
 impl Context {
-    /// Carries out the penalty that comes with a refusal; gives how the connection ends, if it does.
+    /// Carries out the penalty of a refusal. Returns how the connection ends, if it ends.
     pub(super) fn penalise(&self, refusal: &Refusal) -> Option<Ending> {
         match refusal.penalty {
             Penalty::None => None,
@@ -42,7 +42,7 @@ impl Context {
                 done: None,
             };
             if control.try_send(kick).is_err() {
-                // The ban holds all the same: it refuses the next connect, and the next publish is denied again.
+                // The ban holds nevertheless: it refuses the next connect, and the plugin denies the next publish again.
                 tracing::warn!(%user, "a shard was too busy to end a banned user's other connections");
             }
         }

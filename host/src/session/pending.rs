@@ -1,4 +1,4 @@
-//! The requests of a connection that were begun and are not answered, in their order.
+//! The pending requests of a connection, which were begun and are not answered, in their order.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use super::outcome::{CommandResult, Outcome};
 use protocol::RequestId;
 
-/// Requests of one connection that are pending at most. At that many it reads nothing more from its client.
+/// Pending requests of one connection at most. At that number it reads nothing more from its client.
 const PENDING_REQUESTS: usize = 64;
 
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl PendingRequests {
         self.0.is_empty()
     }
 
-    /// Whether a further publish may be pending beside those that are.
+    /// Whether a further publish may begin beside the pending ones.
     pub(super) fn has_room(&self) -> bool {
         let may_begin = self.0.back().is_none_or(|last| last.has_company);
         may_begin && self.0.len() < PENDING_REQUESTS
@@ -60,12 +60,12 @@ impl PendingRequests {
         .await;
     }
 
-    /// Gives up what is pending, which takes back what is half done.
+    /// Drops the pending requests, which undoes what they have done.
     pub(super) fn clear(&mut self) {
         self.0 = VecDeque::new();
     }
 
-    /// Gives back the memory of a queue that is empty.
+    /// Releases the memory of an empty queue.
     pub(super) fn rest(&mut self) {
         if self.0.is_empty() {
             self.clear();

@@ -17,7 +17,7 @@ impl RateLimit {
         }
     }
 
-    /// Takes one token, or tells how long until there is one.
+    /// Takes one token, or returns the time until there is one.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         let rate = f64::from(self.per_second);
         let regained = now.saturating_duration_since(self.filled).as_secs_f64() * rate;

@@ -1,4 +1,4 @@
-//! Why a request was refused, whoever refused it, as the client will see it.
+//! Refusals of requests, by plugins and by the broker, in the form that clients see.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Refusal {
     retry_after_ms: Option<u64>,
     pub plugin: Option<Arc<str>>,
     pub penalty: Penalty,
-    /// Whom a ban means, if not whom the session is.
+    /// The user to ban, if it is not the session's user.
     pub user: Option<Arc<str>>,
 }
 

@@ -1,4 +1,4 @@
-//! The seat of a session that was accepted, among its tenant's connections; counted while it has it.
+//! The seat of an accepted session among its tenant's connections. It is counted in the metrics while it is held.
 
 use std::rc::Rc;
 

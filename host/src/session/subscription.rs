@@ -1,4 +1,4 @@
-//! What a session holds for each channel it listens to. Dropping it undoes all of it, the hub first.
+//! The session's part of a subscription. Dropping it undoes all of it, the hub first.
 
 use std::rc::Rc;
 
@@ -33,7 +33,7 @@ impl Subscription {
     }
 }
 
-/// A place in the hub.
+/// The entry in the hub.
 pub(super) struct Listening {
     shard: Rc<Shard>,
     tenant: Rc<ShardTenant>,
@@ -42,7 +42,7 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Counts a place that was taken in the hub, and gives it back when dropped.
+    /// Counts an entry of the hub, and removes it when dropped.
     pub(super) fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, client: Rc<ClientConnection>) -> Self {
         tenant.metrics.subscriptions.inc();
         client.channels.update(|channels| channels + 1);

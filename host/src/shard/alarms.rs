@@ -16,7 +16,7 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Signals `client` at `at`; in place of `before`, when it had asked for that.
+    /// Signals `client` at `at`, instead of at `before` if that was set.
     pub fn set(&self, client: &Rc<ClientConnection>, before: Option<Instant>, at: Instant) {
         let mut due = self.due.borrow_mut();
         if let Some(before) = before {
@@ -29,19 +29,19 @@ impl Alarms {
         }
     }
 
-    /// Takes back the alarm at `at`.
+    /// Cancels the alarm at `at`.
     pub fn clear(&self, client: u64, at: Instant) {
         self.due.borrow_mut().remove(&(at, client));
     }
 
-    /// Signals whose time has come, for ever.
+    /// Signals due alarms, for ever.
     pub async fn ring(&self) {
         loop {
             let first = self.due.borrow().first_key_value().map(|((first, _), _)| *first);
             match first {
                 None => self.earlier.notified().await,
                 Some(first) => {
-                    // An alarm that comes to be the first wakes this up to wait for that instead.
+                    // A new first alarm wakes this wait.
                     tokio::select! {
                         () = self.earlier.notified() => {}
                         () = tokio::time::sleep_until(first) => self.call_due(),

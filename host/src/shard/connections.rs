@@ -23,7 +23,7 @@ impl ListedConnection {
         self.user.as_deref() == Some(user)
     }
 
-    /// Accepted, and not on its way out.
+    /// Whether it is accepted and not ending.
     fn is_connected(&self, tenant: &str) -> bool {
         self.seated && *self.caller.tenant == *tenant && !self.client.is_closed()
     }
@@ -42,7 +42,7 @@ impl ListedConnection {
 }
 
 impl Shard {
-    /// Cuts these connections off; how many there were.
+    /// Cuts these connections off. Returns their number.
     pub(super) fn cut_off(&self, tenant: &str, whom: &Whom, code: CloseCode) -> u64 {
         let clients = self.clients.borrow();
         let them = clients
@@ -56,7 +56,7 @@ impl Shard {
         count
     }
 
-    /// Takes a user's subscriptions to a channel away; how many there were.
+    /// Revokes a user's subscriptions to a channel. Returns their number.
     pub(super) fn unsubscribe(&self, topic: &Topic, user: &str, code: CloseCode) -> u64 {
         let clients = self.clients.borrow();
         let mut hub = self.hub.borrow_mut();
@@ -106,8 +106,8 @@ impl Shard {
     }
 }
 
-/// The first so many by name of what is offered in any order. Holds no more than that, so a page costs the
-/// shard one look at everything and no sorting of everything.
+/// The first entries by name, of entries that come in any order. Holds no more than those, so a page costs the
+/// shard one pass over everything and no sorting of everything.
 struct First<'a, T> {
     after: Option<&'a str>,
     limit: usize,

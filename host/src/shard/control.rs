@@ -13,7 +13,7 @@ use protocol::names::{Channel, Topic};
 
 /// One request to a shard.
 pub enum Control {
-    /// Put these tenants in place of the ones there are. Connections of tenants that are gone end.
+    /// Replace the tenants by these. Connections of removed tenants end.
     Tenants(Vec<NewTenant>),
     /// End connections. When it is done, nothing more is sent to them but closing frames.
     CutOff {
@@ -31,24 +31,24 @@ pub enum Control {
         /// Told how many there were.
         done: oneshot::Sender<u64>,
     },
-    /// Tell which channels of a tenant somebody listens to here.
+    /// List the channels of a tenant that have listeners on this shard.
     Channels {
         tenant: Arc<str>,
         /// How their names begin.
         prefix: Arc<str>,
         slice: Slice,
-        /// Told the channels in order, each with how many listen.
+        /// Gets the channels in order, each with its number of listeners.
         answer: oneshot::Sender<Vec<(Channel, u64)>>,
     },
-    /// Tell who of a tenant is connected here.
+    /// List the connections of a tenant on this shard.
     Connections {
         tenant: Arc<str>,
         user: Option<Arc<str>>,
         slice: Slice,
-        /// Told the connections in the order of their sessions.
+        /// Gets the connections in the order of their sessions.
         answer: oneshot::Sender<Vec<Connected>>,
     },
-    /// Count what a tenant has here.
+    /// Count a tenant's connections and subscriptions on this shard.
     Count {
         tenant: Arc<str>,
         answer: oneshot::Sender<Count>,
@@ -65,7 +65,7 @@ pub enum Whom {
     Session(Arc<str>),
 }
 
-/// A part of what is in order: the first `limit` after a name.
+/// A part of an ordered list: the first `limit` after a name.
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// Not this one, and none before it.
@@ -86,7 +86,7 @@ pub struct Connected {
     pub transport: &'static str,
     /// Since when, in milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// How many channels it listens to.
+    /// How many channels it is subscribed to.
     pub channels: u64,
 }
 

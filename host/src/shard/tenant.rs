@@ -8,7 +8,7 @@ use crate::observe::TenantMetrics;
 use chain::Chain;
 use config::Tenant;
 
-/// A tenant for a shard: made anywhere, so the chain is built where it will live.
+/// A tenant for a shard. It is made on another thread, so the shard builds the chain.
 pub struct NewTenant {
     pub settings: Arc<Tenant>,
     /// Builds its chain on the shard's thread.
@@ -19,7 +19,7 @@ pub struct NewTenant {
 pub struct ShardTenant {
     settings: RefCell<Arc<Tenant>>,
     chain: RefCell<Chain>,
-    /// What is counted of it.
+    /// The tenant's metrics.
     pub metrics: TenantMetrics,
 }
 
@@ -41,12 +41,12 @@ impl ShardTenant {
         self.chain.borrow_mut().evict_idle();
     }
 
-    /// The settings of now.
+    /// The present settings.
     pub fn settings(&self) -> Arc<Tenant> {
         self.settings.borrow().clone()
     }
 
-    /// The chain of now, for one question.
+    /// The present chain, for one call.
     pub fn chain(&self) -> RefMut<'_, Chain> {
         self.chain.borrow_mut()
     }

@@ -1,7 +1,7 @@
-//! A subscription as it is made: ask the chain, listen, join the backplane, read what was missed; then acknowledge.
+//! How a subscription is made: ask the chain, enter the hub, join the backplane, read the missed messages, acknowledge.
 //!
-//! The order is what makes recovery whole: from the confirmed join on at the latest, what is published is
-//! held by the hub; the history is read after that; and what is in both is delivered once.
+//! This order makes recovery complete: from the confirmed join on at the latest, the hub holds published messages;
+//! the history is read after that; and a message in both is delivered once.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use protocol::names::{Channel, Topic};
 use protocol::write::{self, Subscribed};
 use protocol::{Json, Member, Subscribe, codes};
 
-/// A subscription that was granted and is held in the hub. Dropping it takes it back.
+/// A subscription that was granted and is held in the hub. Dropping it undoes it.
 pub(super) struct Join {
     request: Subscribe,
     topic: Topic,
@@ -30,7 +30,7 @@ pub(super) struct Join {
     listening: Listening,
 }
 
-/// A subscription that has everything but its ack. Dropping it takes it back.
+/// A subscription that has everything but its ack. Dropping it undoes it.
 pub(super) struct CompletedJoin {
     payload: Json,
     subscription: Box<Subscription>,
@@ -55,7 +55,7 @@ pub(super) fn begin(context: &Context, request: Subscribe, taken: usize) -> Resu
         check_presence(&settings, grant)?;
     }
     let topic = context.topic(channel);
-    // In the hub before the first wait: whoever takes this subscription away finds it there.
+    // In the hub before the first wait, so that a revocation finds it there.
     let listening = context.listen(&topic, &settings);
     Ok(Join {
         request,
@@ -114,8 +114,8 @@ impl Join {
 }
 
 impl CompletedJoin {
-    /// Makes it one of the session's subscriptions, unless the operator took it away while it was made: then not even
-    /// its ack, which may hold messages, may leave. The ack has to be queued before the session waits again.
+    /// Makes it one of the session's subscriptions, unless the operator revoked it meanwhile. Then its ack must not be sent
+    /// either, because it may contain messages. The ack has to be queued before the session waits again.
     pub(super) fn subscribe(self, context: &Context) -> Result<(Json, Release), Refusal> {
         let topic = &self.release.topic;
         if context.shard.hub.borrow().is_revoked(topic, context.client.id) {
@@ -137,7 +137,7 @@ fn range(settings: &ChannelSettings, request: &Subscribe, grant: Grant) -> Optio
             since: Some(since.clone()),
             ..HistoryRange::default()
         },
-        // Only where the channel stands.
+        // Only the newest position.
         _ => HistoryRange {
             limit: Some(0),
             ..HistoryRange::default()
@@ -158,7 +158,7 @@ fn payload(
         (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message_json(message)).collect()),
         _ => None,
     };
-    // What is too much for one answer cannot be sent in one piece: a fresh start is honest, a part is not.
+    // Messages that are too large for one answer are not sent in part: the client has to start afresh.
     let fits = |messages: &Vec<Bytes>| messages.iter().map(Bytes::len).sum::<usize>() <= ANSWER_BYTES;
     let messages = messages.filter(fits);
     write::subscribed_payload(&Subscribed {
