@@ -70,10 +70,12 @@ fn write_whole_numbers_as_integers(value: &mut Value) -> bool {
         }
         Value::Array(items) => items
             .iter_mut()
-            .fold(false, |any, item| write_whole_numbers_as_integers(item) || any),
+            .map(write_whole_numbers_as_integers)
+            .fold(false, |any, one| any | one),
         Value::Object(members) => members
             .values_mut()
-            .fold(false, |any, member| write_whole_numbers_as_integers(member) || any),
+            .map(write_whole_numbers_as_integers)
+            .fold(false, |any, one| any | one),
         _ => false,
     }
 }
