@@ -18,7 +18,7 @@ use super::refusal::HttpRefusal;
 use super::{http, listen};
 use crate::observe::Metrics;
 
-/// The methods of the pages beside the API. HAProxy's health check asks by `OPTIONS` unless it is told otherwise.
+/// The methods of the pages beside the API. `HAProxy`'s health check asks by `OPTIONS` unless it is told otherwise.
 const METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
 const METHOD_NAMES: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 

@@ -209,7 +209,7 @@ impl Session {
             Err(Refused::Request { id, code, message }) => {
                 self.send(write::error(&id, now_ms(), &write::ErrorReply::new(code, &message)));
                 // The first request has to be a readable `connect`.
-                return (!is_connected).then(|| Ending::BadProtocol(message));
+                return (!is_connected).then_some(Ending::BadProtocol(message));
             }
         };
         if !is_connected && !matches!(body, Body::Connect(_)) {

@@ -23,7 +23,7 @@ async fn healthz_and_readyz_say_ok() {
     assert_eq!(broker.admin_get("/nothing-here").await.status, 404);
 }
 
-/// HAProxy checks by `OPTIONS` and HTTP/1.0 by default.
+/// `HAProxy` checks by `OPTIONS` and HTTP/1.0 by default.
 #[tokio::test]
 async fn health_checks_may_ask_by_get_head_and_options() {
     let broker = Broker::start("tenants = [{ name = \"t\" }]").await;

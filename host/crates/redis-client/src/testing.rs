@@ -84,7 +84,7 @@ impl Drop for TestServer {
     }
 }
 
-/// ClientSettings for a single server at this port.
+/// `ClientSettings` for a single server at this port.
 fn settings(port: u16, timeout: Duration) -> ClientSettings {
     ClientSettings {
         kind: TopologyKind::Single,
@@ -134,7 +134,7 @@ impl Deaf {
         self.switch.send_replace(false);
     }
 
-    /// ClientSettings for it, with commands that may take so long.
+    /// `ClientSettings` for it, with commands that may take so long.
     pub fn settings(&self, timeout: Duration) -> ClientSettings {
         settings(self.port, timeout)
     }
@@ -189,7 +189,7 @@ impl Stalling {
         Self { port }
     }
 
-    /// ClientSettings for it, with commands that may take so long.
+    /// `ClientSettings` for it, with commands that may take so long.
     pub fn settings(&self, timeout: Duration) -> ClientSettings {
         settings(self.port, timeout)
     }

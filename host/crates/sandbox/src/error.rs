@@ -80,7 +80,7 @@ pub struct SettingError {
     pub reason: String,
 }
 
-/// NameList to choose from, or the word that there are none.
+/// `NameList` to choose from, or the word that there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameList(pub Vec<String>);
 

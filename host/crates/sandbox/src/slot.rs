@@ -205,7 +205,7 @@ impl Hook for Slot {
         self.call(
             HookKind::Disconnect,
             |instance| instance.disconnect(caller, code),
-            |_| false,
+            |()| false,
         )?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! InboxRoom in the shards' inboxes: who has it now, and what waits for it.
+//! `InboxRoom` in the shards' inboxes: who has it now, and what waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use config::ChannelSettings;
 use protocol::Member;
 use protocol::names::Topic;
 
-/// InboxRoom for one envelope in each of some inboxes.
+/// `InboxRoom` for one envelope in each of some inboxes.
 pub(super) type InboxRoom<'a> = Vec<mpsc::Permit<'a, Envelope>>;
 
 pub(super) fn send(room: InboxRoom<'_>, envelope: &Envelope) {
@@ -89,7 +89,7 @@ impl MemoryBackplane {
         }
     }
 
-    /// InboxRoom in every shard that wants the channel's envelopes, or a shard that has none.
+    /// `InboxRoom` in every shard that wants the channel's envelopes, or a shard that has none.
     fn room(&self, channel: &ChannelState) -> Result<InboxRoom<'_>, usize> {
         let mut room = Vec::with_capacity(self.inboxes.len());
         for shard in channel.interested() {

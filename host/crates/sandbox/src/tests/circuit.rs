@@ -108,7 +108,7 @@ fn a_trial_whose_data_is_no_json_is_a_bad_trial() {
     for wait in [1, 2, 4, 8, 16, 30, 30] {
         stage
             .clock
-            .advance(Duration::from_secs(wait) - Duration::from_millis(1));
+            .advance(Duration::from_secs(wait).checked_sub(Duration::from_millis(1)).unwrap());
         assert!(publish().is_err());
         assert_eq!(faults(), known, "not asked before {wait} s are over");
         stage.clock.advance(Duration::from_millis(1));
