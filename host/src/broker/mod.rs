@@ -7,6 +7,7 @@ mod plugins;
 mod shards;
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +22,7 @@ use backends::Joint;
 pub use error::BrokerError;
 pub use plugins::{Bound, Plugins, check};
 
-use crate::control::{BANS_WAITING, Bus, Local, LocalBus, NameTaken};
+use crate::control::{BANS_WAITING, Bus, ClusterBus, Local, LocalBus, NameTaken};
 use crate::gateway::{self, Api, Directory, Gateway, Readiness};
 use crate::observe::{AuditFile, AuditLog, Metrics};
 use crate::shard::{CONTROL_CALLS, Common, Control};
@@ -30,6 +31,9 @@ use backplane::memory::INBOX_ENVELOPES;
 use config::Config;
 use registry::Registry;
 use shards::{Running, ShardSetup};
+
+/// A claim to this node's name that is not decided yet.
+type NameClaimTask = JoinHandle<Result<(), NameTaken>>;
 
 /// A broker that listens.
 pub struct Broker {
@@ -45,7 +49,7 @@ pub struct Broker {
     metrics: Metrics,
     drain: std::time::Duration,
     /// The claim to this node's name, while Redis has not confirmed it yet.
-    name_claim: Option<JoinHandle<Result<(), NameTaken>>>,
+    name_claim: Option<NameClaimTask>,
 }
 
 /// Runs a broker until a signal ends it. Prints one line for each address it listens on.
@@ -60,6 +64,30 @@ pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
 }
 
 /// The signals of the system.
+/// Claims the node's name. While Redis cannot say whose it is, the claim goes on beside the broker, which is not ready
+/// until then.
+async fn claim_name(
+    bus: Arc<ClusterBus>,
+    common: Common,
+    readiness: Readiness,
+) -> Result<Option<NameClaimTask>, BrokerError> {
+    let backplane = common.backplane.clone();
+    let mut claim = tokio::spawn(async move {
+        backends::claim_name(&*common.backplane, &bus, &common.registry).await?;
+        readiness.set(true);
+        Ok(())
+    });
+    if backends::is_there(&*backplane).await {
+        (&mut claim).await.map_err(io::Error::other)??;
+        return Ok(None);
+    }
+    Ok(Some(claim))
+}
+
+fn cannot_listen(address: SocketAddr, key: &'static str) -> impl FnOnce(io::Error) -> BrokerError {
+    move |error| BrokerError::Listen { address, key, error }
+}
+
 struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -96,19 +124,11 @@ impl Broker {
         audit.use_file(open_audit(config.admin.audit_log.as_deref())?);
         let plugins = Plugins::new(&config, &metrics)?;
         let bound = plugins.bind(&config)?;
-        let (listeners, address) =
-            gateway::bind_shards(server.listen, server.shards).map_err(|error| BrokerError::Listen {
-                address: server.listen,
-                key: "server.listen",
-                error,
-            })?;
-        let admin = server.admin_listen.map(|address| {
-            gateway::bind_admin(address).map_err(|error| BrokerError::Listen {
-                address,
-                key: "server.admin_listen",
-                error,
-            })
-        });
+        let (listeners, address) = gateway::bind_shards(server.listen, server.shards)
+            .map_err(cannot_listen(server.listen, "server.listen"))?;
+        let admin = server
+            .admin_listen
+            .map(|address| gateway::bind_admin(address).map_err(cannot_listen(address, "server.admin_listen")));
         let admin = admin.transpose()?;
 
         let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
@@ -144,32 +164,20 @@ impl Broker {
         });
         let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
         let readiness = Readiness::new(backplane.clone());
-        let mut name_claim = None;
-        let bus: Arc<dyn Bus> = match others {
+        let (bus, name_claim): (Arc<dyn Bus>, _) = match others {
             None => {
                 readiness.set(true);
-                Arc::new(LocalBus::new(local))
+                (Arc::new(LocalBus::new(local)), None)
             }
             Some(others) => {
                 let bus = backends::cluster_bus(others, local, undelivered, bans);
-                let (claiming, common, ready) = (bus.clone(), common.clone(), readiness.clone());
-                let mut claim = tokio::spawn(async move {
-                    backends::claim_name(&*common.backplane, &claiming, &common.registry).await?;
-                    ready.set(true);
-                    Ok(())
-                });
-                if backends::is_there(&*backplane).await {
-                    (&mut claim).await.map_err(io::Error::other)??;
-                } else {
-                    name_claim = Some(claim);
-                }
-                bus
+                let claim = claim_name(bus.clone(), common.clone(), readiness.clone()).await?;
+                (bus, claim)
             }
         };
-        let mut shards = Vec::new();
         let ends = listeners.into_iter().zip(inbox_ends).zip(control_ends);
-        for (index, ((listener, inbox), control)) in ends.enumerate() {
-            shards.push(Running::start(ShardSetup {
+        let shards = ends.enumerate().map(|(index, ((listener, inbox), control))| {
+            Running::start(ShardSetup {
                 index,
                 listener,
                 inbox,
@@ -177,8 +185,9 @@ impl Broker {
                 common: common.clone(),
                 gateway: gateway.clone(),
                 tenants: bound.for_shard(),
-            })?);
-        }
+            })
+        });
+        let shards = shards.collect::<io::Result<Vec<_>>>()?;
         let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
         say(&format!("listening on http://{address}"))?;
         if let Some((listener, address)) = admin {
@@ -277,7 +286,7 @@ impl Broker {
 }
 
 /// Waits until another node turns out to have this one's name.
-async fn refused_name(claim: &mut Option<JoinHandle<Result<(), NameTaken>>>) -> NameTaken {
+async fn refused_name(claim: &mut Option<NameClaimTask>) -> NameTaken {
     if let Some(running) = claim
         && let Ok(Err(taken)) = running.await
     {

@@ -25,8 +25,7 @@ impl ReconnectBackoff {
         self.0 = FIRST;
     }
 
-    /// The wait before the next try.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let wait = self.0;
         self.0 = (wait * 2).min(LONGEST);
         jittered(wait)
@@ -48,10 +47,10 @@ mod tests {
     fn waits_grow_to_a_bound_and_begin_anew() {
         let mut backoff = ReconnectBackoff::new();
         for _ in 0..20 {
-            assert!(backoff.next() <= LONGEST);
+            assert!(backoff.next_wait() <= LONGEST);
         }
-        assert!(backoff.next() >= LONGEST / 2);
+        assert!(backoff.next_wait() >= LONGEST / 2);
         backoff.reset();
-        assert!(backoff.next() <= FIRST);
+        assert!(backoff.next_wait() <= FIRST);
     }
 }

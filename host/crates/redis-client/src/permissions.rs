@@ -98,8 +98,8 @@ impl ClientSettings {
         let examples = [["MULTI"].as_slice(), &["DISCARD"]]
             .into_iter()
             .chain(trial.examples.iter().copied());
-        let commands: String = examples.map(|example| format!(" {}", allowed(example))).collect();
-        format!("~{prefix}:* &{prefix}:* -@all{commands}")
+        let commands: Vec<_> = examples.map(allowed).collect();
+        format!("~{prefix}:* &{prefix}:* -@all {}", commands.join(" "))
     }
 }
 

@@ -38,6 +38,7 @@ impl Script {
 }
 
 impl ScriptCall {
+    #[must_use]
     pub fn arg(mut self, argument: impl ToRedisArgs) -> Self {
         argument.write_redis_args(&mut self.arguments);
         self
@@ -49,6 +50,7 @@ impl ScriptCall {
     }
 
     /// Adds the run of whichever server it is sent to.
+    #[must_use]
     pub fn run(mut self) -> Self {
         self.run = Some(self.arguments.len());
         self.arguments.push(Vec::new());

@@ -13,7 +13,7 @@ use crate::settings::{ClientSettings, Rights, TopologyKind};
 pub struct TestServer {
     child: Child,
     /// Kept open, so that the server can go on logging.
-    _log: BufReader<ChildStdout>,
+    log: BufReader<ChildStdout>,
     port: u16,
 }
 
@@ -24,7 +24,7 @@ impl TestServer {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             // The port was free a moment ago. If another process took it meanwhile, another one is tried.
             if let Some((child, log)) = spawn(port) {
-                return Self { child, _log: log, port };
+                return Self { child, log, port };
             }
         }
     }
@@ -38,7 +38,7 @@ impl TestServer {
     /// Starts it again, empty, where it was.
     pub fn start_again(&mut self) {
         let (child, log) = spawn(self.port).expect("the port is still free");
-        (self.child, self._log) = (child, log);
+        (self.child, self.log) = (child, log);
     }
 
     /// Sends it a signal: `STOP` and it answers no more, `CONT` and it goes on.
@@ -65,7 +65,7 @@ fn spawn(port: u16) -> Option<(Child, BufReader<ChildStdout>)> {
         .stdout(Stdio::piped())
         .spawn()
         .expect("redis-server is installed: Debian has it in the package redis-server");
-    let mut log = BufReader::new(child.stdout.take()?);
+    let mut log = BufReader::new(child.stdout.take().expect("its output is piped"));
     let mut line = String::new();
     while log.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
         if line.contains("Ready to accept connections") {

@@ -67,7 +67,7 @@ async fn what_is_revoked_while_it_is_joined_is_refused_and_leaves_nothing() {
     let context = stage.context();
     let mut connect = begin(&context, "connect", &channels(3));
     assert!(!go_on(&mut connect));
-    let revoked = stage.topic("c1");
+    let revoked = Stage::topic("c1");
     let hub = &stage.shard.hub;
     assert!(
         hub.borrow_mut()
@@ -113,7 +113,7 @@ async fn an_empty_token_hides_none() {
         (None, json!({"version": 1, "token": ""}), "None"),
     ] {
         let stage = Stage::new("");
-        let opening = stage.opening(&MemoryStream::new(usize::MAX), early, &[]);
+        let opening = Stage::opening(&MemoryStream::new(usize::MAX), early, &[]);
         let context = opening.into_context(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
         apply(&context, "connect", &payload.to_string()).await.unwrap();
         let asked = stage.asked.lock()[0].clone();
@@ -134,7 +134,7 @@ async fn an_empty_token_hides_none() {
 async fn a_connection_keeps_a_bounded_part_of_its_headers_for_refreshes() {
     let stage = Stage::new("");
     let large = "l".repeat(5000);
-    let opening = stage.opening(
+    let opening = Stage::opening(
         &MemoryStream::new(usize::MAX),
         None,
         &[("large", &large), ("small", "s")],

@@ -20,7 +20,7 @@ impl Client {
     /// A client whose connection is served beside the test.
     fn open(stage: &Stage, room: usize) -> Self {
         let stream = MemoryStream::new(room);
-        let opening = stage.opening(&stream, None, &[]);
+        let opening = Stage::opening(&stream, None, &[]);
         let session = opening.into_session(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
         tokio::task::spawn_local(session.serve(Bytes::new()));
         Self {
@@ -245,7 +245,7 @@ async fn what_a_burst_asks_is_answered_by_one_write() {
 #[tokio::test]
 async fn a_connection_at_rest_is_small() {
     let stage = Stage::new("");
-    let opening = stage.opening(&MemoryStream::new(0), None, &[]);
+    let opening = Stage::opening(&MemoryStream::new(0), None, &[]);
     let session = opening.into_session(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
     // The task of each idle connection holds this: what is seldom awaited in it is boxed.
     let sizes = (size_of_val(&*session), size_of_val(&session.serve(Bytes::new())));

@@ -89,7 +89,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn opening(&self, stream: &Rc<MemoryStream>, token: Option<&str>, headers: &[(&str, &str)]) -> Opening {
+    pub(super) fn opening(stream: &Rc<MemoryStream>, token: Option<&str>, headers: &[(&str, &str)]) -> Opening {
         Opening {
             stream: ClientStream::Memory(stream.clone()),
             remote: [127, 0, 0, 1].into(),
@@ -103,7 +103,7 @@ impl Stage {
 
     /// A session that is not connected.
     pub(super) fn context(&self) -> Rc<Context> {
-        let opening = self.opening(&MemoryStream::new(usize::MAX), None, &[]);
+        let opening = Self::opening(&MemoryStream::new(usize::MAX), None, &[]);
         opening.into_context(self.shard.clone(), self.shard.tenant("acme").unwrap())
     }
 
@@ -126,7 +126,7 @@ impl Stage {
         hub.flush();
     }
 
-    pub(super) fn topic(&self, channel: &str) -> Topic {
+    pub(super) fn topic(channel: &str) -> Topic {
         Topic {
             tenant: "acme".into(),
             channel: Channel::parse(channel).unwrap(),
@@ -167,11 +167,12 @@ pub(super) fn texts(mut frames: &[u8]) -> Vec<Value> {
 
 /// A masked text frame of a client, with a mask of zeros.
 pub(super) fn client_frame(text: &str) -> Vec<u8> {
+    const MASKED: u8 = 0x80;
     let mut frame = vec![0x81];
     match u8::try_from(text.len()) {
-        Ok(short) if short < 126 => frame.push(0x80 | short),
+        Ok(short) if short < 126 => frame.push(MASKED | short),
         _ => {
-            frame.push(0x80 | 126);
+            frame.push(MASKED | 0x7e);
             frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
         }
     }

@@ -57,7 +57,7 @@ impl Node {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::debug!(%topic, %error, "a history cannot be read; trying again");
-                    tokio::time::sleep(backoff.next()).await;
+                    tokio::time::sleep(backoff.next_wait()).await;
                     continue;
                 }
             };
@@ -93,7 +93,7 @@ impl Node {
             }
             if empty {
                 // What is held is ahead of what can be read: not yet, or never.
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.next_wait()).await;
             }
         }
     }

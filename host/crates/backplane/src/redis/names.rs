@@ -87,7 +87,7 @@ impl KeyNames {
     }
 
     /// The slot of what nodes keep of each other.
-    pub(super) fn nodes_slot(&self) -> u16 {
+    pub(super) fn nodes_slot() -> u16 {
         slot_of(NODES.as_bytes())
     }
 

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::control_messages::ControlMessages;
+use super::names::KeyNames;
 use super::partition_check::PartitionCheck;
 use super::presence_table::PresenceTable;
 use super::publish_queues::PublishQueues;
@@ -86,7 +87,7 @@ impl Node {
 
     /// The present connect of the server that has what nodes keep of each other; none: it is away.
     pub(super) fn nodes_connect(&self) -> Option<u64> {
-        let connection = self.topology.connection_of_slot(self.table.names.nodes_slot())?;
+        let connection = self.topology.connection_of_slot(KeyNames::nodes_slot())?;
         connection.server().map(|server| server.connect)
     }
 

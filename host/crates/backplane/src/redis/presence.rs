@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use redis_client::{Failure, ReconnectBackoff, Value};
 
 use super::codec;
+use super::names::KeyNames;
 use super::node::Node;
 use super::presence_table::{BATCH, MemberKey};
 use super::scripts::{ENTER, EXIT, HEARTBEAT, NOTE, REAP};
@@ -35,7 +36,7 @@ impl Node {
             }
             if self.partitions.mismatch().is_some() {
                 // Others look elsewhere.
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.next_wait()).await;
                 continue;
             }
             let batch = self.presence.next();
@@ -53,7 +54,7 @@ impl Node {
             if told.iter().all(Result::is_ok) {
                 backoff.reset();
             } else {
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.next_wait()).await;
             }
         }
     }
@@ -120,7 +121,7 @@ impl Node {
         loop {
             let connect = self.nodes_connect();
             let Some(dead) = self.beat_once().await else {
-                drop(tokio::time::timeout(backoff.next(), self.reconnected(connect)).await);
+                drop(tokio::time::timeout(backoff.next_wait(), self.reconnected(connect)).await);
                 answered_since = Instant::now();
                 continue;
             };
@@ -149,7 +150,7 @@ impl Node {
     async fn reconnected(&self, connect: Option<u64>) {
         let mut changed = self.topology.changed();
         loop {
-            let connection = self.topology.connection_of_slot(self.table.names.nodes_slot());
+            let connection = self.topology.connection_of_slot(KeyNames::nodes_slot());
             let mut up = connection.map(|connection| connection.up());
             let now = self.nodes_connect();
             if now.is_some() && now != connect {

@@ -27,7 +27,7 @@ pub(super) async fn keep(connection: Arc<ServerConnection>, node: Arc<Node>, que
             return;
         }
         let Some(server) = connection.server() else {
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.next_wait()).await;
             continue;
         };
         let sharded = node.topology.is_cluster();
@@ -52,7 +52,7 @@ pub(super) async fn keep(connection: Arc<ServerConnection>, node: Arc<Node>, que
             }
             Err(error) => tracing::debug!(%error, "no second connection to Redis"),
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.next_wait()).await;
     }
 }
 

@@ -135,12 +135,14 @@ async fn orders_of_one_millisecond_are_told_apart_as_here() {
         sequence,
         instance: instance.into(),
     };
-    let mut stamps = [stamp(1, "node-1~a"),
+    let mut stamps = [
+        stamp(1, "node-1~a"),
         stamp(0, "node-1~b"),
         stamp(0, "node-1~a"),
         stamp(0, "Node-1~c"),
         stamp(0, "node-1"),
-        stamp(10, "a")];
+        stamp(10, "a"),
+    ];
     stamps.sort();
     let template = orders(Instant::now()).remove(0);
     let order = |stamp: &OrderStamp| BanOrder {
