@@ -15,7 +15,7 @@ use crate::observe::LogThrottle;
 use crate::shard::Shard;
 use config::Descriptors;
 
-/// For a client that comes while the node has as many connections as it may.
+/// For a client that comes while the node has its maximum of connections.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 17\r\n\r\n\
                       the node is full\n";
@@ -26,7 +26,7 @@ const CLOSED: &[u8] =
 /// Bytes that are read, if they are there, of a client that is refused.
 const REQUEST_BYTES: usize = 16_384;
 
-/// Lets clients in, for ever.
+/// Accepts clients, for ever.
 pub(crate) async fn accept(listener: TcpListener, gateway: Arc<Gateway>, shard: Rc<Shard>) {
     let service = Service {
         router: routes::router(&gateway),

@@ -58,8 +58,8 @@ pub(super) fn header_token(headers: &HeaderMap) -> Result<Option<String>, Header
 }
 
 /// The token in the cookie `name`: the first that is not empty. Only for a request whose origin was found to be
-/// allowed: a browser sends cookies for any page that asks. Cookies of other names are nobody's business here and may
-/// hold any bytes.
+/// allowed: a browser sends cookies for any page that asks. Cookies of other names are not read and may
+/// contain any bytes.
 pub(super) fn cookie_token(headers: &HeaderMap, name: &str) -> Result<Option<String>, HeaderError> {
     let lines = headers.get_all(COOKIE).into_iter();
     let cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));

@@ -25,7 +25,7 @@ const HEAD_BYTES: usize = 16_384;
 /// For a request whose head did not end in time.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 40\r\n\r\n\
                           the request's head did not come in time\n";
-/// How a client begins that speaks HTTP/2 without asking (RFC 9113 3.4).
+/// The first bytes of a client that speaks HTTP/2 without negotiation (RFC 9113 3.4).
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 42\r\n\r\n\
                             this listener speaks HTTP/1.1, not HTTP/2\n";

@@ -35,7 +35,7 @@ pub(crate) fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListen
     Ok((listener, address))
 }
 
-/// The next connection of a listener, however long the system has none to give.
+/// The next connection of a listener. Tries again while the system has no socket.
 pub(super) async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     static FAILED: LogThrottle = LogThrottle::new();
     loop {

@@ -1,5 +1,5 @@
-//! The gateway: sockets, HTTP, and the upgrade to WebSocket. Decides which tenant a request means and whether it may
-//! come in; what is said over a connection is the session's.
+//! The gateway: sockets, HTTP, and the upgrade to WebSocket. Decides which tenant a request means and whether it is
+//! accepted; the session handles the connection's messages.
 //!
 //! The files use each other in one direction: the accept loops the routes, the routes the upgrade, the upgrade the
 //! readers of single headers.

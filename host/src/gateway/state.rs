@@ -28,7 +28,7 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Takes a new connection in; none if the node has as many as it may.
+    /// Counts a new connection; none if the node has its maximum.
     pub(super) fn admit(self: &Arc<Self>) -> Option<ConnectionGuard> {
         let guard = ConnectionGuard(self.clone());
         // Counted first, so that two shards cannot both take the last one; what was not granted is given back.

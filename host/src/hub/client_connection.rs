@@ -28,14 +28,14 @@ pub struct ClientConnection {
     /// Nothing is queued any more: the closing frames are.
     closed: Cell<bool>,
     broken: Cell<bool>,
-    /// How many channels it listens to.
+    /// How many channels it is subscribed to.
     pub channels: Cell<u32>,
-    /// Boxed, because most connections are signaled seldom.
+    /// Boxed, because most connections are rarely signaled.
     signals: RefCell<Option<Box<SessionSignals>>>,
     wake: Notify,
 }
 
-/// What the shard wants of a session.
+/// The shard's signals to a session.
 #[derive(Debug, Default)]
 pub struct SessionSignals {
     /// End, with this code and a time to come back after.
@@ -43,7 +43,7 @@ pub struct SessionSignals {
     /// These subscriptions are over, with these codes: a message could not be queued for them, or the
     /// operator took them away. At most two a subscription.
     pub ended: Vec<(Channel, CloseCode)>,
-    /// A time that the session asked for has come.
+    /// The session's alarm is due.
     pub alarm: bool,
 }
 
@@ -201,7 +201,7 @@ impl ClientConnection {
         self.wake.notified().await;
     }
 
-    /// Whether there is a signal that nobody took yet.
+    /// Whether there is a signal that was not taken yet.
     pub fn has_signals(&self) -> bool {
         self.signals.borrow().is_some()
     }

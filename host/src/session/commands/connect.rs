@@ -1,4 +1,4 @@
-//! `connect`: who is it, may it be, is there room; then the channels that it names, side by side.
+//! `connect`: checks identity, bans and limits; then joins the channels that it names, side by side.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -90,7 +90,7 @@ async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
     let seat = registry.admit(request, &tenant.limits).await?;
     let seat = SeatGuard::new(seat, context.tenant.clone());
     context.shard.seat(context.client.id, identity.user.clone());
-    // A ban from now on finds the connection; one that came while the seat was taken did not.
+    // A ban from now on ends the connection. A ban during the admission did not, so it is checked again.
     registry.check_ban(&context.caller.tenant, identity.user.as_ref())?;
     context.accept(seat, identity);
     Ok(())

@@ -15,7 +15,7 @@ use wall_clock::now_ms;
 
 /// Messages of one answer, where the client names no limit.
 const DEFAULT_LIMIT: usize = 100;
-/// Messages of one answer at most; a client that wants more asks again from where it got to.
+/// Messages of one answer at most; a client that wants more asks again from the last one.
 const MAX_LIMIT: usize = 1000;
 
 /// Bytes of messages in one answer at most. More missed than that is no recovery but a fresh start; a
@@ -75,7 +75,7 @@ pub fn fitting(messages: &[Arc<Publication>]) -> impl Iterator<Item = Bytes> {
         .iter()
         .map(|message| message_json(message))
         .take_while(move |json| {
-            // The first one always fits, so that whoever pages gets on.
+            // The first one always fits, so that paging makes progress.
             let fits = json.len() <= room || room == ANSWER_BYTES;
             room = room.saturating_sub(json.len());
             fits

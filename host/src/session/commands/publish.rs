@@ -20,7 +20,7 @@ pub(super) struct PublishCommand {
 }
 
 impl PublishCommand {
-    /// Hands the message over. What a client publishes in one burst goes together, in its order.
+    /// Passes the message to the backplane. The publishes of one burst go together, in their order.
     pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         self.publish(context).unwrap_or_else(|refusal| {
             context.tenant.metrics.refused.inc();
@@ -56,7 +56,7 @@ impl PublishCommand {
             settings: context.tenant.settings().channel(&channel).clone(),
         };
         let mut reply = context.shard.common.backplane.clone().publish(permit, options);
-        // Asked for once, it has its turn: those behind it cannot pass.
+        // The first poll takes its place in the order, so later publishes cannot overtake it.
         if let Some(published) = reply.as_mut().now_or_never() {
             return Ok(Outcome::Done(acknowledge(context, &id, &channel, published)));
         }
