@@ -39,9 +39,20 @@ impl Kind {
         matches!(self, Self::Message(of) | Self::News(of) if of == subscription)
     }
 
+    fn is_reply(self) -> bool {
+        matches!(self, Self::Reply | Self::Rest)
+    }
+
     /// Whether an entry of this kind may hold several frames.
     fn is_joined(self) -> bool {
         matches!(self, Self::Message(_))
+    }
+}
+
+impl OutboxEntry {
+    /// Bytes that it holds.
+    fn cost(&self) -> usize {
+        self.frame.len() + ENTRY_BYTES
     }
 }
 
@@ -76,6 +87,8 @@ pub struct Outbox {
     /// Bytes of the first frame that are written already.
     written: usize,
     bytes: usize,
+    /// Those of replies among them.
+    reply_bytes: usize,
     limit: usize,
 }
 
@@ -97,6 +110,7 @@ impl Outbox {
             queue: VecDeque::new(),
             written: 0,
             bytes: 0,
+            reply_bytes: 0,
             limit,
         }
     }
@@ -133,7 +147,8 @@ impl Outbox {
         if conflates && self.replace(&frame, policy.subscription) {
             return PushResult::Queued;
         }
-        if self.bytes + frame.len() + ENTRY_BYTES <= limit {
+        // Replies do not count: a client that reads a large one as fast as it can is no slow client.
+        if self.bytes - self.reply_bytes + frame.len() + ENTRY_BYTES <= limit {
             let kind = if policy.news { Kind::News } else { Kind::Message };
             self.enqueue(frame, kind(policy.subscription));
             return PushResult::Queued;
@@ -195,7 +210,9 @@ impl Outbox {
     }
 
     fn recount(&mut self) {
-        self.bytes = self.queue.iter().map(|entry| entry.frame.len() + ENTRY_BYTES).sum();
+        self.bytes = self.queue.iter().map(OutboxEntry::cost).sum();
+        let replies = self.queue.iter().filter(|entry| entry.kind.is_reply());
+        self.reply_bytes = replies.map(OutboxEntry::cost).sum();
     }
 
     /// Releases the queue's memory if it is empty.
@@ -244,14 +261,21 @@ impl Outbox {
                 return;
             }
             self.written -= length;
-            self.bytes -= length + ENTRY_BYTES;
+            self.bytes -= entry.cost();
+            if entry.kind.is_reply() {
+                self.reply_bytes -= entry.cost();
+            }
             self.queue.pop_front();
         }
     }
 
     fn enqueue(&mut self, frame: Bytes, kind: Kind) {
-        self.bytes += frame.len() + ENTRY_BYTES;
-        self.queue.push_back(OutboxEntry { frame, kind });
+        let entry = OutboxEntry { frame, kind };
+        self.bytes += entry.cost();
+        if kind.is_reply() {
+            self.reply_bytes += entry.cost();
+        }
+        self.queue.push_back(entry);
     }
 }
 

@@ -91,10 +91,8 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
     match &config.backplane {
         BackplaneKind::Memory => {
             metrics.backplane.up.set(1);
-            let memory = MemoryBackplane::new(inboxes);
-            tokio::spawn(memory.clone().run());
             Ok(Joint {
-                backplane: memory,
+                backplane: memory(inboxes)?,
                 registry: Arc::default(),
                 others: None,
                 store: None,
@@ -105,6 +103,17 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
             redis(settings.clone(), config.server.node.clone(), inboxes, metrics)
         }
     }
+}
+
+/// What waits for room is moved on by a thread of its own, because this one compiles plugins at a reload.
+fn memory(inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Arc<MemoryBackplane>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let memory = MemoryBackplane::new(inboxes);
+    let running = memory.clone();
+    std::thread::Builder::new()
+        .name("memory".into())
+        .spawn(move || runtime.block_on(running.run()))?;
+    Ok(memory)
 }
 
 /// On a thread of its own, so that messages of other nodes do not wait for this node's operator.

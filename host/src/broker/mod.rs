@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
@@ -32,6 +33,9 @@ use config::Config;
 use registry::Registry;
 use shards::{Running, ShardSetup};
 
+/// How long the start waits for the claim to the node's name; Redis may go away amid it.
+const CLAIM_WAIT: Duration = Duration::from_secs(3);
+
 /// A claim to this node's name that is not decided yet.
 type NameClaimTask = JoinHandle<Result<(), NameTaken>>;
 
@@ -47,7 +51,7 @@ pub struct Broker {
     shards: Vec<Running>,
     readiness: Readiness,
     metrics: Metrics,
-    drain: std::time::Duration,
+    drain: Duration,
     /// The claim to this node's name, while Redis has not confirmed it yet.
     name_claim: Option<NameClaimTask>,
 }
@@ -77,8 +81,10 @@ async fn claim_name(
         readiness.set(true);
         Ok(())
     });
-    if backends::is_there(&*backplane).await {
-        (&mut claim).await.map_err(io::Error::other)??;
+    if backends::is_there(&*backplane).await
+        && let Ok(claimed) = tokio::time::timeout(CLAIM_WAIT, &mut claim).await
+    {
+        claimed.map_err(io::Error::other)??;
         return Ok(None);
     }
     Ok(Some(claim))
@@ -222,6 +228,10 @@ impl Broker {
                 taken = refused_name(&mut name_claim) => break Err(taken.into()),
             }
         };
+        if let Some(claim) = name_claim {
+            // A node that ends does not become ready.
+            claim.abort();
+        }
         self.shut_down(signals).await;
         ended
     }

@@ -105,7 +105,9 @@ impl ClientConnection {
     pub fn cut_off(&self, code: CloseCode) {
         self.outbox.borrow_mut().clear();
         self.closed.set(true);
-        self.signal_close(code, None);
+        // Whatever was signalled before: a user who is banned amid a drain is not told to come back.
+        self.signals().close = Some((code, None));
+        self.wake.notify_one();
     }
 
     /// Whether nothing is queued any more.

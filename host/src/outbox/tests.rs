@@ -165,3 +165,18 @@ fn of_joined_frames_only_the_one_that_is_begun_goes_out() {
         }
     }
 }
+
+#[test]
+fn a_large_reply_takes_no_room_from_messages() {
+    let mut outbox = small();
+    outbox.push_parts([frame("a reply that is over the limit, "), frame("in two parts")]);
+    assert!(outbox.is_backed_up(), "no further request is served");
+    for text in ["one1", "two2"] {
+        let pushed = outbox.push_message(frame(text), policy(1, Overflow::Disconnect));
+        assert_eq!(pushed, PushResult::Queued, "{text}");
+    }
+    let pushed = outbox.push_message(frame("thr3"), policy(1, Overflow::Disconnect));
+    assert_eq!(pushed, PushResult::Overflow, "messages have their own limit");
+    outbox.clear();
+    assert_eq!((outbox.bytes(), outbox.reply_bytes), (0, 0));
+}

@@ -107,7 +107,12 @@ impl Session {
             return Some(Ending::Gone);
         };
         if ready.is_writable() && client.is_blocked() {
+            let waiting = client.waiting_bytes();
             client.unblock();
+            if client.waiting_bytes() < waiting {
+                // It reads a large answer, behind which its pong has to wait.
+                self.liveness.heard();
+            }
         }
         if (ready.is_readable() || ready.is_read_closed()) && readiness.is_readable() {
             self.read();
@@ -363,6 +368,10 @@ impl Session {
         let context = self.context.clone();
         tracing::debug!(session = %context.client.session, tenant = %context.caller.tenant, code, ?ending, "connection ends");
         // The session leaves the hub and the registry before the closing frames, because nothing may follow them.
+        // A ban holds also when its refusal does not reach the client any more.
+        for refusal in self.pending.refusals() {
+            context.penalise(refusal);
+        }
         self.pending.clear();
         context.clear_subscriptions();
         if context.leave_seat() {

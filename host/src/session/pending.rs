@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::outcome::{CommandResult, Outcome};
+use super::refusal::Refusal;
 use protocol::RequestId;
 
 /// Pending requests of one connection at most. At that number it reads nothing more from its client.
@@ -58,6 +59,14 @@ impl PendingRequests {
             None => Poll::Pending,
         })
         .await;
+    }
+
+    /// The refusals that were not sent yet.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.0.iter().filter_map(|request| match &request.outcome {
+            Outcome::Done(Err(refusal)) => Some(refusal),
+            _ => None,
+        })
     }
 
     /// Drops the pending requests, which undoes what they have done.

@@ -36,6 +36,12 @@ impl SubscriptionLiveness {
         }
     }
 
+    /// From now on watched by this channel, or by none. What was published in another does not come any more.
+    pub(crate) fn watch_by(&mut self, channel: Option<Arc<str>>) {
+        self.channel = channel;
+        self.sent = None;
+    }
+
     /// The slot of the channel.
     pub(crate) fn slot(&self) -> Option<u16> {
         self.channel.as_ref().map(|channel| slot_of(channel.as_bytes()))

@@ -117,7 +117,8 @@ impl SubscribedConnection {
     pub async fn watch_by(&mut self, channel: Arc<str>) -> Result<Confirmed, String> {
         self.handler.listen_for_liveness(&channel);
         let confirmed = self.subscribe(std::slice::from_ref(&channel)).await?;
-        self.liveness.channel = (confirmed == Confirmed::Done).then_some(channel);
+        self.liveness
+            .watch_by((confirmed == Confirmed::Done).then_some(channel));
         Ok(confirmed)
     }
 

@@ -301,8 +301,11 @@ impl Topology {
         let mut slots = redis::cmd("CLUSTER");
         slots.arg("SLOTS");
         for connection in self.connections() {
-            if let Ok(answer) = connection.run(&slots).await {
-                return Some(read_slots(&answer, ""));
+            let Some(server) = connection.server() else { continue };
+            if let Ok(answer) = connection.run(&slots).await
+                && let Some(ranges) = some_slots(&answer, &server.address.0)
+            {
+                return Some(ranges);
             }
         }
         let ClientSettings { login, timeout, .. } = &self.settings;
@@ -320,8 +323,10 @@ impl Topology {
             if is_missing {
                 continue;
             }
-            if let Ok(answer) = slots.query_async(&mut connection).await {
-                return Some(read_slots(&answer, &host.0));
+            if let Ok(answer) = slots.query_async(&mut connection).await
+                && let Some(ranges) = some_slots(&answer, &host.0)
+            {
+                return Some(ranges);
             }
         }
         None
@@ -370,6 +375,12 @@ impl Topology {
     }
 }
 
+/// What a server says of the slots; none, if it is of no Cluster (any more) and knows nothing.
+fn some_slots(answer: &Value, asked: &str) -> Option<Vec<(u16, u16, Address)>> {
+    let ranges = read_slots(answer, asked);
+    (!ranges.is_empty()).then_some(ranges)
+}
+
 /// Reads the answer to `CLUSTER SLOTS`: ranges of slots with their masters. A server that does not know its own
 /// name is where it was asked.
 fn read_slots(answer: &Value, asked: &str) -> Vec<(u16, u16, Address)> {
@@ -396,4 +407,27 @@ fn read_slots(answer: &Value, asked: &str) -> Vec<(u16, u16, Address)> {
         Some((number(first)?, number(last)?.min(SLOTS - 1), address))
     };
     ranges.iter().filter_map(range).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots(host: &str) -> Value {
+        let master = Value::Array(vec![Value::BulkString(host.into()), Value::Int(7001)]);
+        Value::Array(vec![Value::Array(vec![Value::Int(0), Value::Int(16_383), master])])
+    }
+
+    #[test]
+    fn a_server_that_knows_nothing_is_no_answer_and_one_without_a_name_is_where_it_was_asked() {
+        for (answer, host) in [
+            (Value::Array(Vec::new()), None),
+            (Value::Nil, None),
+            (slots(""), Some("10.0.0.1")),
+            (slots("10.0.0.2"), Some("10.0.0.2")),
+        ] {
+            let found = some_slots(&answer, "10.0.0.1").map(|ranges| ranges[0].2.clone());
+            assert_eq!(found, host.map(|host| (host.to_owned(), 7001)), "{answer:?}");
+        }
+    }
 }

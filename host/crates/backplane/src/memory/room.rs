@@ -26,8 +26,8 @@ pub(super) fn send(room: InboxRoom<'_>, envelope: &Envelope) {
 }
 
 impl MemoryBackplane {
-    /// Moves on what waits for room, and forgets channels that nobody needs any more, for ever: to be spawned beside the
-    /// broker.
+    /// Moves on what waits for room, and forgets channels that nobody needs any more, for ever. To be run where nothing
+    /// else takes long: publishes wait for it.
     pub async fn run(self: Arc<Self>) {
         let moving = (0..self.inboxes.len()).map(|shard| self.move_on(shard));
         tokio::join!(self.sweep(), join_all(moving));

@@ -115,6 +115,8 @@ impl Node {
     /// ever.
     pub(super) async fn beat(self: Arc<Self>) {
         let mut tick = tokio::time::interval(BEAT_EVERY);
+        // What was missed in an outage is not made up for: some things are decided by how many beats found it so.
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut backoff = ReconnectBackoff::new();
         let mut renewed = Instant::now();
         let mut answered_since = Instant::now();

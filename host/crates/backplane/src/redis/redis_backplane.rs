@@ -87,6 +87,10 @@ impl Backplane for RedisBackplane {
 
     fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()> {
         Box::pin(async move {
+            // First of all: nothing is kept of what cannot be had now.
+            if !self.0.table.is_on(topic) {
+                self.0.reach(topic)?;
+            }
             // Given back also when whoever waits goes away.
             let joined = Joining {
                 table: &self.0.table,
@@ -94,8 +98,6 @@ impl Backplane for RedisBackplane {
                 shard,
             };
             if let JoinWait::When(confirmed) = self.0.table.join(topic, settings, shard) {
-                // Nothing to wait for.
-                self.0.reach(topic)?;
                 let confirmed = tokio::time::timeout(CONFIRM_WAIT, confirmed).await;
                 if !matches!(confirmed, Ok(Ok(()))) {
                     return Err(Unavailable("the subscription was not confirmed".into()));
@@ -126,6 +128,7 @@ impl Backplane for RedisBackplane {
 
     fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()> {
         Box::pin(async move {
+            self.0.reach(topic)?;
             let entering = Entering {
                 presence: &self.0.presence,
                 topic,
@@ -133,7 +136,6 @@ impl Backplane for RedisBackplane {
                 member,
             };
             let entered = self.0.presence.enter(topic, settings, member);
-            self.0.reach(topic)?;
             match tokio::time::timeout(CONFIRM_WAIT, entered).await {
                 Ok(Ok(())) => {
                     std::mem::forget(entering);

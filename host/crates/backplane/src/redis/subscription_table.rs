@@ -71,6 +71,14 @@ impl SubscriptionTable {
     }
 
     /// One more subscriber on `shard`.
+    /// Whether Redis has confirmed the topic's subscription.
+    pub(super) fn is_on(&self, topic: &Topic) -> bool {
+        let cursors = self.cursors.lock();
+        cursors
+            .get(&*self.names.channel(topic))
+            .is_some_and(|cursor| cursor.on.is_some())
+    }
+
     pub(super) fn join(&self, topic: &Topic, settings: &Arc<ChannelSettings>, shard: usize) -> JoinWait {
         let name: Arc<str> = self.names.channel(topic).into();
         let partition = self.names.partition(topic);
