@@ -20,6 +20,7 @@ mod sentinel;
 mod server_run;
 mod settings;
 mod side_connection;
+mod slot_ranges;
 mod slots;
 mod subscription;
 #[cfg(any(test, feature = "testing"))]
