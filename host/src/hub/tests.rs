@@ -187,6 +187,7 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
     hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.client, 0);
     hub.release(&topic(), 1, None, None);
     hub.deliver(&[message("1", None)]);
+    ann.client.signal_close(codes::SHUTTING_DOWN, Some(5));
     ann.client.cut_off(codes::KICKED);
     hub.deliver(&[message("2", None)]);
     ann.client.push(wire::text_frame("{\"payload\":3}"));

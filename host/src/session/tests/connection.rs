@@ -193,6 +193,27 @@ async fn who_is_cut_off_does_not_wait_for_what_is_pending_and_who_is_sent_away_g
 }
 
 #[tokio::test]
+async fn a_ban_holds_also_when_the_connection_ends_before_its_refusal_was_sent() {
+    alone(async {
+        let stage = Stage::new("");
+        let mut ann = Client::open(&stage, usize::MAX);
+        ann.send(&[connect()]);
+        assert_eq!(ann.ids().await, [0]);
+        stage.gate.close();
+        ann.send(&[
+            publish(1),
+            json!({"type": "publish", "id": 2, "payload": {"channel": "banned", "data": 2}}),
+        ]);
+        settle().await;
+        stage.shard.clients_for_tests().pop().unwrap().cut_off(codes::KICKED);
+        assert_eq!(ann.ids().await, [0], "the refusal waits behind the publish before it");
+        let registry = &stage.shard.common.registry;
+        assert!(registry.check_ban(&"acme".into(), Some(&"ann".into())).is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_is_not_read_from_and_a_large_answer_arrives_whole() {
     alone(async {
         let stage = Stage::new("outbox_bytes = 65536");

@@ -251,6 +251,10 @@ impl Hook for Scripted {
                 penalty: Penalty::Disconnect,
                 ..denial()
             }),
+            "banned" => PublishVerdict::Deny(Denial {
+                penalty: Penalty::Ban(Duration::from_mins(1)),
+                ..denial()
+            }),
             _ => PublishVerdict::Allow,
         }
         .into())
