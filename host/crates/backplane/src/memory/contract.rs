@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::channel::ChannelState;
 use super::pending::PendingChange;
 use super::room::send;
-use super::state::{INBOX_WAIT, MemoryBackplane, PENDING_BYTES};
+use super::state::{INBOX_WAIT, MemoryBackplane, PENDING_BYTES, TENANT_PENDING_BYTES};
 use super::waiting::{PendingEntry, PendingReply};
 use crate::{
     Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply, Unavailable,
@@ -34,9 +34,10 @@ impl Backplane for MemoryBackplane {
         if let Some(room) = self.room_or_wait(&topic, channel) {
             return Box::pin(ready(Ok(self.accept(channel, message, &options, room))));
         }
-        let bytes = u32::try_from(message.data.len()).unwrap_or(u32::MAX);
-        let Ok(bytes) = self.pending_room.clone().try_acquire_many_owned(bytes) else {
-            let why = format!("{PENDING_BYTES} bytes wait for busy shards already");
+        let Some(bytes) = self.reserve_pending(&topic.tenant, message.data.len()) else {
+            let why = format!(
+                "{TENANT_PENDING_BYTES} bytes of the tenant wait for busy shards already, or {PENDING_BYTES} of all"
+            );
             return Box::pin(ready(Err(Unavailable(why))));
         };
         let (answer, reply) = oneshot::channel();

@@ -12,14 +12,16 @@ use chain::Message;
 use protocol::Member;
 use protocol::names::Topic;
 
+/// The room that a message's bytes take among what waits of its tenant, and of all.
+pub(super) type PendingRoom = [OwnedSemaphorePermit; 2];
+
 /// What a channel accepts when the shards that want it have room.
 pub(super) enum PendingChange {
     Publish {
         message: Message,
         options: PublishOptions,
         reply: oneshot::Sender<Published>,
-        /// The room that its bytes take among all that waits.
-        _bytes: OwnedSemaphorePermit,
+        _bytes: PendingRoom,
     },
     Join {
         member: Member,

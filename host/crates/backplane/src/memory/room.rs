@@ -16,6 +16,9 @@ use config::ChannelSettings;
 use protocol::Member;
 use protocol::names::Topic;
 
+/// What a channel that waited is accepted of at once, before the next channel has its turn.
+const TURN: usize = 16;
+
 /// `InboxRoom` for one envelope in each of some inboxes.
 pub(super) type InboxRoom<'a> = Vec<mpsc::Permit<'a, Envelope>>;
 
@@ -48,10 +51,19 @@ impl MemoryBackplane {
     /// Accepts what waits in a channel, as far as there is room.
     pub(super) fn accept_pending(&self, channels: &mut ChannelMap, topic: &Topic) {
         let Some(channel) = channels.get_mut(topic) else { return };
+        let mut turn = TURN;
         while let Some(pending) = channel.pending.pop_front() {
             if pending.is_given_up() {
                 continue;
             }
+            let first = channel.interested().next();
+            if let (0, Some(shard)) = (turn, first) {
+                // The others first.
+                channel.pending.push_front(pending);
+                self.waiting[shard].add(topic);
+                return;
+            }
+            turn = turn.saturating_sub(1);
             let room = match self.room(channel) {
                 Ok(room) => room,
                 Err(full) => {

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::channel::ChannelState;
-use super::pending::WaitingChannels;
+use super::pending::{PendingRoom, WaitingChannels};
 use crate::Envelope;
 use protocol::names::Topic;
 
@@ -22,6 +22,8 @@ pub const INBOX_ENVELOPES: usize = 1024;
 pub(super) const INBOX_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of messages that wait for room at most, in all channels together; beyond it a publish fails with 4504.
 pub(super) const PENDING_BYTES: usize = 64 * 1_048_576;
+/// The same of one tenant: who floods a busy shard leaves room for others.
+pub(super) const TENANT_PENDING_BYTES: usize = PENDING_BYTES / 8;
 /// Between two looks for channels that nobody needs any more.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Locks over all channels: enough that shards seldom meet.
@@ -37,6 +39,8 @@ pub struct MemoryBackplane {
     pub(super) waiting: Vec<WaitingChannels>,
     /// What is left of [`PENDING_BYTES`].
     pub(super) pending_room: Arc<Semaphore>,
+    /// What each tenant has left of [`TENANT_PENDING_BYTES`].
+    pub(super) tenant_room: Mutex<HashMap<Arc<str>, Arc<Semaphore>, RandomState>>,
     /// Begins every id and epoch of this process, so that none repeats after a restart.
     pub(super) nonce: u64,
     pub(super) counter: AtomicU64,
@@ -54,6 +58,7 @@ impl MemoryBackplane {
             hasher: RandomState::default(),
             waiting: inboxes.iter().map(|_| WaitingChannels::default()).collect(),
             pending_room: Arc::new(Semaphore::new(PENDING_BYTES)),
+            tenant_room: Mutex::default(),
             inboxes,
             nonce,
             counter: AtomicU64::new(1),
@@ -71,6 +76,20 @@ impl MemoryBackplane {
                 stripe.lock().retain(|_, channel| channel.is_needed(now));
             }
         }
+    }
+
+    /// Room for so many bytes among all that waits; none if the tenant, or all together, have none left.
+    pub(super) fn reserve_pending(&self, tenant: &Arc<str>, bytes: usize) -> Option<PendingRoom> {
+        let bytes = u32::try_from(bytes).ok()?;
+        let mut tenants = self.tenant_room.lock();
+        let share = tenants
+            .entry(tenant.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(TENANT_PENDING_BYTES)))
+            .clone();
+        drop(tenants);
+        let own = share.try_acquire_many_owned(bytes).ok()?;
+        let all = self.pending_room.clone().try_acquire_many_owned(bytes).ok()?;
+        Some([own, all])
     }
 
     pub(super) fn channels(&self, topic: &Topic) -> MutexGuard<'_, ChannelMap> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::MemoryBackplane;
-use super::state::{PENDING_BYTES, SWEEP_EVERY};
+use super::state::{PENDING_BYTES, SWEEP_EVERY, TENANT_PENDING_BYTES};
 use crate::conformance::{Bench, member, options, suite, topic, with_history};
 use crate::{Backplane, HistoryRange, PublishOptions};
 use crate::{Interest, Presence};
@@ -157,6 +157,17 @@ async fn what_finds_no_room_in_time_fails_and_leaves_nothing() {
     let third = bench.publish(&topic, "3", options(&settings)).await;
     assert_eq!(third.position.unwrap().offset, 2);
     assert_eq!(bench.received_one(0).await, "3");
+}
+
+#[test]
+fn what_waits_of_a_tenant_leaves_room_for_others() {
+    let (_bench, memory) = bench(1);
+    let all_of_acme = memory.reserve_pending(&"acme".into(), TENANT_PENDING_BYTES);
+    assert!(all_of_acme.is_some());
+    assert!(memory.reserve_pending(&"acme".into(), 1).is_none());
+    assert!(memory.reserve_pending(&"globex".into(), 1).is_some());
+    drop(all_of_acme);
+    assert!(memory.reserve_pending(&"acme".into(), 1).is_some());
 }
 
 #[tokio::test]
