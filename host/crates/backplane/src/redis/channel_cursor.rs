@@ -155,7 +155,7 @@ impl ChannelCursor {
         let next = match &self.received_to {
             ReceivedTo::Unknown => Next::Deliver,
             ReceivedTo::Read(at) | ReceivedTo::Live(at) if at.epoch != position.epoch => {
-                // All of the old epoch was heard, and this is the first of a new one.
+                // All of the old epoch has arrived, and this is the first of a new one.
                 if self.unbroken && position.offset == 1 {
                     Next::Deliver
                 } else {

@@ -186,7 +186,7 @@ fn read(answer: &Value, id: Arc<str>) -> Result<Published, Unavailable> {
     })
 }
 
-/// A queue that is being sent: if that does not come to its end, whoever waits in it is told.
+/// A queue that is being sent. If sending ends early, what waits in it fails.
 struct Sending<'a> {
     queues: &'a PublishQueues,
     queue: QueueId,

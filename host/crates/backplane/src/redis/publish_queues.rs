@@ -56,7 +56,7 @@ impl PublishQueues {
         Some(taken)
     }
 
-    /// Whoever waits in a queue is told that it is not sent any more; the next message has it sent again.
+    /// Fails what waits in a queue that is not sent any more; the next message has it sent again.
     pub(super) fn give_up(&self, queue: QueueId) {
         self.0.lock().remove(&queue);
     }

@@ -1,5 +1,5 @@
 //! The arithmetic of a lease: tokens that the shared bucket gave this node in advance, so that most checks need
-//! no word with the others. Knows no clock, no lock and no store.
+//! no round trip. Knows no clock, no lock and no store.
 //!
 //! A node spends what it has, and asks for more before that is used up. What the bucket said it had left is
 //! remembered: while it cannot have enough, refusals are given without asking; while it does not answer, it is
