@@ -29,6 +29,9 @@ pub(super) struct ChannelCursor {
     pub waiters: Vec<oneshot::Sender<()>>,
     joins: Vec<u32>,
     received_to: ReceivedTo,
+    /// First and last offset of what was passed on in a row while `received_to` is `Read`: who reads less of the history
+    /// later is held in the hub already, and has got it.
+    passed: Option<(u64, u64)>,
     /// The connection was not lost since: what was published after `received_to` was also received.
     unbroken: bool,
     recovering: Option<HeldMessages>,
@@ -86,6 +89,7 @@ impl ChannelCursor {
             waiters: Vec::new(),
             joins: vec![0; shards],
             received_to: ReceivedTo::Unknown,
+            passed: None,
             unbroken: false,
             recovering: None,
             received_at: now,
@@ -131,6 +135,7 @@ impl ChannelCursor {
     /// The connection is lost.
     pub(super) fn lose(&mut self) {
         self.on = None;
+        self.passed = None;
         self.unbroken = false;
     }
 
@@ -138,7 +143,13 @@ impl ChannelCursor {
     pub(super) fn learn(&mut self, newest: &Position) {
         match &mut self.received_to {
             ReceivedTo::Unknown => self.received_to = ReceivedTo::Read(newest.clone()),
-            ReceivedTo::Read(at) if at.epoch == newest.epoch => at.offset = at.offset.min(newest.offset),
+            ReceivedTo::Read(at) if at.epoch == newest.epoch => {
+                let has = match self.passed {
+                    Some((first, last)) if first <= newest.offset + 1 => newest.offset.max(last),
+                    _ => newest.offset,
+                };
+                at.offset = at.offset.min(has);
+            }
             ReceivedTo::Read(_) | ReceivedTo::Live(_) => {}
         }
     }
@@ -165,7 +176,15 @@ impl ChannelCursor {
             ReceivedTo::Read(at) | ReceivedTo::Live(at) if position.offset > at.offset + 1 => Next::Recover,
             ReceivedTo::Read(at) | ReceivedTo::Live(at) if position.offset == at.offset + 1 => Next::Deliver,
             // Those who read less of the history wait for it; the hub knows who has it.
-            ReceivedTo::Read(_) => return Next::Deliver,
+            ReceivedTo::Read(_) => {
+                let offset = position.offset;
+                self.passed = match self.passed {
+                    Some((first, last)) if offset <= last => Some((first, last)),
+                    Some((first, last)) if offset == last + 1 => Some((first, offset)),
+                    _ => Some((offset, offset)),
+                };
+                return Next::Deliver;
+            }
             ReceivedTo::Live(_) => return Next::Nothing,
         };
         match next {
@@ -260,135 +279,4 @@ impl HeldMessages {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conformance::{topic, with_history};
-
-    fn message(epoch: &str, offset: u64) -> Arc<Publication> {
-        let position = Some(Position::at(epoch, offset));
-        let id = offset.to_string().into();
-        Arc::new(Publication::new(topic("a"), id, "1".into(), position, None, Vec::new()))
-    }
-
-    fn cursor() -> ChannelCursor {
-        let mut cursor = ChannelCursor::new((topic("a"), 0), with_history(10), 1, 2, Duration::from_secs(30));
-        assert!(!cursor.confirm(1), "nothing can be missing from a new cursor");
-        cursor
-    }
-
-    fn take(cursor: &mut ChannelCursor, epoch: &str, offset: u64) -> Next {
-        cursor.take(&message(epoch, offset))
-    }
-
-    #[test]
-    fn what_comes_in_order_passes_and_what_came_does_not() {
-        let mut cursor = cursor();
-        cursor.learn(&Position::at("e", 5));
-        for offset in 6..9 {
-            assert_eq!(take(&mut cursor, "e", offset), Next::Deliver);
-        }
-        assert_eq!(take(&mut cursor, "e", 7), Next::Nothing);
-    }
-
-    #[test]
-    fn what_someone_here_still_waits_for_passes() {
-        let mut cursor = cursor();
-        cursor.learn(&Position::at("e", 5));
-        cursor.learn(&Position::at("e", 4));
-        cursor.learn(&Position::at("e", 6));
-        assert_eq!(
-            take(&mut cursor, "e", 4),
-            Next::Deliver,
-            "whoever has it does not get it twice"
-        );
-        assert_eq!(take(&mut cursor, "e", 5), Next::Deliver);
-        assert_eq!(take(&mut cursor, "e", 6), Next::Deliver);
-    }
-
-    #[test]
-    fn a_hole_is_filled_before_what_comes_after_it() {
-        let mut cursor = cursor();
-        cursor.learn(&Position::at("e", 1));
-        assert_eq!(take(&mut cursor, "e", 4), Next::Recover);
-        assert_eq!(take(&mut cursor, "e", 5), Next::Nothing, "it is held");
-        assert_eq!(cursor.recover_from(), Some(Position::at("e", 1)));
-        let next = cursor.recovered(&Position::at("e", 3)).unwrap();
-        assert_eq!(next.iter().map(|p| &*p.id).collect::<Vec<_>>(), ["4", "5"]);
-        assert!(cursor.recovered(&Position::at("e", 5)).is_none());
-        assert_eq!(take(&mut cursor, "e", 6), Next::Deliver);
-    }
-
-    #[test]
-    fn a_hole_behind_the_hole_is_read_again() {
-        let mut cursor = cursor();
-        cursor.learn(&Position::at("e", 1));
-        take(&mut cursor, "e", 3);
-        take(&mut cursor, "e", 6);
-        assert_eq!(cursor.recovered(&Position::at("e", 3)).unwrap().len(), 0);
-        assert_eq!(cursor.recover_from(), Some(Position::at("e", 3)));
-        assert_eq!(cursor.recovered(&Position::at("e", 6)).map(|next| next.len()), None);
-    }
-
-    #[test]
-    fn what_was_held_of_an_epoch_that_is_over_is_not_waited_for() {
-        let mut cursor = cursor();
-        cursor.learn(&Position::at("e", 30));
-        take(&mut cursor, "e", 33);
-        cursor.recover_from();
-        take(&mut cursor, "f", 35);
-        take(&mut cursor, "f", 36);
-        let next = cursor.recovered(&Position::at("f", 34)).unwrap();
-        assert_eq!(next.len(), 2, "what goes on from it is passed on");
-        assert!(
-            cursor.recovered(&Position::at("f", 36)).is_none(),
-            "and the old one is forgotten"
-        );
-        take(&mut cursor, "f", 40);
-        cursor.recover_from();
-        take(&mut cursor, "g", 1);
-        assert_eq!(
-            cursor.recovered(&Position::at("f", 40)).unwrap().len(),
-            0,
-            "a later one is read"
-        );
-        cursor.recover_from();
-        assert!(cursor.recovered(&Position::at("g", 1)).is_none());
-    }
-
-    #[test]
-    fn more_than_is_held_is_read_again() {
-        let mut cursor = cursor();
-        cursor.learn(&Position::at("e", 0));
-        take(&mut cursor, "e", 2);
-        for offset in 3..HELD as u64 + 10 {
-            take(&mut cursor, "e", offset);
-        }
-        let next = cursor.recovered(&Position::at("e", 1)).unwrap();
-        assert_eq!(next.len(), HELD);
-        let read_to = Position::at("e", HELD as u64 + 9);
-        assert!(cursor.recovered(&read_to).is_none() || cursor.recovered(&read_to).is_none());
-    }
-
-    #[test]
-    fn a_new_epoch_passes_only_if_nothing_of_the_old_can_be_missing() {
-        let mut cursor = cursor();
-        cursor.learn(&Position::at("e", 7));
-        assert_eq!(take(&mut cursor, "f", 1), Next::Deliver);
-        assert_eq!(take(&mut cursor, "g", 2), Next::Recover, "its first was not heard");
-        let mut cursor = self::cursor();
-        cursor.learn(&Position::at("e", 7));
-        cursor.lose();
-        assert!(cursor.confirm(2), "what was said meanwhile may be missing");
-        assert_eq!(take(&mut cursor, "f", 1), Next::Recover);
-    }
-
-    #[test]
-    fn a_quiet_channel_is_checked_now_and_then() {
-        let mut cursor = cursor();
-        let every = Duration::from_secs(30);
-        let later = Instant::now() + every;
-        assert!(!cursor.is_check_due(Instant::now(), every));
-        assert!(cursor.is_check_due(later, every));
-        assert!(!cursor.is_check_due(later, every), "not twice");
-    }
-}
+mod tests;
