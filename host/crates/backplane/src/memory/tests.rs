@@ -159,8 +159,8 @@ async fn what_finds_no_room_in_time_fails_and_leaves_nothing() {
     assert_eq!(bench.received_one(0).await, "3");
 }
 
-#[test]
-fn what_waits_of_a_tenant_leaves_room_for_others() {
+#[tokio::test]
+async fn what_waits_of_a_tenant_leaves_room_for_others() {
     let (_bench, memory) = bench(1);
     let all_of_acme = memory.reserve_pending(&"acme".into(), TENANT_PENDING_BYTES);
     assert!(all_of_acme.is_some());
