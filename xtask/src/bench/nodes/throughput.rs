@@ -12,7 +12,7 @@ use super::store::Store;
 use super::{least, most};
 use crate::shell;
 
-const SCRIPT: &str = "host/src/backplane/redis/publish.lua";
+const SCRIPT: &str = "host/crates/backplane/src/redis/publish.lua";
 /// The length of a message in Redis: 1 KiB of filling, the rest of the data, and the node's fields.
 const MESSAGE_BYTES: usize = 1024 + 110;
 /// Connections that publish, and the messages that each has in flight. A node carries out the requests of a connection
