@@ -96,7 +96,7 @@ fn until_subscribed(client: &mut Client, back: Instant) -> Result<f64> {
 
 /// How many channels the node is subscribed to. A Redis that is still loading counts as none.
 fn subscribed(client: &mut Client) -> Result<usize> {
-    match client.call(&["PUBSUB", "CHANNELS", "bench:c:*"]) {
+    match client.call(&["PUBSUB", "CHANNELS", "bench:2:c:*"]) {
         Ok(Reply::List(channels)) => Ok(channels.len()),
         Err(error) if error.to_string().contains("LOADING") => Ok(0),
         other => bail!("PUBSUB CHANNELS gives {other:?}"),
