@@ -1,4 +1,4 @@
-//! `InboxRoom` in the shards' inboxes: who has it now, and what waits for it.
+//! Room in the shards' inboxes: who has it now, and what waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use protocol::names::Topic;
 /// What a channel that waited is accepted of at once, before the next channel has its turn.
 const TURN: usize = 16;
 
-/// `InboxRoom` for one envelope in each of some inboxes.
+/// Room for one envelope in each of some inboxes.
 pub(super) type InboxRoom<'a> = Vec<mpsc::Permit<'a, Envelope>>;
 
 pub(super) fn send(room: InboxRoom<'_>, envelope: &Envelope) {
@@ -101,7 +101,7 @@ impl MemoryBackplane {
         }
     }
 
-    /// `InboxRoom` in every shard that wants the channel's envelopes, or a shard that has none.
+    /// Room in every shard that wants the channel's envelopes, or a shard that has none.
     fn room(&self, channel: &ChannelState) -> Result<InboxRoom<'_>, usize> {
         let mut room = Vec::with_capacity(self.inboxes.len());
         for shard in channel.interested() {

@@ -1,4 +1,4 @@
-//! Keeps the subscribed connection to one server: has it say what changes, and begins anew when it is lost, or when
+//! Keeps the subscribed connection to one server: has it subscribe to what changes, and begins anew when it is lost, or when
 //! nothing comes through it any more. What happens to one slot concerns its partition only.
 
 use std::sync::Arc;
@@ -177,11 +177,11 @@ impl Subscriber {
             if round.is_empty() {
                 return Ok(());
             }
-            self.say(round).await?;
+            self.send(round).await?;
         }
     }
 
-    async fn say(&self, round: Round) -> Result<(), String> {
+    async fn send(&self, round: Round) -> Result<(), String> {
         let Round { subscribe, unsubscribe } = round;
         let mut leaving = stream::iter(unsubscribe)
             .map(|names| async move { self.subscription.unsubscribe(&names).await })
