@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
+use bench::latency::Latencies;
+use bench::websocket::{self, Kind};
 use memchr::memmem;
 use socket2::{Domain, Socket, Type};
 
-use crate::latency::Latencies;
 use crate::target::Target;
-use crate::websocket::{self, Kind};
 
 /// Connections from one source address: an address has some 28,000 ports to connect from.
 const PER_SOURCE: usize = 1000;

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use bench::latency::Latencies;
 use memchr::memmem::Finder;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use crate::connection::{Connection, Role, Tally};
-use crate::latency::Latencies;
 use crate::target::Target;
 
 /// Bytes read from a connection at once.

@@ -4,7 +4,7 @@
 const FINE: u32 = 5;
 
 /// Counts of durations in nanoseconds.
-pub(crate) struct Latencies {
+pub struct Latencies {
     buckets: Vec<u64>,
     count: u64,
     longest: u64,
@@ -12,7 +12,7 @@ pub(crate) struct Latencies {
 
 impl Latencies {
     /// None yet.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             buckets: vec![0; 64 << FINE],
             count: 0,
@@ -21,7 +21,7 @@ impl Latencies {
     }
 
     /// Counts one.
-    pub(crate) fn record(&mut self, nanoseconds: u64) {
+    pub fn record(&mut self, nanoseconds: u64) {
         self.buckets[bucket(nanoseconds)] += 1;
         self.count += 1;
         self.longest = self.longest.max(nanoseconds);
@@ -33,7 +33,7 @@ impl Latencies {
         clippy::cast_sign_loss,
         clippy::cast_possible_truncation
     )] // Far below 2^53.
-    pub(crate) fn quantile_ms(&self, part: f64) -> f64 {
+    pub fn quantile_ms(&self, part: f64) -> f64 {
         let mut left = (self.count as f64 * part).ceil() as u64;
         for (index, count) in self.buckets.iter().enumerate() {
             left = left.saturating_sub(*count);

@@ -3,11 +3,9 @@
 
 mod connection;
 mod crowd;
-mod latency;
 mod publisher;
 mod server;
 mod target;
-mod websocket;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use bench::websocket;
 
 use crate::crowd::Crowd;
 use crate::target::Target;
-use crate::websocket;
 
 /// Between two looks at the pace or the window. Shorter, and a closed loop would send every message alone; so
 /// the messages that a turn of the server freed go out together, as those of many independent publishers would.

@@ -1,14 +1,15 @@
-//! The part of a WebSocket client that a load generator needs: an upgrade request, small masked frames
+//! The part of a WebSocket client that a load generator needs: an upgrade request, masked frames
 //! out, whole unfragmented frames in. Knows no socket.
 
 use std::ops::Range;
 
-/// This value means that the length follows in two bytes.
+/// These values mean that the length follows in two bytes, and in eight.
 const LENGTH_16: u8 = 0x7E;
+const LENGTH_64: u8 = 0x7F;
 
 /// What a frame from the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Data,
     Close,
     Ping,
@@ -17,13 +18,13 @@ pub(crate) enum Kind {
 
 /// A frame from the server: its kind, where its payload lies, where the next frame begins.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub struct Frame {
     pub kind: Kind,
     pub payload: Range<usize>,
 }
 
 /// The first frame in `bytes`, if all of it is there.
-pub(crate) fn first_frame(bytes: &[u8]) -> Option<Frame> {
+pub fn first_frame(bytes: &[u8]) -> Option<Frame> {
     let (first, second) = (*bytes.first()?, *bytes.get(1)?);
     let (length, header) = match second & 0x7F {
         126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
@@ -44,12 +45,12 @@ pub(crate) fn first_frame(bytes: &[u8]) -> Option<Frame> {
 }
 
 /// A text frame. The mask is zero, which is legal and costs nothing.
-pub(crate) fn text_frame(text: &str) -> Vec<u8> {
+pub fn text_frame(text: &str) -> Vec<u8> {
     masked(0x1, text.as_bytes())
 }
 
 /// The answer to a ping.
-pub(crate) fn pong_frame(payload: &[u8]) -> Vec<u8> {
+pub fn pong_frame(payload: &[u8]) -> Vec<u8> {
     masked(0xA, payload)
 }
 
@@ -57,11 +58,16 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).expect("below 126")),
-        length => {
-            let length = u16::try_from(length).expect("a message of this generator is below 64 KiB");
-            frame.push(0x80 | LENGTH_16);
-            frame.extend(length.to_be_bytes());
-        }
+        length => match u16::try_from(length) {
+            Ok(length) => {
+                frame.push(0x80 | LENGTH_16);
+                frame.extend(length.to_be_bytes());
+            }
+            Err(_) => {
+                frame.push(0x80 | LENGTH_64);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        },
     }
     frame.extend([0; 4]);
     frame.extend(payload);
@@ -69,7 +75,7 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The upgrade request.
-pub(crate) fn upgrade_request(path: &str, host: &str, headers: &[String]) -> String {
+pub fn upgrade_request(path: &str, host: &str, headers: &[String]) -> String {
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bG9hZCBnZW5lcmF0b3IhIQ==\r\n"
@@ -107,6 +113,8 @@ mod tests {
     #[test]
     fn what_we_write_is_masked() {
         assert_eq!(text_frame("hi"), [0x81, 0x82, 0, 0, 0, 0, b'h', b'i']);
-        assert_eq!(text_frame(&"x".repeat(300)).len(), 300 + 8);
+        for (length, head) in [(125, 6), (126, 8), (65_535, 8), (65_536, 14)] {
+            assert_eq!(text_frame(&"x".repeat(length)).len(), length + head);
+        }
     }
 }

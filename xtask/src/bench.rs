@@ -7,6 +7,7 @@ mod fanout;
 mod figure;
 mod hooks;
 mod nodes;
+mod noisy;
 mod server;
 
 use std::fs;
@@ -48,12 +49,15 @@ const QUICK: Plan = Plan {
 const OTHER_FILES: u64 = 200;
 
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+    if let ["noisy", words @ ..] = words {
+        return noisy::run(workspace, words);
+    }
     let (mut plan, mut nodes_only) = (FULL, false);
     for word in words {
         match *word {
             "--quick" => plan = QUICK,
             "--redis" => nodes_only = true,
-            other => bail!("bench takes --quick and --redis, not {other}"),
+            other => bail!("bench takes --quick and --redis, or noisy, not {other}"),
         }
     }
     needs::ensure(&[needs::TASKSET, needs::REDIS, needs::REDIS_BENCHMARK])?;

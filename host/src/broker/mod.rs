@@ -25,7 +25,7 @@ pub use plugins::{Bound, Plugins, check};
 
 use crate::control::{BANS_WAITING, Bus, ClusterBus, Local, LocalBus, NameTaken};
 use crate::gateway::{self, Api, Directory, Gateway, Readiness};
-use crate::observe::{AuditFile, AuditLog, Metrics};
+use crate::observe::{AuditFile, AuditLog, Log, Metrics};
 use crate::shard::{CONTROL_CALLS, Common, Control};
 use backplane::Backplane;
 use backplane::memory::INBOX_ENVELOPES;
@@ -54,15 +54,17 @@ pub struct Broker {
     drain: Duration,
     /// The claim to this node's name, while Redis has not confirmed it yet.
     name_claim: Option<NameClaimTask>,
+    /// Dropped last: it is written to the end.
+    log: Log,
 }
 
 /// Runs a broker until a signal ends it. Prints one line for each address it listens on.
-pub fn run(config: Config, demo: bool) -> Result<(), BrokerError> {
+pub fn run(config: Config, demo: bool, log: Log) -> Result<(), BrokerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before everything else: a signal must reach the broker, not the system's default action.
         let signals = Signals::new()?;
-        let broker = Broker::start(config, demo).await?;
+        let broker = Broker::start(config, demo, log).await?;
         broker.obey(signals).await
     })
 }
@@ -119,13 +121,15 @@ impl Signals {
 }
 
 impl Broker {
-    async fn start(config: Config, demo: bool) -> Result<Self, BrokerError> {
+    async fn start(config: Config, demo: bool, log: Log) -> Result<Self, BrokerError> {
         let server = &config.server;
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
         }
         warn_of(&config);
         let metrics = Metrics::new();
+        metrics.show(log.lost());
+        set_log_budgets(&log, &config);
         let audit = AuditLog::default();
         audit.use_file(open_audit(config.admin.audit_log.as_deref())?);
         let plugins = Plugins::new(&config, &metrics)?;
@@ -215,6 +219,7 @@ impl Broker {
             readiness,
             metrics,
             name_claim,
+            log,
         })
     }
 
@@ -241,7 +246,10 @@ impl Broker {
     async fn reload(&mut self) {
         match self.load() {
             Err(error) => {
-                tracing::error!(problems = %error, "the reload is refused and the old config stays");
+                // A line each: a line is cut where it is too long.
+                for problem in error.to_string().lines() {
+                    tracing::error!(problem, "the reload is refused and the old config stays");
+                }
                 // Rotating the audit log uses the same signal, so it is opened again in any case.
                 match open_audit(self.audit_log.as_deref()) {
                     Ok(file) => self.api.audit().use_file(file),
@@ -251,6 +259,7 @@ impl Broker {
             }
             Ok((config, bound, audit)) => {
                 warn_of(&config);
+                set_log_budgets(&self.log, &config);
                 self.api.audit().use_file(audit);
                 self.api.reload(&config);
                 self.audit_log.clone_from(&config.admin.audit_log);
@@ -304,6 +313,14 @@ async fn refused_name(claim: &mut Option<NameClaimTask>) -> NameTaken {
     }
     *claim = None;
     std::future::pending().await
+}
+
+fn set_log_budgets(log: &Log, config: &Config) {
+    let budgets = config
+        .tenants
+        .iter()
+        .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));
+    log.set_budgets(budgets);
 }
 
 fn warn_of(config: &Config) {

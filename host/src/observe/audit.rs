@@ -34,7 +34,7 @@ impl AuditLog {
 
     /// Writes one line. When this returns, the system has the line: it survives this process, not a power cut.
     pub fn write(&self, entry: &impl Serialize) -> io::Result<()> {
-        let mut line = serde_json::to_string(entry)?;
+        let mut line = printable::in_json(serde_json::to_string(entry)?);
         if let Some(file) = &mut *self.0.lock() {
             line.push('\n');
             // One write, so that lines of two writers to the same file stay apart.

@@ -98,6 +98,11 @@ impl Metrics {
         metrics
     }
 
+    /// Shows what another module counts.
+    pub fn show(&self, collector: impl Collector + Clone + 'static) {
+        add(&self.registry, Ok(collector));
+    }
+
     /// The handles of `tenant`.
     pub fn tenant(&self, tenant: &str) -> TenantMetrics {
         let publishes = |result| self.publishes.with_label_values(&[tenant, result]);

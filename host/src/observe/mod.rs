@@ -1,10 +1,13 @@
-//! What operators see: the broker's own metrics, the audit log of the admin API, and a throttle for repeated log lines.
+//! What operators see: the log, the broker's own metrics, the audit log of the admin API, and a throttle for repeated log
+//! lines.
 //! The sandbox measures hooks, where they are called.
 
 mod audit;
+mod log;
 mod log_throttle;
 mod metrics;
 
 pub use audit::{AuditFile, AuditLog};
+pub use log::{Log, LogFormat};
 pub use log_throttle::LogThrottle;
 pub use metrics::{Metrics, TenantMetrics};

@@ -68,3 +68,52 @@ async fn on_disconnect_is_told_the_close_code_and_changes_nothing() {
     carl.subscribe("c").await.publish("hi").await.expect_message("hi").await;
     carl.fails("dance", json!({}), 4404).await;
 }
+
+/// A hundred lines of four KiB are more than a pipe takes.
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nobody() {
+    let broker = Broker::start(
+        r#"
+        server = { default_tenant = "t", shards = 1 }
+        plugins = { p = { file = "guests/log-nuls.wasm" } }
+        [[tenants]]
+        name = "t"
+        anonymous = true
+        default = "allow"
+        chain = [{ plugin = "p", deadline_ms = 500 }]
+        limits = { log_kib_per_second = 1048576 }
+        [[tenants]]
+        name = "other"
+        anonymous = true
+        default = "allow"
+        "#,
+    )
+    .await;
+    let mut bob = broker.dial("bob").tenant("other").connect().await;
+    let mut ann = broker.connect("ann").await;
+    let mark = broker.log().mark();
+    let held = broker.log().hold().await;
+    ann.to("c").publish(1).await.still_works().await;
+    bob.to("c").publish(2).await.still_works().await;
+    drop(held);
+    let line = broker.log().wait_after(mark, &["\\u{0}\\u{0}"]).await;
+    assert!(line.len() < 4_096 + 200, "{} bytes", line.len());
+}
+
+#[tokio::test]
+async fn a_tenant_that_writes_more_than_its_bytes_is_told_how_many_lines_are_missing() {
+    let broker = broker("log-nuls", "[]").await;
+    let mut ann = broker.connect("ann").await;
+    ann.to("c").publish(1).await.still_works().await;
+    let lost = |m: &crate::support::metrics::Metrics| {
+        m.sum("sluicegate_log_lines_lost_total", &[("why", "budget")])
+            .unwrap_or_default()
+            > 80.0
+    };
+    broker.metrics_when("lines over the budget", lost).await;
+    // Another tenant with the same plugin has bytes of its own.
+    let mark = broker.log().mark();
+    let mut bob = broker.dial("bob").tenant("other").connect().await;
+    bob.to("c").publish(1).await.still_works().await;
+    broker.log().wait_after(mark, &["tenant=\"other\"", "\\u{0}"]).await;
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::within;
 
@@ -13,6 +13,8 @@ use super::within;
 pub(crate) struct Lines {
     seen: Arc<Mutex<Vec<String>>>,
     progress: watch::Receiver<Progress>,
+    /// Held by a test while nothing may be read.
+    gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Copy)]
@@ -28,16 +30,24 @@ impl Lines {
         let lines = Self {
             seen: seen.clone(),
             progress,
+            gate: Arc::default(),
         };
+        let gate = lines.gate.clone();
         thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n') {
                 let Ok(line) = line else { break };
+                drop(gate.blocking_lock());
                 seen.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
                 tell.send_replace(Progress { ended: false });
             }
             tell.send_replace(Progress { ended: true });
         });
         lines
+    }
+
+    /// Reads nothing more until the guard is dropped: the pipe fills.
+    pub(crate) async fn hold(&self) -> OwnedMutexGuard<()> {
+        self.gate.clone().lock_owned().await
     }
 
     /// Everything so far.

@@ -94,11 +94,16 @@ pub(super) fn table(figures: &[Figure]) -> String {
     let rows: Vec<[String; 6]> = std::iter::once(heads)
         .chain(figures.iter().map(Figure::cells))
         .collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| {
+    aligned(&rows)
+}
+
+/// Rows as lines, in aligned columns.
+pub(super) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
         let lengths = rows.iter().map(|row| row[column].chars().count());
         lengths.max().unwrap_or(0)
     });
-    let line = |row: &[String; 6]| {
+    let line = |row: &[String; COLUMNS]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };

@@ -2,6 +2,8 @@
 
 use super::section::{Number, Section, as_usize};
 
+const KIB: u64 = 1_024;
+
 const MESSAGE_BYTES: Number = Number {
     min: 64,
     max: 16_777_216,
@@ -40,6 +42,13 @@ const OUTBOX_BYTES: Number = Number {
     unit: "bytes",
 };
 
+const LOG_RATE: Number = Number {
+    min: 1,
+    max: 1_048_576,
+    default: 64,
+    unit: "KiB a second",
+};
+
 /// How much a tenant may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -55,6 +64,8 @@ pub struct Limits {
     pub publish_per_second: Option<u32>,
     /// Bytes of messages that wait for one connection. A message that is larger never finds room.
     pub outbox_bytes: usize,
+    /// Bytes that its plugins write to the log in a second, and that the broker writes about it.
+    pub log_bytes_per_second: u64,
 }
 
 impl Default for Limits {
@@ -66,6 +77,7 @@ impl Default for Limits {
             connections_per_user: as_usize(USER_CONNECTIONS.default),
             publish_per_second: rate(PUBLISH_RATE.default),
             outbox_bytes: as_usize(OUTBOX_BYTES.default),
+            log_bytes_per_second: LOG_RATE.default * KIB,
         }
     }
 }
@@ -78,6 +90,7 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
         connections_per_user: section.count("connections_per_user", &USER_CONNECTIONS),
         publish_per_second: rate(section.number("publish_per_second", &PUBLISH_RATE)),
         outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
+        log_bytes_per_second: section.number("log_kib_per_second", &LOG_RATE) * KIB,
     };
     section.finish();
     limits

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use printable::printable;
+
 /// Where a value stands: the file, the line (from 1) and the path of its key, such as `server.listen`.
 ///
 /// Checked values that are looked at again later (a plugin's file, a chain entry) carry theirs, so
@@ -109,6 +111,9 @@ impl Problem {
     }
 }
 
+/// Bytes that are shown of a reason, and of a hint.
+const TEXT_BYTES: usize = 4_096;
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { file, line, key } = &self.place;
@@ -119,8 +124,8 @@ impl fmt::Display for Problem {
         if !key.is_empty() {
             write!(f, " {key}:")?;
         }
-        // An error of another library may span lines; a problem is one line for grep and editors.
-        let one_line = |text: &str| text.replace('\n', "; ");
+        // An error of another library may span lines; a problem is one line for grep and editors. Parts may be a plugin's words.
+        let one_line = |text: &str| printable(&text.replace('\n', "; "), TEXT_BYTES).into_owned();
         write!(f, " {}", one_line(&self.reason))?;
         if let Some(hint) = &self.hint {
             write!(f, ". {}", one_line(hint))?;

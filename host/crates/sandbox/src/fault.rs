@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use printable::printable;
 use thiserror::Error;
 use wasmtime::Trap;
 
@@ -97,11 +98,7 @@ impl FaultKind {
     }
 }
 
-/// Guests choose parts of these texts, and logs keep them.
-pub(super) fn cut(mut text: String) -> String {
-    if text.len() > CAUSE_BYTES {
-        text.truncate(text.floor_char_boundary(CAUSE_BYTES));
-        text.push('…');
-    }
-    text
+/// Guests choose parts of these texts, and logs and terminals show them.
+pub(super) fn cut(text: String) -> String {
+    printable(&text, CAUSE_BYTES).into_owned()
 }

@@ -15,12 +15,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::context::Api;
 use super::endpoint::{self, AdminCall, Endpoint};
-use super::key;
+use super::key::{self, CALLS, KeyPlaces};
 use super::problem::{
-    BAD_JSON, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, UNKNOWN_TENANT,
+    BAD_JSON, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, TOO_MANY, UNKNOWN_TENANT,
 };
 use super::record::Record;
 use super::request::RequestReader;
+use super::strangers;
 
 /// How long a call may take, from its head to its answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -36,37 +37,46 @@ pub(super) async fn serve<E: Endpoint>(reader: Arc<RequestReader<E>>, api: Arc<A
     let call = tokio::spawn(async move {
         let mut record = Record::new(&request, Some(E::PATH));
         let outcome = run(&reader, &api, request, &mut record).await;
-        let concluded = match &outcome {
-            Ok(_) => record.conclude(&api, StatusCode::OK.as_u16(), None),
-            Err(problem) => {
-                debug_assert!(
-                    endpoint::problems::<E>().contains(&problem.kind),
-                    "the document does not say that {} may be answered with {}",
-                    E::NAME,
-                    problem.kind.code
-                );
-                record.conclude(&api, problem.kind.status, Some(problem.kind.code))
-            }
-        };
-        let response = match concluded.and(outcome) {
-            Ok(json) => answer(json),
-            Err(problem) => problem.response(),
-        };
-        api.metrics.api_called(E::NAME, response.status().as_u16());
-        response
+        if let Err(problem) = &outcome {
+            debug_assert!(
+                endpoint::problems::<E>().contains(&problem.kind),
+                "the document does not say that {} may be answered with {}",
+                E::NAME,
+                problem.kind.code
+            );
+        }
+        conclude(&api, &record, E::NAME, outcome)
     });
     call.await
         .unwrap_or_else(|_| INTERNAL.because("the log says more").response())
 }
 
 /// Answers a call of no endpoint.
-pub(super) fn refuse(api: &Api, request: &Request, problem: ProblemDetails) -> Response {
-    let record = Record::new(request, None);
-    let response = match record.conclude(api, problem.kind.status, Some(problem.kind.code)) {
-        Ok(()) => problem.response(),
-        Err(unwritten) => unwritten.response(),
+pub(super) fn refuse(api: &Arc<Api>, request: &Request, problem: ProblemDetails) -> Response {
+    conclude(api, &Record::new(request, None), NO_ENDPOINT, Err(problem))
+}
+
+/// Records how the call ended, and makes the answer.
+fn conclude(
+    api: &Arc<Api>,
+    record: &Record,
+    endpoint: &'static str,
+    outcome: Result<Vec<u8>, ProblemDetails>,
+) -> Response {
+    let (status, problem) = match &outcome {
+        Ok(_) => (StatusCode::OK.as_u16(), None),
+        Err(problem) => (problem.kind.status, Some(problem.kind.code)),
     };
-    api.metrics.api_called(NO_ENDPOINT, response.status().as_u16());
+    let outcome = if record.key.is_some() || strangers::is_one_of_few(api, record.remote) {
+        record.conclude(api, status, problem).and(outcome)
+    } else {
+        Err(TOO_MANY.because("too many calls from this address had no good key; one with a good key is answered"))
+    };
+    let response = match outcome {
+        Ok(json) => answer(json),
+        Err(problem) => problem.response(),
+    };
+    api.metrics.api_called(endpoint, response.status().as_u16());
     response
 }
 
@@ -76,19 +86,23 @@ async fn run<E: Endpoint>(
     request: Request,
     record: &mut Record,
 ) -> Result<Vec<u8>, ProblemDetails> {
-    let Ok(_permit) = api.calls.clone().try_acquire_owned() else {
-        return Err(BUSY.because("try again in a moment"));
-    };
     let until = Instant::now() + DEADLINE;
     let (mut parts, body) = request.into_parts();
     let key = api.keys.load().of(&parts.headers)?;
+    let KeyPlaces { key, calls } = &*key;
     record.key = Some(key.name.clone());
+    // Taken after the key is known, so that nobody without one takes any.
+    let Ok(_permit) = calls.try_acquire() else {
+        return Err(BUSY.because(format!(
+            "{CALLS} calls with this key are pending; try again in a moment"
+        )));
+    };
     let mut parameters = path_parameters(&mut parts).await?;
     let Some(Value::String(tenant)) = parameters.remove("tenant") else {
         return Err(UNKNOWN_TENANT.because("the path names no tenant"));
     };
     record.tenant = Some(tenant.clone());
-    key::check(&key, E::SCOPE, &tenant)?;
+    key::check(key, E::SCOPE, &tenant)?;
     let Some(tenant) = api.gateway.directory.load().named(&tenant).cloned() else {
         return Err(UNKNOWN_TENANT.because(format!("the config has no tenant {tenant:?}")));
     };

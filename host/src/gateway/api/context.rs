@@ -2,18 +2,14 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
-
 use super::key::AdminKeys;
+use super::strangers::Strangers;
 use crate::control::Bus;
 use crate::gateway::state::Gateway;
 use crate::observe::{AuditLog, Metrics};
+use arc_swap::ArcSwap;
 use backplane::Backplane;
 use config::Config;
-
-/// Calls that are carried out at once; one more is answered 503.
-pub(super) const CALLS: usize = 64;
 
 /// The admin API of a node.
 pub(crate) struct Api {
@@ -23,8 +19,7 @@ pub(crate) struct Api {
     pub(super) metrics: Metrics,
     pub(super) keys: ArcSwap<AdminKeys>,
     pub(super) audit: AuditLog,
-    /// A permit for each of [`CALLS`].
-    pub(super) calls: Arc<Semaphore>,
+    pub(super) strangers: Strangers,
 }
 
 impl Api {
@@ -43,7 +38,7 @@ impl Api {
             gateway,
             keys: ArcSwap::from_pointee(AdminKeys::new(&config.admin)),
             audit,
-            calls: Arc::new(Semaphore::new(CALLS)),
+            strangers: Strangers::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use tokio::sync::Semaphore;
 
 use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_TENANT, ProblemDetails};
 use crate::gateway::bearer;
@@ -15,15 +16,32 @@ use config::{Admin, AdminKey, Scope};
 /// refused even if its hash is in the config.
 const KEY_BYTES: usize = 32;
 
-pub(super) struct AdminKeys(Vec<Arc<AdminKey>>);
+/// Calls with one key that are carried out at once; one more is answered 503. Slow bodies of one key take nobody else's places.
+pub(super) const CALLS: usize = 16;
+
+/// A key and the places of its calls.
+#[derive(Debug)]
+pub(super) struct KeyPlaces {
+    pub key: AdminKey,
+    /// A permit for each of [`CALLS`].
+    pub calls: Semaphore,
+}
+
+pub(super) struct AdminKeys(Vec<Arc<KeyPlaces>>);
 
 impl AdminKeys {
     pub(super) fn new(admin: &Admin) -> Self {
-        Self(admin.keys.iter().cloned().map(Arc::new).collect())
+        let keys = admin.keys.iter().map(|key| {
+            Arc::new(KeyPlaces {
+                key: key.clone(),
+                calls: Semaphore::new(CALLS),
+            })
+        });
+        Self(keys.collect())
     }
 
     /// The key that a request brings.
-    pub(super) fn of(&self, headers: &HeaderMap) -> Result<Arc<AdminKey>, ProblemDetails> {
+    pub(super) fn of(&self, headers: &HeaderMap) -> Result<Arc<KeyPlaces>, ProblemDetails> {
         if self.0.is_empty() {
             return Err(NO_KEYS.because("the config has no [[admin.keys]]; `sluicegate admin-key` makes one"));
         }
@@ -38,11 +56,11 @@ impl AdminKeys {
     }
 
     /// Compares with every key in full, so that the time it takes tells nothing of how near a guess was.
-    fn find(&self, key: &str) -> Option<Arc<AdminKey>> {
+    fn find(&self, key: &str) -> Option<Arc<KeyPlaces>> {
         let hash: [u8; 32] = Sha256::digest(key).into();
         let (mut found, mut place) = (Choice::from(0), 0u32);
         for (index, known) in (0u32..).zip(&self.0) {
-            let same = known.sha256.ct_eq(&hash);
+            let same = known.key.sha256.ct_eq(&hash);
             place.conditional_assign(&index, same);
             found |= same;
         }
@@ -98,7 +116,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_str(authorization).unwrap());
         let key = keys().of(&headers).map_err(|problem| problem.kind.code)?;
-        Ok(key.name.to_string())
+        Ok(key.key.name.to_string())
     }
 
     #[test]

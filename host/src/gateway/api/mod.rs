@@ -15,6 +15,7 @@ mod problem;
 mod record;
 mod request;
 mod route;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod values;

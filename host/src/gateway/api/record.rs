@@ -22,7 +22,7 @@ const PATH_CHARS: usize = 256;
 pub(super) struct Record {
     id: String,
     begin: Instant,
-    remote: Option<SocketAddr>,
+    pub remote: Option<SocketAddr>,
     method: String,
     route: String,
     pub key: Option<Arc<str>>,

@@ -12,17 +12,19 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::context::CALLS;
+use super::key::CALLS;
 use super::*;
 use crate::control::{Bus, ChannelEntry, NodeReport, Order, Report};
 use crate::gateway::Directory;
 use crate::gateway::http::call as ask_router;
 use crate::gateway::state::Gateway;
-use crate::observe::{AuditLog, Metrics};
+use crate::observe::{AuditFile, AuditLog, Metrics};
 use backplane::memory::MemoryBackplane;
 use backplane::{Reply, Unavailable};
 
 const KEY: &str = "a-key-of-at-least-thirty-two-bytes";
+const OTHER_KEY: &str = "another-key-of-thirty-two-bytes-or-more";
+const WRONG_KEY: &str = "a-key-that-the-config-does-not-have";
 
 /// How a stand-in answers.
 #[derive(Clone, Copy)]
@@ -83,13 +85,20 @@ impl Bus for StandIn {
 }
 
 fn api(mood: Mood) -> (Router, Arc<AtomicUsize>) {
-    let hash = Sha256::digest(KEY)
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    let text = format!(
-        "tenants = [{{ name = \"acme\" }}]\n[[admin.keys]]\nname = \"ops\"\nsha256 = \"{hash}\"\n\
-         scopes = [\"publish\", \"read\", \"connections\", \"ban\"]"
-    );
+    api_with(mood, AuditLog::default())
+}
+
+fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
+    let keys = [("ops", KEY), ("other", OTHER_KEY)].map(|(name, key)| {
+        let hash = Sha256::digest(key)
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        format!(
+            "[[admin.keys]]\nname = \"{name}\"\nsha256 = \"{hash}\"\n\
+             scopes = [\"publish\", \"read\", \"connections\", \"ban\"]\n"
+        )
+    });
+    let text = format!("tenants = [{{ name = \"acme\" }}]\n{}", keys.concat());
     let config = config::parse(Path::new("t.toml"), &text).unwrap();
     let gateway = Arc::new(Gateway {
         directory: ArcSwap::from_pointee(Directory::new(&config)),
@@ -106,15 +115,19 @@ fn api(mood: Mood) -> (Router, Arc<AtomicUsize>) {
         done: done.clone(),
     });
     let backplane = MemoryBackplane::new(Vec::new());
-    let api = Api::new(bus, backplane, gateway, AuditLog::default(), &config);
+    let api = Api::new(bus, backplane, gateway, audit, &config);
     (router(api), done)
 }
 
 fn request(method: &str, path: &str, body: Body) -> Request {
+    request_with(KEY, method, path, body)
+}
+
+fn request_with(key: &str, method: &str, path: &str, body: Body) -> Request {
     Request::builder()
         .method(method)
         .uri(format!("{PREFIX}/tenants/acme{path}"))
-        .header(AUTHORIZATION, format!("Bearer {KEY}"))
+        .header(AUTHORIZATION, format!("Bearer {key}"))
         .body(body)
         .unwrap()
 }
@@ -178,12 +191,48 @@ async fn a_call_does_not_wait_for_ever_and_gives_its_place_back() {
     let (status, retry, problem) = answer(&router, kick()).await;
     assert_eq!((status, &problem["code"]), (503, &json!("busy")));
     assert_eq!(retry.as_deref(), Some("1"));
+    // Neither another key nor nobody has anything to do with it.
+    let (status, ..) = answer(
+        &router,
+        request_with(OTHER_KEY, "POST", "/users/ann/disconnect", Body::empty()),
+    )
+    .await;
+    assert_eq!(status, 504, "it had a place, and this bus answers nobody");
     for call in stuck {
         let (status, _, problem) = call.await.unwrap();
         assert_eq!((status, &problem["code"]), (504, &json!("deadline")));
     }
     let (status, ..) = answer(&router, kick()).await;
     assert_eq!(status, 504, "there is room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_without_a_good_key_end_in_one_line_and_hold_up_no_good_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let audit = AuditLog::default();
+    audit.use_file(AuditFile::open(Some(&path)).unwrap());
+    let (router, _) = api_with(Mood::Two, audit);
+    let wrong = || request_with(WRONG_KEY, "GET", "/channels?limit=2", Body::empty());
+    let nowhere = || request_with(WRONG_KEY, "GET", "/nothing", Body::empty());
+    let mut statuses = Vec::new();
+    for _ in 0..50 {
+        statuses.push(answer(&router, wrong()).await.0);
+        statuses.push(answer(&router, nowhere()).await.0);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 30);
+    assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 30);
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 40);
+    let (status, ..) = answer(&router, request("GET", "/channels?limit=2", Body::empty())).await;
+    assert_eq!(status, 200);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let (status, ..) = answer(&router, wrong()).await;
+    assert_eq!(status, 401, "another minute");
+    let lines = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 60 + 1 + 1 + 1);
+    let summary = lines.iter().find(|line| line["event"] == "refused").unwrap();
+    assert_eq!(summary["calls"], 40);
 }
 
 #[tokio::test(start_paused = true)]

@@ -105,6 +105,7 @@ fn the_limits_shown_in_the_example_are_the_defaults() {
         connections_per_user: 10,
         publish_per_second: Some(100),
         outbox_bytes: 1_048_576,
+        log_bytes_per_second: 65_536,
     };
     assert_eq!(*limits, expected);
     assert_eq!(*limits, Limits::default());

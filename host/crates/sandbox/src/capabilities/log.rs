@@ -1,10 +1,10 @@
 //! A plugin's lines in the broker's log: each cut, and so many a second.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use printable::printable;
 pub(crate) use sluicegate_contract::limits::LOG_LINE_BYTES as LINE_BYTES;
 use sluicegate_contract::limits::LOG_LINES_PER_SECOND as LINES;
 
@@ -60,7 +60,7 @@ impl Log {
             self.emit(Level::Warn, &text);
         }
         if may_write {
-            self.emit(level, &line(message));
+            self.emit(level, &printable(message.trim_end_matches(['\n', '\r']), LINE_BYTES));
         }
     }
 
@@ -97,42 +97,9 @@ impl Window {
     }
 }
 
-/// `message` as a single line of bounded length: a guest must not be able to write lines in another's name,
-/// or to the terminal.
-fn line(message: &str) -> Cow<'_, str> {
-    let cut = &message[..message.floor_char_boundary(LINE_BYTES)];
-    let cut = cut.trim_end_matches(['\n', '\r']);
-    if !cut.chars().any(char::is_control) {
-        return Cow::Borrowed(cut);
-    }
-    let escaped = cut.chars().map(|c| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.to_string()
-        }
-    });
-    Cow::Owned(escaped.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_one_line() {
-        assert_eq!(line("hello\n"), "hello");
-        assert_eq!(line("a\nb\u{1b}[31m"), "a\\nb\\u{1b}[31m");
-        assert_eq!(line("naïve"), "naïve");
-    }
-
-    #[test]
-    fn a_long_line_is_cut_between_characters() {
-        let long = "ä".repeat(LINE_BYTES);
-        assert_eq!(line(&long).len(), LINE_BYTES);
-        let odd = format!("a{long}");
-        assert_eq!(line(&odd).len(), LINE_BYTES - 1);
-    }
 
     #[test]
     fn what_is_over_the_rate_is_counted() {

@@ -1,0 +1,204 @@
+//! Calls without a good key. So many of an address are answered and recorded each; what comes beyond them is refused without
+//! another look, and all of that is one record when the minute is over. A good key is never held up by bad ones.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until};
+
+use super::context::Api;
+use wall_clock::now_ms;
+
+/// Calls without a good key that an address may make …
+const CALLS: u32 = 60;
+/// … in this time.
+pub(super) const WINDOW: Duration = Duration::from_mins(1);
+/// Addresses that are counted apart. More share one count.
+const ADDRESSES: usize = 1_024;
+
+/// What such calls came from: an IPv4 address, or an IPv6 network of one customer (/64). None: one of too many.
+type Source = Option<IpAddr>;
+
+#[derive(Default)]
+pub(super) struct Strangers(Mutex<HashMap<Source, Window>>);
+
+struct Window {
+    until: Instant,
+    calls: u32,
+    /// Of them, those that were not recorded.
+    unrecorded: u64,
+}
+
+/// What to do with a call.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    /// Answer and record it.
+    Few,
+    /// Refuse it, and record at this time how many there were.
+    FirstOver(Source, Instant),
+    /// Refuse it; it is counted.
+    Over,
+}
+
+/// The line of the audit log about calls that have none of their own.
+#[derive(Serialize)]
+struct Summary {
+    /// Milliseconds since the Unix epoch.
+    ts: u64,
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Source,
+    calls: u64,
+}
+
+/// Counts a call without a good key from `remote`. True: it is one of few, to be answered and recorded.
+pub(super) fn is_one_of_few(api: &Arc<Api>, remote: Option<SocketAddr>) -> bool {
+    match api.strangers.count(remote, Instant::now()) {
+        Seen::Few => true,
+        Seen::Over => false,
+        Seen::FirstOver(source, until) => {
+            tokio::spawn(sum_up(api.clone(), source, until));
+            false
+        }
+    }
+}
+
+async fn sum_up(api: Arc<Api>, source: Source, until: Instant) {
+    sleep_until(until).await;
+    let summary = Summary {
+        ts: now_ms(),
+        event: "refused",
+        remote: source,
+        calls: api.strangers.end(source),
+    };
+    if let Err(error) = api.audit.write(&summary) {
+        tracing::error!(%error, calls = summary.calls, "refused admin calls are not in the audit log");
+    }
+}
+
+// === impl Strangers ===
+
+impl Strangers {
+    fn count(&self, remote: Option<SocketAddr>, now: Instant) -> Seen {
+        let mut windows = self.0.lock();
+        let mut source = remote.map(|address| network(address.ip()));
+        if windows.len() >= ADDRESSES && !windows.contains_key(&source) {
+            // Those that wait for their summary are taken out by it.
+            windows.retain(|_, window| window.unrecorded > 0 || window.until > now);
+            if windows.len() >= ADDRESSES {
+                source = None;
+            }
+        }
+        let window = windows.entry(source).or_insert_with(|| Window::beginning(now));
+        if window.until <= now && window.unrecorded == 0 {
+            *window = Window::beginning(now);
+        }
+        if window.calls < CALLS {
+            window.calls += 1;
+            return Seen::Few;
+        }
+        window.unrecorded += 1;
+        match window.unrecorded {
+            1 => Seen::FirstOver(source, window.until),
+            _ => Seen::Over,
+        }
+    }
+
+    /// The minute is over: takes out how many calls had no line.
+    fn end(&self, source: Source) -> u64 {
+        self.0.lock().remove(&source).map_or(0, |window| window.unrecorded)
+    }
+}
+
+impl Window {
+    fn beginning(now: Instant) -> Self {
+        Self {
+            until: now + WINDOW,
+            calls: 0,
+            unrecorded: 0,
+        }
+    }
+}
+
+/// What one customer of a network has.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let prefix = u128::from(address) >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from(prefix))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(address: &str) -> Option<SocketAddr> {
+        Some(SocketAddr::new(address.parse().unwrap(), 1))
+    }
+
+    fn few(strangers: &Strangers, address: &str, now: Instant) -> bool {
+        strangers.count(from(address), now) == Seen::Few
+    }
+
+    #[test]
+    fn an_address_has_its_calls_and_one_summary() {
+        let (strangers, now) = (Strangers::default(), Instant::now());
+        for _ in 0..CALLS {
+            assert!(few(&strangers, "192.0.2.1", now));
+        }
+        let source = Some("192.0.2.1".parse().unwrap());
+        assert_eq!(
+            strangers.count(from("::ffff:192.0.2.1"), now),
+            Seen::FirstOver(source, now + WINDOW)
+        );
+        for _ in 0..999 {
+            assert_eq!(strangers.count(from("192.0.2.1"), now), Seen::Over);
+        }
+        assert!(few(&strangers, "192.0.2.2", now), "another address");
+        assert_eq!(strangers.end(source), 1_000);
+        assert!(few(&strangers, "192.0.2.1", now + WINDOW));
+    }
+
+    #[test]
+    fn what_comes_before_the_summary_is_in_it() {
+        let (strangers, now) = (Strangers::default(), Instant::now());
+        for _ in 0..=CALLS {
+            strangers.count(from("192.0.2.1"), now);
+        }
+        // The minute is over, and its summary not yet written.
+        assert_eq!(strangers.count(from("192.0.2.1"), now + WINDOW), Seen::Over);
+        assert_eq!(strangers.end(Some("192.0.2.1".parse().unwrap())), 2);
+    }
+
+    #[test]
+    fn a_customer_with_many_addresses_is_one() {
+        let (strangers, now) = (Strangers::default(), Instant::now());
+        let few = (0..1_000)
+            .filter(|n| few(&strangers, &format!("2001:db8::{n:x}"), now))
+            .count();
+        assert_eq!(few, CALLS as usize);
+    }
+
+    #[test]
+    fn too_many_addresses_share_one_count_until_the_others_are_over() {
+        let (strangers, now) = (Strangers::default(), Instant::now());
+        let address = |n: usize| format!("10.0.{}.{}", n / 256, n % 256);
+        for n in 0..ADDRESSES {
+            assert!(few(&strangers, &address(n), now));
+        }
+        let more = (ADDRESSES..ADDRESSES + 1_000)
+            .filter(|n| few(&strangers, &address(*n), now))
+            .count();
+        assert_eq!(more, CALLS as usize);
+        assert_eq!(strangers.0.lock().len(), ADDRESSES + 1);
+        assert!(few(&strangers, "10.9.9.9", now + WINDOW));
+        assert_eq!(strangers.0.lock().len(), 2, "the shared count waits for its summary");
+    }
+}
