@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 use wasmtime::component::{Component, ComponentType, Lift, Linker, Resource, ResourceType, TypedFunc};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
+/// The broker's: what is measured allocates as it does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A guest that allows every publish.
 pub(crate) const GUEST: &str = include_str!("../../../tests/guests/publish-allow.wat");
 /// The channel that the benchmarks publish to.
