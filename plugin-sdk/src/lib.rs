@@ -47,6 +47,8 @@ pub use sluicegate_contract::channel;
 pub use sluicegate_contract::hex;
 /// How much of everything plugins may use and say.
 pub use sluicegate_contract::limits;
+/// Text that repeats what a client sent, made fit for a log or an answer.
+pub use sluicegate_contract::text;
 
 pub use handshake::Handshake;
 pub use plugin::{ConnectHook, DisconnectHook, Plugin, PublishHook, SetupError, SubscribeHook};

@@ -6,9 +6,13 @@
 //! `\u0068eck` is `heck`; soft hyphens, zero-width characters and combining accents laid over a word do not
 //! hide it. Other look-alikes (`h3ck`, Cyrillic `е`) are other words.
 
-use std::{collections::HashMap, error::Error, fmt, ops::Range};
+use std::{collections::HashMap, error::Error, fmt};
 
 use crate::json;
+
+mod hits;
+
+pub use hits::{Hit, Hits};
 
 /// A word without a letter or digit cannot be found as a whole word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,15 +25,6 @@ impl fmt::Display for NotAWord {
 }
 
 impl Error for NotAWord {}
-
-/// Where a word was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// Its place in the list given to [`WordList::new`].
-    pub word: usize,
-    /// Its place in the string between its quotes, escapes as written.
-    pub range: Range<usize>,
-}
 
 struct Word {
     folded: Vec<char>,
@@ -44,6 +39,8 @@ pub struct WordList {
     by_run: HashMap<u64, Vec<usize>>,
     /// One bit per hash; most runs of most texts end here.
     sieve: Vec<u64>,
+    /// Letters of the longest word.
+    longest: usize,
     /// For each first byte of a run, which second ones (0: none) some word has.
     begins: [u128; 128],
     /// The runs of a short list of plain words, for messages that are plain too.
@@ -117,14 +114,6 @@ const CLASS: [u8; 256] = {
     class
 };
 
-/// A letter of folded text, and the bytes that say it.
-struct Letter {
-    c: char,
-    word: bool,
-    from: u32,
-    to: u32,
-}
-
 impl WordList {
     /// Makes a list ready.
     ///
@@ -165,6 +154,7 @@ impl WordList {
         let plain = (words.len() <= PLAIN_WORDS).then(|| words.iter().map(PlainRun::of).collect());
         Ok(Self {
             plain: plain.flatten(),
+            longest: words.iter().map(|word| word.folded.len()).max().unwrap_or(0),
             words,
             by_run,
             sieve,
@@ -262,67 +252,11 @@ impl WordList {
         (Some(hash), at)
     }
 
-    /// Every word in a string, given what stands between its quotes; left to right, none overlapping.
-    ///
-    /// # Panics
-    /// On a string of 4 GiB and more.
+    /// Every word in a string, given what stands between its quotes; left to right, none overlapping. Found one by one,
+    /// so that the longest string takes no more memory than a short one.
     #[must_use]
-    pub fn hits(&self, raw: &str) -> Vec<Hit> {
-        if !self.may_occur(raw) {
-            return Vec::new();
-        }
-        assert!(u32::try_from(raw.len()).is_ok(), "a string under 4 GiB");
-        let mut letters = Vec::with_capacity(raw.len());
-        for (c, range) in json::chars(raw) {
-            #[allow(clippy::cast_possible_truncation, reason = "checked above")]
-            let (from, to) = (range.start as u32, range.end as u32);
-            self.folds.each(c, |c, word| letters.push(Letter { c, word, from, to }));
-        }
-        self.search(&letters)
-    }
-
-    fn search(&self, text: &[Letter]) -> Vec<Hit> {
-        let mut hits = Vec::new();
-        let mut free_from = 0;
-        let mut at = 0;
-        while at < text.len() {
-            let start = at;
-            let mut hash = SEED;
-            while let Some(letter) = text.get(at).filter(|letter| letter.word) {
-                hash = mix(hash, letter.c);
-                at += 1;
-            }
-            if at == start {
-                at += 1;
-                continue;
-            }
-            let found = self.with_run(hash).into_iter().flatten().find_map(|index| {
-                let from = start.checked_sub(self.words[*index].run)?;
-                let to = self.ends(*index, text, from)?;
-                (from >= free_from).then_some((*index, from, to))
-            });
-            if let Some((word, from, to)) = found {
-                hits.push(Hit {
-                    word,
-                    range: text[from].from as usize..text[to - 1].to as usize,
-                });
-                free_from = to;
-                at = at.max(to);
-            }
-        }
-        hits
-    }
-
-    /// Where the word ends if it stands whole at `from`.
-    fn ends(&self, word: usize, text: &[Letter], from: usize) -> Option<usize> {
-        let folded = &self.words[word].folded;
-        let to = from + folded.len();
-        let place = text.get(from..to)?;
-        if !place.iter().zip(folded).all(|(letter, c)| letter.c == *c) {
-            return None;
-        }
-        let goes_on = place.last()?.word && text.get(to).is_some_and(|letter| letter.word);
-        (!goes_on).then_some(to)
+    pub fn hits<'a>(&'a self, raw: &'a str) -> Hits<'a> {
+        Hits::new(self, if self.may_occur(raw) { raw } else { "" })
     }
 }
 

@@ -1,5 +1,5 @@
 ;; big-replace: on publish it replaces the message by valid JSON of one million bytes, over the tenant's
-;; message_bytes. Bad output: a fault.
+;; message_bytes. Its client is told that it is too large (4413): no fault.
 (component
   ;; The contract's types, as far as the hooks below use them.
   (import "sluicegate:plugin/types@0.1.0" (instance $types

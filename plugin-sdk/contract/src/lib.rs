@@ -8,6 +8,7 @@
 //! | [`hex`] | bytes as text in base 16 |
 //! | [`limits`] | how much of everything plugins may use and say |
 //! | [`json`] | whole numbers and kinds of values in JSON text, and errors in the words of JSON |
+//! | [`text`] | text that repeats what a client sent |
 
 #![no_std]
 #![warn(missing_docs)]
@@ -19,3 +20,4 @@ pub mod codes;
 pub mod hex;
 pub mod json;
 pub mod limits;
+pub mod text;

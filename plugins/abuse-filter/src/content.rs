@@ -86,7 +86,7 @@ impl Content {
     }
 
     fn holds_blocked(&self, json: &str) -> bool {
-        json::strings(json).any(|text| !self.blocked.hits(&json[text.content]).is_empty())
+        json::strings(json).any(|text| self.blocked.hits(&json[text.content]).next().is_some())
     }
 }
 

@@ -20,62 +20,102 @@ pub enum Cut {
     Mask,
 }
 
+/// Why a text was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It is not JSON.
+    Broken,
+    /// It would have more bytes than allowed. Noticed while it is written: it never is in memory.
+    TooLarge,
+}
+
+impl From<Broken> for Stopped {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
 /// Copies what is kept, piece by piece, and notices when nothing changed.
-struct Copy<'a> {
+pub struct Copy<'a> {
     json: &'a str,
     out: String,
     copied: usize,
+    max_bytes: usize,
 }
 
 impl<'a> Copy<'a> {
-    fn of(json: &'a str) -> Self {
+    /// A copy of `json` that may become `max_bytes` long.
+    #[must_use]
+    pub fn of(json: &'a str, max_bytes: usize) -> Self {
         Self {
             json,
             out: String::new(),
             copied: 0,
+            max_bytes,
         }
     }
 
     /// Writes `text` in place of the bytes from `start` to `end`.
-    fn replace(&mut self, start: usize, end: usize, text: &str) {
-        self.out.push_str(&self.json[self.copied..start]);
-        self.out.push_str(text);
+    ///
+    /// # Errors
+    /// [`Stopped::TooLarge`].
+    pub fn replace(&mut self, start: usize, end: usize, text: &str) -> Result<(), Stopped> {
+        self.push(&self.json[self.copied..start])?;
+        self.push(text)?;
         self.copied = end;
+        Ok(())
     }
 
-    fn finish(mut self) -> Cow<'a, str> {
-        if self.copied == 0 && self.out.is_empty() {
-            return Cow::Borrowed(self.json);
+    fn push(&mut self, text: &str) -> Result<(), Stopped> {
+        if self.out.len() + text.len() > self.max_bytes {
+            return Err(Stopped::TooLarge);
         }
-        self.out.push_str(&self.json[self.copied..]);
-        Cow::Owned(self.out)
+        self.out.push_str(text);
+        Ok(())
+    }
+
+    /// What came of it.
+    ///
+    /// # Errors
+    /// [`Stopped::TooLarge`].
+    pub fn finish(mut self) -> Result<Cow<'a, str>, Stopped> {
+        if self.copied == 0 && self.out.is_empty() {
+            return Ok(Cow::Borrowed(self.json));
+        }
+        self.push(&self.json[self.copied..])?;
+        Ok(Cow::Owned(self.out))
     }
 }
 
 /// Which step of the tree leads to this item; `index` for an element of an array.
 fn step_to<T>(json: &str, tree: &Tree<T>, item: &Item, index: Option<usize>) -> Option<usize> {
-    tree.steps.iter().position(|(step, _)| match index {
-        None => json::key_is(&json[item.key.clone()], step),
-        Some(index) => names_index(step, index),
-    })
+    let position = |is: &dyn Fn(&str) -> bool| tree.steps.iter().position(|(step, _)| is(step));
+    match index {
+        Some(index) => position(&|step| names_index(step, index)),
+        None => {
+            // Read once, however many steps it is compared to: a key may be most of the message.
+            let key = json::unescape(&json[item.key.clone()]);
+            position(&|step| key == step)
+        }
+    }
 }
 
 /// Removes and masks. Indices count as in the text given, before anything is removed.
 ///
 /// # Errors
-/// [`Broken`] where the text is not JSON.
-pub fn cut<'a>(json: &'a str, tree: &Tree<Cut>) -> Result<Cow<'a, str>, Broken> {
+/// [`Stopped`].
+pub fn cut<'a>(json: &'a str, tree: &Tree<Cut>, max_bytes: usize) -> Result<Cow<'a, str>, Stopped> {
     let root = value_at(json, 0)?;
-    let mut copy = Copy::of(json);
+    let mut copy = Copy::of(json, max_bytes);
     match tree.wanted {
         // Of the whole message nothing can be left over, so to remove it is to mask it.
-        Some(_) => copy.replace(root.start, root.end, MASK),
+        Some(_) => copy.replace(root.start, root.end, MASK)?,
         None => cut_inside(json, root.start, tree, &mut copy)?,
     }
-    Ok(copy.finish())
+    copy.finish()
 }
 
-fn cut_inside(json: &str, open: usize, tree: &Tree<Cut>, copy: &mut Copy<'_>) -> Result<(), Broken> {
+fn cut_inside(json: &str, open: usize, tree: &Tree<Cut>, copy: &mut Copy<'_>) -> Result<(), Stopped> {
     if tree.steps.is_empty() {
         return Ok(());
     }
@@ -87,16 +127,16 @@ fn cut_inside(json: &str, open: usize, tree: &Tree<Cut>, copy: &mut Copy<'_>) ->
     for (index, item) in items(json, open).enumerate() {
         let item = item?;
         if let Some(from) = leading.take() {
-            copy.replace(from, item.whole.start, "");
+            copy.replace(from, item.whole.start, "")?;
         }
         let step = step_to(json, tree, &item, array.then_some(index));
         match step.map(|at| (&tree.steps[at].1, tree.steps[at].1.wanted)) {
-            Some((_, Some(Cut::Remove))) if kept => copy.replace(last_end, item.whole.end, ""),
+            Some((_, Some(Cut::Remove))) if kept => copy.replace(last_end, item.whole.end, "")?,
             Some((_, Some(Cut::Remove))) => leading = Some(item.whole.start),
             other => {
                 kept = true;
                 match other {
-                    Some((_, Some(_))) => copy.replace(item.value.start, item.value.end, MASK),
+                    Some((_, Some(_))) => copy.replace(item.value.start, item.value.end, MASK)?,
                     Some((below, None)) => cut_inside(json, item.value.start, below, copy)?,
                     None => {}
                 }
@@ -105,7 +145,7 @@ fn cut_inside(json: &str, open: usize, tree: &Tree<Cut>, copy: &mut Copy<'_>) ->
         last_end = item.whole.end;
     }
     if let Some(from) = leading {
-        copy.replace(from, last_end, "");
+        copy.replace(from, last_end, "")?;
     }
     Ok(())
 }
@@ -114,18 +154,18 @@ fn cut_inside(json: &str, open: usize, tree: &Tree<Cut>, copy: &mut Copy<'_>) ->
 /// where something else is in the way, nothing is set there.
 ///
 /// # Errors
-/// [`Broken`] where the text is not JSON.
-pub fn set<'a>(json: &'a str, tree: &Tree<String>) -> Result<Cow<'a, str>, Broken> {
+/// [`Stopped`].
+pub fn set<'a>(json: &'a str, tree: &Tree<String>, max_bytes: usize) -> Result<Cow<'a, str>, Stopped> {
     let root = value_at(json, 0)?;
-    let mut copy = Copy::of(json);
+    let mut copy = Copy::of(json, max_bytes);
     match &tree.wanted {
-        Some(value) => copy.replace(root.start, root.end, value),
+        Some(value) => copy.replace(root.start, root.end, value)?,
         None => set_inside(json, root.start, tree, &mut copy)?,
     }
-    Ok(copy.finish())
+    copy.finish()
 }
 
-fn set_inside(json: &str, open: usize, tree: &Tree<String>, copy: &mut Copy<'_>) -> Result<(), Broken> {
+fn set_inside(json: &str, open: usize, tree: &Tree<String>, copy: &mut Copy<'_>) -> Result<(), Stopped> {
     let array = match json.as_bytes()[open] {
         b'{' => false,
         b'[' => true,
@@ -143,7 +183,7 @@ fn set_inside(json: &str, open: usize, tree: &Tree<String>, copy: &mut Copy<'_>)
         };
         seen[at] = true;
         match &tree.steps[at].1.wanted {
-            Some(value) => copy.replace(item.value.start, item.value.end, value),
+            Some(value) => copy.replace(item.value.start, item.value.end, value)?,
             None => set_inside(json, item.value.start, &tree.steps[at].1, copy)?,
         }
     }
@@ -158,7 +198,7 @@ fn set_inside(json: &str, open: usize, tree: &Tree<String>, copy: &mut Copy<'_>)
         member(&mut added, step, below);
     }
     if !added.is_empty() {
-        copy.replace(end, end, &added);
+        copy.replace(end, end, &added)?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod pointer;
 pub mod rules;
 pub mod schema;
 pub mod settings;
+mod unique;
 
 /// The plugin, its settings checked.
 pub struct Transform {
@@ -24,7 +25,7 @@ impl Plugin for Transform {
 
     fn new(settings: Settings) -> Result<Self, SetupError> {
         Ok(Self {
-            rules: Rules::check(settings.rules)?,
+            rules: Rules::check(&settings)?,
         })
     }
 }
@@ -38,6 +39,16 @@ impl PublishHook for Transform {
             Err(Refusal::Schema(violation)) => {
                 info!("a message to {channel} breaks the schema: {violation}");
                 Denial::new(4422, "schema_violation").message(violation).into()
+            }
+            Err(Refusal::TooComplex(setting)) => {
+                info!("a message to {channel} is too large to be checked against the schema ({setting})");
+                let message = format!("too large to be checked against the schema of this channel ({setting})");
+                Denial::new(4413, "too_large").message(message).into()
+            }
+            Err(Refusal::Grows) => {
+                info!("a message to {channel} would grow too much (max_growth_bytes)");
+                let message = "rules would make too much of this message (max_growth_bytes); send less";
+                Denial::new(4413, "too_large").message(message).into()
             }
             Err(Refusal::NotJson) => Denial::new(4422, "not_json").into(),
         }

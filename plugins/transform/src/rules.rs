@@ -2,17 +2,13 @@
 
 use std::borrow::Cow;
 
-use sluicegate_plugin::{
-    channel::Pattern,
-    json::{self, Broken},
-    words::WordList,
-};
+use sluicegate_plugin::{channel::Pattern, json, words::WordList};
 
 use crate::{
-    edit::{self, Cut},
+    edit::{self, Copy, Cut, Stopped},
     pointer::{self, Tree},
-    schema::Schema,
-    settings::RuleSettings,
+    schema::{Schema, SchemaBounds, Unfit},
+    settings::{RuleSettings, Settings},
 };
 
 /// Why a message cannot pass.
@@ -20,13 +16,29 @@ use crate::{
 pub enum Refusal {
     /// It does not fulfil the schema: the first violation.
     Schema(String),
+    /// It is too large to be checked against the schema.
+    TooComplex(&'static str),
+    /// The rules would make more of it than is allowed.
+    Grows,
     /// It is not JSON. The broker rules this out, so a test or a broken neighbour wrote it.
     NotJson,
 }
 
-impl From<Broken> for Refusal {
-    fn from(_: Broken) -> Self {
-        Self::NotJson
+impl From<Stopped> for Refusal {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Broken => Self::NotJson,
+            Stopped::TooLarge => Self::Grows,
+        }
+    }
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Violation(violation) => Self::Schema(violation),
+            Unfit::TooComplex(setting) => Self::TooComplex(setting),
+        }
     }
 }
 
@@ -37,25 +49,19 @@ struct Words {
 }
 
 impl Words {
-    fn replace<'a>(&self, json: &'a str) -> Cow<'a, str> {
+    fn replace<'a>(&self, json: &'a str, max_bytes: usize) -> Result<Cow<'a, str>, Stopped> {
         if !self.list.may_occur(json) {
-            return Cow::Borrowed(json);
+            return Ok(Cow::Borrowed(json));
         }
-        let mut out = String::new();
-        let mut copied = 0;
+        let mut copy = Copy::of(json, max_bytes);
         for text in json::strings(json).filter(|text| !text.key) {
             let start = text.content.start;
             for hit in self.list.hits(&json[text.content]) {
-                out.push_str(&json[copied..start + hit.range.start]);
-                out.push_str(&self.replacements[hit.word]);
-                copied = start + hit.range.end;
+                let (from, to) = (start + hit.range.start, start + hit.range.end);
+                copy.replace(from, to, &self.replacements[hit.word])?;
             }
         }
-        if copied == 0 {
-            return Cow::Borrowed(json);
-        }
-        out.push_str(&json[copied..]);
-        Cow::Owned(out)
+        copy.finish()
     }
 }
 
@@ -68,13 +74,13 @@ struct Rule {
 }
 
 impl Rule {
-    fn check(settings: &RuleSettings) -> Result<Self, String> {
+    fn check(settings: &RuleSettings, bounds: SchemaBounds) -> Result<Self, String> {
         let channels = Pattern::parse(&settings.channels).map_err(|e| format!("channels: {e}"))?;
         if channels.holes().next().is_some() {
             return Err("channels: this plugin fills nothing into its patterns".into());
         }
-        let schema = settings.schema.as_ref().map(Schema::check).transpose();
-        let schema = schema.map_err(|e| format!("schema: {e}"))?;
+        let schema = settings.schema.as_ref().map(|schema| Schema::check(schema, bounds));
+        let schema = schema.transpose().map_err(|e| format!("schema: {e}"))?;
         let mut cut = Tree::default();
         for text in &settings.mask {
             cut.insert(&pointer::parse(text).map_err(|e| format!("mask: {e}"))?, Cut::Mask);
@@ -104,19 +110,19 @@ impl Rule {
         })
     }
 
-    fn apply<'a>(&self, json: &'a str) -> Result<Cow<'a, str>, Refusal> {
+    fn apply<'a>(&self, json: &'a str, max_bytes: usize) -> Result<Cow<'a, str>, Refusal> {
         if let Some(schema) = &self.schema {
-            schema.validate(json).map_err(Refusal::Schema)?;
+            schema.validate(json)?;
         }
         let mut out = Cow::Borrowed(json);
         if !self.cut.is_empty() && self.cut.may_be_in(&out) {
-            out = chain(out, |json| edit::cut(json, &self.cut))?;
+            out = chain(out, |json| edit::cut(json, &self.cut, max_bytes))?;
         }
         if let Some(words) = &self.words {
-            out = chain(out, |json| Ok(words.replace(json)))?;
+            out = chain(out, |json| words.replace(json, max_bytes))?;
         }
         if !self.set.is_empty() {
-            out = chain(out, |json| edit::set(json, &self.set))?;
+            out = chain(out, |json| edit::set(json, &self.set, max_bytes))?;
         }
         Ok(out)
     }
@@ -136,7 +142,10 @@ fn words(settings: &RuleSettings) -> Result<Words, String> {
 }
 
 /// The next change on top of the ones before.
-fn chain(before: Cow<'_, str>, change: impl Fn(&str) -> Result<Cow<'_, str>, Broken>) -> Result<Cow<'_, str>, Broken> {
+fn chain(
+    before: Cow<'_, str>,
+    change: impl Fn(&str) -> Result<Cow<'_, str>, Stopped>,
+) -> Result<Cow<'_, str>, Stopped> {
     let after = match change(&before)? {
         Cow::Borrowed(_) => None,
         Cow::Owned(text) => Some(text),
@@ -145,17 +154,28 @@ fn chain(before: Cow<'_, str>, change: impl Fn(&str) -> Result<Cow<'_, str>, Bro
 }
 
 /// All rules of the settings.
-pub struct Rules(Vec<Rule>);
+pub struct Rules {
+    rules: Vec<Rule>,
+    /// Bytes by which a message may grow.
+    max_growth: usize,
+}
 
 impl Rules {
     /// Checks the settings of all rules.
     ///
     /// # Errors
     /// The first rule that cannot work, by its place.
-    pub fn check(settings: Vec<RuleSettings>) -> Result<Self, String> {
-        let rules = settings.into_iter().enumerate();
-        let rules = rules.map(|(index, rule)| Rule::check(&rule).map_err(|e| format!("rules[{index}].{e}")));
-        Ok(Self(rules.collect::<Result<_, _>>()?))
+    pub fn check(settings: &Settings) -> Result<Self, String> {
+        let bounds = SchemaBounds {
+            bytes: settings.max_schema_bytes as usize,
+            values: settings.max_schema_values as usize,
+        };
+        let rules = settings.rules.iter().enumerate();
+        let rules = rules.map(|(index, rule)| Rule::check(rule, bounds).map_err(|e| format!("rules[{index}].{e}")));
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+            max_growth: settings.max_growth_bytes as usize,
+        })
     }
 
     /// What the message becomes in this channel; `None`: it stays as it is, byte for byte.
@@ -163,14 +183,19 @@ impl Rules {
     /// # Errors
     /// [`Refusal`].
     pub fn apply(&self, channel: &str, data: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
-        let mut fitting = self.0.iter().filter(|rule| rule.channels.matches(channel)).peekable();
+        let mut fitting = self
+            .rules
+            .iter()
+            .filter(|rule| rule.channels.matches(channel))
+            .peekable();
         if fitting.peek().is_none() {
             return Ok(None);
         }
         let json = std::str::from_utf8(data).map_err(|_| Refusal::NotJson)?;
+        let max_bytes = json.len().saturating_add(self.max_growth);
         let mut out = Cow::Borrowed(json);
         for rule in fitting {
-            let after = match rule.apply(&out)? {
+            let after = match rule.apply(&out, max_bytes)? {
                 Cow::Borrowed(_) => continue,
                 Cow::Owned(text) => text,
             };

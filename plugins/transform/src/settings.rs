@@ -13,6 +13,30 @@ pub struct Settings {
     /// What to do with messages, in order; each rule sees what the ones before it made.
     #[serde(default)]
     pub rules: Vec<RuleSettings>,
+    /// By how many bytes a message may grow; one that would grow more is denied.
+    #[serde(default = "max_growth_bytes")]
+    pub max_growth_bytes: u32,
+    /// The largest message that is checked against a schema, in bytes; a larger one is denied.
+    #[serde(default = "max_schema_bytes")]
+    pub max_schema_bytes: u32,
+    /// How many values, lists and objects a message that is checked against a schema may hold; one with more is denied.
+    #[serde(default = "max_schema_values")]
+    pub max_schema_values: u32,
+}
+
+/// As much as the default `message_bytes` of the broker.
+fn max_growth_bytes() -> u32 {
+    65_536
+}
+
+/// A message of many short strings takes a fifth of the default `deadline_ms` to read.
+fn max_schema_bytes() -> u32 {
+    262_144
+}
+
+/// With a schema of a few keywords for each of them, half of the default `deadline_ms`.
+fn max_schema_values() -> u32 {
+    10_000
 }
 
 /// What to do with the messages of some channels: first `schema`, then `remove`, `mask`, `words`, `set`.

@@ -16,7 +16,7 @@ const EVERYWHERE: [(&str, &[&str]); 10] = [
     ("bad-reason", &["reason"]),
 ];
 /// Guests that misbehave on publish only.
-const ON_PUBLISH: [(&str, &[&str]); 9] = [
+const ON_PUBLISH: [(&str, &[&str]); 8] = [
     ("big-attribute", &["attribute"]),
     ("big-call", &["bytes", "bad", "large"]),
     ("exits", &["exit"]),
@@ -24,7 +24,6 @@ const ON_PUBLISH: [(&str, &[&str]); 9] = [
     ("memories", &["memory"]),
     ("bad-json", &["JSON"]),
     ("bad-length", &["bad", "invalid", "bounds", "memory", "list", "length"]),
-    ("big-replace", &["bytes"]),
     ("too-many-tags", &["tag"]),
 ];
 
@@ -179,6 +178,28 @@ async fn a_fault_on_publish_passes_where_the_config_says_allow() {
 }
 
 #[tokio::test]
+async fn data_that_a_plugin_makes_too_large_is_refused_with_4413_and_is_no_fault() {
+    for on_fault in ["deny", "allow"] {
+        let broker = Broker::start(&format!(
+            "plugins = {{ p = {{ file = \"guests/big-replace.wasm\" }} }}\n[server]\ndefault_tenant = \"t\"\n\
+             [[tenants]]\nname = \"t\"\nanonymous = true\ndefault = \"allow\"\n[[tenants.chain]]\n\
+             plugin = \"p\"\non_fault = \"{on_fault}\"\ndeadline_ms = 500\n"
+        ))
+        .await;
+        let mut ann = broker.connect("ann").await;
+        for _ in 0..10 {
+            let error = ann.fails("publish", json!({ "channel": "c", "data": 1 }), 4413).await;
+            assert_eq!((&error["reason"], &error["plugin"]), (&json!("too_large"), &json!("p")));
+            assert_eq!(error["retry"], false);
+            let words = error["message"].as_str().expect("a message");
+            assert!(words.contains("1000000") && words.contains("message_bytes"), "{words}");
+        }
+        let faults = broker.metrics().await.sum("sluicegate_plugin_faults_total", &[]);
+        assert_eq!(faults.unwrap_or(0.0), 0.0);
+    }
+}
+
+#[tokio::test]
 async fn kinds_of_faults_are_counted_apart() {
     let broker = broker("publish", "deny").await;
     let mut kinds = std::collections::BTreeSet::new();
@@ -193,29 +214,11 @@ async fn kinds_of_faults_are_counted_apart() {
     assert!(kinds.len() >= 3, "{kinds:?}");
 }
 
-#[tokio::test]
-async fn after_repeated_faults_the_plugin_is_not_asked_for_a_while() {
-    const REQUESTS: u32 = 40;
-    let broker = broker("publish", "deny").await;
-    let mut ann = broker.dial("ann").tenant("of-loop").connect().await;
-    for n in 0..REQUESTS {
-        ann.fails("publish", json!({ "channel": "c", "data": n }), 4503).await;
-    }
-    let is_told = |m: &crate::support::metrics::Metrics| {
-        let faults = |labels: &[(&str, &str)]| m.sum("sluicegate_plugin_faults_total", labels);
-        let all = faults(&[("tenant", "of-loop")]) == Some(f64::from(REQUESTS));
-        all && faults(&[("tenant", "of-loop"), ("kind", "deadline")]) < Some(f64::from(REQUESTS / 2))
-    };
-    broker
-        .metrics_when("that most were refused without a call", is_told)
-        .await;
-}
-
 /// A tenant whose plugin traps on the message 0.
-fn trap_on_zero(on_fault: &str) -> String {
+pub(super) fn trap_on_zero(on_fault: &str) -> String {
     format!(
         r#"
-        server = {{ default_tenant = "t" }}
+        server = {{ default_tenant = "t", shards = 1 }}
         plugins = {{ fragile = {{ file = "guests/trap-on-zero.wasm" }} }}
         [[tenants]]
         name = "t"

@@ -28,6 +28,12 @@ const CONFIG: &str = r#"
     [[tenants.chain.config.rules]]
     channels = "schema:*"
     schema = { type = "object", required = ["text"], properties = { text = { type = "string", maxLength = 5 } } }
+    [[tenants.chain.config.rules]]
+    channels = "names:*"
+    schema = { additionalProperties = false, propertyNames = { pattern = "^(a|b|ab)*c$" }, items = { type = "null" } }
+    [[tenants.chain.config.rules]]
+    channels = "unique:*"
+    schema = { uniqueItems = true }
 "#;
 
 /// A client that publishes JSON texts and receives the results.
@@ -177,4 +183,70 @@ async fn other_channels_are_left_alone() {
     let mut mirror = Mirror::new(&broker, "unmasked:1").await;
     let sent = json!({ "card": "4111", "text": "heck" });
     mirror.becomes("unmasked:1", sent.clone(), sent).await;
+}
+
+/// What a client may send, where, and the code of the answer; none: it is published.
+fn hostile() -> Vec<(&'static str, String, Option<u16>)> {
+    let many = |part: &str, count: usize| vec![part; count].join(",");
+    let deep = |levels: usize| format!("{{\"text\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
+    vec![
+        // The rule makes five bytes of one, 5,200 times.
+        ("mask:1", format!("{{{}}}", many(r#""card":1"#, 5_200)), Some(4413)),
+        ("mask:1", format!("{{{}}}", many(r#""card":1"#, 500)), None),
+        ("words:1", format!("\"{}\"", "heck ".repeat(11_000)), None),
+        ("words:1", format!("\"{} heck\"", "a".repeat(60_000)), None),
+        ("set:1", format!("{{{}}}", many(r#""server":0"#, 5_000)), Some(4413)),
+        ("schema:1", r#"{"\u0000\u001b[31m\n":1}"#.to_owned(), Some(4422)),
+        ("names:1", "{\"\u{85}\u{2028}\":1}".to_owned(), Some(4422)),
+        ("names:1", r#"{"a\u0000\n\u001b[31m":1}"#.to_owned(), Some(4422)),
+        ("names:1", format!("{{\"{}\":1}}", r"\u0001".repeat(10_000)), Some(4422)),
+        ("names:1", format!("{{\"{}\":1}}", "ab".repeat(30_000)), Some(4422)),
+        ("names:1", format!("[{}]", many("{}", 20_000)), Some(4413)),
+        ("schema:1", r#"{"text":"\ud800"}"#.to_owned(), Some(4422)),
+        ("schema:1", r#"{"text":1e400}"#.to_owned(), Some(4422)),
+        ("schema:1", deep(200), Some(4422)),
+        ("mask:1", deep(30_000), None),
+        ("unique:1", trees(400), None),
+        ("unique:1", format!("[{},{}]", trees(150), trees(150)), Some(4422)),
+    ]
+}
+
+/// Different lists of empty lists, for which a careless hash is the same.
+fn trees(count: usize) -> String {
+    let mut all = vec![String::new()];
+    let mut next = 0;
+    while all.len() < count {
+        let inner = format!("[{}]", all[next]);
+        let beside = format!("{inner},[]");
+        all.extend([inner, beside]);
+        next += 1;
+    }
+    let lists: Vec<String> = all.iter().map(|list| format!("[{list}]")).collect();
+    format!("[{}]", lists.join(","))
+}
+
+#[tokio::test]
+async fn whatever_a_client_sends_it_gets_an_answer_and_others_are_served() {
+    let config = CONFIG.replace(r#"default_tenant = "t" }"#, r#"default_tenant = "t", shards = 1 }"#);
+    let broker = Broker::start(&config).await;
+    let mut attacker = Mirror(broker.connect("attacker").await, 1000);
+    let mut victim = broker.connect("victim").await;
+    victim.to("quiet");
+    let messages = hostile();
+    for round in 0..300 {
+        let (channel, text, code) = &messages[round % messages.len()];
+        let id = attacker.send(channel, text).await;
+        match code {
+            Some(code) => {
+                let error = attacker.0.refused(&id, *code).await;
+                assert_eq!(error["plugin"], "transform", "{error}");
+                let words = error["message"].as_str().expect("a message");
+                assert!(!words.chars().any(char::is_control), "{words:?}");
+            }
+            None => drop(attacker.0.acked(&id).await),
+        }
+        victim.publish(round).await;
+    }
+    let faults = broker.metrics().await.sum("sluicegate_plugin_faults_total", &[]);
+    assert_eq!(faults.unwrap_or(0.0), 0.0);
 }

@@ -56,9 +56,25 @@ impl Denied {
 
     pub(super) fn fault(plugin: &Arc<str>, fault: &Fault) -> Self {
         tracing::debug!(%plugin, %fault, "a fault refused the request");
+        let retry_after = match fault {
+            Fault::Suspended(left) => u64::try_from(left.as_millis()).ok(),
+            _ => None,
+        };
         Self {
             plugin: Some(plugin.clone()),
+            retry_after_ms: retry_after,
             ..Self::own(codes::PLUGIN_FAULT, "a plugin could not answer; try again in a moment")
+        }
+    }
+
+    pub(super) fn grown(plugin: &Arc<str>, bytes: usize, message_bytes: usize) -> Self {
+        let message = format!(
+            "rules make {bytes} bytes of this message, and {message_bytes} are allowed (limits.message_bytes); send less"
+        );
+        Self {
+            plugin: Some(plugin.clone()),
+            message: message.into(),
+            ..Self::own(codes::TOO_LARGE, "")
         }
     }
 
@@ -107,17 +123,23 @@ pub(super) fn set_tag(tags: &mut Vec<(String, String)>, key: String, value: Stri
     }
 }
 
+/// What became of a message that a plugin replaced.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Replaced {
+    Fits,
+    /// It grew to so many bytes, which are too many. What makes a plugin's rule grow a message is the message, so this
+    /// is for its client to hear and no fault: a fault costs an instance, and others their answers.
+    TooLarge(usize),
+}
+
 /// A message stays JSON and stays within its size, whatever a plugin makes of it.
-pub(super) fn check_replaced(data: &[u8], message_bytes: usize) -> Result<(), Fault> {
+pub(super) fn check_replaced(data: &[u8], message_bytes: usize) -> Result<Replaced, Fault> {
     if data.len() > message_bytes {
-        return Err(Fault::BadOutput(format!(
-            "replaced a message by {} bytes, and {message_bytes} are allowed",
-            data.len()
-        )));
+        return Ok(Replaced::TooLarge(data.len()));
     }
     let text =
         std::str::from_utf8(data).map_err(|e| Fault::BadOutput(format!("replaced a message by bad UTF-8: {e}")))?;
     serde_json::from_str::<IgnoredAny>(text)
         .map_err(|e| Fault::BadOutput(format!("replaced a message by bad JSON: {e}")))?;
-    Ok(())
+    Ok(Replaced::Fits)
 }

@@ -31,8 +31,8 @@ pub trait Hook {
     /// The caller's connection ended with this close code.
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault>;
     /// What became of data that it just replaced, which only the chain can check: `Err` is a fault like any other.
-    /// Follows each answer that replaces, and no other.
-    fn judged(&mut self, hook: HookKind, outcome: Result<(), &Fault>);
+    /// Follows each answer that replaces, and no other, for the same caller.
+    fn judged(&mut self, hook: HookKind, caller: &Arc<Caller>, outcome: Result<(), &Fault>);
     /// Gives back what it holds if it was not used for long. Called every few seconds.
     fn evict_idle(&mut self, now: Instant);
 }
@@ -58,6 +58,9 @@ pub enum Fault {
     /// No instance is ready: it is being rebuilt after a fault, or its circuit is open.
     #[error("not available: {0}")]
     Unavailable(&'static str),
+    /// It was not asked, and is not for so long: calls of this client have faulted repeatedly.
+    #[error("not asked for {0:?}: calls of this client faulted repeatedly")]
+    Suspended(Duration),
 }
 
 /// What a fault means for the client.

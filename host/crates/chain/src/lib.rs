@@ -30,6 +30,7 @@ pub use kind::{HookKind, Hooks};
 pub use permit::{Message, Permit, Unfit};
 pub use verdict::{ConnectVerdict, Denial, Grant, HookResponse, Identity, Penalty, PublishVerdict, SubscribeVerdict};
 
+use decision::Replaced;
 use protocol::names::{Channel, Topic};
 use verdict_cache::{CacheKey, CachedVerdict};
 
@@ -272,12 +273,18 @@ fn ask_publish(
     }
     let response = step.hook.publish(caller, key.channel, data).and_then(|response| {
         let PublishVerdict::Replace(data) = &response.verdict else {
-            return Ok(response);
+            return Ok((response, Replaced::Fits));
         };
         let checked = decision::check_replaced(data, message_bytes);
-        step.hook.judged(HookKind::Publish, checked.as_ref().copied());
-        checked.map(|()| response)
+        step.hook
+            .judged(HookKind::Publish, caller, checked.as_ref().map(|_| ()));
+        checked.map(|replaced| (response, replaced))
     });
+    let response = match response {
+        Ok((_, Replaced::TooLarge(bytes))) => return Err(Denied::grown(&step.plugin, bytes, message_bytes)),
+        Ok((response, Replaced::Fits)) => Ok(response),
+        Err(fault) => Err(fault),
+    };
     match response {
         Ok(response) => {
             let reusable = !matches!(response.verdict, PublishVerdict::Replace(_));

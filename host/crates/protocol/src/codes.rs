@@ -31,6 +31,8 @@ pub const ALREADY_SUBSCRIBED: ErrorCode = error(4405, "already_subscribed", fals
 pub const NOT_SUBSCRIBED: ErrorCode = error(4406, "not_subscribed", false);
 /// The token ran out.
 pub const TOKEN_EXPIRED: ErrorCode = error(4410, "token_expired", false);
+/// The message has more bytes than a rule, or the tenant, allows.
+pub const TOO_LARGE: ErrorCode = error(4413, "too_large", false);
 /// The position is not one that this channel ever had.
 pub const UNRECOVERABLE_POSITION: ErrorCode = error(4416, "unrecoverable_position", false);
 /// More publishes than the tenant allows.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::breaker::Breaker;
 use super::capabilities::{Grants, PluginScope};
 use super::error::LoadError;
+use super::good_answers::AllGoodAnswers;
 use super::instance::{Instance, MakeError};
 use super::meter::{Meter, Meters};
 use super::plugin::Plugin;
@@ -51,6 +52,7 @@ pub struct Binding {
     settings: String,
     scope: Arc<PluginScope>,
     breakers: [Breaker; HookKind::ALL.len()],
+    good_answers: AllGoodAnswers,
     meters: Meters,
     init_deadline: Duration,
     /// The instance that was made on trial, for the first slot.
@@ -78,6 +80,7 @@ pub(super) fn bind(
         settings: settings.to_string(),
         scope: Arc::new(scope),
         breakers: Default::default(),
+        good_answers: AllGoodAnswers::default(),
         meters: Meters::new(meter, &options.tenant, plugin.name(), hooks),
         init_deadline: INIT_DEADLINE,
         plugin: Arc::clone(plugin),
@@ -158,6 +161,10 @@ impl Binding {
 
     pub(super) fn breaker(&self, hook: HookKind) -> &Breaker {
         &self.breakers[hook as usize]
+    }
+
+    pub(super) fn good_answers(&self) -> &AllGoodAnswers {
+        &self.good_answers
     }
 
     pub(super) fn meters(&self) -> &Meters {

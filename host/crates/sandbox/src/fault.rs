@@ -61,6 +61,7 @@ pub(super) fn kind(fault: &Fault) -> FaultKind {
         Fault::BadOutput(_) => FaultKind::BadOutput,
         Fault::Host(_) => FaultKind::Host,
         Fault::Unavailable(_) => FaultKind::Unavailable,
+        Fault::Suspended(_) => FaultKind::Suspended,
     }
 }
 
@@ -73,17 +74,19 @@ pub(super) enum FaultKind {
     BadOutput,
     Host,
     Unavailable,
+    Suspended,
 }
 
 impl FaultKind {
     /// In the order of their numbers.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Trap,
         Self::Deadline,
         Self::Memory,
         Self::BadOutput,
         Self::Host,
         Self::Unavailable,
+        Self::Suspended,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -94,6 +97,7 @@ impl FaultKind {
             Self::BadOutput => "bad_output",
             Self::Host => "host",
             Self::Unavailable => "unavailable",
+            Self::Suspended => "suspended",
         }
     }
 }

@@ -7,12 +7,15 @@ use parking_lot::Mutex;
 
 use super::binding::Binding;
 use super::breaker::{Pass, Tripped};
+use super::client::Asking;
 use super::fault;
+use super::good_answers::GoodAnswers;
 use super::instance::Instance;
-use super::meter::{Labelled, Tally};
+use super::meter::{Label, Labelled, Tally};
 use super::pace::Pace;
 use super::rebuild::{PendingInstance, Progress};
 use super::rebuild_delay::RebuildDelay;
+use super::suspension::{Suspended, Suspensions};
 use chain::{Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 
 /// An instance that nobody asked for so long gives its memory back.
@@ -29,11 +32,22 @@ pub struct Slot {
     rebuild_delay: RebuildDelay,
     tally: Arc<Mutex<Tally>>,
     paces: [Pace; HookKind::ALL.len()],
-    /// Leave under which an answer was given that the chain still has to judge.
-    unjudged: Option<Pass>,
+    good_answers: Arc<GoodAnswers>,
+    suspensions: Suspensions,
+    /// The answer that the chain still has to judge.
+    unjudged: Option<Answered>,
     /// It was called since it was last looked after.
     asked: bool,
     used: Instant,
+}
+
+/// An answer, as far as it is counted.
+#[derive(Clone, Copy)]
+struct Answered {
+    /// Leave under which it was given.
+    pass: Pass,
+    label: Label,
+    took: Duration,
 }
 
 enum SlotState {
@@ -52,6 +66,8 @@ impl Slot {
             held: spare.map_or(SlotState::Nothing, SlotState::Ready),
             rebuild_delay: RebuildDelay::default(),
             tally: binding.meters().tally(),
+            good_answers: binding.good_answers().of_new_slot(),
+            suspensions: Suspensions::default(),
             paces: Default::default(),
             unjudged: None,
             asked: false,
@@ -62,16 +78,21 @@ impl Slot {
 
     fn call<V: Labelled>(
         &mut self,
-        hook: HookKind,
+        asking: Asking<'_>,
         ask: impl FnOnce(Box<Instance>) -> Result<(HookResponse<V>, Box<Instance>), Fault>,
         is_judged: impl FnOnce(&V) -> bool,
     ) -> Result<HookResponse<V>, Fault> {
+        let hook = asking.hook;
         self.asked = true;
+        if let Some(left) = self.suspensions.check(asking, || self.binding.clock().now()) {
+            return Err(self.not_asked(hook, Fault::Suspended(left)));
+        }
         let instance = match self.take() {
             Ok(instance) => instance,
             Err(fault) => return Err(self.not_asked(hook, fault)),
         };
-        let Some(pass) = self.binding.breaker(hook).admit(|| self.binding.clock().now()) else {
+        let breaker = self.binding.breaker(hook);
+        let Some(pass) = breaker.admit(|| asking.user_or_address(), || self.binding.clock().now()) else {
             self.held = SlotState::Ready(instance);
             return Err(self.not_asked(hook, Fault::Unavailable("its circuit is open after repeated faults")));
         };
@@ -80,15 +101,16 @@ impl Slot {
             Ok((answer, instance)) => {
                 let took = self.paces[hook as usize].count(start.map(|start| start.elapsed()));
                 self.held = SlotState::Ready(instance);
+                let label = answer.verdict.label();
+                let answered = Answered { pass, label, took };
                 if is_judged(&answer.verdict) {
-                    self.unjudged = Some(pass);
+                    self.unjudged = Some(answered);
                 } else {
-                    self.succeeded(hook, pass);
+                    self.succeeded(hook, answered);
                 }
-                self.tally.lock().verdict(hook, answer.verdict.label(), took);
                 Ok(answer)
             }
-            Err(fault) => Err(self.faulted(hook, pass, fault)),
+            Err(fault) => Err(self.faulted(asking, pass, fault)),
         }
     }
 
@@ -122,27 +144,51 @@ impl Slot {
         self.held = pending.map_or(SlotState::Nothing, SlotState::Coming);
     }
 
-    fn succeeded(&self, hook: HookKind, pass: Pass) {
+    fn succeeded(&self, hook: HookKind, Answered { pass, label, took }: Answered) {
         if self.binding.breaker(hook).succeed(pass) {
             self.log_closed(hook);
         }
+        self.good_answers.count(hook);
+        self.tally.lock().verdict(hook, label, took);
     }
 
     #[cold]
-    fn faulted(&mut self, hook: HookKind, pass: Pass, fault: Fault) -> Fault {
+    fn faulted(&mut self, asking: Asking<'_>, pass: Pass, fault: Fault) -> Fault {
+        let hook = asking.hook;
         let now = self.binding.clock().now();
         self.rebuild(now);
+        let suspended = self.suspensions.fault(asking, now);
         let binding = &self.binding;
         binding.meters().fault(hook, fault::kind(&fault));
         let (tenant, plugin) = (&*binding.scope().tenant, &**binding.name());
-        tracing::warn!(tenant, plugin, hook = hook.name(), %fault, "plugin fault");
-        if let Tripped::For(wait) = binding.breaker(hook).fault(pass, now) {
+        let (session, remote) = (&*asking.caller.session, asking.caller.remote);
+        tracing::warn!(tenant, plugin, hook = hook.name(), session, %fault, "plugin fault");
+        match suspended {
+            Some(Suspended::Session(wait)) => {
+                tracing::warn!(
+                    tenant,
+                    plugin,
+                    hook = hook.name(),
+                    session,
+                    ?wait,
+                    "its calls fault: it has to wait"
+                );
+            }
+            Some(Suspended::Address(wait)) => {
+                let hook = hook.name();
+                tracing::warn!(tenant, plugin, hook, %remote, ?wait, "calls from there fault: what is new has to wait");
+            }
+            None => {}
+        }
+        let good = binding.good_answers().sum(hook);
+        let tripped = binding.breaker(hook).fault(pass, asking.user_or_address(), good, now);
+        if let Tripped::For(wait) = tripped {
             tracing::warn!(
                 tenant,
                 plugin,
                 hook = hook.name(),
                 ?wait,
-                "circuit opens after repeated faults"
+                "circuit opens: it fails for most clients"
             );
         }
         fault
@@ -153,7 +199,7 @@ impl Slot {
         let binding = &self.binding;
         binding.meters().fault(hook, fault::kind(&fault));
         // Every caller meets an instance that is not there; once per cause is enough for the log.
-        if !matches!(fault, Fault::Unavailable(_)) {
+        if !matches!(fault, Fault::Unavailable(_) | Fault::Suspended(_)) {
             let (tenant, plugin) = (&*binding.scope().tenant, &**binding.name());
             tracing::warn!(tenant, plugin, hook = hook.name(), %fault, "no plugin instance");
         }
@@ -174,7 +220,7 @@ impl Hook for Slot {
         caller: &Arc<Caller>,
     ) -> Result<HookResponse<ConnectVerdict>, Fault> {
         self.call(
-            HookKind::Connect,
+            Asking::connect(caller, handshake),
             |instance| instance.connect(handshake, caller),
             |_| false,
         )
@@ -182,7 +228,7 @@ impl Hook for Slot {
 
     fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         self.call(
-            HookKind::Subscribe,
+            Asking::in_session(HookKind::Subscribe, caller),
             |instance| instance.subscribe(caller, channel),
             |_| false,
         )
@@ -195,7 +241,7 @@ impl Hook for Slot {
         data: &[u8],
     ) -> Result<HookResponse<PublishVerdict>, Fault> {
         self.call(
-            HookKind::Publish,
+            Asking::in_session(HookKind::Publish, caller),
             |instance| instance.publish(caller, channel, data),
             |verdict| matches!(verdict, PublishVerdict::Replace(_)),
         )
@@ -203,19 +249,21 @@ impl Hook for Slot {
 
     fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault> {
         self.call(
-            HookKind::Disconnect,
+            Asking::in_session(HookKind::Disconnect, caller),
             |instance| instance.disconnect(caller, code),
             |()| false,
         )?;
         Ok(())
     }
 
-    fn judged(&mut self, hook: HookKind, outcome: Result<(), &Fault>) {
-        let pass = self.unjudged.take().unwrap_or(Pass::Normal);
+    fn judged(&mut self, hook: HookKind, caller: &Arc<Caller>, outcome: Result<(), &Fault>) {
+        let Some(answered) = self.unjudged.take() else {
+            return;
+        };
         match outcome {
-            Ok(()) => self.succeeded(hook, pass),
+            Ok(()) => self.succeeded(hook, answered),
             Err(fault) => {
-                self.faulted(hook, pass, fault.clone());
+                self.faulted(Asking::in_session(hook, caller), answered.pass, fault.clone());
             }
         }
     }
@@ -225,6 +273,7 @@ impl Hook for Slot {
         for pace in &mut self.paces {
             pace.rest();
         }
+        self.suspensions.rest(self.binding.clock().now());
         if std::mem::take(&mut self.asked) {
             self.used = now;
         } else if now.saturating_duration_since(self.used) >= IDLE {

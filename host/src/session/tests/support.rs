@@ -265,7 +265,7 @@ impl Hook for Scripted {
         Ok(())
     }
 
-    fn judged(&mut self, _: HookKind, _: Result<(), &Fault>) {}
+    fn judged(&mut self, _: HookKind, _: &Arc<Caller>, _: Result<(), &Fault>) {}
 
     fn evict_idle(&mut self, _: Instant) {}
 }

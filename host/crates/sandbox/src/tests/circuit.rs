@@ -7,34 +7,45 @@ use protocol::names::Channel;
 
 use super::*;
 
-/// Faults that open a circuit.
-const FAULTS: usize = 5;
+/// Clients whose faults open a circuit, if nobody gets an answer.
+const CLIENTS: u8 = 5;
+/// How long it has to be so.
+const LEAST: Duration = Duration::from_millis(500);
+/// A client that is no part of it.
+const OTHER: u8 = 99;
 
-fn open(fault: &Fault) -> bool {
+fn is_open(fault: &Fault) -> bool {
     matches!(fault, Fault::Unavailable(why) if why.contains("circuit"))
 }
 
-/// Five faults, each on a slot of its own, so that none waits for another's instance.
-fn trip(binding: &Arc<Binding>) {
-    for _ in 0..FAULTS {
-        let fault = publish(&mut binding.slot(), "0").expect_err("a trap");
+/// Faults of several clients, each on a slot of its own, so that none waits for another's instance.
+fn trip(stage: &Stage, binding: &Arc<Binding>) {
+    let fault_of = |number| {
+        let fault = publish_of(&client(number), &mut binding.slot(), "0").expect_err("a trap");
         assert!(matches!(fault, Fault::Trap(_)), "{fault}");
-    }
+    };
+    (1..CLIENTS).for_each(fault_of);
+    stage.clock.advance(LEAST);
+    fault_of(CLIENTS);
+}
+
+fn ask(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
+    publish_of(&client(OTHER), slot, data)
 }
 
 #[test]
-fn repeated_faults_open_it_for_all_slots_and_a_good_trial_closes_it() {
+fn faults_of_all_who_ask_open_it_for_all_slots_and_a_good_trial_closes_it() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
     let mut slot = binding.slot();
-    publish(&mut slot, "1").unwrap();
-    trip(&binding);
-    assert!(open(&publish(&mut slot, "1").expect_err("open")));
+    ask(&mut slot, "1").unwrap();
+    trip(&stage, &binding);
+    assert!(is_open(&ask(&mut slot, "1").expect_err("open")));
     stage.clock.advance(Duration::from_millis(999));
-    assert!(open(&publish(&mut slot, "1").expect_err("still open")));
+    assert!(is_open(&ask(&mut slot, "1").expect_err("still open")));
     stage.clock.advance(Duration::from_millis(1));
-    publish(&mut slot, "1").unwrap();
-    publish(&mut binding.slot(), "1").unwrap();
+    ask(&mut slot, "1").unwrap();
+    ask(&mut binding.slot(), "1").unwrap();
 }
 
 #[test]
@@ -42,14 +53,15 @@ fn a_bad_trial_opens_it_for_longer() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
     let mut slot = binding.slot();
-    publish(&mut slot, "1").unwrap();
-    trip(&binding);
+    ask(&mut slot, "1").unwrap();
+    trip(&stage, &binding);
     stage.clock.advance(Duration::from_secs(1));
-    assert!(matches!(publish(&mut binding.slot(), "0"), Err(Fault::Trap(_))));
+    let bad = publish_of(&client(1), &mut binding.slot(), "0");
+    assert!(matches!(bad, Err(Fault::Trap(_))));
     stage.clock.advance(Duration::from_millis(1_999));
-    assert!(open(&publish(&mut slot, "1").expect_err("open")));
+    assert!(is_open(&ask(&mut slot, "1").expect_err("open")));
     stage.clock.advance(Duration::from_millis(1));
-    publish(&mut slot, "1").unwrap();
+    ask(&mut slot, "1").unwrap();
 }
 
 #[test]
@@ -62,17 +74,17 @@ fn another_hook_and_another_tenant_have_circuits_of_their_own() {
         plugin.bind(options, &stage.stores, &stage.meter).unwrap()
     };
     let (ours, theirs) = (bind("acme"), bind("globex"));
-    trip(&ours);
-    assert!(publish(&mut ours.slot(), "1").is_err());
-    assert!(publish(&mut theirs.slot(), "1").is_ok());
+    trip(&stage, &ours);
+    assert!(ask(&mut ours.slot(), "1").is_err());
+    assert!(ask(&mut theirs.slot(), "1").is_ok());
 }
 
 #[test]
 fn an_open_circuit_is_counted_as_unavailable() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
-    trip(&binding);
-    assert!(publish(&mut binding.slot(), "1").is_err());
+    trip(&stage, &binding);
+    assert!(ask(&mut binding.slot(), "1").is_err());
     let labels = ["acme", "publish", "unavailable"];
     assert_eq!(stage.counted("sluicegate_plugin_faults_total", &labels), 1);
 }
@@ -94,25 +106,44 @@ fn chain_of(slot: Slot) -> Chain {
 }
 
 #[test]
+fn one_client_or_some_among_many_do_not_open_it() {
+    let stage = Stage::new();
+    let binding = stage.bound("trap-on-zero");
+    let mut good = binding.slot();
+    for round in 0..40 {
+        // Sessions of one client, then also clients of addresses of their own: fewer than answers to others.
+        let bad = client(if round < 20 { 1 } else { round });
+        drop(publish_of(&bad, &mut binding.slot(), "0"));
+        for _ in 0..2 {
+            ask(&mut good, "1").unwrap_or_else(|fault| panic!("round {round}: {fault}"));
+        }
+        stage.clock.advance(Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn a_trial_whose_data_is_no_json_is_a_bad_trial() {
     let stage = Stage::new();
     let binding = stage.bound("bad-json");
     let room = Channel::parse("room:1").unwrap();
     let faults = || stage.counted("sluicegate_plugin_faults_total", &["acme", "publish", "bad_output"]);
     // Each on a slot of its own, so that none waits for another's instance.
-    let publish = || chain_of(binding.slot()).publish(&caller(), &room, "1".into(), false);
-    for _ in 0..FAULTS {
-        assert!(publish().is_err());
+    let publish = |number| chain_of(binding.slot()).publish(&client(number), &room, "1".into(), false);
+    for number in 1..=CLIENTS {
+        assert!(publish(number).is_err());
     }
+    stage.clock.advance(LEAST);
+    assert!(publish(1).is_err());
     let mut known = faults();
-    for wait in [1, 2, 4, 8, 16, 30, 30] {
+    for (number, wait) in [1, 2, 4, 8, 16, 30, 30].into_iter().enumerate() {
+        let other = u8::try_from(number).unwrap() + CLIENTS;
         stage
             .clock
             .advance(Duration::from_secs(wait).checked_sub(Duration::from_millis(1)).unwrap());
-        assert!(publish().is_err());
+        assert!(publish(other).is_err());
         assert_eq!(faults(), known, "not asked before {wait} s are over");
         stage.clock.advance(Duration::from_millis(1));
-        assert!(publish().is_err());
+        assert!(publish(other).is_err());
         known += 1;
         assert_eq!(faults(), known, "asked once after {wait} s");
     }

@@ -7,6 +7,7 @@ mod faults;
 mod load;
 mod reach;
 mod rebuilding;
+mod suspended;
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -112,16 +113,21 @@ fn text(guest: &str) -> String {
 }
 
 fn caller() -> Arc<Caller> {
-    Arc::new(Caller::new(
-        "s1".into(),
-        "acme".into(),
-        Ipv4Addr::LOCALHOST.into(),
-        "websocket",
-    ))
+    client(1)
+}
+
+/// A session with an address of its own.
+fn client(number: u8) -> Arc<Caller> {
+    let (session, address) = (format!("s{number}"), Ipv4Addr::new(127, 0, 0, number));
+    Arc::new(Caller::new(session.into(), "acme".into(), address.into(), "websocket"))
 }
 
 fn publish(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
-    slot.publish(&caller(), "room:1", data.as_bytes())
+    publish_of(&caller(), slot, data)
+}
+
+fn publish_of(caller: &Arc<Caller>, slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
+    slot.publish(caller, "room:1", data.as_bytes())
 }
 
 /// Calls until the answer is another one than that no instance is ready.

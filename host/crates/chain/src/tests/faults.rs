@@ -1,0 +1,78 @@
+//! What becomes of a request when a plugin gives no verdict, or one that cannot stand.
+
+use super::*;
+
+#[test]
+fn a_replacement_that_is_no_json_is_a_fault() {
+    for bad in [b"{".as_slice(), b"", b"\"\xff\"", b"1 2"] {
+        let replace = says(PublishVerdict::Replace(Bytes::copy_from_slice(bad)));
+        assert_eq!(
+            publish(&mut chain([replace], OPEN), &caller(), true),
+            Err(4503),
+            "{bad:?}"
+        );
+    }
+}
+
+#[test]
+fn a_message_that_grows_too_large_is_refused_whatever_a_fault_would_mean() {
+    for on_fault in [OnFault::Deny, OnFault::Allow, OnFault::Cached] {
+        for (bytes, fits) in [(64, true), (65, false)] {
+            let hook = says(PublishVerdict::Replace(vec![b'1'; bytes].into()));
+            let seen = hook.seen.clone();
+            let mut grows = Chain::new(vec![step("grows", hook, on_fault)], OPEN);
+            let outcome = grows.publish(&caller(), &channel("room"), Bytes::from_static(b"{}"), true);
+            assert_eq!(outcome.is_ok(), fits, "{bytes} bytes, {on_fault:?}");
+            assert_eq!(*seen.borrow(), ["publish {}", "judged publish: good"], "no fault");
+            if let Err(denied) = outcome {
+                assert_eq!((denied.code, &*denied.reason), (4413, "too_large"));
+                assert_eq!(denied.plugin.as_deref(), Some("grows"));
+                assert!(
+                    denied.message.contains("65") && denied.message.contains("64"),
+                    "{}",
+                    denied.message
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn who_is_suspended_is_told_for_how_long() {
+    let fault = Fault::Suspended(Duration::from_millis(1_500));
+    let hook = Scripted {
+        subscribe: Err(fault),
+        ..Scripted::default()
+    };
+    let denied = chain([hook], OPEN).subscribe(&caller(), &channel("a")).unwrap_err();
+    assert_eq!((denied.code, denied.retry_after_ms), (4503, Some(1_500)));
+}
+
+#[test]
+fn a_fault_does_what_the_operator_said() {
+    let handshake = Arc::default();
+    let mut denies = Chain::new(vec![step("bad", faults(), OnFault::Deny)], OPEN);
+    assert_eq!(denies.connect(&handshake, &caller()).unwrap_err().code, 4503);
+    assert_eq!(denies.subscribe(&caller(), &channel("a")).unwrap_err().code, 4503);
+    assert_eq!(publish(&mut denies, &caller(), true), Err(4503));
+    let mut allows = Chain::new(vec![step("bad", faults(), OnFault::Allow)], CLOSED);
+    assert_eq!(allows.connect(&handshake, &caller()).unwrap(), Identity::default());
+    assert_eq!(allows.subscribe(&caller(), &channel("a")).unwrap(), Grant::default());
+    assert!(publish(&mut allows, &caller(), false).unwrap().is_some());
+}
+
+#[test]
+fn cached_falls_back_on_the_last_word_for_the_same_caller() {
+    let hook = says(PublishVerdict::Allow);
+    let script = hook.publish.clone();
+    let mut cached = Chain::new(vec![step("p", hook, OnFault::Cached)], CLOSED);
+    let (ann, bob) = (caller(), caller());
+    assert!(publish(&mut cached, &ann, false).unwrap().is_some());
+    *script.borrow_mut() = Err(Fault::Deadline(Duration::from_millis(5)));
+    assert!(publish(&mut cached, &ann, false).unwrap().is_some());
+    assert_eq!(
+        publish(&mut cached, &bob, false),
+        Err(4503),
+        "nothing was ever said about bob"
+    );
+}
