@@ -57,6 +57,7 @@ impl Plugins {
     pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, BrokerError> {
         let sandbox = Sandbox::new(SandboxOptions {
             cache_dir: config.server.plugin_cache.clone(),
+            cache_bytes: config.sandbox.cache_bytes,
             ..SandboxOptions::default()
         })?;
         let stores = match config.backplane {
@@ -90,6 +91,7 @@ impl Plugins {
                 }
             }
         }
+        self.sandbox.settle_cache();
         let mut tenants = Vec::new();
         for tenant in &config.tenants {
             let mut links = Vec::new();

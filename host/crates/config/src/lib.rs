@@ -15,6 +15,7 @@ mod origins;
 mod plugins;
 mod problem;
 mod redis_url;
+mod sandbox;
 mod section;
 mod server;
 mod settings;
@@ -41,6 +42,7 @@ pub use origins::Origins;
 pub use plugins::PluginFile;
 pub use problem::{Place, Problem, Problems};
 pub use redis_url::{RedisKind, RedisUrl};
+pub use sandbox::SandboxLimits;
 pub use server::Server;
 pub use tenant::Tenant;
 
@@ -56,6 +58,7 @@ pub struct Config {
     /// The file it was read from.
     pub path: PathBuf,
     pub server: Server,
+    pub sandbox: SandboxLimits,
     /// What joins it to others.
     pub backplane: BackplaneKind,
     pub admin: Admin,
@@ -133,12 +136,14 @@ fn read(source: &Source, table: &DeTable<'_>, path: &Path, machine: &Machine) ->
     }
     let tenants = tenant::read(&tenants.unwrap_or_default(), &plugins);
     let server = server::read(root.section("server"), base, machine, &tenants);
+    let sandbox = sandbox::read(root.section("sandbox"));
     let backplane = backplane::read(root.section("backplane"));
     let admin = admin::read(root.section("admin"), base, &tenants);
     root.finish();
     Config {
         path: path.to_owned(),
         server,
+        sandbox,
         backplane,
         admin,
         plugins,

@@ -33,12 +33,17 @@ const TABLE_ELEMENTS: usize = 20_000;
 /// [`MEMORIES`] each reserve 32 TiB of the 128 that a process has.
 const INSTANCES_MAX: u32 = 2_048;
 
+/// Of compiled code on disk, unless the options say otherwise.
+const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// What a sandbox may take from the machine.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
     /// Where compiled plugins are kept between runs; none compiles them anew on each start. The directory
     /// is made if it is missing and must be open to this user alone.
     pub cache_dir: Option<PathBuf>,
+    /// Bytes of that directory at most.
+    pub cache_bytes: u64,
     /// Instances alive at once, over all shards, tenants and plugins; at most 2,048.
     pub max_instances: u32,
     /// Tells circuit breakers the time.
@@ -49,6 +54,7 @@ impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
             cache_dir: None,
+            cache_bytes: CACHE_BYTES,
             max_instances: 1_024,
             clock: Clock::System,
         }
@@ -88,7 +94,9 @@ impl Sandbox {
         let contract = contract::linker(&engine).map_err(|e| failed(format!("{e:#}")))?;
         start_ticker(&engine).map_err(|e| failed(e.to_string()))?;
         let rebuilder = Rebuilder::start().map_err(|e| failed(e.to_string()))?;
-        let cache = options.cache_dir.and_then(|dir| Cache::open(dir, &engine));
+        let cache = options
+            .cache_dir
+            .and_then(|dir| Cache::open(dir, options.cache_bytes, &engine));
         Ok(Arc::new(Self {
             engine,
             contract,

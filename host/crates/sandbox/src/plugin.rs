@@ -10,6 +10,7 @@ use wasmtime::component::{Component, Instance, InstancePre};
 use wasmtime::{Engine, Store};
 
 use super::binding::{self, Binding, BindingOptions};
+use super::cache::CacheEntry;
 use super::capabilities::Grants;
 use super::contract::v0_1::Exports;
 use super::engine::Sandbox;
@@ -29,6 +30,8 @@ pub struct Plugin {
     hooks: Hooks,
     needs: Grants,
     schema: Option<Value>,
+    /// Keeps its place in the cache of compiled plugins.
+    _cached: Option<Arc<CacheEntry>>,
 }
 
 // === impl Sandbox ===
@@ -60,7 +63,8 @@ impl Sandbox {
     pub fn load(self: &Arc<Self>, name: &str, bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
         let bytes = inspect::binary(bytes)?;
         let inspected = inspect::inspect(&bytes)?;
-        let component = self.compile(&bytes)?;
+        let cached = self.cache.as_ref().map(|cache| cache.entry(&bytes));
+        let component = self.compile(&bytes, cached.as_ref())?;
         let needs = imports::check(&self.engine, &component)?;
         let hooks = exports::check(&self.engine, &component)?;
         let wrong_type = |error: wasmtime::Error| LoadError::WrongType(format!("{error:#}"));
@@ -76,17 +80,26 @@ impl Sandbox {
             hooks,
             needs,
             schema: inspected.schema,
+            _cached: cached,
         }))
     }
 
-    fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, bytes)) {
+    /// A start or a reload has loaded what it loads: the cache of compiled plugins makes room for what is new.
+    pub fn settle_cache(&self) {
+        if let Some(cache) = &self.cache {
+            cache.settle();
+        }
+    }
+
+    fn compile(&self, bytes: &[u8], cached: Option<&Arc<CacheEntry>>) -> Result<Component, LoadError> {
+        let cached = self.cache.as_ref().zip(cached);
+        if let Some(component) = cached.and_then(|(cache, entry)| cache.get(&self.engine, entry)) {
             return Ok(component);
         }
         let component =
             Component::from_binary(&self.engine, bytes).map_err(|e| LoadError::Invalid(format!("{e:#}")))?;
-        if let Some(cache) = &self.cache {
-            cache.put(bytes, &component);
+        if let Some((cache, entry)) = cached {
+            cache.put(entry, &component);
         }
         Ok(component)
     }

@@ -43,6 +43,7 @@ fn reads_the_whole_example() {
     assert_eq!(server.default_tenant.as_deref(), Some("acme"));
     assert_eq!(server.max_connections, 15_000);
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/var/cache/sluicegate")));
+    assert_eq!(config.sandbox.cache_bytes, 1_024 * 1_048_576);
     assert_eq!(config.backplane, BackplaneKind::Memory);
 
     assert_eq!(config.admin.audit_log.as_deref(), Some(Path::new("conf/audit.jsonl")));
@@ -127,6 +128,7 @@ fn one_tenant_is_enough() {
     assert_eq!(server.connect_timeout, Duration::from_secs(10));
     assert_eq!(server.header_timeout, Duration::from_secs(10));
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/cache/sluicegate")));
+    assert_eq!(config.sandbox, example().sandbox, "the example shows the defaults");
     assert_eq!(config.backplane, BackplaneKind::Memory);
     assert!(config.admin.keys.is_empty() && config.admin.audit_log.is_none());
     assert!(config.plugins.is_empty());

@@ -1,6 +1,7 @@
-//! Compiled plugins on disk: used when they are whole, compiled again when they are not.
+//! Compiled plugins on disk: used when they are whole, compiled again when they are not, kept while there is room.
 
-use std::os::unix::fs::PermissionsExt;
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -14,6 +15,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 fn use_guest(dir: &Path) {
     let stage = Stage::with_cache(Some(dir.to_owned()));
     let mut slot = stage.slot("publish-allow");
+    stage.sandbox.settle_cache();
     assert_eq!(publish(&mut slot, "1").unwrap().verdict, PublishVerdict::Allow);
 }
 
@@ -90,4 +92,109 @@ fn a_file_under_the_name_of_another_plugin_is_not_believed() {
     let theirs = files(&dir).into_iter().find(|file| *file != ours).unwrap();
     fs::copy(&theirs, &ours).unwrap();
     use_guest(&dir);
+}
+
+/// Loads plugins that differ, as a start does.
+fn load_all(dir: &Path, cache_bytes: u64, numbers: impl Iterator<Item = usize>) {
+    let stage = Stage::with_options(SandboxOptions {
+        cache_dir: Some(dir.to_owned()),
+        cache_bytes,
+        ..SandboxOptions::default()
+    });
+    let load = |number: usize| {
+        let different = format!("(component (@custom \"number\" \"{number}\")");
+        let text = text("publish-allow").replacen("(component", &different, 1);
+        stage.sandbox.load("p", text.as_bytes()).unwrap()
+    };
+    let plugins: Vec<_> = numbers.map(load).collect();
+    stage.sandbox.settle_cache();
+    drop(plugins);
+}
+
+/// Files by name, with what tells one that was written again.
+fn inodes(dir: &Path) -> BTreeMap<PathBuf, u64> {
+    let inode = |path: PathBuf| (path.clone(), fs::metadata(path).unwrap().ino());
+    files(dir).into_iter().map(inode).collect()
+}
+
+#[test]
+fn a_load_that_does_not_fit_does_not_push_itself_out() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    load_all(&dir, u64::MAX, 0..1);
+    let room = 4 * fs::metadata(&files(&dir)[0]).unwrap().len() + 1000;
+    load_all(&dir, room, 0..6);
+    let kept = inodes(&dir);
+    assert_eq!(kept.len(), 4);
+    for numbers in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [0, 2, 4, 1, 3, 5]] {
+        load_all(&dir, room, numbers.into_iter());
+        assert_eq!(inodes(&dir), kept, "{numbers:?}: the same four are found again");
+    }
+}
+
+#[test]
+fn what_a_load_did_not_use_makes_room_and_the_oldest_goes_first() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    load_all(&dir, u64::MAX, 0..1);
+    let (first, inode) = inodes(&dir).pop_first().unwrap();
+    let room = 4 * fs::metadata(&first).unwrap().len() + 1000;
+    age(&first);
+    load_all(&dir, room, 1..4);
+    assert_eq!(inodes(&dir).get(&first), Some(&inode), "there is room for all four");
+    load_all(&dir, room, 4..5);
+    let left = inodes(&dir);
+    assert!(left.len() == 4 && !left.contains_key(&first));
+    let unfinished = dir.join("1-1-1.new");
+    fs::write(&unfinished, "of a process that died").unwrap();
+    age(&unfinished);
+    load_all(&dir, room, 4..5);
+    assert_eq!(inodes(&dir), left);
+}
+
+#[test]
+fn a_smaller_bound_holds_after_the_next_load() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    load_all(&dir, u64::MAX, 0..3);
+    let size = fs::metadata(&files(&dir)[0]).unwrap().len();
+    load_all(&dir, 2 * size + 1000, 0..3);
+    assert_eq!(files(&dir).len(), 2);
+    load_all(&dir, 10, 0..3);
+    assert_eq!(files(&dir).len(), 0);
+}
+
+#[test]
+fn a_directory_is_as_safe_as_those_above_it() {
+    let home = tempfile::tempdir().unwrap();
+    let used_in = |mode: u32, owner: Option<u32>| {
+        let name = format!("{mode:o}-{owner:?}");
+        let above = home.path().join(&name);
+        let dir = above.join("between/cache");
+        fs::create_dir_all(dir.parent().unwrap()).unwrap();
+        fs::set_permissions(&above, fs::Permissions::from_mode(mode)).unwrap();
+        if let Some(owner) = owner {
+            std::os::unix::fs::chown(&above, Some(owner), None).unwrap();
+        }
+        // A link elsewhere does not hide what is above.
+        let link = home.path().join(format!("link-{name}"));
+        std::os::unix::fs::symlink(&dir, &link).unwrap();
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+        use_guest(&link);
+        !files(&dir).is_empty()
+    };
+    for (mode, is_used) in [
+        (0o755, true),
+        (0o1777, true),
+        (0o777, false),
+        (0o775, false),
+        (0o757, false),
+    ] {
+        assert_eq!(used_in(mode, None), is_used, "{mode:o}");
+    }
+    let is_root = fs::metadata(home.path()).unwrap().uid() == 0;
+    if is_root {
+        assert!(!used_in(0o755, Some(4_321)), "of another user");
+    }
 }

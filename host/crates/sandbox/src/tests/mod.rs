@@ -41,12 +41,20 @@ impl Stage {
     }
 
     fn with_cache(cache_dir: Option<PathBuf>) -> Self {
+        Self::with_options(SandboxOptions {
+            cache_dir,
+            ..SandboxOptions::default()
+        })
+    }
+
+    /// With `options`, but for the clock and the number of instances.
+    fn with_options(options: SandboxOptions) -> Self {
         let clock = Clock::held();
         let registry = Registry::new();
         let options = SandboxOptions {
-            cache_dir,
             max_instances: 16,
             clock: clock.clone(),
+            ..options
         };
         Self {
             sandbox: Sandbox::new(options).unwrap(),
