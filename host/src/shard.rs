@@ -5,12 +5,13 @@ mod alarms;
 mod connections;
 mod control;
 mod tenant;
+mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use tokio::sync::{Notify, mpsc};
@@ -18,6 +19,8 @@ use tokio::sync::{Notify, mpsc};
 pub use alarms::Alarms;
 pub use control::{Connected, Control, Count, Slice, Whom};
 pub use tenant::{NewTenant, ShardTenant};
+use turns::SLICE;
+pub use turns::{SessionShare, Turns};
 
 use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
@@ -61,6 +64,8 @@ pub struct Shard {
     pub hub: RefCell<Hub>,
     /// The alarms of sessions.
     pub alarms: Alarms,
+    /// Whose turn it is.
+    pub turns: Rc<Turns>,
     /// The buffer that every session reads into. No session waits while it borrows it.
     pub read_buffer: RefCell<Box<[u8]>>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
@@ -68,6 +73,23 @@ pub struct Shard {
     next_client: Cell<u64>,
     draining: Cell<bool>,
     empty: Notify,
+}
+
+/// The shard's own work, in slices of time.
+struct TimeSlice(Instant);
+
+impl TimeSlice {
+    fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Lets the sessions run, if the slice is over.
+    async fn pause(&mut self) {
+        if self.0.elapsed() >= SLICE {
+            tokio::task::yield_now().await;
+            *self = Self::begin();
+        }
+    }
 }
 
 struct ListedConnection {
@@ -104,6 +126,7 @@ impl Shard {
             common,
             hub: RefCell::default(),
             alarms: Alarms::default(),
+            turns: Rc::default(),
             read_buffer: RefCell::new(vec![0; READ_BYTES].into()),
             tenants: RefCell::default(),
             clients: RefCell::default(),
@@ -111,7 +134,10 @@ impl Shard {
             draining: Cell::new(false),
             empty: Notify::new(),
         });
-        shard.set_tenants(tenants);
+        let tenants = tenants
+            .into_iter()
+            .map(|new| (new.settings.name.clone(), shard.new_tenant(new)));
+        shard.tenants.borrow_mut().extend(tenants);
         shard
     }
 
@@ -167,18 +193,27 @@ impl Shard {
     pub async fn deliver(self: Rc<Self>, mut inbox: mpsc::Receiver<Envelope>) {
         let mut turn = Vec::with_capacity(TURN_ENVELOPES);
         while inbox.recv_many(&mut turn, TURN_ENVELOPES).await > 0 {
-            self.take_turn(&turn);
+            let mut left = Some(&*turn);
+            while let Some(turn) = left {
+                left = self.take_turn(turn);
+                // The sessions run now; what they publish meanwhile arrives together.
+                tokio::task::yield_now().await;
+            }
             turn.clear();
-            // The sessions run now; what they publish meanwhile arrives together.
-            tokio::task::yield_now().await;
         }
     }
 
-    fn take_turn(&self, turn: &[Envelope]) {
+    /// Delivers for a slice of time. Returns what is left to deliver; none once everything is written.
+    fn take_turn<'a>(&self, turn: &'a [Envelope]) -> Option<&'a [Envelope]> {
+        let began = Instant::now();
+        let is_over = || began.elapsed() >= SLICE;
         let mut hub = self.hub.borrow_mut();
-        hub.deliver(turn);
-        hub.flush();
+        let left = &turn[hub.deliver_until(turn, is_over)..];
+        let is_written = hub.flush_until(is_over);
         self.common.metrics.deliveries.inc_by(hub.take_deliveries());
+        drop(hub);
+        self.turns.spend(began.elapsed());
+        (!is_written || !left.is_empty()).then_some(left)
     }
 
     /// Carries out the controls that come, until the shard is drained.
@@ -188,7 +223,7 @@ impl Shard {
             let control = tokio::select! {
                 control = controls.recv() => control,
                 _ = evict.tick() => {
-                    self.evict_idle();
+                    self.evict_idle().await;
                     continue;
                 }
             };
@@ -211,7 +246,7 @@ impl Shard {
     async fn carry_out(&self, control: Control) {
         // A control is carried out even if its sender has stopped waiting.
         match control {
-            Control::Tenants(tenants) => self.set_tenants(tenants),
+            Control::Tenants(tenants) => self.set_tenants(tenants).await,
             Control::CutOff {
                 tenant,
                 whom,
@@ -253,30 +288,43 @@ impl Shard {
         }
     }
 
-    fn set_tenants(&self, news: Vec<NewTenant>) {
-        let mut tenants = self.tenants.borrow_mut();
-        let mut gone = std::mem::take(&mut *tenants);
+    /// Puts these tenants in place of those that there are. Chains are built one after the other, and the sessions have
+    /// their turn between two of them.
+    async fn set_tenants(&self, news: Vec<NewTenant>) {
+        let before = self.tenants.borrow().clone();
+        let mut tenants = HashMap::default();
+        let mut slice = TimeSlice::begin();
         for new in news {
             let name = new.settings.name.clone();
-            let tenant = match gone.remove(&name) {
+            let tenant = match before.get(&name) {
                 Some(tenant) => {
                     tenant.replace(new);
-                    tenant
+                    tenant.clone()
                 }
-                None => ShardTenant::new(new, self.common.metrics.tenant(&name)),
+                None => self.new_tenant(new),
             };
             tenants.insert(name, tenant);
+            slice.pause().await;
         }
         for listed in self.clients.borrow().values() {
-            if gone.contains_key(&listed.caller.tenant) {
+            if !tenants.contains_key(&listed.caller.tenant) {
                 listed.client.signal_close(codes::TENANT_DISABLED, None);
             }
         }
+        self.tenants.replace(tenants);
     }
 
-    fn evict_idle(&self) {
-        for tenant in self.tenants.borrow().values() {
+    fn new_tenant(&self, new: NewTenant) -> Rc<ShardTenant> {
+        let metrics = self.common.metrics.tenant(&new.settings.name);
+        ShardTenant::new(new, metrics)
+    }
+
+    async fn evict_idle(&self) {
+        let tenants: Vec<_> = self.tenants.borrow().values().cloned().collect();
+        let mut slice = TimeSlice::begin();
+        for tenant in tenants {
             tenant.evict_idle();
+            slice.pause().await;
         }
     }
 
@@ -304,10 +352,17 @@ impl Shard {
             while !self.clients.borrow().is_empty() {
                 self.empty.notified().await;
             }
+            self.turns.none_departed().await;
         };
         if tokio::time::timeout_at(begin + over, all_gone).await.is_err() {
             let left = self.clients.borrow().len();
-            tracing::warn!(shard = self.index, left, "the drain time is over; the rest is cut off");
+            let hooks = self.turns.departed();
+            tracing::warn!(
+                shard = self.index,
+                left,
+                hooks,
+                "the drain time is over; the rest is cut off"
+            );
         }
     }
 }

@@ -117,6 +117,16 @@ pub mod memory {
             bytes
         }
 
+        /// Takes so much of what was written at most, and makes room for as much again.
+        pub fn receive_some(&self, bytes: usize) -> Vec<u8> {
+            let mut written = self.written.borrow_mut();
+            let count = written.len().min(bytes);
+            let taken: Vec<u8> = written.drain(..count).collect();
+            self.room.update(|room| room + count);
+            self.changed.notify_one();
+            taken
+        }
+
         pub fn writes(&self) -> usize {
             self.writes.get()
         }

@@ -198,6 +198,11 @@ impl ClientConnection {
         self.wake.notify_one();
     }
 
+    /// Signals the session that its turn has come.
+    pub fn signal_turn(&self) {
+        self.wake.notify_one();
+    }
+
     /// Waits for a signal. Signals that came before are not missed.
     pub async fn signaled(&self) {
         self.wake.notified().await;

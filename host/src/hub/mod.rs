@@ -37,6 +37,9 @@ use protocol::{Codec, Position};
 /// subscription ends with 4002.
 const HELD_ENVELOPES: usize = 4096;
 
+/// Listeners between two looks at the clock while the hub delivers, or writes.
+const LOOK_AFTER: usize = 64;
+
 /// The hub of one shard.
 #[derive(Default)]
 pub struct Hub {
@@ -101,7 +104,7 @@ impl Hub {
     }
 
     /// Lets a listener have what comes after `after`; of what was held, the same. Of joins and leaves, those that came
-    /// after the snapshot of this version; without a snapshot, those that come from now on.
+    /// after the snapshot of this version; without a snapshot, those that come from now on. What was held is written.
     pub fn release(&mut self, topic: &Topic, client: u64, after: Option<Position>, snapshot: Option<u64>) {
         let Some(listeners) = self.topics.get_mut(topic) else {
             return;
@@ -117,8 +120,13 @@ impl Hub {
             }
             let presence = snapshot.unwrap_or(0);
             listener.delivery = DeliveryState::Live { after, presence };
+            let mut own = Vec::new();
             for envelope in held {
-                self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut self.dirty));
+                self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut own));
+            }
+            // Not with those of the turn, which may be many.
+            for client in own {
+                client.flush();
             }
         }
     }
@@ -172,12 +180,22 @@ impl Hub {
         self.topics.get(topic).map_or(0, |listeners| listeners.active().count())
     }
 
-    /// Queues the arrived envelopes for their listeners, in order.
-    pub fn deliver(&mut self, turn: &[Envelope]) {
+    /// Queues arrived envelopes for their listeners, in order, until `is_over`. Returns how many of them it has queued.
+    pub fn deliver_until(&mut self, turn: &[Envelope], is_over: impl Fn() -> bool) -> usize {
+        let mut queued = 0;
+        let mut listeners_seen = 0;
         for part in batch::parts(turn) {
+            if listeners_seen >= LOOK_AFTER {
+                if is_over() {
+                    break;
+                }
+                listeners_seen = 0;
+            }
+            queued += part.len();
             let Some(listeners) = self.topics.get_mut(part[0].topic()) else {
                 continue;
             };
+            listeners_seen += listeners.clients.len();
             let overflow = listeners.settings.overflow;
             let batch = JoinedMessages::join(part);
             for listener in listeners.clients.values_mut() {
@@ -192,13 +210,29 @@ impl Hub {
                 };
             }
         }
+        queued
     }
 
-    /// Writes what was queued: one write a connection.
-    pub fn flush(&mut self) {
-        for client in self.dirty.drain(..) {
+    /// Writes what was queued, one write a connection, until `is_over`. Returns whether all is written.
+    pub fn flush_until(&mut self, is_over: impl Fn() -> bool) -> bool {
+        for (written, client) in (1..).zip(std::iter::from_fn(|| self.dirty.pop())) {
             client.flush();
+            if written % LOOK_AFTER == 0 && is_over() {
+                break;
+            }
         }
+        self.dirty.is_empty()
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub fn deliver(&mut self, turn: &[Envelope]) {
+        self.deliver_until(turn, || false);
+    }
+
+    #[cfg(test)]
+    pub fn flush(&mut self) {
+        self.flush_until(|| false);
     }
 
     /// Messages queued for receivers since the last call.

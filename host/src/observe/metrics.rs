@@ -2,7 +2,8 @@
 
 use backplane::BackplaneMetrics;
 use prometheus::{
-    Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+    Counter, CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector,
 };
 
 /// Everything the broker counts beside its hooks.
@@ -16,6 +17,8 @@ pub struct Metrics {
     disconnects: IntCounterVec,
     reloads: IntCounterVec,
     api_calls: IntCounterVec,
+    request_seconds: CounterVec,
+    throttled: IntCounterVec,
     /// Messages queued for receivers.
     pub deliveries: IntCounter,
     /// Bytes that wait for clients to read them.
@@ -37,6 +40,14 @@ pub struct TenantMetrics {
     pub discarded: IntCounter,
     /// Publishes that were refused.
     pub refused: IntCounter,
+    /// Time that its sessions used.
+    pub request_seconds: Counter,
+    /// Requests beyond `limits.requests_per_second` or `limits.publish_per_second`.
+    pub throttled_by_rate: IntCounter,
+    /// Requests that waited too long for their turn.
+    pub throttled_by_turn: IntCounter,
+    /// Connects while too many on-disconnect hooks waited for their turn.
+    pub throttled_by_departed: IntCounter,
 }
 
 impl Metrics {
@@ -74,6 +85,21 @@ impl Metrics {
                 "Calls of the admin API by what was called and the status of the answer.",
                 &["call", "status"],
             ),
+            request_seconds: add(
+                &registry,
+                CounterVec::new(
+                    Opts::new(
+                        "sluicegate_tenant_request_seconds_total",
+                        "Time of shards that a tenant's sessions used, hooks included.",
+                    ),
+                    &["tenant"],
+                ),
+            ),
+            throttled: counters(
+                "sluicegate_tenant_throttled_total",
+                "Requests refused with 4429 by the broker: over a rate, or after too long a wait for their turn.",
+                &["tenant", "what"],
+            ),
             deliveries: add(
                 &registry,
                 IntCounter::new("sluicegate_deliveries_total", "Messages queued for receivers."),
@@ -106,18 +132,23 @@ impl Metrics {
     /// The handles of `tenant`.
     pub fn tenant(&self, tenant: &str) -> TenantMetrics {
         let publishes = |result| self.publishes.with_label_values(&[tenant, result]);
+        let throttled = |what| self.throttled.with_label_values(&[tenant, what]);
         TenantMetrics {
             connections: self.connections.with_label_values(&[tenant]),
             subscriptions: self.subscriptions.with_label_values(&[tenant]),
             published: publishes("accepted"),
             discarded: publishes("discarded"),
             refused: publishes("refused"),
+            request_seconds: self.request_seconds.with_label_values(&[tenant]),
+            throttled_by_rate: throttled("rate"),
+            throttled_by_turn: throttled("turn"),
+            throttled_by_departed: throttled("departed"),
         }
     }
 
-    /// A connection ended with this code.
-    pub fn disconnected(&self, code: u16) {
-        self.disconnects.with_label_values(&[&code.to_string()]).inc();
+    /// A connection ended with this code. No client chooses what is written here.
+    pub fn disconnected(&self, code: &str) {
+        self.disconnects.with_label_values(&[code]).inc();
     }
 
     /// A reload was done, or refused.

@@ -1,5 +1,6 @@
 //! The loop of one connection: the only one that waits for a client. Owns its stream and its timers, and carries out
-//! requests in their order. Of all requests it treats only publishes differently: several may be pending.
+//! requests in their order, when it is its turn. Of all requests it treats only publishes differently: several may be
+//! pending.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,6 +15,7 @@ use super::backlog::{Backlog, Incoming};
 use super::closing::{hang_up, push_closing_frames};
 use super::commands;
 use super::context::Context;
+use super::counted_task::CountedTask;
 use super::ending::Ending;
 use super::liveness::Liveness;
 use super::outcome::{CommandReply, CommandResult, Outcome};
@@ -27,13 +29,13 @@ use wall_clock::now_ms;
 use wire::{self, Decoder};
 
 pub struct Session {
-    context: Rc<Context>,
+    pub(super) context: Rc<Context>,
     decoder: Decoder,
-    liveness: Liveness,
+    pub(super) liveness: Liveness,
     /// The alarm that is set.
-    alarm: Option<Instant>,
+    pub(super) alarm: Option<Instant>,
     backlog: Backlog,
-    pending: PendingRequests,
+    pub(super) pending: PendingRequests,
     /// Subscriptions that the shard ended while a request was pending. The client is told after the reply.
     ended: Vec<(Channel, CloseCode)>,
     /// The bytes that this connection's outbox adds to the node's gauge.
@@ -60,10 +62,14 @@ impl Session {
         })
     }
 
-    /// Serves a connection until it is over. `early`: bytes that came with the upgrade request.
-    ///
+    /// Serves a connection until it is over, and counts the time that it takes. `early`: bytes that came with the upgrade
+    /// request.
+    pub fn serve(self: Box<Self>, early: Bytes) -> impl Future<Output = ()> {
+        CountedTask::new(self.context.clone(), self.serve_to_end(early))
+    }
+
     /// Boxed, because the future of an async function would hold a large argument twice.
-    pub async fn serve(mut self: Box<Self>, early: Bytes) {
+    async fn serve_to_end(mut self: Box<Self>, early: Bytes) {
         let ending = self.run(early).await;
         self.end(ending).await;
     }
@@ -82,7 +88,7 @@ impl Session {
             if self.context.client.is_broken() {
                 return Ending::Gone;
             }
-            if self.may_begin() {
+            if self.may_begin() && !self.context.is_waiting_for_turn() {
                 // The client reads its replies again, so its requests are served again.
                 continue;
             }
@@ -92,7 +98,7 @@ impl Session {
         }
     }
 
-    /// Waits for the client, the shard, or a pending request.
+    /// Waits for the client, the shard (which gives turns too), or a pending request.
     async fn wait(&mut self) -> Option<Ending> {
         self.rest();
         let readiness = self.readiness();
@@ -107,14 +113,12 @@ impl Session {
             return Some(Ending::Gone);
         };
         if ready.is_writable() && client.is_blocked() {
-            let waiting = client.waiting_bytes();
+            let before = client.waiting_bytes();
             client.unblock();
-            if client.waiting_bytes() < waiting {
-                // It reads a large answer, behind which its pong has to wait.
-                self.liveness.heard();
-            }
+            self.liveness.wrote(before, client.waiting_bytes());
         }
-        if (ready.is_readable() || ready.is_read_closed()) && readiness.is_readable() {
+        let has_bytes = ready.is_readable() || ready.is_read_closed();
+        if has_bytes && readiness.is_readable() && self.context.may_run() {
             self.read();
         }
         None
@@ -123,15 +127,19 @@ impl Session {
     /// Deliveries do not wake the session, so this wait may be long. It therefore holds no spare memory.
     fn rest(&mut self) {
         self.context.client.rest();
-        self.backlog.rest();
         self.pending.rest();
+        if self.backlog.is_empty() {
+            self.backlog.rest();
+            self.context.share.rest();
+        }
     }
 
     /// Whether to wait for reading, writing or both. Nothing is read from a client that does not read its replies, or
-    /// whose requests are waiting already.
+    /// whose requests are waiting already, or are to wait for their turn.
     fn readiness(&self) -> Option<Readiness> {
         let client = &self.context.client;
-        let reads = self.backlog.is_empty() && !client.is_backed_up() && self.pending.has_room();
+        let is_idle = self.backlog.is_empty() && !self.context.is_waiting_for_turn();
+        let reads = is_idle && !client.is_backed_up() && self.pending.has_room();
         match (reads, client.is_blocked()) {
             (true, true) => Some(Readiness::READABLE | Readiness::WRITABLE),
             (true, false) => Some(Readiness::READABLE),
@@ -179,7 +187,7 @@ impl Session {
                 }
                 continue;
             }
-            if !self.may_begin() {
+            if !self.may_begin() || !self.has_turn() {
                 return None;
             }
             match self.backlog.take_first()? {
@@ -206,13 +214,22 @@ impl Session {
         }
     }
 
+    /// Whether the first of the backlog may be carried out now. The end of a connection waits for no turn.
+    fn has_turn(&self) -> bool {
+        matches!(self.backlog.first(), Some(Incoming::Ends(_))) || self.context.may_run()
+    }
+
     fn begin(&mut self, request: Result<Request, Refused>) -> Option<Ending> {
         let is_connected = self.context.is_connected();
         let Request { id, body } = match request {
             Ok(request) => request,
             Err(Refused::NotAnEnvelope(why)) => return Some(Ending::BadProtocol(why)),
             Err(Refused::Request { id, code, message }) => {
-                self.send(write::error(&id, now_ms(), &write::ErrorReply::new(code, &message)));
+                let reply = match self.context.take_request() {
+                    Err(refusal) if is_connected => write::error(&id, now_ms(), &refusal.reply()),
+                    _ => write::error(&id, now_ms(), &write::ErrorReply::new(code, &message)),
+                };
+                self.send(reply);
                 // The first request has to be a readable `connect`.
                 return (!is_connected).then_some(Ending::BadProtocol(message));
             }
@@ -250,7 +267,6 @@ impl Session {
                     for release in releases {
                         hub.release(&release.topic, self.context.client.id, release.after, release.snapshot);
                     }
-                    hub.flush();
                 }
                 ending
             }
@@ -261,7 +277,8 @@ impl Session {
                     penalty
                 } else {
                     let code = codes::close_after_refused_connect(refusal.code);
-                    Some(penalty.unwrap_or_else(|| Ending::close(code)))
+                    let retry_after_ms = refusal.retry_after_ms.filter(|_| code.reconnect);
+                    Some(penalty.unwrap_or(Ending::Close { code, retry_after_ms }))
                 }
             }
         };
@@ -298,7 +315,7 @@ impl Session {
         None
     }
 
-    fn end_subscription(&mut self, channel: &Channel, code: CloseCode) {
+    pub(super) fn end_subscription(&mut self, channel: &Channel, code: CloseCode) {
         if self.context.remove_subscription(channel) {
             let push = write::unsubscribed(now_ms(), channel.as_str(), code);
             self.context.client.push(wire::text_frame(push));
@@ -312,6 +329,7 @@ impl Session {
 
     fn flush(&mut self) {
         self.context.client.flush();
+        self.liveness.flushed(self.context.client.waiting_bytes());
         self.meter_outbox();
     }
 
@@ -326,46 +344,12 @@ impl Session {
         }
     }
 
-    // --- timers ---
-
-    /// Sets the alarm for the next deadline of this connection.
-    fn set_alarm(&mut self) {
-        let next = self.liveness.next();
-        let next = self.context.next_expiry().map_or(next, |expiry| next.min(expiry));
-        if self.alarm != Some(next) {
-            self.context.shard.alarms.set(&self.context.client, self.alarm, next);
-            self.alarm = Some(next);
-        }
-    }
-
-    /// Handles the alarm. Returns the code to close with, if the connection has to end.
-    fn tick(&mut self) -> Option<CloseCode> {
-        self.alarm = None;
-        let now = Instant::now();
-        if !self.pending.is_empty() {
-            self.liveness.heard();
-        }
-        if let Some(code) = self.liveness.overdue(now) {
-            return Some(code);
-        }
-        if self.context.has_expired(now) {
-            return Some(codes::EXPIRED);
-        }
-        for channel in self.context.expired_subscriptions(now) {
-            self.end_subscription(&channel, codes::EXPIRED);
-        }
-        if self.liveness.take_ping(now) {
-            self.context.client.push(wire::ping_frame(b""));
-        }
-        self.set_alarm();
-        None
-    }
-
     // --- ending ---
 
     async fn end(mut self: Box<Self>, ending: Ending) {
         let code = ending.code();
         let context = self.context.clone();
+        context.shard.turns.end(&context.share);
         tracing::debug!(session = %context.client.session, tenant = %context.caller.tenant, code, ?ending, "connection ends");
         // The session leaves the hub and the registry before the closing frames, because nothing may follow them.
         // A ban holds also when its refusal does not reach the client any more.
@@ -375,12 +359,12 @@ impl Session {
         self.pending.clear();
         context.clear_subscriptions();
         if context.leave_seat() {
-            context.tenant.chain().disconnect(&context.caller, code);
+            context.ask_disconnect(code);
         }
         if let Some(at) = self.alarm.take() {
             context.shard.alarms.clear(context.client.id, at);
         }
-        context.shard.common.metrics.disconnected(code);
+        context.shard.common.metrics.disconnected(&ending.label());
         push_closing_frames(&context.client, &ending);
         if !matches!(ending, Ending::Gone) {
             Box::pin(hang_up(&context.client)).await;

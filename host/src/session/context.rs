@@ -15,7 +15,7 @@ use super::refusal::Refusal;
 use super::seat_guard::SeatGuard;
 use super::subscription::{Listening, Subscription};
 use crate::hub::ClientConnection;
-use crate::shard::{Shard, ShardTenant};
+use crate::shard::{SessionShare, Shard, ShardTenant};
 use chain::{Caller, Grant, Handshake, Identity, Upgrade};
 use config::ChannelSettings;
 use protocol::Member;
@@ -37,7 +37,11 @@ pub(super) struct Context {
     upgrade: RefCell<Arc<Upgrade>>,
     /// The token of the upgrade request, until `connect` takes it. It is not kept, so that it cannot leak.
     token: Cell<Option<Box<str>>>,
-    rate_limit: RefCell<Option<RateLimit>>,
+    /// Its share of the shard's time.
+    pub share: Rc<SessionShare>,
+    pub publish_rate: RefCell<Option<RateLimit>>,
+    /// Of all other requests.
+    pub request_rate: RefCell<Option<RateLimit>>,
     /// None until `connect` was accepted.
     seat: RefCell<Option<SeatGuard>>,
     /// The subscriptions are boxed, because the smallest table has room for four.
@@ -59,15 +63,17 @@ impl Context {
         token: Option<Box<str>>,
         upgrade: Arc<Upgrade>,
     ) -> Rc<Self> {
-        let per_second = tenant.settings().limits.publish_per_second;
+        let limits = &tenant.settings().limits;
         Rc::new(Self {
+            share: SessionShare::new(&tenant.share, &client),
+            publish_rate: RefCell::new(limits.publish_per_second.map(RateLimit::new)),
+            request_rate: RefCell::new(limits.requests_per_second.map(RateLimit::new)),
             shard,
             tenant,
             client,
             caller,
             upgrade: RefCell::new(upgrade),
             token: Cell::new(token),
-            rate_limit: RefCell::new(per_second.map(RateLimit::new)),
             seat: RefCell::default(),
             subscriptions: RefCell::default(),
             next_subscription: Cell::new(0),
@@ -132,22 +138,6 @@ impl Context {
     /// Gives the seat back. Returns whether there was one.
     pub(super) fn leave_seat(&self) -> bool {
         self.seat.take().is_some()
-    }
-
-    /// Takes one publish from the connection's rate, or returns the time until one is allowed.
-    pub(super) fn take_rate(&self) -> Result<(), Refusal> {
-        let mut limit = self.rate_limit.borrow_mut();
-        let Some(limit) = limit.as_mut() else {
-            return Ok(());
-        };
-        limit.take(std::time::Instant::now()).map_err(|wait| {
-            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
-            Refusal::retry_after(
-                codes::RATE_LIMITED,
-                "this connection publishes faster than it may",
-                wait,
-            )
-        })
     }
 
     /// The session's rights in a channel: the grant of its subscription, else that of a subscription it would get.

@@ -1,5 +1,7 @@
 //! Why a connection ends.
 
+use std::borrow::Cow;
+
 use protocol::codes::{self, CloseCode};
 use wire::WireError;
 
@@ -7,6 +9,8 @@ use wire::WireError;
 const ABNORMAL: u16 = 1006;
 /// RFC 6455 7.1.5: the code of a close frame that has none.
 const NO_STATUS: u16 = 1005;
+/// RFC 6455 7.4.1 and the IANA registry: the codes that a close frame may have before 3000.
+const STANDARD: [u16; 11] = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013];
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ impl Ending {
         }
     }
 
-    /// The code that plugins and metrics are given.
+    /// The code that plugins are given.
     pub(super) fn code(&self) -> u16 {
         match self {
             Self::Close { code, .. } => code.number,
@@ -43,6 +47,16 @@ impl Ending {
             Self::Wire(error) => error.close_code(),
             Self::Client(code) => code.unwrap_or(NO_STATUS),
             Self::Gone => ABNORMAL,
+        }
+    }
+
+    /// The code as metrics show it. Neither a client nor a plugin chooses what is written there: of a client's codes only
+    /// those of the standard count by their number, and those that plugins and the operator choose count as one.
+    pub(super) fn label(&self) -> Cow<'static, str> {
+        match self {
+            Self::Close { code, .. } if codes::plugin_close(code.number).is_some() => "plugin".into(),
+            Self::Client(Some(code)) if !STANDARD.contains(code) => "other".into(),
+            _ => self.code().to_string().into(),
         }
     }
 }

@@ -13,9 +13,21 @@ pub(super) struct Liveness {
     /// Between two heartbeats of this connection: the node's, jittered.
     ping: Duration,
     next_ping: Instant,
+    /// When the client was last heard, or counts as heard.
     heard: Instant,
+    heartbeat: Heartbeat,
     /// The deadline of `connect`; none after it came.
     connect_by: Option<Instant>,
+}
+
+/// The first heartbeat since the client was last heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heartbeat {
+    /// There is none.
+    Answered,
+    /// It waits to be written, with so many bytes before it, its own included.
+    Waits(usize),
+    Written,
 }
 
 impl Liveness {
@@ -27,6 +39,7 @@ impl Liveness {
             ping,
             next_ping: now + ping,
             heard: now,
+            heartbeat: Heartbeat::Answered,
             connect_by: Some(now + connect_timeout),
         }
     }
@@ -34,6 +47,49 @@ impl Liveness {
     /// The client sent something, or could not: nothing is read from it while its requests wait.
     pub(super) fn heard(&mut self) {
         self.heard = Instant::now();
+        if self.heartbeat == Heartbeat::Written {
+            self.heartbeat = Heartbeat::Answered;
+        }
+    }
+
+    /// Nothing is read from the client, because its requests wait. That is not its silence.
+    pub(super) fn held_up(&mut self, now: Instant) {
+        self.heard();
+        if self.connect_by.is_some_and(|at| at <= now) {
+            self.connect_by = Some(now + self.ping);
+        }
+    }
+
+    /// A heartbeat was queued; with it so many bytes wait.
+    pub(super) fn pinged(&mut self, waiting: usize) {
+        if self.heartbeat == Heartbeat::Answered {
+            self.heartbeat = Heartbeat::Waits(waiting);
+        }
+    }
+
+    /// What waits was written, as far as the socket takes it without a wait.
+    pub(super) fn flushed(&mut self, waiting: usize) {
+        if waiting == 0 && matches!(self.heartbeat, Heartbeat::Waits(_)) {
+            self.heartbeat = Heartbeat::Written;
+        }
+    }
+
+    /// The client made room, and less waits than before. While a heartbeat waits, that is all that can be heard of a client;
+    /// once it is written, the client has its time to answer.
+    pub(super) fn wrote(&mut self, before: usize, waiting: usize) {
+        let Heartbeat::Waits(ahead) = self.heartbeat else {
+            return;
+        };
+        let written = before.saturating_sub(waiting);
+        if written > 0 {
+            self.heard = Instant::now();
+            // What was dropped instead of written is no longer ahead either.
+            let ahead = ahead.saturating_sub(written).min(waiting);
+            self.heartbeat = match ahead {
+                0 => Heartbeat::Written,
+                ahead => Heartbeat::Waits(ahead),
+            };
+        }
     }
 
     pub(super) fn connected(&mut self) {

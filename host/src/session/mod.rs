@@ -7,6 +7,7 @@ mod closing;
 mod commands;
 mod connection;
 mod context;
+mod counted_task;
 mod ending;
 mod liveness;
 mod opening;
@@ -19,6 +20,9 @@ mod seat_guard;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod throttle;
+mod timers;
+mod turn;
 
 pub use commands::fitting;
 pub use connection::Session;

@@ -16,7 +16,7 @@ pub(super) struct Refusal {
     reason: Cow<'static, str>,
     message: Cow<'static, str>,
     retry: bool,
-    retry_after_ms: Option<u64>,
+    pub retry_after_ms: Option<u64>,
     pub plugin: Option<Arc<str>>,
     pub penalty: Penalty,
     /// The user to ban, if it is not the session's user.

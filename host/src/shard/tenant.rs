@@ -4,6 +4,7 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::turns::TenantShare;
 use crate::observe::TenantMetrics;
 use chain::Chain;
 use config::Tenant;
@@ -21,6 +22,8 @@ pub struct ShardTenant {
     chain: RefCell<Chain>,
     /// The tenant's metrics.
     pub metrics: TenantMetrics,
+    /// Its share of the shard's time.
+    pub share: Rc<TenantShare>,
 }
 
 impl ShardTenant {
@@ -28,6 +31,7 @@ impl ShardTenant {
         Rc::new(Self {
             settings: RefCell::new(new.settings),
             chain: RefCell::new((new.chain)()),
+            share: TenantShare::new(metrics.clone()),
             metrics,
         })
     }

@@ -26,6 +26,7 @@ const CONFIG: &str = r#"
     idempotency_seconds = 3600
     [tenants.limits]
     publish_per_second = 0
+    requests_per_second = 0
 "#;
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use tokio::time::timeout;
 
 use crate::support::socket::opcode;
-use crate::support::{Broker, Client, Frame, PATIENCE};
+use crate::support::{Broker, Client, Frame, PATIENCE, json};
 
 async fn hasty() -> Broker {
     Broker::start(
@@ -79,4 +79,48 @@ async fn a_ping_comes_in_time_also_on_a_busy_connection() {
         }
     };
     timeout(PATIENCE, talking).await.expect("two pings");
+}
+
+/// A large answer has to pass through a small socket. Heartbeats wait behind it, so the client cannot answer them; that it
+/// reads is life enough.
+#[tokio::test]
+async fn a_client_that_reads_a_large_answer_slowly_is_not_silent() {
+    const MESSAGES: usize = 8;
+    const MESSAGE_BYTES: usize = 1_000_000;
+    const AT_ONCE: usize = 800_000;
+    let broker = Broker::start(
+        r#"
+        server = { default_tenant = "t", ping_ms = 200 }
+        [[tenants]]
+        name = "t"
+        anonymous = true
+        default = "allow"
+        limits = { message_bytes = 2000000, outbox_bytes = 33554432 }
+        [[tenants.channels]]
+        match = "kept"
+        history = { size = 100, ttl_seconds = 300 }
+        "#,
+    )
+    .await;
+    // Another connection's heartbeats are the clock.
+    let mut clock = broker.connect("clock").await;
+    clock.to("kept");
+    for _ in 0..MESSAGES {
+        clock.publish("x".repeat(MESSAGE_BYTES)).await;
+    }
+    let mut slow = broker.dial("slow").receive_buffer(4096).connect().await;
+    let id = slow.send("history", json!({ "channel": "kept" })).await;
+    for _ in 0..6 {
+        loop {
+            let frame = clock.frame().await.expect("a frame");
+            if frame.opcode == opcode::PING {
+                clock.send_frame(&Frame::new(opcode::PONG, frame.payload)).await;
+                break;
+            }
+        }
+        slow.read_ahead(AT_ONCE).await;
+    }
+    let answer = slow.acked(&id).await;
+    assert_eq!(answer["messages"].as_array().unwrap().len(), MESSAGES);
+    slow.still_works().await;
 }

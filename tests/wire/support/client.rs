@@ -307,6 +307,11 @@ impl Client {
 
     // === reading ===
 
+    /// Takes so many bytes more from the stream, and looks at none of them yet.
+    pub(crate) async fn read_ahead(&mut self, bytes: usize) {
+        self.socket.read_ahead(bytes).await;
+    }
+
     /// The next frame as it is; none at the end of the stream.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         self.frame_by(self.deadline()).await

@@ -46,6 +46,10 @@ impl Metrics {
         })
     }
 
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.0.iter()
+    }
+
     /// The names that there are.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|sample| sample.name.as_str())

@@ -141,6 +141,17 @@ impl Socket {
         }
     }
 
+    /// Takes so many bytes more from the stream, or what is left of it. They are parsed later.
+    pub(crate) async fn read_ahead(&mut self, bytes: usize) {
+        let enough = self.unread.len() + bytes;
+        while self.unread.len() < enough {
+            match self.stream.read_buf(&mut self.unread).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// Ends the sending half, as a client that goes away does.
     pub(crate) async fn finish_sending(&mut self) -> io::Result<()> {
         self.stream.shutdown().await

@@ -35,6 +35,13 @@ const PUBLISH_RATE: Number = Number {
     default: 100,
     unit: "messages a second (0: no limit)",
 };
+/// 0 stands for no limit.
+const REQUEST_RATE: Number = Number {
+    min: 0,
+    max: 1_000_000,
+    default: 200,
+    unit: "requests a second (0: no limit)",
+};
 const OUTBOX_BYTES: Number = Number {
     min: 1_024,
     max: 1_073_741_824,
@@ -62,6 +69,8 @@ pub struct Limits {
     pub connections_per_user: usize,
     /// Publishes a second of one connection, with a burst of twice that; none for no limit.
     pub publish_per_second: Option<u32>,
+    /// Other requests a second of one connection, but `ping` and `unsubscribe`; burst and none as above.
+    pub requests_per_second: Option<u32>,
     /// Bytes of messages that wait for one connection. A message that is larger never finds room.
     pub outbox_bytes: usize,
     /// Bytes that its plugins write to the log in a second, and that the broker writes about it.
@@ -76,6 +85,7 @@ impl Default for Limits {
             connections: as_usize(CONNECTIONS.default),
             connections_per_user: as_usize(USER_CONNECTIONS.default),
             publish_per_second: rate(PUBLISH_RATE.default),
+            requests_per_second: rate(REQUEST_RATE.default),
             outbox_bytes: as_usize(OUTBOX_BYTES.default),
             log_bytes_per_second: LOG_RATE.default * KIB,
         }
@@ -89,6 +99,7 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
         connections: section.count("connections", &CONNECTIONS),
         connections_per_user: section.count("connections_per_user", &USER_CONNECTIONS),
         publish_per_second: rate(section.number("publish_per_second", &PUBLISH_RATE)),
+        requests_per_second: rate(section.number("requests_per_second", &REQUEST_RATE)),
         outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
         log_bytes_per_second: section.number("log_kib_per_second", &LOG_RATE) * KIB,
     };

@@ -35,7 +35,7 @@ pub const TOKEN_EXPIRED: ErrorCode = error(4410, "token_expired", false);
 pub const TOO_LARGE: ErrorCode = error(4413, "too_large", false);
 /// The position is not one that this channel ever had.
 pub const UNRECOVERABLE_POSITION: ErrorCode = error(4416, "unrecoverable_position", false);
-/// More publishes than the tenant allows.
+/// More requests than the tenant allows, or than it has time for.
 pub const RATE_LIMITED: ErrorCode = error(4429, "rate_limited", true);
 /// A count is at its limit.
 pub const LIMIT_EXCEEDED: ErrorCode = error(4430, "limit_exceeded", false);
@@ -118,8 +118,8 @@ pub fn close_after_refused_connect(error: u16) -> CloseCode {
         4401 | 4410 => CLOSE_NOT_AUTHENTICATED,
         4430 => CONNECTION_LIMIT,
         4451 => BANNED,
-        // A fault passes, and the client should come back: a denial it should take for an answer.
-        4503 | 4504 => SERVER_ERROR,
+        // A fault passes, and so does a rush: the client should come back. A denial it should take for an answer.
+        4429 | 4503 | 4504 => SERVER_ERROR,
         code => plugin_close(code).unwrap_or(CLOSE_PERMISSION_DENIED),
     }
 }

@@ -101,7 +101,12 @@ async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
 /// count, also those that fail later.
 async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
     let begun = RefCell::new(HashSet::<Channel, RandomState>::default());
-    let joins = stream::iter(requests).map(|request| {
+    // Each asks plugins, so others have their turn between two of them.
+    let in_turn = stream::iter(requests).then(|request| async move {
+        context.turn().await;
+        request
+    });
+    let joins = in_turn.map(|request| {
         let channel = request.channel.clone();
         let join = begin_one(context, request, &mut begun.borrow_mut());
         async move {

@@ -21,6 +21,12 @@ use protocol::{Body, RequestId};
 
 /// Carries out a request.
 pub(super) fn apply(id: RequestId, request: Body, context: &Rc<Context>) -> Outcome {
+    if let Err(refusal) = context.admit(&request) {
+        if matches!(request, Body::Publish(_)) {
+            context.tenant.metrics.refused.inc();
+        }
+        return Outcome::Done(Err(refusal));
+    }
     match request {
         Body::Connect(request) => connect::ConnectCommand { id, request }.apply(context),
         Body::Subscribe(request) => subscribe::SubscribeCommand { id, request }.apply(context),

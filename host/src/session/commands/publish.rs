@@ -32,7 +32,7 @@ impl PublishCommand {
         let Self { id, request } = self;
         let channel = request.channel;
         // Counted before the chain runs, so denied messages cost too.
-        context.take_rate()?;
+        context.take_publish()?;
         let granted = context.granted(&channel).is_some_and(|grant| grant.publish);
         let decision = context
             .tenant

@@ -1,61 +1,14 @@
 //! The loop over a stream in memory: order, bounds, and what goes on while requests are pending.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::task::LocalSet;
 
-use super::support::{Stage, client_frame, texts};
+use super::client::{Client, alone, settle};
+use super::support::{Stage, texts};
 use crate::transport::memory::MemoryStream;
 use protocol::codes;
-
-struct Client {
-    stream: Rc<MemoryStream>,
-    received: Vec<Value>,
-}
-
-impl Client {
-    /// A client whose connection is served beside the test.
-    fn open(stage: &Stage, room: usize) -> Self {
-        let stream = MemoryStream::new(room);
-        let opening = Stage::opening(&stream, None, &[]);
-        let session = opening.into_session(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
-        tokio::task::spawn_local(session.serve(Bytes::new()));
-        Self {
-            stream,
-            received: Vec::new(),
-        }
-    }
-
-    fn send(&self, requests: &[Value]) {
-        let frames: Vec<u8> = requests
-            .iter()
-            .flat_map(|request| client_frame(&request.to_string()))
-            .collect();
-        self.stream.send(&frames);
-    }
-
-    /// What came so far, as soon as nobody has anything to do.
-    async fn receive(&mut self) -> &[Value] {
-        settle().await;
-        self.received.extend(texts(&self.stream.receive()));
-        &self.received
-    }
-
-    async fn ids(&mut self) -> Vec<u64> {
-        let received = self.receive().await;
-        received.iter().filter_map(|envelope| envelope["id"].as_u64()).collect()
-    }
-}
-
-/// Lets every task go on until all of them wait.
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
-}
 
 fn connect() -> Value {
     json!({"type": "connect", "id": 0, "payload": {"version": 1, "token": "ann"}})
@@ -63,10 +16,6 @@ fn connect() -> Value {
 
 fn publish(id: u64) -> Value {
     json!({"type": "publish", "id": id, "payload": {"channel": "a", "data": id}})
-}
-
-async fn alone(test: impl Future<Output = ()>) {
-    LocalSet::new().run_until(test).await;
 }
 
 #[tokio::test]

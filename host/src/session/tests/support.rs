@@ -34,12 +34,19 @@ use registry::Registry;
 /// What the hook was asked.
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
 
+/// The clock that turns are measured with. Only hooks take time by it: those of users called `slow…`, [`SLOW`].
+pub(super) type HeldClock = Arc<Mutex<tokio::time::Instant>>;
+
+/// What a hook takes of a user whose name begins so.
+pub(super) const SLOW: Duration = Duration::from_millis(2);
+
 /// Everything that a session lives in.
 pub(super) struct Stage {
     pub shard: Rc<Shard>,
     pub gate: Arc<Gated>,
     pub inbox: mpsc::Receiver<Envelope>,
     pub asked: Log,
+    pub clock: HeldClock,
 }
 
 /// The memory backplane behind a gate that joins and publishes wait at while it is closed.
@@ -51,12 +58,15 @@ pub(super) struct Gated {
 }
 
 impl Stage {
-    /// `limits`: lines of the tenant's `limits` table.
+    /// `limits`: lines of the tenants' `limits` tables. The tenants are `acme` and `other`.
     pub(super) fn new(limits: &str) -> Self {
-        let text = format!(
-            "[[tenants]]\nname = \"acme\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\nmatch = \"kept:*\"\n\
-             history = {{ size = 1000, ttl_seconds = 60 }}\npresence = true\n"
-        );
+        let tenant = |name: &str| {
+            format!(
+                "[[tenants]]\nname = \"{name}\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\n\
+                 match = \"kept:*\"\nhistory = {{ size = 1000, ttl_seconds = 60 }}\npresence = true\n"
+            )
+        };
+        let text = tenant("acme") + &tenant("other");
         let config = config::parse(Path::new("test.toml"), &text).expect("a config");
         let (inbox_of_shard, inbox) = mpsc::channel(4096);
         let gate = Arc::new(Gated {
@@ -66,11 +76,14 @@ impl Stage {
             most: AtomicUsize::new(0),
         });
         let asked = Log::default();
-        let scripted = Scripted(asked.clone());
-        let tenant = NewTenant {
-            settings: config.tenants[0].clone(),
-            chain: Box::new(|| chain(scripted)),
-        };
+        let clock = HeldClock::new(Mutex::new(tokio::time::Instant::now()));
+        let tenants = config.tenants.iter().map(|settings| {
+            let scripted = Scripted(asked.clone(), clock.clone());
+            NewTenant {
+                settings: settings.clone(),
+                chain: Box::new(|| chain(scripted)),
+            }
+        });
         let common = Common {
             node: "n1".into(),
             ping: Duration::from_secs(25),
@@ -81,11 +94,14 @@ impl Stage {
             bans: None,
             controls: Vec::new(),
         };
+        let shard = Shard::new(0, common, tenants.collect());
+        shard.turns.hold_clock(clock.clone());
         Self {
-            shard: Shard::new(0, common, vec![tenant]),
+            shard,
             gate,
             inbox,
             asked,
+            clock,
         }
     }
 
@@ -184,7 +200,17 @@ pub(super) fn client_frame(text: &str) -> Vec<u8> {
 // === the chain ===
 
 /// Takes the token for the user's name, denies what is called `denied`, and writes down what it was asked.
-struct Scripted(Log);
+struct Scripted(Log, HeldClock);
+
+impl Scripted {
+    /// Writes down that something was asked for a user, and takes the user's time.
+    fn note(&self, user: Option<&str>, what: String) {
+        if user.is_some_and(|user| user.starts_with("slow")) {
+            *self.1.lock() += SLOW;
+        }
+        self.0.lock().push(what);
+    }
+}
 
 fn chain(hook: Scripted) -> Chain {
     let link = ChainStep {
@@ -214,13 +240,14 @@ fn denial() -> Denial {
 impl Hook for Scripted {
     fn connect(&mut self, handshake: &Arc<Handshake>, _: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
         let header = |name| handshake.upgrade.headers.get(name).map_or("none", |value| &value[..1]);
-        self.0.lock().push(format!(
+        let what = format!(
             "connect {:?} refresh {} small {} large {}",
             handshake.token,
             handshake.is_refresh,
             header("small"),
             header("large"),
-        ));
+        );
+        self.note(handshake.token.as_deref(), what);
         let identity = |token: &String| Identity {
             user: Some(token.as_str().into()),
             ..Identity::default()
@@ -229,8 +256,8 @@ impl Hook for Scripted {
         Ok(named.map_or(ConnectVerdict::Abstain, ConnectVerdict::Accept).into())
     }
 
-    fn subscribe(&mut self, _: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
-        self.0.lock().push(format!("subscribe {channel}"));
+    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
+        self.note(caller.user().as_deref(), format!("subscribe {channel}"));
         if channel == "denied" {
             return Ok(SubscribeVerdict::Deny(denial()).into());
         }
@@ -243,7 +270,13 @@ impl Hook for Scripted {
         Ok(SubscribeVerdict::Allow(grant).into())
     }
 
-    fn publish(&mut self, _: &Arc<Caller>, channel: &str, _: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
+    fn publish(
+        &mut self,
+        caller: &Arc<Caller>,
+        channel: &str,
+        _: &[u8],
+    ) -> Result<HookResponse<PublishVerdict>, Fault> {
+        self.note(caller.user().as_deref(), format!("publish {channel}"));
         Ok(match channel {
             "denied" => PublishVerdict::Deny(denial()),
             "discarded" => PublishVerdict::Discard,
@@ -260,8 +293,8 @@ impl Hook for Scripted {
         .into())
     }
 
-    fn disconnect(&mut self, _: &Arc<Caller>, code: u16) -> Result<(), Fault> {
-        self.0.lock().push(format!("disconnect {code}"));
+    fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault> {
+        self.note(caller.user().as_deref(), format!("disconnect {code}"));
         Ok(())
     }
 

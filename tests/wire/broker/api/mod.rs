@@ -52,6 +52,7 @@ fn config_with(admin: &str, keys: &str) -> String {
         [tenants.limits]
         message_bytes = 65536
         publish_per_second = 0
+        requests_per_second = 0
         channels_per_connection = 1000
         connections_per_user = 1000
 

@@ -105,6 +105,7 @@ fn the_limits_shown_in_the_example_are_the_defaults() {
         connections: 10_000,
         connections_per_user: 10,
         publish_per_second: Some(100),
+        requests_per_second: Some(200),
         outbox_bytes: 1_048_576,
         log_bytes_per_second: 65_536,
     };
@@ -255,6 +256,8 @@ fn hosts_have_one_spelling() {
 fn no_publish_rate_is_no_limit() {
     let config = good(&format!("{LEAST}\nlimits.publish_per_second = 0"));
     assert_eq!(config.tenants[0].limits.publish_per_second, None);
+    let config = good(&format!("{LEAST}\nlimits.requests_per_second = 0"));
+    assert_eq!(config.tenants[0].limits.requests_per_second, None);
 }
 
 #[test]
