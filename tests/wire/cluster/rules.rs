@@ -47,3 +47,36 @@ async fn strikes_of_all_nodes_add_up() {
     let values = redis.keys("sg:v:*").await;
     assert_eq!(values, ["sg:v:{t/abuse}:strikes:u:ann"]);
 }
+
+/// A second tenant beside `t`, whose filter cannot wait for Redis.
+const HASTY: &str = r#"
+    [[tenants]]
+    name = "hasty"
+    anonymous = true
+    default = "allow"
+    [[tenants.chain]]
+    plugin = "abuse"
+    deadline_ms = 1
+    grants = ["kv", "limiter"]
+    config = { blocked_words = ["darn"], strikes = { disconnect_at = 1000, ban_at = 0 } }
+    "#;
+
+#[tokio::test]
+async fn a_tenant_that_cannot_wait_for_redis_keeps_nobody_elses_strikes_from_being_counted() {
+    let redis = Redis::start().await;
+    let settings = r#"blocked_words = ["darn"], strikes = { disconnect_at = 1, ban_at = 0 }"#;
+    let config = format!("{}\n{HASTY}", abuse_filter(settings));
+    let nodes = Nodes::start_with(1, &redis.url(), &config).await;
+    let darn = json!({ "channel": "c", "data": "darn" });
+    let mut hasty = nodes[0].dial("hasty").tenant("hasty").connect().await;
+    for _ in 0..8 {
+        redis.run(&["CLIENT", "PAUSE", "20", "ALL"]).await;
+        let id = hasty.send("publish", darn.clone()).await;
+        hasty.reply(&id).await;
+        let mut ann = connect(&nodes, 0, "ann").await;
+        let id = ann.send("publish", darn.clone()).await;
+        ann.refused(&id, 4422).await;
+        // Uncounted, the strike would have no consequence.
+        ann.expect_close(4504).await;
+    }
+}

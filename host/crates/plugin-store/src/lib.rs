@@ -10,6 +10,7 @@ pub mod memory;
 pub mod redis;
 pub mod shared;
 mod stores;
+mod turns;
 mod wait_budget;
 
 pub use clock::Clock;

@@ -7,10 +7,10 @@ use crate::wait_budget::WaitBudget;
 
 /// Locks of a limiter, so that host shards seldom wait for each other.
 pub(crate) const LOCKS: usize = 16;
-/// Buckets under one lock that are not full. Beyond that, the one nearest to full of a few goes: whoever floods the
-/// limiter with keys frees the buckets that were idle longest.
+/// Buckets under one lock, and in one part of a shared store. Beyond that, one that is nearest to full goes: whoever
+/// floods the limiter with keys frees the buckets that were idle longest.
 pub(crate) const BUCKETS: usize = if cfg!(test) { 64 } else { 4_096 };
-/// How many buckets are compared when one has to go.
+/// How many buckets are looked at when one has to go.
 pub(crate) const SAMPLE: usize = 16;
 /// Tokens that rounding may have taken. A wait that was promised must be enough.
 pub(crate) const ROUNDING: f64 = 1e-6;

@@ -13,7 +13,7 @@ use crate::id::StoreId;
 use crate::kv::Kv;
 use crate::limiter::Limiter;
 use crate::memory::{MemoryKv, MemoryLimiter};
-use crate::shared::{SharedKv, SharedLimiter, SharedStore, StoreHandle};
+use crate::shared::{SharedKv, SharedLimiter, SharedStore, StoreHandle, StoreLink};
 
 /// How often leases are looked at that nobody uses.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
@@ -24,7 +24,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(100);
 pub struct PluginStores {
     clock: Clock,
     /// The store of all nodes; without one everything is kept here.
-    shared: Option<Arc<StoreHandle>>,
+    shared: Option<Arc<StoreLink>>,
     stores: Mutex<HashMap<StoreId, Stores>>,
 }
 
@@ -64,8 +64,8 @@ impl PluginStores {
 
     /// Where shared stores are kept from now on. No effect on stores in memory.
     pub fn connect(&self, store: Arc<dyn SharedStore>) {
-        if let Some(handle) = &self.shared {
-            handle.connect(store);
+        if let Some(link) = &self.shared {
+            link.connect(store);
         }
     }
 
@@ -84,10 +84,13 @@ impl PluginStores {
                 kv: Arc::new(MemoryKv::new(clock())),
                 limiter: Arc::new(MemoryLimiter::new(clock())),
             },
-            Some(handle) => Stores {
-                kv: Arc::new(SharedKv::new(handle.clone(), id.clone())),
-                limiter: Arc::new(SharedLimiter::new(handle.clone(), id, clock())),
-            },
+            Some(link) => {
+                let handle = StoreHandle::new(link.clone(), id);
+                Stores {
+                    kv: Arc::new(SharedKv::new(handle.clone())),
+                    limiter: Arc::new(SharedLimiter::new(handle, clock())),
+                }
+            }
         });
         stores.clone()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Of a hook's deadline; the rest is for the plugin itself.
 const SHARE: (u32, u32) = (3, 5);
 /// However long the deadline is: the shard does nothing else meanwhile.
-const LONGEST: Duration = Duration::from_millis(100);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// What is left to wait in a call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,12 +19,17 @@ pub struct WaitBudget {
 impl WaitBudget {
     /// Of a hook call with this deadline.
     pub fn within(deadline: Duration) -> Self {
-        Self::of((deadline * SHARE.0 / SHARE.1).min(LONGEST))
+        Self::of((deadline * SHARE.0 / SHARE.1).min(LONGEST_WAIT))
     }
 
     /// So long in all.
     pub fn of(whole: Duration) -> Self {
         Self { whole, left: whole }
+    }
+
+    /// In all, what was spent included.
+    pub fn whole(&self) -> Duration {
+        self.whole
     }
 
     pub fn left(&self) -> Duration {

@@ -1,7 +1,8 @@
 //! The small store of one plugin in one tenant, in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,9 @@ use crate::wait_budget::WaitBudget;
 
 /// Locks, so that host shards seldom wait for each other.
 const LOCKS: usize = 16;
-/// A full store looks for expired entries at most this often, so that a plugin that goes on writing to it
-/// does not have all of it searched each time.
-const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// Expired entries that one write to a full store takes out under each lock at most. One is enough for the write; the
+/// others are for those that follow.
+const SWEPT: usize = 4;
 
 /// Keys to values that may expire.
 pub struct MemoryKv {
@@ -25,10 +26,17 @@ pub struct MemoryKv {
     shards: [Mutex<LockedEntries>; LOCKS],
     keys: AtomicUsize,
     bytes: AtomicUsize,
-    swept: Mutex<Option<Instant>>,
+    /// Entries that were looked at to make room, ever.
+    #[cfg(test)]
+    visits: AtomicUsize,
 }
 
-type LockedEntries = HashMap<Box<str>, StoredEntry, RandomState>;
+#[derive(Default)]
+struct LockedEntries {
+    entries: HashMap<Arc<str>, StoredEntry, RandomState>,
+    /// Those that expire, by when: what is over is found without a search.
+    ends: BTreeSet<(Instant, Arc<str>)>,
+}
 
 struct StoredEntry {
     value: StoredValue,
@@ -52,7 +60,8 @@ impl MemoryKv {
             shards: Default::default(),
             keys: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
-            swept: Mutex::new(None),
+            #[cfg(test)]
+            visits: AtomicUsize::new(0),
         }
     }
 
@@ -95,7 +104,7 @@ impl MemoryKv {
                 expires: self.expiry(ttl),
             };
             if self.reserve(1, size(key, &StoredValue::Number(by))) {
-                shard.insert(key.into(), entry());
+                shard.insert(key, entry());
                 return Ok(by);
             }
         }
@@ -112,12 +121,12 @@ impl MemoryKv {
         let new = size(key, &entry.value);
         {
             let mut shard = self.shard(key).lock();
-            let old = shard.get(key).map(|old| size(key, &old.value));
+            let old = shard.entries.get(key).map(|old| size(key, &old.value));
             let keys = usize::from(old.is_none());
             // What it replaces is given back first, so that a full store still takes updates.
             self.bytes.fetch_sub(old.unwrap_or(0), Ordering::Relaxed);
             if self.reserve(keys, new) {
-                shard.insert(key.into(), entry);
+                shard.insert(key, entry);
                 return Ok(());
             }
             self.bytes.fetch_add(old.unwrap_or(0), Ordering::Relaxed);
@@ -131,12 +140,12 @@ impl MemoryKv {
 
     /// The entry under `key`, unless it expired: then it goes.
     fn live<'a>(&self, shard: &'a mut LockedEntries, key: &str) -> Option<&'a mut StoredEntry> {
-        let expires = shard.get(key)?.expires;
+        let expires = shard.entries.get(key)?.expires;
         if expires.is_some_and(|expires| expires <= self.clock.now()) {
             self.remove(shard, key);
             return None;
         }
-        shard.get_mut(key)
+        shard.entries.get_mut(key)
     }
 
     fn remove(&self, shard: &mut LockedEntries, key: &str) {
@@ -160,27 +169,22 @@ impl MemoryKv {
         true
     }
 
-    /// Takes all expired entries away, unless that was done just now. True if it found any.
+    /// Takes some expired entries away, if there are any. True if it found one.
     fn sweep(&self) -> bool {
         let now = self.clock.now();
-        {
-            let mut swept = self.swept.lock();
-            if swept.is_some_and(|at| now.saturating_duration_since(at) < SWEEP_EVERY) {
-                return false;
-            }
-            *swept = Some(now);
-        }
         let mut found = false;
         for shard in &self.shards {
-            shard.lock().retain(|key, entry| {
-                let keep = entry.expires.is_none_or(|expires| expires > now);
-                if !keep {
-                    found = true;
-                    self.keys.fetch_sub(1, Ordering::Relaxed);
-                    self.bytes.fetch_sub(size(key, &entry.value), Ordering::Relaxed);
-                }
-                keep
-            });
+            let mut shard = shard.lock();
+            for _ in 0..SWEPT {
+                #[cfg(test)]
+                self.visits.fetch_add(1, Ordering::Relaxed);
+                let Some((_, key)) = shard.ends.first().filter(|(end, _)| *end <= now) else {
+                    break;
+                };
+                let key = key.clone();
+                self.remove(&mut shard, &key);
+                found = true;
+            }
         }
         found
     }
@@ -194,6 +198,31 @@ impl MemoryKv {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
         let shard = self.hasher.hash_one(key) as usize % LOCKS;
         &self.shards[shard]
+    }
+}
+
+// === impl LockedEntries ===
+
+impl LockedEntries {
+    fn insert(&mut self, key: &str, entry: StoredEntry) {
+        let key: Arc<str> = key.into();
+        if let Some(end) = entry.expires {
+            self.ends.insert((end, key.clone()));
+        }
+        if let Some(end) = self.entries.insert(key.clone(), entry).and_then(|old| old.expires) {
+            // One that is put again with the same end keeps its place.
+            if self.entries.get(&key).and_then(|entry| entry.expires) != Some(end) {
+                self.ends.remove(&(end, key));
+            }
+        }
+    }
+
+    fn remove(&mut self, key: &str) -> Option<StoredEntry> {
+        let (key, entry) = self.entries.remove_entry(key)?;
+        if let Some(end) = entry.expires {
+            self.ends.remove(&(end, key));
+        }
+        Some(entry)
     }
 }
 

@@ -3,7 +3,6 @@
 //! A bucket is refilled when it is looked at, and only a take that succeeds is written down, so refusals
 //! add no rounding. A bucket that has become full again is the same as none and is forgotten.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::Instant;
 
@@ -12,13 +11,14 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::limiter::{BUCKETS, LOCKS, Limiter, ROUNDING, SAMPLE, Take, check, wait_ms};
+use crate::turns::Turns;
 use crate::wait_budget::WaitBudget;
 
 /// Token buckets by key.
 pub struct MemoryLimiter {
     clock: Clock,
     hasher: RandomState,
-    shards: [Mutex<HashMap<Box<str>, Bucket, RandomState>>; LOCKS],
+    shards: [Mutex<Turns<Bucket>>; LOCKS],
 }
 
 #[derive(Clone, Copy)]
@@ -65,12 +65,12 @@ impl MemoryLimiter {
             if buckets.len() >= BUCKETS {
                 make_room(&mut buckets, now);
             }
-            buckets.insert(key.into(), bucket);
+            buckets.get_or_insert_with(key, || bucket);
         }
         Ok(Ok(()))
     }
 
-    fn shard(&self, key: &str) -> &Mutex<HashMap<Box<str>, Bucket, RandomState>> {
+    fn shard(&self, key: &str) -> &Mutex<Turns<Bucket>> {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits are used")]
         let shard = self.hasher.hash_one(key) as usize % LOCKS;
         &self.shards[shard]
@@ -96,18 +96,11 @@ impl Bucket {
     }
 }
 
-fn make_room(buckets: &mut HashMap<Box<str>, Bucket, RandomState>, now: Instant) {
-    buckets.retain(|_, bucket| bucket.fullness(now) < 1.0);
-    if buckets.len() < BUCKETS {
-        return;
-    }
-    let fullest = buckets
-        .iter()
-        .take(SAMPLE)
-        .max_by(|(_, a), (_, b)| a.fullness(now).total_cmp(&b.fullness(now)))
-        .map(|(key, _)| key.clone());
-    if let Some(key) = fullest {
-        buckets.remove(&key);
+/// Makes room for one more: of a few, all that are full again go, else the one that is nearest to it.
+fn make_room(buckets: &mut Turns<Bucket>, now: Instant) {
+    buckets.retain_next(SAMPLE, |_, bucket| bucket.fullness(now) < 1.0);
+    if buckets.len() >= BUCKETS {
+        buckets.remove_highest(SAMPLE, |bucket| bucket.fullness(now));
     }
 }
 

@@ -10,21 +10,16 @@ use std::sync::Arc;
 
 use redis_client::Topology;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::StoreId;
 use crate::shared::{NoReply, OnReply, SharedStore, StoreRequest};
 use names::StoreNames;
-
-/// Requests that are pending at once; one more is refused, because it would wait behind all of them.
-const PENDING: usize = 1024;
 
 /// The store of one prefix.
 pub struct RedisStore {
     topology: Arc<Topology>,
     names: StoreNames,
     runtime: Handle,
-    pending: Arc<Semaphore>,
     on_stall: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -40,7 +35,6 @@ impl RedisStore {
             topology,
             names: StoreNames::new(prefix),
             runtime,
-            pending: Arc::new(Semaphore::new(PENDING)),
             on_stall: Box::new(on_stall),
         }
     }
@@ -53,9 +47,6 @@ impl SharedStore for RedisStore {
         if connection.is_none_or(|connection| connection.server().is_none()) {
             return false;
         }
-        let Ok(permit) = self.pending.clone().try_acquire_owned() else {
-            return false;
-        };
         let topology = self.topology.clone();
         self.runtime.spawn(async move {
             let answer = match command.run(&topology).await {
@@ -65,7 +56,6 @@ impl SharedStore for RedisStore {
                     Err(NoReply)
                 }
             };
-            drop(permit);
             on_reply(answer);
         });
         true

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis_client::{Cmd, Failure, Script, ScriptCall, Topology, Value};
 
 use super::names::StoreNames;
+use crate::limiter::BUCKETS;
 use crate::shared::{LeaseTerms, StoreReply, StoreRequest};
 use crate::{BYTES, KEYS, StoreId};
 
@@ -20,6 +21,10 @@ static LEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("leas
 const VALUE: u8 = b'=';
 /// Milliseconds from which on a time to live is none: thirty thousand years, which Redis can still count.
 const FOR_EVER: u128 = 1_000_000_000_000_000;
+/// A bucket that is not full again within this time is forgotten then.
+const SLOW_BUCKET: Duration = Duration::from_hours(7 * 24);
+/// A bucket that regains nothing is forgotten after this time.
+const STILL_BUCKET: Duration = Duration::from_hours(24);
 
 pub(super) enum StoreCommand {
     Plain(String, Cmd),
@@ -69,7 +74,7 @@ pub(super) fn command(names: &StoreNames, id: &StoreId, request: StoreRequest) -
             let call = INCREMENT.call(keys(&key)).arg(key).arg(by);
             StoreCommand::Call(call.arg(millis(ttl)).arg(size).arg(KEYS).arg(BYTES))
         }
-        StoreRequest::Lease { key, terms } => lease(names.bucket(id, &key), &terms),
+        StoreRequest::Lease { key, terms } => lease(names.buckets(id, &key), &key, &terms),
     }
 }
 
@@ -79,9 +84,10 @@ fn get(key: String, command: &str) -> StoreCommand {
     StoreCommand::Plain(key, command)
 }
 
-fn lease(bucket: String, terms: &LeaseTerms) -> StoreCommand {
-    let call = LEASE.call([bucket]).arg(terms.per_second).arg(terms.burst);
-    StoreCommand::Call(call.arg(terms.settle).arg(terms.need).arg(terms.want))
+fn lease(buckets: [String; 2], bucket: &str, terms: &LeaseTerms) -> StoreCommand {
+    let call = LEASE.call(buckets).arg(bucket).arg(terms.per_second).arg(terms.burst);
+    let call = call.arg(terms.settle).arg(terms.need).arg(terms.want).arg(BUCKETS);
+    StoreCommand::Call(call.arg(millis(Some(SLOW_BUCKET))).arg(millis(Some(STILL_BUCKET))))
 }
 
 /// For scripts: '' is for ever.

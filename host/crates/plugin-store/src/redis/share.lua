@@ -5,7 +5,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- Takes keys out of the books that Redis has dropped, and says whether there were any.
+-- Takes keys out of the books that Redis has dropped, so many at most, and says whether there were any.
 local function sweep(most)
   local ended = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, most)
   for _, key in ipairs(ended) do
@@ -27,8 +27,10 @@ end
 local function put(value)
   -- A few each time, so that a share is seldom full of what is over.
   sweep(8)
-  if not fits() and not (sweep(1000) and fits()) then
-    return false
+  while not fits() do
+    if not sweep(64) then
+      return false
+    end
   end
   local ends = 'inf'
   if ARGV[3] == '' then

@@ -3,4 +3,5 @@
 mod limits;
 mod node;
 mod outages;
+mod quotas;
 mod values;

@@ -7,22 +7,20 @@ use std::time::{Duration, Instant};
 
 use super::handle::StoreHandle;
 use super::store::{StoreReply, StoreRequest};
-use crate::id::StoreId;
 use crate::kv::{Kv, KvError, check_key, check_value};
 use crate::wait_budget::WaitBudget;
 
 /// A store of its own: keys to values that may expire.
 pub struct SharedKv {
     handle: Arc<StoreHandle>,
-    id: StoreId,
 }
 
 // === impl SharedKv ===
 
 impl SharedKv {
-    /// The keys and values of `id`, kept behind `handle`.
-    pub fn new(handle: Arc<StoreHandle>, id: StoreId) -> Self {
-        Self { handle, id }
+    /// The keys and values that are kept behind `handle`.
+    pub fn new(handle: Arc<StoreHandle>) -> Self {
+        Self { handle }
     }
 
     fn ask(&self, request: StoreRequest, budget: &mut WaitBudget) -> Result<StoreReply, KvError> {
@@ -32,7 +30,7 @@ impl SharedKv {
         let (sender, receiver) = sync_channel(1);
         // Whoever asked may have gone.
         let on_reply = Box::new(move |reply| drop(sender.try_send(reply)));
-        if !self.handle.send(&self.id, request, on_reply) {
+        if !self.handle.send(request, budget.whole(), on_reply) {
             return Err(KvError::Unavailable);
         }
         let start = Instant::now();

@@ -1,10 +1,9 @@
 //! Token buckets of one plugin in one tenant, kept for all nodes. A check spends a lease under one lock of 16, as
 //! it would a bucket in memory; only a check that finds none waits for the store, within the call's budget.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -13,21 +12,22 @@ use super::handle::StoreHandle;
 use super::lease::{Lease, LeaseTerms, Step};
 use super::store::{NoReply, OnReply, StoreReply, StoreRequest};
 use crate::clock::Clock;
-use crate::id::StoreId;
 use crate::limiter::{BUCKETS, LOCKS, Limiter, SAMPLE, Take, check};
+use crate::turns::Turns;
 use crate::wait_budget::WaitBudget;
 
 /// How often one check asks at most; other threads may have spent what came.
 const ASKS: usize = 3;
 /// Leases given back in one sweep at most; the others' turn is the next.
 const GIVEN_BACK: usize = 256;
+/// Leases under one lock that one sweep looks at.
+const SWEPT: usize = 128;
 
-type Leases = HashMap<Box<str>, Lease, RandomState>;
+type Leases = Turns<Lease>;
 
 /// Token buckets by key.
 pub struct SharedLimiter {
     handle: Arc<StoreHandle>,
-    id: StoreId,
     clock: Clock,
     hasher: RandomState,
     shards: [Arc<LockedLeases>; LOCKS],
@@ -42,11 +42,10 @@ struct LockedLeases {
 // === impl SharedLimiter ===
 
 impl SharedLimiter {
-    /// The buckets of `id`, kept behind `handle`.
-    pub fn new(handle: Arc<StoreHandle>, id: StoreId, clock: Clock) -> Self {
+    /// The buckets that are kept behind `handle`.
+    pub fn new(handle: Arc<StoreHandle>, clock: Clock) -> Self {
         Self {
             handle,
-            id,
             clock,
             hasher: RandomState::default(),
             shards: Default::default(),
@@ -82,14 +81,17 @@ impl SharedLimiter {
         true
     }
 
-    /// Asks the bucket. False: it cannot be asked.
-    fn send(&self, shard: &Arc<LockedLeases>, key: &str, terms: LeaseTerms) -> bool {
+    /// Asks the bucket, for somebody who can wait so long, or for nobody who does. False: it cannot be asked.
+    fn send(&self, shard: &Arc<LockedLeases>, key: &str, terms: LeaseTerms, patience: Option<Duration>) -> bool {
         let request = StoreRequest::Lease { key: key.into(), terms };
         let on_reply: OnReply = {
             let (shard, key, clock) = (Arc::clone(shard), Box::<str>::from(key), self.clock.clone());
             Box::new(move |answer| shard.take_in(&key, &clock, answer))
         };
-        let sent = self.handle.send(&self.id, request, on_reply);
+        let sent = match patience {
+            Some(patience) => self.handle.send(request, patience, on_reply),
+            None => self.handle.send_unattended(request, on_reply),
+        };
         if !sent && let Some(lease) = shard.leases.lock().get_mut(key) {
             lease.unsent();
         }
@@ -118,29 +120,28 @@ impl Limiter for SharedLimiter {
             lease
         } else {
             given_up = make_room(&mut leases, now);
-            let lease = leases.entry(key.into());
-            lease.or_insert_with(|| Lease::new(now, per_second, burst))
+            leases.get_or_insert_with(key, || Lease::new(now, per_second, burst))
         };
         lease.offer(now, per_second, burst, cost);
         let mut step = lease.step(now, cost);
         if let Some((key, terms)) = given_up {
-            MutexGuard::unlocked(&mut leases, || self.send(shard, &key, terms));
+            MutexGuard::unlocked(&mut leases, || self.send(shard, &key, terms, None));
         }
         for _ in 0..ASKS {
             match step {
                 Step::Taken(None) => return Ok(Ok(())),
                 Step::Taken(Some(terms)) => {
                     drop(leases);
-                    self.send(shard, key, terms);
+                    self.send(shard, key, terms, None);
                     return Ok(Ok(()));
                 }
                 Step::Refused(wait) => return Ok(Err(wait)),
                 Step::Ask(terms) => {
-                    if !MutexGuard::unlocked(&mut leases, || self.send(shard, key, terms)) {
+                    if !MutexGuard::unlocked(&mut leases, || self.send(shard, key, terms, Some(budget.whole()))) {
                         break;
                     }
                 }
-                Step::Wait if self.handle.is_blown() => break,
+                Step::Wait if self.handle.is_too_slow_for(budget.whole()) => break,
                 Step::Wait => {}
             }
             if !self.wait(shard, &mut leases, key, budget) {
@@ -151,9 +152,7 @@ impl Limiter for SharedLimiter {
             let Some(lease) = leases.get_mut(key) else { break };
             step = lease.step(now, cost);
         }
-        let lease = leases
-            .entry(key.into())
-            .or_insert_with(|| Lease::new(now, per_second, burst));
+        let lease = leases.get_or_insert_with(key, || Lease::new(now, per_second, burst));
         Ok(lease.take_alone(now, cost))
     }
 
@@ -162,17 +161,17 @@ impl Limiter for SharedLimiter {
         let mut left = GIVEN_BACK;
         for shard in &self.shards {
             let mut given_back = Vec::new();
-            shard.leases.lock().retain(|key, lease| {
+            shard.leases.lock().retain_next(SWEPT, |key, lease| {
                 if left > 0
                     && let Some(terms) = lease.give_back(now)
                 {
-                    given_back.push((key.clone(), terms));
+                    given_back.push((Box::<str>::from(key), terms));
                     left -= 1;
                 }
                 !lease.is_forgettable(now)
             });
             for (key, terms) in given_back {
-                self.send(shard, &key, terms);
+                self.send(shard, &key, terms, None);
             }
         }
     }
@@ -199,11 +198,6 @@ fn make_room(leases: &mut Leases, now: Instant) -> Option<(Box<str>, LeaseTerms)
     if leases.len() < BUCKETS {
         return None;
     }
-    let fullest = leases
-        .iter()
-        .take(SAMPLE)
-        .max_by(|(_, a), (_, b)| a.fullness(now).total_cmp(&b.fullness(now)))
-        .map(|(key, _)| key.clone())?;
-    let terms = leases.remove(&fullest)?.give_up()?;
-    Some((fullest, terms))
+    let (key, fullest) = leases.remove_highest(SAMPLE, |lease| lease.fullness(now))?;
+    Some((key, fullest.give_up()?))
 }

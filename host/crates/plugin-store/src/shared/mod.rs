@@ -9,7 +9,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use handle::StoreHandle;
+pub use handle::{StoreHandle, StoreLink};
 pub use kv::SharedKv;
 pub use lease::LeaseTerms;
 pub use limiter::SharedLimiter;

@@ -99,5 +99,50 @@ fn expired_entries_make_room() {
     assert_eq!(kv.increment_now("one-more", 1, None), Err(KvError::Full));
     clock.advance(SECOND);
     assert_eq!(kv.increment_now("one-more", 1, None), Ok(1));
-    assert_eq!(kv.keys.load(Ordering::Relaxed), 1);
+    for n in 1..KEYS {
+        kv.set_now(&format!("new-{n}"), b"1", None).unwrap();
+    }
+    assert_eq!(kv.set_now("another", b"1", None), Err(KvError::Full));
+    assert_eq!(kv.keys.load(Ordering::Relaxed), KEYS);
+}
+
+#[test]
+fn a_full_store_is_not_searched_for_what_is_over() {
+    let (clock, kv) = held();
+    for n in 0..KEYS {
+        let ttl = (n % 2 == 0).then_some(SECOND);
+        kv.set_now(&format!("{n}"), b"1", ttl).unwrap();
+    }
+    let visits = || kv.visits.load(Ordering::Relaxed);
+    for n in 0..100 {
+        assert_eq!(kv.set_now(&format!("more-{n}"), b"1", None), Err(KvError::Full));
+    }
+    assert!(visits() <= 100 * LOCKS, "{} looked at", visits());
+    clock.advance(SECOND);
+    for n in 0..KEYS / 2 {
+        kv.set_now(&format!("more-{n}"), b"1", None).unwrap();
+    }
+    assert_eq!(kv.set_now("one-more", b"1", None), Err(KvError::Full));
+    assert!(visits() <= 200 * LOCKS + KEYS * 2, "{} looked at", visits());
+    for shard in &kv.shards {
+        assert!(shard.lock().ends.is_empty(), "nothing is left of what is over");
+    }
+}
+
+#[test]
+fn ends_follow_their_entries() {
+    let (clock, kv) = held();
+    let ends = || kv.shards.iter().map(|shard| shard.lock().ends.len()).sum::<usize>();
+    kv.set_now("a", b"1", Some(SECOND)).unwrap();
+    kv.set_now("a", b"2", Some(SECOND)).unwrap();
+    assert_eq!(ends(), 1);
+    clock.advance(SECOND / 2);
+    kv.set_now("a", b"3", Some(SECOND)).unwrap();
+    assert_eq!(ends(), 1);
+    kv.set_now("a", b"4", None).unwrap();
+    assert_eq!(ends(), 0);
+    kv.increment_now("n", 1, Some(SECOND)).unwrap();
+    assert_eq!(ends(), 1);
+    kv.delete_now("n").unwrap();
+    assert_eq!(ends(), 0);
 }

@@ -77,6 +77,18 @@ fn a_flood_of_keys_takes_no_more_than_its_room() {
 }
 
 #[test]
+fn a_new_bucket_in_a_full_limiter_looks_at_a_few_others_whatever_their_rate() {
+    for rate in [0.0, 1e-9, 1.0, 1e9] {
+        let (_, limiter) = held();
+        for n in 0..LOCKS * BUCKETS * 4 {
+            take(&limiter, &format!("key-{n}"), rate, 2, 1).unwrap();
+        }
+        let visits: usize = limiter.shards.iter().map(|shard| shard.lock().visits).sum();
+        assert!(visits <= LOCKS * BUCKETS * 4 * SAMPLE * 2, "{visits} at {rate}/s");
+    }
+}
+
+#[test]
 fn buckets_that_are_full_again_make_room_first() {
     let (clock, limiter) = held();
     for n in 0..LOCKS * BUCKETS * 2 {

@@ -9,7 +9,7 @@ use redis_client::Topology;
 use redis_client::testing::TestServer;
 
 use crate::redis::RedisStore;
-use crate::shared::{OnReply, SharedKv, SharedLimiter, SharedStore, StoreHandle, StoreRequest};
+use crate::shared::{OnReply, SharedKv, SharedLimiter, SharedStore, StoreHandle, StoreLink, StoreRequest};
 use crate::{Clock, Kv, Limiter, StoreId, WaitBudget};
 
 /// How long it takes at most until something that heals by itself has healed.
@@ -41,6 +41,11 @@ impl SharedStore for Counted {
 impl Node {
     /// A node that is connected. Its thread ends with the test.
     pub(super) fn start(server: &TestServer) -> Self {
+        Self::of(server, "acme")
+    }
+
+    /// The same for another tenant than `acme`.
+    pub(super) fn of(server: &TestServer, tenant: &str) -> Self {
         let settings = server.settings();
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         thread::spawn(move || {
@@ -60,12 +65,12 @@ impl Node {
             store: told.recv().unwrap(),
             asked: asked.clone(),
         };
-        let line = Arc::new(StoreHandle::default());
-        line.connect(Arc::new(store));
-        let place: StoreId = ("acme".into(), "p".into());
+        let link = Arc::new(StoreLink::default());
+        link.connect(Arc::new(store));
+        let handle = StoreHandle::new(link, (tenant.into(), "p".into()));
         let node = Self {
-            kv: SharedKv::new(line.clone(), place.clone()),
-            limiter: SharedLimiter::new(line, place, Clock::System),
+            kv: SharedKv::new(handle.clone()),
+            limiter: SharedLimiter::new(handle, Clock::System),
             asked,
         };
         node.heals();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::test_store::{TestStore, TestStoreState};
 use crate::shared::*;
 use crate::{Clock, KvError};
-use crate::{Kv, WaitBudget};
+use crate::{Kv, Limiter, WaitBudget};
 
 /// Of a hook with the default deadline.
 fn budget() -> WaitBudget {
@@ -12,15 +12,24 @@ fn budget() -> WaitBudget {
 }
 
 fn connected() -> (Arc<TestStore>, SharedKv) {
+    let (store, link) = linked();
+    (store, kv(&link, "acme"))
+}
+
+fn linked() -> (Arc<TestStore>, Arc<StoreLink>) {
     let store = TestStore::new(Clock::held());
-    let line = Arc::new(StoreHandle::default());
-    line.connect(store.clone());
-    (store, SharedKv::new(line, ("acme".into(), "p".into())))
+    let link = Arc::new(StoreLink::default());
+    link.connect(store.clone());
+    (store, link)
+}
+
+fn kv(link: &Arc<StoreLink>, tenant: &str) -> SharedKv {
+    SharedKv::new(StoreHandle::new(link.clone(), (tenant.into(), "p".into())))
 }
 
 #[test]
 fn what_is_not_connected_does_not_answer() {
-    let kv = SharedKv::new(Arc::default(), ("acme".into(), "p".into()));
+    let kv = kv(&Arc::default(), "acme");
     assert_eq!(kv.get("k", &mut budget()), Err(KvError::Unavailable));
 }
 
@@ -96,4 +105,54 @@ fn patience_is_a_part_of_the_deadline_and_bounded() {
         WaitBudget::within(Duration::from_secs(9)).left(),
         Duration::from_millis(100)
     );
+}
+
+#[test]
+fn one_tenants_wait_in_vain_says_nothing_about_anothers() {
+    let (store, link) = linked();
+    let (hasty, victim) = (kv(&link, "hasty"), kv(&link, "victim"));
+    store.be(TestStoreState::Silent);
+    for _ in 0..5 {
+        assert_eq!(hasty.get("k", &mut budget()), Err(KvError::Unavailable));
+    }
+    store.be(TestStoreState::Well);
+    assert_eq!(victim.get("k", &mut budget()), Ok(None));
+    assert_eq!(store.stalls(), 1);
+}
+
+#[test]
+fn who_may_wait_longer_is_not_kept_from_it_by_who_may_not() {
+    let (store, link) = linked();
+    let kv = kv(&link, "acme");
+    store.be(TestStoreState::Silent);
+    let short = || WaitBudget::of(Duration::from_micros(600));
+    assert_eq!(kv.get("k", &mut short()), Err(KvError::Unavailable));
+    store.be(TestStoreState::Well);
+    // The first entry's patience is known to be too short, the other's is not. Its answer is there at once, so both ask
+    // again.
+    assert_eq!(kv.get("k", &mut WaitBudget::of(Duration::from_secs(5))), Ok(None));
+    assert_eq!(kv.get("k", &mut short()), Ok(None));
+}
+
+#[test]
+fn one_plugins_pending_requests_leave_room_for_the_others() {
+    let (store, link) = linked();
+    let limiter = |tenant: &str| {
+        let handle = StoreHandle::new(link.clone(), (tenant.into(), "p".into()));
+        SharedLimiter::new(handle, Clock::held())
+    };
+    let (attacker, victim) = (limiter("attacker"), limiter("victim"));
+    store.be(TestStoreState::Silent);
+    // Each asks for a bucket and waits for nothing.
+    let mut none = WaitBudget::of(Duration::from_nanos(1));
+    none.spend(Duration::from_nanos(1));
+    for n in 0..1000 {
+        attacker.take(&format!("{n}"), 1.0, 1, 1, &mut none).unwrap().unwrap();
+    }
+    assert_eq!(store.asked().len(), 256);
+    victim.take("ann", 1.0, 1, 1, &mut none).unwrap().unwrap();
+    assert_eq!(store.asked().len(), 1);
+    store.catch_up();
+    attacker.take("after", 1.0, 1, 1, &mut none).unwrap().unwrap();
+    assert!(!store.asked().is_empty(), "what is answered is no longer pending");
 }

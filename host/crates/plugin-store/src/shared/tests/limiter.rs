@@ -12,9 +12,9 @@ fn budget() -> WaitBudget {
 }
 
 fn node(clock: &Clock, store: &Arc<TestStore>) -> SharedLimiter {
-    let line = Arc::new(StoreHandle::default());
-    line.connect(store.clone());
-    SharedLimiter::new(line, ("acme".into(), "p".into()), clock.clone())
+    let link = Arc::new(StoreLink::default());
+    link.connect(store.clone());
+    SharedLimiter::new(StoreHandle::new(link, ("acme".into(), "p".into())), clock.clone())
 }
 
 fn held() -> (Clock, Arc<TestStore>, SharedLimiter) {
