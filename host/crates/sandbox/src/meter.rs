@@ -1,7 +1,7 @@
 //! What the sandbox counts. Series are resolved when a plugin is bound, and each slot counts on its own
 //! until someone looks: a call touches nothing that another shard touches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use prometheus::proto::MetricFamily;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
+
+use sluicegate_contract::limits::COUNTERS;
 
 use super::fault::FaultKind;
 use chain::{ConnectVerdict, HookKind, Hooks, PublishVerdict, SubscribeVerdict};
@@ -27,12 +29,18 @@ pub struct Meter {
     hooks: HookFamilies,
     faults: IntCounterVec,
     instances: IntGaugeVec,
-    /// Families of the plugins' own counters, by the name the plugins gave.
-    counters: Mutex<BTreeMap<String, IntCounterVec>>,
+    counters: Mutex<PluginCounters>,
 }
 
-/// Families of plugins' own counters in the process at most: tenants choose the names.
-const FAMILIES: usize = 1_024;
+/// The plugins' own counters. Each plugin in each tenant may have some, and nobody's are counted against another. They
+/// stay as long as the process, so that a plugin does not get new ones with each reload.
+#[derive(Default)]
+struct PluginCounters {
+    /// By the name that plugins gave.
+    families: BTreeMap<String, IntCounterVec>,
+    /// By tenant and plugin.
+    counters: HashMap<(Box<str>, Box<str>), HashMap<Box<str>, IntCounter>>,
+}
 
 /// The families that slots count for on their own. Whoever collects them has the slots hand in first.
 #[derive(Clone)]
@@ -125,21 +133,25 @@ impl Meter {
         }))
     }
 
-    /// The plugin's own counter `sluicegate_plugin_<name>_total`; none if the name is taken or there are
+    /// The plugin's own counter `sluicegate_plugin_<name>_total`; none if the name is taken or the plugin has
     /// too many.
     pub(super) fn counter(&self, name: &str, tenant: &str, plugin: &str) -> Option<IntCounter> {
-        let mut families = self.counters.lock();
-        if let Some(family) = families.get(name) {
-            return Some(family.with_label_values(&[tenant, plugin]));
+        let PluginCounters { families, counters } = &mut *self.counters.lock();
+        let own = counters.entry((tenant.into(), plugin.into())).or_default();
+        if let Some(counter) = own.get(name) {
+            return Some(counter.clone());
         }
-        if families.len() == FAMILIES {
+        if own.len() >= COUNTERS {
             return None;
         }
-        let opts = Opts::new(format!("sluicegate_plugin_{name}_total"), "Counted by plugins");
-        let family = IntCounterVec::new(opts, &["tenant", "plugin"]).ok()?;
-        self.registry.register(Box::new(family.clone())).ok()?;
-        let counter = family.with_label_values(&[tenant, plugin]);
-        families.insert(name.to_owned(), family);
+        if !families.contains_key(name) {
+            let opts = Opts::new(format!("sluicegate_plugin_{name}_total"), "Counted by plugins");
+            let family = IntCounterVec::new(opts, &["tenant", "plugin"]).ok()?;
+            self.registry.register(Box::new(family.clone())).ok()?;
+            families.insert(name.to_owned(), family);
+        }
+        let counter = families.get(name)?.with_label_values(&[tenant, plugin]);
+        own.insert(name.into(), counter.clone());
         Some(counter)
     }
 }

@@ -114,6 +114,26 @@ mod tests {
     }
 
     #[test]
+    fn nobody_uses_up_anothers_names_and_no_reload_gives_new_ones() {
+        let registry = Registry::new();
+        let meter = Meter::new(&registry).unwrap();
+        let counters = |tenant: &str, plugin: &str| Counters::new(&meter, &tenant.into(), &plugin.into());
+        for plugin in 0..64 {
+            let attacker = counters("attacker", &format!("p{plugin}"));
+            for n in 0..NAMES {
+                attacker.count(&format!("c_{plugin}_{n}"), 1).unwrap();
+            }
+        }
+        counters("victim", "p").count("links", 1).unwrap();
+        assert_eq!(shown(&registry, "sluicegate_plugin_links_total"), Some("1".into()));
+        let reloaded = counters("attacker", "p0");
+        reloaded.count("one_more", 1).unwrap();
+        assert_eq!(shown(&registry, "sluicegate_plugin_one_more_total"), None);
+        reloaded.count("c_0_1", 1).unwrap();
+        assert_eq!(shown(&registry, "sluicegate_plugin_c_0_1_total"), Some("2".into()));
+    }
+
+    #[test]
     fn a_name_of_the_brokers_own_is_dropped() {
         let registry = Registry::new();
         let counters = counters(&registry);
