@@ -1,10 +1,7 @@
 //! Sluicegate plugin: limits rates, stops repeats, links and words, bans who goes on. Glue only: it says in
 //! which order the rules are asked, and what an offence leads to.
 
-use sluicegate_plugin::{
-    ConnectHook, ConnectVerdict, Denial, Handshake, Penalty, Plugin, PublishHook, PublishVerdict, Session, SetupError,
-    limiter, warn,
-};
+use sluicegate_plugin::{Denial, Penalty, Plugin, PublishHook, PublishVerdict, Session, SetupError, limiter, warn};
 
 use crate::{
     content::{Content, Offence},
@@ -63,16 +60,6 @@ fn named(session: &Session<'_>) -> String {
     who::who(session.user().as_deref(), || session.remote_address())
 }
 
-impl ConnectHook for AbuseFilter {
-    fn on_connect(&mut self, _: &Handshake<'_>, session: &Session<'_>) -> ConnectVerdict {
-        let banned = self
-            .strikes
-            .as_ref()
-            .and_then(|strikes| strikes.banned(&named(session)));
-        banned.map_or(ConnectVerdict::Abstain, ConnectVerdict::Deny)
-    }
-}
-
 impl PublishHook for AbuseFilter {
     fn on_publish(&mut self, session: &Session<'_>, channel: &str, data: &[u8]) -> PublishVerdict {
         let needs_name = self.rate.is_some() || self.repeats.is_some();
@@ -109,10 +96,10 @@ impl AbuseFilter {
     fn repeated(&mut self, name: Option<&str>, channel: &str, data: &[u8]) -> Option<Offence> {
         match self.repeats.as_mut()?.too_often(name?, channel, data) {
             Ok(too_often) => too_often.then_some(Offence::Duplicate),
-            // A store that does not answer must not silence everybody.
-            Err(error) => {
-                warn!("a repeat was not counted: {error}");
-                None
+            // A store that does not answer silences nobody, and lets nobody go on for ever: what is seen here counts.
+            Err((too_often, error)) => {
+                warn!("a repeat was counted here only: {error}");
+                too_often.then_some(Offence::Duplicate)
             }
         }
     }
@@ -129,4 +116,4 @@ impl AbuseFilter {
 }
 
 sluicegate_plugin::settings!(Settings);
-sluicegate_plugin::register!(AbuseFilter: connect, publish);
+sluicegate_plugin::register!(AbuseFilter: publish);

@@ -1,7 +1,7 @@
-//! Counts offences, closes connections and keeps bans, all in the store that the instances share. Knows no
-//! message.
+//! Counts offences, in the store that the instances share, and says what follows. The broker carries it out, a ban
+//! too: this plugin keeps none. Knows no message.
 
-use sluicegate_plugin::{Denial, Penalty, clock, kv, warn};
+use sluicegate_plugin::{Penalty, kv, warn};
 
 use crate::settings;
 
@@ -29,6 +29,11 @@ impl Strikes {
         let window_ms = u64::from(self.0.window_seconds) * 1000;
         let count = match kv::increment(&format!("strikes:{who}"), 1, Some(window_ms)) {
             Ok(count) => count,
+            // So many offend at once that nobody else can be counted. Who cannot be counted would offend for free.
+            Err(error @ kv::Error::Full) => {
+                warn!("a strike was not counted, so its sender is disconnected: {error}");
+                return self.uncounted();
+            }
             // The message is refused all the same; only what should follow is lost.
             Err(error) => {
                 warn!("a strike was not counted: {error}");
@@ -37,7 +42,6 @@ impl Strikes {
         };
         let reached = |at: u32| at > 0 && count >= i64::from(at);
         if reached(self.0.ban_at) {
-            self.ban(who);
             Penalty::Ban(self.0.ban_seconds)
         } else if reached(self.0.disconnect_at) {
             Penalty::Disconnect
@@ -46,35 +50,12 @@ impl Strikes {
         }
     }
 
-    fn ban(&self, who: &str) {
-        let ms = u64::from(self.0.ban_seconds) * 1000;
-        let ends = clock::now_ms().saturating_add(ms);
-        if let Err(error) = kv::set(&ban_key(who), ends.to_string().as_bytes(), Some(ms)) {
-            warn!("a ban was not stored: {error}");
+    /// What follows an offence that cannot be counted.
+    fn uncounted(&self) -> Penalty {
+        if self.0.disconnect_at > 0 || self.0.ban_at > 0 {
+            Penalty::Disconnect
+        } else {
+            Penalty::None
         }
     }
-
-    /// The refusal of someone who is banned now.
-    #[must_use]
-    pub fn banned(&self, who: &str) -> Option<Denial> {
-        let stored = match kv::get(&ban_key(who)) {
-            Ok(stored) => stored?,
-            // A store that does not answer must not lock everybody out.
-            Err(error) => {
-                warn!("bans could not be read: {error}");
-                return None;
-            }
-        };
-        let ends: u64 = std::str::from_utf8(&stored).ok()?.parse().ok()?;
-        let left = ends.checked_sub(clock::now_ms()).filter(|left| *left > 0)?;
-        Some(
-            Denial::new(4451, "banned")
-                .message("banned for a while")
-                .retry_after_ms(left),
-        )
-    }
-}
-
-fn ban_key(who: &str) -> String {
-    format!("ban:{who}")
 }

@@ -1,5 +1,6 @@
 //! `abuse_filter`: bursts, repeats, content, strikes and bans.
 
+use crate::support::admin::full_key;
 use crate::support::config::abuse_filter;
 use crate::support::{Broker, Client, PATIENCE, Value, json, token};
 
@@ -154,4 +155,86 @@ async fn a_ban_ends() {
     tokio::time::timeout(PATIENCE, coming_back)
         .await
         .expect("one second passes");
+}
+
+/// A broker whose clients need no token, and whose operator may ban.
+async fn open_broker(settings: &str) -> Broker {
+    let open = abuse_filter(settings).replace("default = \"allow\"", "default = \"allow\"\nanonymous = true");
+    Broker::start(&format!("{open}\n{}", full_key())).await
+}
+
+const AT_ONCE: &str = r#"blocked_words = ["casino"], strikes = { disconnect_at = 0, ban_at = 1, ban_seconds = 300 }"#;
+
+#[tokio::test]
+async fn the_operator_sees_and_lifts_what_the_filter_banned() {
+    let broker = open_broker(AT_ONCE).await;
+    let mut ann = connect(&broker, "ann").await;
+    refused(&mut ann, json!("casino"), &[4422, 4451]).await;
+    ann.expect_close(4505).await;
+    let dial = broker.dial("ann").token(&token::of("ann"));
+    dial.connect_refused(4451).await.1.expect_close(4505).await;
+    let listed = broker.read("/tenants/t/bans").await;
+    let ban = &listed["bans"][0];
+    assert_eq!(
+        (&ban["user"], &ban["by"]),
+        (&json!("ann"), &json!("plugin")),
+        "{listed}"
+    );
+    let path = "/tenants/t/users/ann/ban";
+    assert_eq!(broker.call("DELETE", path, Value::Null).await.ok()["affected"], 1);
+    dial.connect().await.still_works().await;
+    assert_eq!(broker.read("/tenants/t/bans").await["bans"], json!([]));
+}
+
+#[tokio::test]
+async fn who_has_no_user_is_banned_by_address_and_nobody_else_from_there() {
+    let broker = open_broker(AT_ONCE).await;
+    let mut ann = connect(&broker, "ann").await;
+    let mut other_guest = broker.connect("another guest").await;
+    let mut guest = broker.connect("guest").await;
+    refused(&mut guest, json!("casino"), &[4422, 4451]).await;
+    guest.expect_close(4505).await;
+    other_guest.expect_disconnect(4505, "banned", false).await;
+    let dial = broker.dial("guest");
+    let (error, mut again) = dial.connect_refused(4451).await;
+    assert!(
+        error["retry_after_ms"].as_u64().is_some_and(|left| left <= 300_000),
+        "{error}"
+    );
+    again.expect_close(4505).await;
+    ann.still_works().await;
+    connect(&broker, "bob").await.still_works().await;
+    let listed = broker.read("/tenants/t/bans").await;
+    assert_eq!(listed["bans"][0]["address"], "127.0.0.1", "{listed}");
+    let path = "/tenants/t/addresses/127.0.0.1/ban";
+    assert_eq!(broker.call("DELETE", path, Value::Null).await.ok()["affected"], 1);
+    dial.connect().await.still_works().await;
+}
+
+#[tokio::test]
+async fn each_number_twice_uses_up_nothing_that_strikes_need() {
+    let broker = broker(&format!(
+        "duplicates = {{ window_seconds = 3600, max = 2 }}, {}",
+        STRIKES.replace('\n', " ").trim()
+    ))
+    .await;
+    let mut mallory = broker.dial("mallory").token(&token::of("mallory")).connect().await;
+    // More than the store has keys. Sent in batches, so that nobody waits for each answer.
+    for batch in 0..220 {
+        let mut last = Value::Null;
+        for n in 0..50 {
+            let data = batch * 50 + n;
+            mallory.send("publish", json!({ "channel": "c", "data": data })).await;
+            last = mallory.send("publish", json!({ "channel": "c", "data": data })).await;
+        }
+        mallory.acked(&last).await;
+    }
+    let mut ann = connect(&broker, "ann").await;
+    refused(&mut ann, json!("casino"), &[4422]).await;
+    ann.still_works().await;
+    refused(&mut ann, json!("casino"), &[4422]).await;
+    ann.expect_disconnect(4504, "kicked", false).await;
+    let mut ann = connect(&broker, "ann").await;
+    refused(&mut ann, json!("casino"), &[4422, 4451]).await;
+    ann.expect_disconnect(4505, "banned", false).await;
 }

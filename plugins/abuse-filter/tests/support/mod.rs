@@ -3,10 +3,7 @@
 
 use abuse_filter::AbuseFilter;
 use serde_json::Value;
-use sluicegate_plugin::{
-    ConnectVerdict, Denial, Penalty, PublishVerdict,
-    testing::{Handshake, Session},
-};
+use sluicegate_plugin::{Denial, Penalty, PublishVerdict, testing::Session};
 
 pub(crate) type Host = sluicegate_plugin::testing::Host<AbuseFilter>;
 
@@ -38,8 +35,4 @@ pub(crate) fn penalty(host: &mut Host, session: &Session, data: &str) -> Penalty
 
 pub(crate) fn passes(host: &mut Host, data: &str) -> bool {
     host.publish(&Session::of("ann"), "room:1", data) == PublishVerdict::Abstain
-}
-
-pub(crate) fn connect(host: &mut Host, session: &Session) -> ConnectVerdict {
-    host.connect(&Handshake::without_token(), session)
 }
