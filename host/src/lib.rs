@@ -10,5 +10,6 @@ pub mod observe;
 pub mod outbox;
 pub mod session;
 pub mod shard;
+pub mod tenant_queue;
 pub mod token;
 pub mod transport;

@@ -4,6 +4,7 @@
 mod alarms;
 mod connections;
 mod control;
+mod seats;
 mod tenant;
 mod turns;
 
@@ -17,17 +18,19 @@ use foldhash::fast::RandomState;
 use tokio::sync::{Notify, mpsc};
 
 pub use alarms::Alarms;
-pub use control::{Connected, Control, Count, Slice, Whom};
+pub use control::{Connected, Control, Count, Kick, Slice, Whom};
 pub use tenant::{NewTenant, ShardTenant};
 use turns::SLICE;
 pub use turns::{SessionShare, Turns};
 
 use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
+use crate::tenant_queue::TenantQueue;
 use backplane::{Backplane, Envelope};
 use chain::Caller;
 use protocol::codes;
-use registry::{BanOrder, Registry};
+use registry::{BanOrder, BanSubject, Registry};
+use seats::Seats;
 
 /// Bytes read from a socket at once. One buffer serves all connections of a shard.
 const READ_BYTES: usize = 65_536;
@@ -35,6 +38,8 @@ const READ_BYTES: usize = 65_536;
 const TURN_ENVELOPES: usize = 256;
 /// Signals that wait for a shard at most.
 pub const CONTROL_CALLS: usize = 64;
+/// Kicks of one tenant that wait for a shard at most.
+pub const KICKS: usize = 256;
 /// How often a shard looks for idle plugin instances.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
 
@@ -50,7 +55,9 @@ pub struct Common {
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
     /// The queue of plugins' bans to the other nodes, if there are any.
-    pub bans: Option<mpsc::Sender<BanOrder>>,
+    pub bans: Option<Arc<TenantQueue<BanOrder>>>,
+    /// Of each shard: whom plugins banned.
+    pub kicks: Vec<Arc<TenantQueue<Kick>>>,
     /// The control queues of all shards.
     pub controls: Vec<mpsc::Sender<Control>>,
 }
@@ -70,6 +77,7 @@ pub struct Shard {
     pub read_buffer: RefCell<Box<[u8]>>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
     clients: RefCell<HashMap<u64, ListedConnection, RandomState>>,
+    seats: RefCell<Seats>,
     next_client: Cell<u64>,
     draining: Cell<bool>,
     empty: Notify,
@@ -109,10 +117,20 @@ pub struct Listing {
 impl Drop for Listing {
     fn drop(&mut self) {
         let mut clients = self.shard.clients.borrow_mut();
-        clients.remove(&self.client);
+        if let Some(listed) = clients.remove(&self.client).filter(|listed| listed.seated) {
+            let mut seats = self.shard.seats.borrow_mut();
+            seats.remove(&listed.caller.tenant, &listed.subject(), self.client);
+        }
         if clients.is_empty() {
             self.shard.empty.notify_one();
         }
+    }
+}
+
+impl ListedConnection {
+    /// Whom it is banned as, once it is seated.
+    fn subject(&self) -> BanSubject {
+        BanSubject::of(self.user.as_ref(), self.caller.remote)
     }
 }
 
@@ -130,6 +148,7 @@ impl Shard {
             read_buffer: RefCell::new(vec![0; READ_BYTES].into()),
             tenants: RefCell::default(),
             clients: RefCell::default(),
+            seats: RefCell::default(),
             next_client: Cell::new(0),
             draining: Cell::new(false),
             empty: Notify::new(),
@@ -184,8 +203,13 @@ impl Shard {
     /// Notes that `connect` was accepted, and for which user.
     pub fn seat(&self, client: u64, user: Option<Arc<str>>) {
         if let Some(listed) = self.clients.borrow_mut().get_mut(&client) {
+            let mut seats = self.seats.borrow_mut();
+            if listed.seated {
+                seats.remove(&listed.caller.tenant, &listed.subject(), client);
+            }
             listed.user = user;
             listed.seated = true;
+            seats.insert(&listed.caller.tenant, &listed.subject(), client);
         }
     }
 
@@ -226,6 +250,7 @@ impl Shard {
                     self.evict_idle().await;
                     continue;
                 }
+                () = self.kick() => continue,
             };
             match control {
                 Some(Control::Drain(over)) => break over,
@@ -238,8 +263,22 @@ impl Shard {
         loop {
             tokio::select! {
                 () = &mut drain => return,
+                () = self.kick() => {}
                 Some(control) = controls.recv() => self.carry_out(control).await,
             }
+        }
+    }
+
+    /// Waits for somebody whom a plugin banned, and ends their connections.
+    async fn kick(&self) {
+        match self.common.kicks.get(self.index) {
+            Some(kicks) => {
+                let (Kick { tenant, subject }, _place) = kicks.next().await;
+                self.cut_off(&tenant, &subject.into(), codes::BANNED);
+                // One at a time: others are waiting too.
+                tokio::task::yield_now().await;
+            }
+            None => std::future::pending().await,
         }
     }
 
@@ -254,11 +293,9 @@ impl Shard {
                 done,
             } => {
                 let count = self.cut_off(&tenant, &whom, code);
-                if let Some(done) = done {
-                    // Idle sessions end in this turn, so that their presence and seats are released too.
-                    tokio::task::yield_now().await;
-                    let _ = done.send(count);
-                }
+                // Idle sessions end in this turn, so that their presence and seats are released too.
+                tokio::task::yield_now().await;
+                let _ = done.send(count);
             }
             Control::Unsubscribe {
                 topic,

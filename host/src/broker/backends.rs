@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::control::{ClusterBus, Local, NameTaken};
 use crate::observe::Metrics;
+use crate::tenant_queue::TenantQueue;
 use backplane::memory::MemoryBackplane;
 use backplane::redis::{RedisBackplane, with_layout};
 use backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
@@ -44,18 +45,13 @@ pub(super) struct Others {
     runtime: Handle,
 }
 
-/// The bus of this node and the others. `local` is this node's part. Orders that come in `bans`, whose other end is
-/// `undelivered`, are delivered for as long as they matter.
-pub(super) fn cluster_bus(
-    others: Others,
-    local: Local,
-    undelivered: mpsc::Sender<BanOrder>,
-    bans: mpsc::Receiver<BanOrder>,
-) -> Arc<ClusterBus> {
+/// The bus of this node and the others. `local` is this node's part. Orders in `undelivered` are delivered for as long as
+/// they matter.
+pub(super) fn cluster_bus(others: Others, local: Local, undelivered: Arc<TenantQueue<BanOrder>>) -> Arc<ClusterBus> {
     let bus = ClusterBus::new(others.nodes, local, undelivered);
     // Not on this thread, which compiles plugins at a reload. Another process may ask meanwhile whether this one lives.
     others.runtime.spawn(bus.clone().serve(others.messages));
-    tokio::spawn(bus.clone().deliver_all(bans));
+    tokio::spawn(bus.clone().deliver_all());
     bus
 }
 

@@ -26,7 +26,8 @@ pub use plugins::{Bound, Plugins, check};
 use crate::control::{BANS_WAITING, Bus, ClusterBus, Local, LocalBus, NameTaken};
 use crate::gateway::{self, Api, Directory, Gateway, Readiness};
 use crate::observe::{AuditFile, AuditLog, Log, Metrics};
-use crate::shard::{CONTROL_CALLS, Common, Control};
+use crate::shard::{CONTROL_CALLS, Common, Control, KICKS};
+use crate::tenant_queue::TenantQueue;
 use backplane::Backplane;
 use backplane::memory::INBOX_ENVELOPES;
 use config::Config;
@@ -152,7 +153,8 @@ impl Broker {
         if let Some(store) = store {
             plugins.connect(store);
         }
-        let (undelivered, bans) = mpsc::channel(BANS_WAITING);
+        registry.limit_bans(ban_limits(&config));
+        let undelivered = TenantQueue::new(BANS_WAITING);
         let common = Common {
             node: server.node.clone(),
             ping: server.ping,
@@ -161,6 +163,7 @@ impl Broker {
             registry: registry.clone(),
             metrics: metrics.clone(),
             bans: others.is_some().then(|| undelivered.clone()),
+            kicks: controls.iter().map(|_| TenantQueue::new(KICKS)).collect(),
             controls,
         };
         let gateway = Arc::new(Gateway {
@@ -180,7 +183,7 @@ impl Broker {
                 (Arc::new(LocalBus::new(local)), None)
             }
             Some(others) => {
-                let bus = backends::cluster_bus(others, local, undelivered, bans);
+                let bus = backends::cluster_bus(others, local, undelivered);
                 let claim = claim_name(bus.clone(), common.clone(), readiness.clone()).await?;
                 (bus, claim)
             }
@@ -198,7 +201,14 @@ impl Broker {
             })
         });
         let shards = shards.collect::<io::Result<Vec<_>>>()?;
-        let api = Api::new(bus, common.backplane.clone(), gateway.clone(), audit, &config);
+        let api = Api::new(
+            bus,
+            common.backplane.clone(),
+            registry.clone(),
+            gateway.clone(),
+            audit,
+            &config,
+        );
         say(&format!("listening on http://{address}"))?;
         if let Some((listener, address)) = admin {
             let router = gateway::admin_router(metrics.clone(), readiness.clone(), api.clone());
@@ -262,6 +272,7 @@ impl Broker {
                 set_log_budgets(&self.log, &config);
                 self.api.audit().use_file(audit);
                 self.api.reload(&config);
+                self.registry.limit_bans(ban_limits(&config));
                 self.audit_log.clone_from(&config.admin.audit_log);
                 for shard in &self.shards {
                     shard.tell(Control::Tenants(bound.for_shard())).await;
@@ -321,6 +332,13 @@ fn set_log_budgets(log: &Log, config: &Config) {
         .iter()
         .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));
     log.set_budgets(budgets);
+}
+
+fn ban_limits(config: &Config) -> impl Iterator<Item = (Arc<str>, usize)> {
+    config
+        .tenants
+        .iter()
+        .map(|tenant| (tenant.name.clone(), tenant.limits.bans))
 }
 
 fn warn_of(config: &Config) {

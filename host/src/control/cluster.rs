@@ -16,16 +16,17 @@ use super::local::{Local, ORDER_WAIT};
 use super::message::{ControlMessage, node_of};
 use super::name_claim::{NameClaim, NameTaken};
 use super::order::{NodeReport, Order, Report};
+use crate::tenant_queue::{QueuePlace, TenantQueue};
 use backplane::{Nodes, Reply, Unavailable};
-use registry::{BanOrder, DELIVER_FOR};
+use registry::{BanOrder, BansFull, DELIVER_FOR, NotRecorded};
 
 /// How long reports may take: the longest time of a node, and the way there and back.
 const REPORT_WAIT: Duration = ORDER_WAIT.saturating_add(Duration::from_secs(1));
 /// Orders that are carried out at the same time at most.
 const AT_ONCE: usize = 32;
-/// Orders that wait for that at most.
+/// Orders about one tenant that wait for that, or are carried out, at most.
 const ORDERS_WAITING: usize = 1024;
-/// Orders about bans that wait for Redis at most.
+/// Orders about bans of one tenant that wait for Redis, or are delivered, at most.
 pub const BANS_WAITING: usize = 1024;
 /// How long Redis may take to record an order that an operator waits for. After that it is delivered later.
 const RECORD_WAIT: Duration = Duration::from_millis(800);
@@ -41,7 +42,7 @@ pub struct ClusterBus {
     /// The orders whose reports somebody waits for.
     pending: Mutex<HashMap<u64, mpsc::Sender<InstanceReport>>>,
     /// Orders about bans that could not be delivered yet.
-    undelivered: mpsc::Sender<BanOrder>,
+    undelivered: Arc<TenantQueue<BanOrder>>,
     /// The runtime on which orders are carried out; control messages are read on another.
     runtime: Handle,
 }
@@ -58,8 +59,8 @@ struct ReceivedOrder {
 
 impl ClusterBus {
     /// A bus for this node's part; orders are carried out on the current runtime. Control messages to this node
-    /// have to be passed to [`ClusterBus::serve`], and the orders in `undelivered` to [`ClusterBus::deliver_all`].
-    pub fn new(nodes: Arc<dyn Nodes>, local: Local, undelivered: mpsc::Sender<BanOrder>) -> Arc<Self> {
+    /// have to be passed to [`ClusterBus::serve`], and [`ClusterBus::deliver_all`] delivers the orders in `undelivered`.
+    pub fn new(nodes: Arc<dyn Nodes>, local: Local, undelivered: Arc<TenantQueue<BanOrder>>) -> Arc<Self> {
         Arc::new(Self {
             name: NameClaim::new(nodes.clone()),
             nodes,
@@ -78,15 +79,16 @@ impl ClusterBus {
 
     /// Receives what other nodes send, for ever.
     pub async fn serve(self: Arc<Self>, mut messages: mpsc::Receiver<Bytes>) {
-        let (requests, waiting) = mpsc::channel(ORDERS_WAITING);
-        self.runtime.spawn(self.clone().carry_out_all(waiting));
+        let requests = TenantQueue::new(ORDERS_WAITING);
+        self.runtime.spawn(self.clone().carry_out_all(requests.clone()));
         while let Some(message) = messages.recv().await {
             match serde_json::from_slice(&message) {
                 Ok(ControlMessage::Order { number, asker, order }) => {
-                    if let Err(refused) = requests.try_send(ReceivedOrder { number, asker, order }) {
-                        let asker = refused.into_inner().asker;
+                    let tenant = order.tenant().into();
+                    if let Err(refused) = requests.push(&tenant, ReceivedOrder { number, asker, order }) {
                         // The instance that asked gets no report, and tells its operator.
-                        tracing::warn!(asker, "an order is not carried out: {ORDERS_WAITING} wait");
+                        let asker = refused.asker;
+                        tracing::warn!(%tenant, asker, "an order is not carried out: {ORDERS_WAITING} of the tenant wait");
                     }
                 }
                 Ok(ControlMessage::Report {
@@ -122,15 +124,20 @@ impl ClusterBus {
         });
     }
 
-    async fn carry_out_all(self: Arc<Self>, mut requests: mpsc::Receiver<ReceivedOrder>) {
+    async fn carry_out_all(self: Arc<Self>, requests: Arc<TenantQueue<ReceivedOrder>>) {
         let at_once = Arc::new(Semaphore::new(AT_ONCE));
-        while let Some(request) = requests.recv().await {
+        loop {
             let permit = at_once.clone().acquire_owned().await.expect("it is never closed");
-            tokio::spawn(self.clone().carry_out(request, permit));
+            let (request, place) = requests.next().await;
+            tokio::spawn(self.clone().carry_out(request, (permit, place)));
         }
     }
 
-    async fn carry_out(self: Arc<Self>, request: ReceivedOrder, _permit: OwnedSemaphorePermit) {
+    async fn carry_out(
+        self: Arc<Self>,
+        request: ReceivedOrder,
+        _held: (OwnedSemaphorePermit, QueuePlace<ReceivedOrder>),
+    ) {
         let ReceivedOrder { number, asker, order } = request;
         let report = ControlMessage::Report {
             number,
@@ -181,11 +188,16 @@ impl ClusterBus {
         Ok(all)
     }
 
-    /// Records an order about a ban in Redis, and has every node carry it out.
+    /// Records an order about a ban in Redis, and has every node carry it out. One that there is no room for is reported by
+    /// this node alone.
     async fn deliver(&self, ban: &mut BanOrder) -> Result<Vec<NodeReport>, Unavailable> {
         let recorded = tokio::time::timeout(RECORD_WAIT, self.local.registry().record(ban)).await;
         match recorded {
             Ok(Ok(())) => self.ask_all(Order::from(&*ban)).await,
+            Ok(Err(NotRecorded::Full(BansFull(limit)))) => Ok(vec![NodeReport {
+                node: node_of(self.nodes.instance()).to_owned(),
+                result: Ok(Report::BansFull { limit }),
+            }]),
             Ok(Err(error)) => Err(Unavailable(error.to_string())),
             Err(_) => Err(Unavailable(format!("no answer within {RECORD_WAIT:?}"))),
         }
@@ -193,11 +205,9 @@ impl ClusterBus {
 
     /// Delivers orders about bans that were given on this node, each until Redis and the other nodes have it. Orders
     /// do not wait for each other, and may arrive in any sequence.
-    pub async fn deliver_all(self: Arc<Self>, mut orders: mpsc::Receiver<BanOrder>) {
-        let places = Arc::new(Semaphore::new(BANS_WAITING));
+    pub async fn deliver_all(self: Arc<Self>) {
         loop {
-            let place = places.clone().acquire_owned().await.expect("it is never closed");
-            let Some(order) = orders.recv().await else { return };
+            let (order, place) = self.undelivered.next().await;
             let bus = self.clone();
             tokio::spawn(async move {
                 bus.insist(order).await;
@@ -211,8 +221,8 @@ impl ClusterBus {
             match self.deliver(&mut order).await {
                 Ok(reports) => return log_unreached(&reports),
                 Err(error) if order.given.elapsed() > DELIVER_FOR => {
-                    let (tenant, user) = (&order.tenant, &order.user);
-                    tracing::error!(%error, %tenant, %user, "a change of a ban holds on this node only");
+                    let BanOrder { tenant, subject, .. } = &order;
+                    tracing::error!(%error, %tenant, %subject, "a change of a ban holds on this node only");
                     return;
                 }
                 Err(_) => tokio::time::sleep(AGAIN).await,
@@ -227,7 +237,8 @@ impl ClusterBus {
             Err(Unavailable(why)) => why,
         };
         drop(self.local.report(&Order::from(&ban)).await);
-        let kept = match self.undelivered.try_send(ban) {
+        let tenant = ban.tenant.clone();
+        let kept = match self.undelivered.push(&tenant, ban) {
             Ok(()) => format!("this node did it, and the others will within {DELIVER_FOR:?}"),
             Err(_) => "this node did it; too many orders wait for the others to be told".to_owned(),
         };

@@ -10,7 +10,7 @@ use super::order::{ChannelEntry, Connection, NodeReport, Order, PAGE_ENTRIES, Re
 use crate::shard::{Control, Slice, Whom};
 use protocol::codes::{self, CloseCode};
 use protocol::names::{Channel, Topic};
-use registry::{BanChange, BanOrder, Registry};
+use registry::{BanChange, BanOrder, BansFull, Registry};
 
 /// How long the shards may take. An order that takes longer is not cancelled: a busy shard carries it out later.
 /// The report says that it is not known to be done.
@@ -84,10 +84,10 @@ impl Local {
 
     /// An order about a ban, for the registry. One without a stamp gets one now.
     pub fn ban_order(&self, order: &Order) -> Option<BanOrder> {
-        let (tenant, user, change, stamp) = match order {
+        let (tenant, subject, change, stamp) = match order {
             Order::Ban {
                 tenant,
-                user,
+                subject,
                 seconds,
                 at_least,
                 stamp,
@@ -98,14 +98,14 @@ impl Local {
                 } else {
                     BanChange::Replace(length)
                 };
-                (tenant, user, change, stamp)
+                (tenant, subject, change, stamp)
             }
-            Order::Unban { tenant, user, stamp } => (tenant, user, BanChange::Lift, stamp),
+            Order::Unban { tenant, subject, stamp } => (tenant, subject, BanChange::Lift, stamp),
             _ => return None,
         };
         Some(BanOrder {
             tenant: tenant.as_str().into(),
-            user: user.as_str().into(),
+            subject: subject.clone(),
             stamp: stamp.clone().unwrap_or_else(|| self.registry.stamp()),
             change,
             given: Instant::now(),
@@ -114,16 +114,21 @@ impl Local {
 
     async fn change_ban(&self, ban: &BanOrder) -> Result<Report, String> {
         // The ban comes first, so that it refuses a connection that comes after the others were ended.
-        let was_refused = self.registry.apply(ban);
-        if ban.change == BanChange::Lift {
-            let affected = was_refused.into();
-            return Ok(Report::Done { affected });
+        match self.registry.apply(ban) {
+            Ok(was_refused) if ban.change == BanChange::Lift => {
+                let affected = was_refused.into();
+                return Ok(Report::Done { affected });
+            }
+            Ok(_) if self.registry.check_ban(&ban.tenant, &ban.subject).is_ok() => {
+                // A later order lifted it.
+                return Ok(Report::Done { affected: 0 });
+            }
+            Ok(_) => {}
+            // In a cluster it is recorded all the same, and asked for at every connect.
+            Err(_) if self.registry.has_cluster() => {}
+            Err(BansFull(limit)) => return Ok(Report::BansFull { limit }),
         }
-        if self.registry.check_ban(&ban.tenant, Some(&ban.user)).is_ok() {
-            // A later order lifted it.
-            return Ok(Report::Done { affected: 0 });
-        }
-        self.cut_off(&ban.tenant, &Whom::User(ban.user.clone()), codes::BANNED)
+        self.cut_off(&ban.tenant, &ban.subject.clone().into(), codes::BANNED)
             .await
     }
 
@@ -133,7 +138,7 @@ impl Local {
             tenant: tenant.clone(),
             whom: whom.clone(),
             code,
-            done: Some(done),
+            done,
         });
         Ok(Report::Done {
             affected: counts.await?.into_iter().sum(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use registry::{BanChange, BanOrder, OrderStamp};
+use registry::{BanChange, BanOrder, BanSubject, OrderStamp};
 
 /// Longest page of a list.
 pub const PAGE_ENTRIES: usize = 1000;
@@ -34,10 +34,12 @@ pub enum Order {
         user: String,
         channel: String,
     },
-    /// Refuse a user for this time from now, in place of an earlier ban, and end their connections.
+    /// Refuse a user, or an address for clients without a user, for this time from now, in place of an earlier ban, and
+    /// end their connections. Nodes of versions that know no addresses do not answer to those.
     Ban {
         tenant: String,
-        user: String,
+        #[serde(flatten)]
+        subject: BanSubject,
         seconds: u64,
         /// Leave a ban that is longer as it is: a plugin's order, not the operator's.
         #[serde(default)]
@@ -46,10 +48,11 @@ pub enum Order {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stamp: Option<OrderStamp>,
     },
-    /// Lift a user's ban.
+    /// Lift a ban.
     Unban {
         tenant: String,
-        user: String,
+        #[serde(flatten)]
+        subject: BanSubject,
         /// Which of two orders is the later one. A bus adds it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stamp: Option<OrderStamp>,
@@ -79,14 +82,14 @@ pub enum Order {
 
 impl From<&BanOrder> for Order {
     fn from(ban: &BanOrder) -> Self {
-        let (tenant, user) = (ban.tenant.to_string(), ban.user.to_string());
+        let (tenant, subject) = (ban.tenant.to_string(), ban.subject.clone());
         let stamp = Some(ban.stamp.clone());
         if ban.change == BanChange::Lift {
-            return Self::Unban { tenant, user, stamp };
+            return Self::Unban { tenant, subject, stamp };
         }
         Self::Ban {
             tenant,
-            user,
+            subject,
             // A part of a second counts as a whole one.
             seconds: ban
                 .left(Instant::now())
@@ -100,6 +103,22 @@ impl From<&BanOrder> for Order {
     }
 }
 
+impl Order {
+    /// Whose connections or bans it is about.
+    pub(super) fn tenant(&self) -> &str {
+        match self {
+            Self::DisconnectUser { tenant, .. }
+            | Self::DisconnectSession { tenant, .. }
+            | Self::Unsubscribe { tenant, .. }
+            | Self::Ban { tenant, .. }
+            | Self::Unban { tenant, .. }
+            | Self::Channels { tenant, .. }
+            | Self::Connections { tenant, .. }
+            | Self::Count { tenant } => tenant,
+        }
+    }
+}
+
 /// What one node answers to an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
@@ -107,6 +126,11 @@ pub enum Report {
     Done {
         /// Connections, subscriptions or bans that the order affected.
         affected: u64,
+    },
+    /// A ban that was not set: the tenant has as many as it may.
+    BansFull {
+        /// `limits.bans`
+        limit: usize,
     },
     /// At most one more than asked for, in order.
     Channels { channels: Vec<ChannelEntry> },

@@ -1,6 +1,7 @@
 //! Pages over several nodes, and what travels between them.
 
 use super::*;
+use registry::BanSubject;
 
 fn report(node: &str, report: Report) -> NodeReport {
     NodeReport {
@@ -132,6 +133,34 @@ fn orders_and_reports_keep_their_words_on_the_bus() {
     let json = r#"{"order":"unsubscribe","tenant":"acme","user":"ann","channel":"room:1"}"#;
     assert_eq!(serde_json::to_string(&order).unwrap(), json);
     assert_eq!(serde_json::from_str::<Order>(json).unwrap(), order);
+    // As versions without addresses wrote it, and read it.
+    let ban = |subject: &str| {
+        format!(
+            r#"{{"order":"ban","tenant":"acme",{subject},"seconds":60,"at_least":true,"stamp":{{"time_ms":1,"sequence":2,"instance":"a~b"}}}}"#
+        )
+    };
+    for (json, subject) in [
+        (ban(r#""user":"ann""#), BanSubject::User("ann".into())),
+        (
+            ban(r#""address":"2001:db8::/64""#),
+            BanSubject::Address("2001:db8::1".parse().unwrap()),
+        ),
+    ] {
+        let order: Order = serde_json::from_str(&json).unwrap();
+        assert!(
+            matches!(&order, Order::Ban { subject: read, .. } if *read == subject),
+            "{order:?}"
+        );
+        assert_eq!(serde_json::to_string(&order).unwrap(), json);
+    }
+    let lift = r#"{"order":"unban","tenant":"acme","user":"ann"}"#;
+    assert_eq!(
+        serde_json::to_string(&serde_json::from_str::<Order>(lift).unwrap()).unwrap(),
+        lift
+    );
+    for json in [ban(r#""address":"ann""#), ban(r#""place":"x""#)] {
+        assert!(serde_json::from_str::<Order>(&json).is_err(), "{json}");
+    }
     let report = Report::Connections {
         connections: vec![connection("a", "1")],
     };

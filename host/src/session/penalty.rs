@@ -1,14 +1,14 @@
-//! The penalty of a plugin's refusal: the connection is closed, or the user is banned.
-
-use std::sync::Arc;
+//! The penalty of a plugin's refusal: the connection is closed, or its user is banned; of a connection without a user, its
+//! address.
 
 use super::context::Context;
 use super::ending::Ending;
 use super::refusal::Refusal;
-use crate::shard::{Control, Whom};
+use crate::observe::LogThrottle;
+use crate::shard::Kick;
 use chain::Penalty;
 use protocol::codes;
-use registry::BanOrder;
+use registry::{BanOrder, BanSubject};
 
 impl Context {
     /// Carries out the penalty of a refusal. Returns how the connection ends, if it ends.
@@ -20,30 +20,36 @@ impl Context {
                 Some(Ending::close(own.unwrap_or(codes::KICKED)))
             }
             Penalty::Ban(length) => {
-                if let Some(user) = self.caller.user().or_else(|| refusal.user.clone()) {
-                    let tenant = &self.caller.tenant;
-                    tracing::info!(%tenant, %user, ?length, plugin = ?refusal.plugin, "a plugin banned a user");
-                    let order = self.shard.common.registry.ban(tenant, &user, length);
-                    self.kick_everywhere(&user);
-                    self.send_to_other_nodes(order);
+                static LOG: LogThrottle = LogThrottle::new();
+                let tenant = &self.caller.tenant;
+                let user = self.caller.user().or_else(|| refusal.user.clone());
+                let subject = BanSubject::of(user.as_ref(), self.caller.remote);
+                if let Some(others) = LOG.allow() {
+                    tracing::info!(%tenant, %subject, ?length, plugin = ?refusal.plugin, others, "a plugin bans somebody");
                 }
+                // One that finds no room here is spoken of there, and may find it in the cluster.
+                let (order, _full) = self.shard.common.registry.ban(tenant, subject.clone(), length);
+                self.kick_everywhere(&subject);
+                self.send_to_other_nodes(order);
                 Some(Ending::close(codes::BANNED))
             }
         }
     }
 
-    /// A ban ends all of the user's connections, on whatever shard they are.
-    fn kick_everywhere(&self, user: &Arc<str>) {
-        for control in &self.shard.common.controls {
-            let kick = Control::CutOff {
-                tenant: self.caller.tenant.clone(),
-                whom: Whom::User(user.clone()),
-                code: codes::BANNED,
-                done: None,
+    /// A ban ends all connections of who is banned, on whatever shard they are.
+    fn kick_everywhere(&self, subject: &BanSubject) {
+        let tenant = &self.caller.tenant;
+        for kicks in &self.shard.common.kicks {
+            let kick = Kick {
+                tenant: tenant.clone(),
+                subject: subject.clone(),
             };
-            if control.try_send(kick).is_err() {
+            if kicks.push(tenant, kick).is_err() {
+                static LOG: LogThrottle = LogThrottle::new();
                 // The ban holds nevertheless: it refuses the next connect, and the plugin denies the next publish again.
-                tracing::warn!(%user, "a shard was too busy to end a banned user's other connections");
+                if let Some(others) = LOG.allow() {
+                    tracing::warn!(%tenant, %subject, others, "too many of the tenant's bans wait to end connections");
+                }
             }
         }
     }
@@ -52,8 +58,13 @@ impl Context {
         let Some(bans) = &self.shard.common.bans else {
             return;
         };
-        if bans.try_send(order).is_err() {
-            tracing::error!("a plugin's ban holds on this node only: too many wait for the other nodes");
+        let tenant = order.tenant.clone();
+        if let Err(order) = bans.push(&tenant, order) {
+            static LOG: LogThrottle = LogThrottle::new();
+            if let Some(others) = LOG.allow() {
+                let subject = order.subject;
+                tracing::error!(%tenant, %subject, others, "a plugin's ban holds on this node only: too many of the tenant wait");
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Refusal {
     pub retry_after_ms: Option<u64>,
     pub plugin: Option<Arc<str>>,
     pub penalty: Penalty,
-    /// The user to ban, if it is not the session's user.
+    /// The user to ban, where the session has none yet.
     pub user: Option<Arc<str>>,
 }
 
@@ -94,7 +94,7 @@ impl From<AdmissionError> for Refusal {
             AdmissionError::Limit(limit) => Self::new(codes::LIMIT_EXCEEDED, limit.to_string()),
             AdmissionError::Banned(left) => {
                 let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-                Self::retry_after(codes::USER_BANNED, "this user is refused for now", left)
+                Self::retry_after(codes::USER_BANNED, "this user or address is refused for now", left)
             }
         }
     }

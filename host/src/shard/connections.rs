@@ -9,12 +9,14 @@ use super::control::{Connected, Count, Slice, Whom};
 use super::{ListedConnection, Shard};
 use protocol::codes::CloseCode;
 use protocol::names::{Channel, Topic};
+use registry::BanSubject;
 use wall_clock::now_ms;
 
 impl ListedConnection {
     fn is(&self, whom: &Whom) -> bool {
         match whom {
             Whom::User(user) => self.is_user(user),
+            Whom::Address(address) => self.seated && self.user.is_none() && *address == self.caller.remote.into(),
             Whom::Session(session) => self.caller.session == *session,
         }
     }
@@ -45,15 +47,22 @@ impl Shard {
     /// Cuts these connections off. Returns their number.
     pub(super) fn cut_off(&self, tenant: &str, whom: &Whom, code: CloseCode) -> u64 {
         let clients = self.clients.borrow();
-        let them = clients
-            .values()
-            .filter(|listed| *listed.caller.tenant == *tenant && listed.is(whom) && !listed.client.is_closed());
-        let mut count = 0;
-        for listed in them {
-            listed.client.cut_off(code);
-            count += 1;
-        }
-        count
+        let cut_off = |listed: &ListedConnection| {
+            let is_meant = *listed.caller.tenant == *tenant && listed.is(whom) && !listed.client.is_closed();
+            if is_meant {
+                listed.client.cut_off(code);
+            }
+            u64::from(is_meant)
+        };
+        let subject = match whom {
+            Whom::User(user) => BanSubject::User(user.clone()),
+            Whom::Address(address) => BanSubject::Address(*address),
+            Whom::Session(_) => return clients.values().map(cut_off).sum(),
+        };
+        // Not all connections of the shard: whoever bans many would have it look at all of them again and again.
+        let seats = self.seats.borrow();
+        let them = seats.of(tenant, &subject).filter_map(|client| clients.get(&client));
+        them.map(cut_off).sum()
     }
 
     /// Revokes a user's subscriptions to a channel. Returns their number.

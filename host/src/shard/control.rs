@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::NewTenant;
 use protocol::codes::CloseCode;
 use protocol::names::{Channel, Topic};
+use registry::{AddressBlock, BanSubject};
 
 /// One request to a shard.
 pub enum Control {
@@ -21,7 +22,7 @@ pub enum Control {
         whom: Whom,
         code: CloseCode,
         /// Told how many there were.
-        done: Option<oneshot::Sender<u64>>,
+        done: oneshot::Sender<u64>,
     },
     /// End a user's subscriptions to a channel. When it is done, nothing more of it is sent to them.
     Unsubscribe {
@@ -61,8 +62,25 @@ pub enum Control {
 pub enum Whom {
     /// All of a user.
     User(Arc<str>),
+    /// All without a user that come from an address.
+    Address(AddressBlock),
     /// The one with this session.
     Session(Arc<str>),
+}
+
+impl From<BanSubject> for Whom {
+    fn from(subject: BanSubject) -> Self {
+        match subject {
+            BanSubject::User(user) => Self::User(user),
+            BanSubject::Address(address) => Self::Address(address),
+        }
+    }
+}
+
+/// Somebody whom a plugin banned: their connections on a shard end.
+pub struct Kick {
+    pub tenant: Arc<str>,
+    pub subject: BanSubject,
 }
 
 /// A part of an ordered list: the first `limit` after a name.

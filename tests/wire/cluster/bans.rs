@@ -143,3 +143,86 @@ async fn a_ban_ends_connections_everywhere_once() {
     let answer = nodes[1].call("DELETE", path, Value::Null).await.ok();
     assert_eq!(answer["affected"], 3, "each node had it in memory");
 }
+
+#[tokio::test]
+async fn an_address_is_banned_on_every_node_and_listed_and_lifted_on_any() {
+    let redis = Redis::start().await;
+    let nodes = super::control::nodes_of(&redis.url(), "anonymous = true", STRICT).await;
+    let mut guests = Vec::new();
+    for node in 0..nodes.count() {
+        guests.push(nodes[node].connect("guest").await);
+    }
+    let mut ann = user(&nodes, 1, "ann").await;
+    guests[0]
+        .send("publish", json!({ "channel": "room:a", "data": "heck" }))
+        .await;
+    for guest in &mut guests {
+        guest.expect_close(4505).await;
+    }
+    let refused = async |node: usize| {
+        let dial = nodes[node].dial("guest");
+        let mut client = dial.open().await;
+        let id = client.send("connect", dial.payload()).await;
+        client.reply(&id).await["payload"]["code"] == 4451
+    };
+    for node in 0..nodes.count() {
+        eventually(PATIENCE, "the address to be refused", async || {
+            refused(node).await.then_some(())
+        })
+        .await;
+    }
+    ann.still_works().await;
+    let listed = nodes[2].read("/tenants/acme/bans").await;
+    let ban = &listed["bans"][0];
+    assert_eq!(
+        (&ban["address"], &ban["by"]),
+        (&json!("127.0.0.1"), &json!("plugin")),
+        "{listed}"
+    );
+    let path = "/tenants/acme/addresses/127.0.0.1/ban";
+    nodes[2].call("DELETE", path, Value::Null).await.ok();
+    for node in 0..nodes.count() {
+        nodes[node].connect("guest").await.still_works().await;
+    }
+    assert_eq!(nodes[0].read("/tenants/acme/bans").await["bans"], json!([]));
+}
+
+#[tokio::test]
+async fn one_tenants_orders_that_wait_for_redis_push_out_none_of_anothers() {
+    let mut redis = Redis::with_aof().await;
+    let nodes = nodes(&redis, "").await;
+    redis.kill().await;
+    let order = async |tenant: &str, name: &str| {
+        let path = format!("/tenants/{tenant}/users/{name}/ban");
+        let answer = nodes[0].call("PUT", &path, json!({ "seconds": 3600 })).await;
+        answer.problem(503, "backplane_unavailable");
+    };
+    // More than there is room for of one tenant.
+    for n in 0..1100 {
+        order("other", &format!("u{n}")).await;
+    }
+    order("acme", "ann").await;
+    redis.restart().await;
+    banned_everywhere(&nodes, "ann", 3000, 3600).await;
+}
+
+#[tokio::test]
+async fn a_full_list_of_bans_is_told_by_any_node() {
+    let redis = Redis::start().await;
+    let nodes = super::control::nodes_of(&redis.url(), "limits = { bans = 2 }", "").await;
+    for (n, name) in ["a", "b"].into_iter().enumerate() {
+        let path = format!("/tenants/acme/users/{name}/ban");
+        nodes[n].call("PUT", &path, json!({ "seconds": 3600 })).await.ok();
+    }
+    let path = "/tenants/acme/users/c/ban";
+    let answer = nodes[2].call("PUT", path, json!({ "seconds": 3600 })).await;
+    answer.problem(409, "too_many_bans");
+    user(&nodes, 2, "c").await.still_works().await;
+    nodes[2]
+        .call("DELETE", "/tenants/acme/users/a/ban", Value::Null)
+        .await
+        .ok();
+    nodes[1].call("PUT", path, json!({ "seconds": 3600 })).await.ok();
+    banned_everywhere(&nodes, "c", 3000, 3600).await;
+    banned_everywhere(&nodes, "a", 0, 0).await;
+}

@@ -8,6 +8,11 @@ pub(super) async fn nodes(redis: &Redis, chain: &str) -> Nodes {
 }
 
 pub(super) async fn nodes_at(url: &str, chain: &str) -> Nodes {
+    nodes_of(url, "", chain).await
+}
+
+/// `tenant`: lines of the tenant `acme`. Beside it there is `other`.
+pub(super) async fn nodes_of(url: &str, tenant: &str, chain: &str) -> Nodes {
     let config = format!(
         r#"
         [server]
@@ -21,6 +26,7 @@ pub(super) async fn nodes_at(url: &str, chain: &str) -> Nodes {
         [[tenants]]
         name = "acme"
         default = "allow"
+        {tenant}
         [[tenants.chain]]
         plugin = "authorize"
         hooks = ["connect"]
@@ -31,6 +37,10 @@ pub(super) async fn nodes_at(url: &str, chain: &str) -> Nodes {
         match = "room:*"
         history = {{ size = 100, ttl_seconds = 300 }}
         presence = true
+        [[tenants]]
+        name = "other"
+        anonymous = true
+        default = "allow"
         "#,
         keys = full_key(),
         secret = token::SECRET

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod authorize;
+mod bans;
 mod blame;
 mod capabilities;
 mod effects;

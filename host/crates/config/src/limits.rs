@@ -56,6 +56,13 @@ const LOG_RATE: Number = Number {
     unit: "KiB a second",
 };
 
+const BANS: Number = Number {
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    unit: "bans",
+};
+
 /// How much a tenant may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -75,6 +82,8 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// Bytes that its plugins write to the log in a second, and that the broker writes about it.
     pub log_bytes_per_second: u64,
+    /// Users and addresses of the tenant that are banned at once, in the whole cluster.
+    pub bans: usize,
 }
 
 impl Default for Limits {
@@ -88,6 +97,7 @@ impl Default for Limits {
             requests_per_second: rate(REQUEST_RATE.default),
             outbox_bytes: as_usize(OUTBOX_BYTES.default),
             log_bytes_per_second: LOG_RATE.default * KIB,
+            bans: as_usize(BANS.default),
         }
     }
 }
@@ -102,6 +112,7 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
         requests_per_second: rate(section.number("requests_per_second", &REQUEST_RATE)),
         outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
         log_bytes_per_second: section.number("log_kib_per_second", &LOG_RATE) * KIB,
+        bans: section.count("bans", &BANS),
     };
     section.finish();
     limits

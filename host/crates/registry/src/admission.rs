@@ -1,9 +1,12 @@
 //! Who asks to be connected, and why one is not.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+
+use super::ban_subject::BanSubject;
 
 /// A session that asks for a place.
 #[derive(Clone, Debug)]
@@ -11,10 +14,19 @@ pub struct AdmissionRequest {
     pub tenant: Arc<str>,
     /// The user, if it has a name.
     pub user: Option<Arc<str>>,
+    /// Where it comes from.
+    pub remote: IpAddr,
     /// The session's id, unique in the cluster.
     pub session: Arc<str>,
     /// `websocket`, `sse` or `poll`.
     pub transport: &'static str,
+}
+
+impl AdmissionRequest {
+    /// Whom it is banned as, if it is.
+    pub fn subject(&self) -> BanSubject {
+        BanSubject::of(self.user.as_ref(), self.remote)
+    }
 }
 
 /// Why a session gets no place.
@@ -22,7 +34,7 @@ pub struct AdmissionRequest {
 pub enum AdmissionError {
     /// A limit is reached.
     Limit(LimitReached),
-    /// The user is banned for so long.
+    /// The user, or the address of one without a user, is banned for so long.
     Banned(Duration),
 }
 

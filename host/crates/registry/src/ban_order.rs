@@ -1,24 +1,28 @@
-//! Orders about bans, and what several of them about one user come to. Pure: the same orders come to the same state
+//! Orders about bans, and what several of them about one subject come to. Pure: the same orders come to the same state
 //! in whatever sequence they arrive. `redis/ban.lua` does the same in Redis.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ban_subject::BanSubject;
 use super::stamp::OrderStamp;
+
+/// How long a ban is at most: a year. What asks for a longer one gets this.
+pub const LONGEST_BAN: Duration = Duration::from_hours(365 * 24);
 
 /// For how long an order is remembered after it arrived, also when its ban is over: an earlier one that arrives later
 /// must not win. Longer than [`DELIVER_FOR`] by more than clocks differ.
 pub(super) const REMEMBER: Duration = Duration::from_mins(20);
 /// For how long an order is kept for nodes, or a Redis, that cannot be reached.
 pub const DELIVER_FOR: Duration = Duration::from_mins(10);
-/// Extensions of one user that are kept apart at most. Beyond, two are made one that ends with the longer.
+/// Extensions of one subject that are kept apart at most. Beyond, two are made one that ends with the longer.
 pub(super) const EXTENSIONS: usize = 8;
 
-/// An order to refuse a user for a while, or no longer.
+/// An order to refuse somebody for a while, or no longer.
 #[derive(Clone, Debug)]
 pub struct BanOrder {
     pub tenant: Arc<str>,
-    pub user: Arc<str>,
+    pub subject: BanSubject,
     /// Which of two orders is the later one.
     pub stamp: OrderStamp,
     /// What it does to the bans of earlier orders.
@@ -45,11 +49,13 @@ impl BanOrder {
             BanChange::Replace(length) | BanChange::Extend(length) => length,
             BanChange::Lift => Duration::ZERO,
         };
-        length.saturating_sub(now.saturating_duration_since(self.given))
+        length
+            .min(LONGEST_BAN)
+            .saturating_sub(now.saturating_duration_since(self.given))
     }
 }
 
-/// What all orders about one user came to.
+/// What all orders about one subject came to.
 pub(super) struct BanState {
     /// The latest order that stands in place of all before it, with the end of its ban.
     replaced: Option<(OrderStamp, Instant)>,
@@ -89,6 +95,11 @@ impl BanState {
     pub(super) fn end(&self) -> Option<Instant> {
         let extended = self.extensions.first().map(|(_, end)| *end);
         extended.max(self.replaced.as_ref().map(|(_, end)| *end))
+    }
+
+    /// Whether the ban of an operator holds.
+    pub(super) fn is_operators(&self, now: Instant) -> bool {
+        self.replaced.as_ref().is_some_and(|(_, end)| now < *end)
     }
 
     /// Whether no order that still may arrive needs it.
@@ -134,7 +145,7 @@ pub(super) mod tests {
         ];
         let order = |(time_ms, instance, change): (u64, &str, BanChange)| BanOrder {
             tenant: "acme".into(),
-            user: "ann".into(),
+            subject: BanSubject::User("ann".into()),
             stamp: OrderStamp {
                 time_ms,
                 sequence: 0,
@@ -224,6 +235,18 @@ pub(super) mod tests {
         }
         assert_eq!(state.extensions.len(), EXTENSIONS);
         assert_eq!(state.end(), Some(now + Duration::from_secs(1000)));
+    }
+
+    #[test]
+    fn no_ban_is_longer_than_a_year() {
+        let now = Instant::now();
+        let mut order = orders(now).remove(0);
+        for length in [Duration::from_secs(1 << 32), Duration::MAX] {
+            for change in [BanChange::Replace(length), BanChange::Extend(length)] {
+                order.change = change;
+                assert_eq!(order.left(now), LONGEST_BAN);
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@ use config::Limits;
 use thiserror::Error;
 
 use super::admission::{AdmissionError, AdmissionRequest};
+use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
+use super::bans::BansFull;
 use super::stamp::OrderStamp;
 
 /// A reply that may need the network.
@@ -15,16 +17,28 @@ pub type ClusterReply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What the nodes of a cluster know together.
 pub trait Cluster: Send + Sync {
-    /// Takes a place, if there is one in the cluster and the user is not banned. While the cluster cannot be asked,
+    /// Takes a place, if there is one in the cluster and the session is not banned. While the cluster cannot be asked,
     /// this node's own count decides, and the others learn of it later.
     fn admit(&self, request: AdmissionRequest, limits: &Limits) -> ClusterReply<'_, Result<(), AdmissionError>>;
 
     /// Gives the place of a session back.
     fn release(&self, session: &Arc<str>);
 
-    /// Records an order where every node looks up bans. Gives the stamp of the order that stands there instead, if
-    /// that is a later one.
-    fn record<'a>(&'a self, order: &'a BanOrder) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>>;
+    /// Records an order where every node looks up bans, `at_most` so many of the tenant. Gives the stamp of the order that
+    /// stands there instead, if that is a later one.
+    fn record<'a>(
+        &'a self,
+        order: &'a BanOrder,
+        at_most: usize,
+    ) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>>;
+
+    /// The first bans of a tenant that hold, after this one.
+    fn bans<'a>(
+        &'a self,
+        tenant: &'a str,
+        after: Option<&'a BanEntry>,
+        limit: usize,
+    ) -> ClusterReply<'a, Result<Vec<BanEntry>, NotRecorded>>;
 
     /// Lists this node among those that live, from now on.
     fn announce(&self);
@@ -33,7 +47,12 @@ pub trait Cluster: Send + Sync {
     fn close(&self) -> ClusterReply<'_, ()>;
 }
 
-/// An order could not be recorded, and should be again.
+/// What is recorded could not be changed or read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the order is not recorded: {0}")]
-pub struct NotRecorded(pub String);
+pub enum NotRecorded {
+    /// It should be tried again.
+    #[error("bans are not recorded: {0}")]
+    Unreachable(String),
+    #[error(transparent)]
+    Full(#[from] BansFull),
+}

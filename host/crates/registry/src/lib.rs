@@ -3,7 +3,9 @@
 //! socket: a shard that has to close one is told by the broker.
 
 mod admission;
+mod ban_list;
 mod ban_order;
+mod ban_subject;
 mod bans;
 mod cluster;
 pub mod redis;
@@ -17,7 +19,10 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 pub use admission::{AdmissionError, AdmissionRequest, LimitReached};
-pub use ban_order::{BanChange, BanOrder, DELIVER_FOR};
+pub use ban_list::{BanEntry, BannedBy};
+pub use ban_order::{BanChange, BanOrder, DELIVER_FOR, LONGEST_BAN};
+pub use ban_subject::{AddressBlock, BanSubject, NoAddress};
+pub use bans::BansFull;
 pub use cluster::{Cluster, ClusterReply, NotRecorded};
 pub use stamp::OrderStamp;
 
@@ -63,7 +68,7 @@ impl Registry {
 
     /// Takes a place for one more connection, if there is one for it.
     pub async fn admit(self: &Arc<Self>, request: AdmissionRequest, limits: &Limits) -> Result<Seat, AdmissionError> {
-        self.check_ban(&request.tenant, request.user.as_ref())?;
+        self.check_ban(&request.tenant, &request.subject())?;
         // Here first: what is over the limit on this node alone need not be asked about.
         self.take(&request, limits).map_err(AdmissionError::Limit)?;
         let seat = Seat {
@@ -76,26 +81,44 @@ impl Registry {
         Ok(seat)
     }
 
-    /// Refuses a user that is banned, as far as this node knows.
-    pub fn check_ban(&self, tenant: &Arc<str>, user: Option<&Arc<str>>) -> Result<(), AdmissionError> {
-        match user.and_then(|user| self.bans.left(tenant, user, Instant::now())) {
+    /// How many bans each tenant may have from now on: `limits.bans`.
+    pub fn limit_bans(&self, limits: impl Iterator<Item = (Arc<str>, usize)>) {
+        self.bans.set_limits(limits);
+    }
+
+    /// Refuses who is banned, as far as this node knows.
+    pub fn check_ban(&self, tenant: &str, subject: &BanSubject) -> Result<(), AdmissionError> {
+        match self.bans.left(tenant, subject, Instant::now()) {
             Some(left) => Err(AdmissionError::Banned(left)),
             None => Ok(()),
         }
     }
 
-    /// A plugin bans a user: for so long, or longer if it is already banned for longer. This node refuses the user
-    /// from now on; the order is for all others.
-    pub fn ban(&self, tenant: &Arc<str>, user: &Arc<str>, length: Duration) -> BanOrder {
+    /// A plugin bans somebody: for so long, or longer if there is a longer ban already. This node refuses them from now on,
+    /// if the tenant has room for another ban; the order is for all others.
+    pub fn ban(&self, tenant: &Arc<str>, subject: BanSubject, length: Duration) -> (BanOrder, Result<bool, BansFull>) {
         let order = BanOrder {
             tenant: tenant.clone(),
-            user: user.clone(),
+            subject,
             stamp: self.stamp(),
             change: BanChange::Extend(length),
             given: Instant::now(),
         };
-        self.apply(&order);
-        order
+        let applied = self.apply(&order);
+        (order, applied)
+    }
+
+    /// The first bans of a tenant that hold, after this one: of this node, and where there is a cluster, of all.
+    pub async fn bans(
+        &self,
+        tenant: &str,
+        after: Option<&BanEntry>,
+        limit: usize,
+    ) -> Result<Vec<BanEntry>, NotRecorded> {
+        match &self.cluster {
+            Some(cluster) => cluster.bans(tenant, after, limit).await,
+            None => Ok(self.bans.list(tenant, after, limit, Instant::now())),
+        }
     }
 
     /// A stamp for an order that is given now.
@@ -103,8 +126,8 @@ impl Registry {
         self.clock.stamp(now_ms())
     }
 
-    /// Carries out an order on this node. Gives whether the user was refused before.
-    pub fn apply(&self, order: &BanOrder) -> bool {
+    /// Carries out an order on this node. Gives whether the subject was refused before.
+    pub fn apply(&self, order: &BanOrder) -> Result<bool, BansFull> {
         self.clock.see(order.stamp.time_ms, order.stamp.sequence);
         self.bans.apply(order, Instant::now())
     }
@@ -117,15 +140,21 @@ impl Registry {
         let Some(cluster) = &self.cluster else {
             return Ok(());
         };
-        let Some(newer) = cluster.record(order).await? else {
+        let at_most = self.bans.at_most(&order.tenant);
+        let Some(newer) = cluster.record(order, at_most).await? else {
             return Ok(());
         };
         self.clock.see(newer.time_ms, newer.sequence);
         if order.given.elapsed() < FRESH && newer.time_ms > now_ms() {
             order.stamp = self.stamp();
-            cluster.record(order).await?;
+            cluster.record(order, at_most).await?;
         }
         Ok(())
+    }
+
+    /// Whether others decide with this node.
+    pub fn has_cluster(&self) -> bool {
+        self.cluster.is_some()
     }
 
     /// Lists this node among those that live, where there are others.

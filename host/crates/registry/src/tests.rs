@@ -1,11 +1,16 @@
 //! The registry of one node, and what it does with a cluster's answers about bans.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::*;
+
+const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 fn request(tenant: &str, user: Option<&str>) -> AdmissionRequest {
     AdmissionRequest {
         tenant: tenant.into(),
         user: user.map(Arc::from),
+        remote: REMOTE,
         session: "s".into(),
         transport: "websocket",
     }
@@ -41,21 +46,40 @@ async fn forgets_whom_nobody_needs() {
 }
 
 #[tokio::test]
-async fn a_banned_user_gets_no_place_until_the_ban_is_lifted() {
-    let registry = Arc::new(Registry::default());
-    let (tenant, user): (Arc<str>, Arc<str>) = ("acme".into(), "ann".into());
-    registry.ban(&tenant, &user, Duration::from_mins(1));
-    let limits = Limits::default();
-    let refused = registry.admit(request("acme", Some("ann")), &limits).await.err();
-    assert!(matches!(refused, Some(AdmissionError::Banned(left)) if left > Duration::from_secs(50)));
-    registry.apply(&order(&registry, BanChange::Lift));
-    assert!(registry.admit(request("acme", Some("ann")), &limits).await.is_ok());
+async fn who_is_banned_gets_no_place_until_the_ban_is_lifted() {
+    for banned in [Some("ann"), None] {
+        let registry = Arc::new(Registry::default());
+        let subject = request("acme", banned).subject();
+        registry
+            .ban(&"acme".into(), subject.clone(), Duration::from_mins(1))
+            .1
+            .unwrap();
+        let limits = Limits::default();
+        for (tenant, user) in [
+            ("acme", Some("ann")),
+            ("acme", Some("bob")),
+            ("acme", None),
+            ("other", banned),
+        ] {
+            let refused = registry.admit(request(tenant, user), &limits).await.err();
+            let is_refused = matches!(refused, Some(AdmissionError::Banned(left)) if left > Duration::from_secs(50));
+            assert_eq!(is_refused, (tenant, user) == ("acme", banned), "{user:?} of {tenant}");
+        }
+        let listed = registry.bans("acme", None, 10).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        assert_eq!((listed[0].by, &listed[0].subject), (BannedBy::Plugin, &subject));
+        let mut lift = order(&registry, BanChange::Lift);
+        lift.subject = subject;
+        assert_eq!(registry.apply(&lift), Ok(true));
+        assert!(registry.admit(request("acme", banned), &limits).await.is_ok());
+        assert_eq!(registry.bans("acme", None, 10).await, Ok(Vec::new()));
+    }
 }
 
 fn order(registry: &Registry, change: BanChange) -> BanOrder {
     BanOrder {
         tenant: "acme".into(),
-        user: "ann".into(),
+        subject: BanSubject::User("ann".into()),
         stamp: registry.stamp(),
         change,
         given: Instant::now(),
@@ -72,7 +96,20 @@ impl Cluster for Recorded {
 
     fn release(&self, _: &Arc<str>) {}
 
-    fn record<'a>(&'a self, order: &'a BanOrder) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+    fn bans<'a>(
+        &'a self,
+        _: &'a str,
+        _: Option<&'a BanEntry>,
+        _: usize,
+    ) -> ClusterReply<'a, Result<Vec<BanEntry>, NotRecorded>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn record<'a>(
+        &'a self,
+        order: &'a BanOrder,
+        _: usize,
+    ) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {
         Box::pin(async {
             let mut newest = self.0.lock();
             if order.stamp < *newest {

@@ -10,11 +10,13 @@ use crate::observe::{AuditLog, Metrics};
 use arc_swap::ArcSwap;
 use backplane::Backplane;
 use config::Config;
+use registry::Registry;
 
 /// The admin API of a node.
 pub(crate) struct Api {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) backplane: Arc<dyn Backplane>,
+    pub(super) registry: Arc<Registry>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) metrics: Metrics,
     pub(super) keys: ArcSwap<AdminKeys>,
@@ -23,10 +25,11 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// An API that reaches all nodes by `bus`, and channels by `backplane`.
+    /// An API that reaches all nodes by `bus`, channels by `backplane`, and reads bans in `registry`.
     pub(crate) fn new(
         bus: Arc<dyn Bus>,
         backplane: Arc<dyn Backplane>,
+        registry: Arc<Registry>,
         gateway: Arc<Gateway>,
         audit: AuditLog,
         config: &Config,
@@ -34,6 +37,7 @@ impl Api {
         Arc::new(Self {
             bus,
             backplane,
+            registry,
             metrics: gateway.metrics.clone(),
             gateway,
             keys: ArcSwap::from_pointee(AdminKeys::new(&config.admin)),

@@ -273,6 +273,54 @@ mod tests {
     }
 
     #[test]
+    fn addresses_that_the_document_allows_are_taken_and_others_are_not() {
+        let document = document(&routes(), PREFIX);
+        let address = document.pointer("/components/schemas/BannedAddress").unwrap();
+        let allowed = jsonschema::draft202012::new(address).unwrap();
+        let groups = |n: usize| vec!["a1"; n].join(":");
+        let mut texts: Vec<String> = [
+            "192.0.2.1",
+            "192.0.2.1/32",
+            "192.0.2.1/24",
+            "255.255.255.255",
+            "256.0.0.1",
+            "01.2.3.4",
+            "1.2.3",
+            "1.2.3.4.5",
+            "::",
+            "::1",
+            "::1/64",
+            "::1/128",
+            "1::",
+            "FFFF::",
+            "12345::",
+            "g::",
+            "::ffff:192.0.2.1",
+            "::1.2.3",
+            ":",
+            ":::",
+            "1::2::3",
+            "",
+            " ::1",
+            "::1\n",
+            "fe80::1%eth0",
+            "[::1]",
+        ]
+        .map(str::to_owned)
+        .into();
+        texts.extend((1..=9).map(groups));
+        for before in 1..=8 {
+            texts.push(format!("{}::", groups(before)));
+            texts.push(format!("::{}", groups(before)));
+            texts.extend((1..=8).map(|behind| format!("{}::{}", groups(before), groups(behind))));
+        }
+        for text in texts {
+            let taken = text.parse::<registry::AddressBlock>().is_ok();
+            assert_eq!(allowed.is_valid(&Value::from(text.as_str())), taken, "{text:?}");
+        }
+    }
+
+    #[test]
     fn each_call_says_its_scope_and_what_it_may_be_refused_with() {
         let document = document(&routes(), PREFIX);
         let ban = &document["paths"]["/tenants/{tenant}/users/{user}/ban"]["put"];
@@ -282,7 +330,7 @@ mod tests {
         assert_eq!(refused["properties"]["code"]["enum"], codes);
         let statuses: Vec<_> = ban["responses"].as_object().unwrap().keys().collect();
         let expected = [
-            "200", "400", "401", "403", "404", "408", "413", "422", "429", "500", "503", "504",
+            "200", "400", "401", "403", "404", "408", "409", "413", "422", "429", "500", "503", "504",
         ];
         assert_eq!(statuses, expected);
     }

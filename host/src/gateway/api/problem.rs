@@ -50,6 +50,7 @@ pub(super) const BAD_METHOD: ProblemKind = kind("method_not_allowed", 405, "The 
 pub(super) const SLOW_BODY: ProblemKind = kind("slow_body", 408, "The body did not come in time");
 pub(super) const NO_HISTORY: ProblemKind = kind("no_history", 409, "The channel keeps no history");
 pub(super) const NO_PRESENCE: ProblemKind = kind("no_presence", 409, "The channel keeps no presence");
+pub(super) const TOO_MANY_BANS: ProblemKind = kind("too_many_bans", 409, "The tenant has as many bans as it may");
 pub(super) const UNRECOVERABLE: ProblemKind = kind(
     "unrecoverable_position",
     410,
@@ -102,6 +103,7 @@ pub(super) const ALL: [ProblemKind; 23] = [
     SLOW_BODY,
     NO_HISTORY,
     NO_PRESENCE,
+    TOO_MANY_BANS,
     UNRECOVERABLE,
     TOO_LARGE,
     BAD_BODY,

@@ -39,6 +39,8 @@ enum Mood {
     Stuck,
     /// After a second.
     Slow,
+    /// There is no room for another ban.
+    Full,
 }
 
 struct StandIn {
@@ -73,6 +75,10 @@ impl Bus for StandIn {
                     ])
                 }
                 Mood::Down => Err(Unavailable("no bus".into())),
+                Mood::Full => Ok(vec![
+                    report("a", Ok(Report::Done { affected: 1 })),
+                    report("b", Ok(Report::BansFull { limit: 7 })),
+                ]),
                 Mood::Stuck => std::future::pending().await,
                 Mood::Slow => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -115,7 +121,7 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
         done: done.clone(),
     });
     let backplane = MemoryBackplane::new(Vec::new());
-    let api = Api::new(bus, backplane, gateway, audit, &config);
+    let api = Api::new(bus, backplane, Arc::default(), gateway, audit, &config);
     (router(api), done)
 }
 
@@ -166,6 +172,20 @@ async fn lists_are_of_all_nodes() {
         "next": "2",
     });
     assert_eq!((status, page), (200, expected));
+}
+
+#[tokio::test]
+async fn a_ban_that_finds_no_room_is_told_with_the_setting_that_gives_more() {
+    let (router, _) = api(Mood::Full);
+    for path in ["/users/ann/ban", "/addresses/192.0.2.1/ban"] {
+        let ban = request("PUT", path, Body::from(r#"{"seconds":60}"#));
+        let (status, _, problem) = answer(&router, ban).await;
+        assert_eq!((status, &problem["code"]), (409, &json!("too_many_bans")));
+        assert!(
+            problem["detail"].as_str().unwrap().contains("limits.bans allows (7)"),
+            "{problem}"
+        );
+    }
 }
 
 #[tokio::test]

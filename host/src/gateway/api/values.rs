@@ -10,6 +10,7 @@ use crate::control::PAGE_ENTRIES;
 use protocol::Whole;
 use protocol::codes;
 use protocol::names::{CHANNEL_BYTES, Channel};
+use registry::{AddressBlock, BanEntry, LONGEST_BAN, NoAddress};
 
 /// Bytes of UTF-8 at most: a keyword of our own beside `maxLength`, which counts characters.
 pub(super) const MAX_BYTES: &str = "x-maxBytes";
@@ -21,13 +22,33 @@ const KEY_BYTES: usize = protocol::MESSAGE_KEY_BYTES;
 /// Entries of a page where the call names no limit.
 const DEFAULT_LIMIT: u64 = 100;
 /// Seconds of a ban at most: a year.
-const BAN_SECONDS: u64 = 31_536_000;
+const BAN_SECONDS: u64 = LONGEST_BAN.as_secs();
 /// Bytes of a reason at most.
 const REASON_BYTES: usize = 1024;
 
 /// Text without Unicode's white space and control characters. They are written as code points, because `\s` means something
 /// else in each dialect of regular expressions.
 const NO_SPACE_NO_CONTROL: &str = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$";
+
+/// A byte of an IPv4 address, in decimal.
+const BYTE: &str = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+/// A group of an IPv6 address, in hexadecimal.
+const GROUP: &str = "[0-9a-fA-F]{1,4}";
+
+/// The IPv4 and IPv6 addresses that can be read, as a regular expression.
+fn address_pattern() -> String {
+    let v4 = format!("(?:{BYTE}\\.){{3}}{BYTE}");
+    let mut v6 = vec![
+        format!("(?:{GROUP}:){{7}}{GROUP}"),
+        format!("(?:{GROUP}:){{1,7}}:"),
+        format!(":(?::{GROUP}){{1,7}}"),
+        "::".to_owned(),
+        format!("::[fF]{{4}}:{v4}"),
+    ];
+    // So many groups before the `::` at most, and the others behind it.
+    v6.extend((1..=6).map(|before| format!("(?:{GROUP}:){{1,{before}}}(?::{GROUP}){{1,{}}}", 7 - before)));
+    format!("(?:{v4}(?:/32)?|(?:{})(?:/64)?)", v6.join("|"))
+}
 
 macro_rules! described {
     ($name:ident, $schema:tt) => {
@@ -82,6 +103,41 @@ described!(UserId, {
     "description": "A user's id, as the connect chain named it.",
 });
 
+/// An address that is banned for clients without a user.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct BannedAddress(pub AddressBlock);
+
+described!(BannedAddress, {
+    "type": "string",
+    "title": NoAddress.to_string().trim_start_matches("must be "),
+    "pattern": format!("^{}$", address_pattern()),
+    "description": "An IPv4 address, or an IPv6 address, which stands for its /64.",
+});
+
+/// A place in the list of bans.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct BanCursor(pub BanEntry);
+
+impl TryFrom<String> for BanCursor {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        BanEntry::at(&text).map(Self).ok_or("is not the `next` of a page")
+    }
+}
+
+impl Serialize for BanCursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.cursor())
+    }
+}
+
+described!(BanCursor, {
+    "type": "string",
+    "title": "the `next` of a page",
+    "pattern": format!("^[po][0-9]{{1,15}}(?:u:[\\s\\S]*|a:{})$", address_pattern()),
+});
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct SessionId(pub String);
 
@@ -105,7 +161,7 @@ described!(MessageKey, {
     "description": "What makes two publishes to a channel the same: the second is acknowledged and not delivered.",
 });
 
-/// Why a user is banned.
+/// Why somebody is banned.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Reason(String);
 
@@ -114,7 +170,7 @@ described!(Reason, {
     "title": format!("at most {REASON_BYTES} bytes of UTF-8"),
     "maxLength": REASON_BYTES,
     "x-maxBytes": REASON_BYTES,
-    "description": "For the audit log; the user does not see it.",
+    "description": "For the audit log; who is banned does not see it.",
 });
 
 /// Entries of a page at most.
@@ -217,6 +273,12 @@ pub(super) struct ChannelPath {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct UserPath {
     pub user: UserId,
+}
+
+/// An address, in a path.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct AddressPath {
+    pub address: BannedAddress,
 }
 
 /// A connection, in a path.

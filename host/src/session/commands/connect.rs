@@ -82,16 +82,18 @@ async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
     let request = AdmissionRequest {
         tenant: context.caller.tenant.clone(),
         user: identity.user.clone(),
+        remote: context.caller.remote,
         session: context.caller.session.clone(),
         transport: "websocket",
     };
+    let subject = request.subject();
     let tenant = context.tenant.settings();
     let registry = &context.shard.common.registry;
     let seat = registry.admit(request, &tenant.limits).await?;
     let seat = SeatGuard::new(seat, context.tenant.clone());
     context.shard.seat(context.client.id, identity.user.clone());
     // A ban from now on ends the connection. A ban during the admission did not, so it is checked again.
-    registry.check_ban(&context.caller.tenant, identity.user.as_ref())?;
+    registry.check_ban(&context.caller.tenant, &subject)?;
     context.accept(seat, identity);
     Ok(())
 }

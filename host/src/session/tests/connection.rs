@@ -9,6 +9,7 @@ use super::client::{Client, alone, settle};
 use super::support::{Stage, texts};
 use crate::transport::memory::MemoryStream;
 use protocol::codes;
+use registry::BanSubject;
 
 fn connect() -> Value {
     json!({"type": "connect", "id": 0, "payload": {"version": 1, "token": "ann"}})
@@ -157,7 +158,7 @@ async fn a_ban_holds_also_when_the_connection_ends_before_its_refusal_was_sent()
         stage.shard.clients_for_tests().pop().unwrap().cut_off(codes::KICKED);
         assert_eq!(ann.ids().await, [0], "the refusal waits behind the publish before it");
         let registry = &stage.shard.common.registry;
-        assert!(registry.check_ban(&"acme".into(), Some(&"ann".into())).is_err());
+        assert!(registry.check_ban("acme", &BanSubject::User("ann".into())).is_err());
     })
     .await;
 }

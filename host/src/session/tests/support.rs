@@ -92,6 +92,7 @@ impl Stage {
             registry: Arc::new(Registry::default()),
             metrics: Metrics::new(),
             bans: None,
+            kicks: Vec::new(),
             controls: Vec::new(),
         };
         let shard = Shard::new(0, common, tenants.collect());

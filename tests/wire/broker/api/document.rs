@@ -3,10 +3,11 @@
 use super::broker;
 use crate::support::admin::request;
 
-const PLACES: [(&str, &str); 4] = [
+const PLACES: [(&str, &str); 5] = [
     ("{tenant}", "acme"),
     ("{channel}", "room:1"),
     ("{user}", "ann"),
+    ("{address}", "192.0.2.1"),
     ("{session}", "none"),
 ];
 
@@ -31,8 +32,10 @@ async fn every_described_call_is_there_and_needs_a_key() {
     }
     calls.sort();
     let expected = [
+        "DELETE /tenants/{tenant}/addresses/{address}/ban ban",
         "DELETE /tenants/{tenant}/users/{user}/ban ban",
         "GET /tenants/{tenant} read",
+        "GET /tenants/{tenant}/bans ban",
         "GET /tenants/{tenant}/channels read",
         "GET /tenants/{tenant}/channels/{channel}/history read",
         "GET /tenants/{tenant}/channels/{channel}/presence read",
@@ -42,6 +45,7 @@ async fn every_described_call_is_there_and_needs_a_key() {
         "POST /tenants/{tenant}/sessions/{session}/disconnect connections",
         "POST /tenants/{tenant}/users/{user}/disconnect connections",
         "POST /tenants/{tenant}/users/{user}/unsubscribe connections",
+        "PUT /tenants/{tenant}/addresses/{address}/ban ban",
         "PUT /tenants/{tenant}/users/{user}/ban ban",
     ];
     assert_eq!(calls, expected);

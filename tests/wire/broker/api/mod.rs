@@ -1,6 +1,7 @@
 //! The admin API: what each call does, and how calls are refused.
 
 mod audit;
+mod bans;
 mod document;
 mod lists;
 mod publish;

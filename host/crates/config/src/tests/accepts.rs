@@ -108,6 +108,7 @@ fn the_limits_shown_in_the_example_are_the_defaults() {
         requests_per_second: Some(200),
         outbox_bytes: 1_048_576,
         log_bytes_per_second: 65_536,
+        bans: 10_000,
     };
     assert_eq!(*limits, expected);
     assert_eq!(*limits, Limits::default());

@@ -1,5 +1,5 @@
--- Takes a place for one session among its tenant's and its user's, if there is one and the user is not banned.
--- KEYS  1 the tenant's places  2 the user's  3 the user's ban  4 the connection
+-- Takes a place for one session among its tenant's and its user's, if there is one and the session is not banned.
+-- KEYS  1 the tenant's places  2 the user's  3 the ban of its user or of its address  4 the connection
 -- ARGV  1 session  2 places of the tenant at most  3 of the user at most, 0: it has no name  4 for how long a place is
 --       good, in ms  5 for how long the connection is, in ms  6… fields of the connection
 -- Gives {0}, {1}: the tenant is full, {2}: the user is, {3, ms}: banned for so long.
@@ -11,11 +11,9 @@ local function full(key, most)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   return redis.call('ZCARD', key) >= tonumber(most) and not redis.call('ZSCORE', key, ARGV[1])
 end
-if ARGV[3] ~= '0' then
-  local banned_until = tonumber(redis.call('HGET', KEYS[3], 'until') or 0)
-  if banned_until > now then
-    return {3, banned_until - now}
-  end
+local banned_until = tonumber(redis.call('HGET', KEYS[3], 'until') or 0)
+if banned_until > now then
+  return {3, banned_until - now}
 end
 if full(KEYS[1], ARGV[2]) then
   return {1}

@@ -2,11 +2,12 @@
 //! it has there; what is not renewed runs out by itself. So a node that dies leaves nothing behind that somebody
 //! would have to find.
 
+mod bans;
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use futures_util::future::join_all;
@@ -17,7 +18,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
-use super::ban_order::{BanChange, BanOrder, EXTENSIONS, REMEMBER};
+use super::ban_list::BanEntry;
+use super::ban_order::BanOrder;
 use super::cluster::{Cluster, ClusterReply, NotRecorded};
 use super::stamp::OrderStamp;
 use config::Limits;
@@ -41,7 +43,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admit.lua")));
 static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("renew.lua")));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
-static BAN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ban.lua")));
 static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("node.lua")));
 
 /// What the nodes of a Redis know together.
@@ -120,10 +121,6 @@ impl RedisCluster {
         format!("{}:ws:instance:{}", self.prefix, self.node)
     }
 
-    fn ban_name(&self, tenant: &str, user: &str) -> String {
-        self.name(tenant, &format!("ban:{user}"))
-    }
-
     /// What is listed of a connection.
     fn fields(&self, call: ScriptCall, listed: &Listed) -> ScriptCall {
         let request = &listed.request;
@@ -142,7 +139,7 @@ impl RedisCluster {
     async fn ask(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
         let request = &listed.request;
         let [tenant, user] = self.places(request);
-        let ban = self.ban_name(&request.tenant, request.user.as_deref().unwrap_or_default());
+        let ban = self.ban_name(&request.tenant, &request.subject());
         let per_user = if request.user.is_some() {
             limits.connections_per_user
         } else {
@@ -240,25 +237,6 @@ impl RedisCluster {
         self.servers.call(&renewal).await.map(drop)
     }
 
-    async fn record_order(&self, order: &BanOrder) -> Result<Option<OrderStamp>, NotRecorded> {
-        let change = match order.change {
-            BanChange::Replace(_) | BanChange::Lift => "replace",
-            BanChange::Extend(_) => "extend",
-        };
-        let call = BAN
-            .call([self.ban_name(&order.tenant, &order.user)])
-            .arg(order.stamp.time_ms)
-            .arg(order.stamp.sequence)
-            .arg(&*order.stamp.instance)
-            .arg(change)
-            .arg(millis(order.left(Instant::now())))
-            .arg(millis(REMEMBER))
-            .arg(EXTENSIONS);
-        let answer = self.servers.call(&call).await;
-        let answer = answer.map_err(|error| NotRecorded(error.to_string()))?;
-        read_stamp(&answer).map_err(|()| NotRecorded("an answer that is none of the script's".into()))
-    }
-
     fn forget<'a>(&self, released: impl Iterator<Item = &'a AdmissionRequest>) {
         let mut sessions = self.sessions.lock();
         for request in released {
@@ -329,8 +307,21 @@ impl Cluster for RedisCluster {
         }
     }
 
-    fn record<'a>(&'a self, order: &'a BanOrder) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {
-        Box::pin(self.record_order(order))
+    fn record<'a>(
+        &'a self,
+        order: &'a BanOrder,
+        at_most: usize,
+    ) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {
+        Box::pin(self.record_order(order, at_most))
+    }
+
+    fn bans<'a>(
+        &'a self,
+        tenant: &'a str,
+        after: Option<&'a BanEntry>,
+        limit: usize,
+    ) -> ClusterReply<'a, Result<Vec<BanEntry>, NotRecorded>> {
+        Box::pin(self.list_bans(tenant, after, limit))
     }
 
     fn announce(&self) {
@@ -352,25 +343,6 @@ impl Cluster for RedisCluster {
             };
             drop(tokio::time::timeout(CLOSE, released).await);
         })
-    }
-}
-
-/// Reads the answer of `ban.lua`.
-fn read_stamp(answer: &Value) -> Result<Option<OrderStamp>, ()> {
-    let Value::Array(fields) = answer else { return Err(()) };
-    let text = |value: &Value| match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).map_err(|_| ()),
-        _ => Err(()),
-    };
-    let number = |value: &Value| text(value)?.parse().map_err(|_| ());
-    match fields.as_slice() {
-        [] => Ok(None),
-        [time_ms, sequence, instance] => Ok(Some(OrderStamp {
-            time_ms: number(time_ms)?,
-            sequence: number(sequence)?,
-            instance: text(instance)?.into(),
-        })),
-        _ => Err(()),
     }
 }
 

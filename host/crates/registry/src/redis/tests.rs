@@ -1,10 +1,15 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
 use std::task::Poll;
+use std::time::Instant;
 
 use super::*;
+use crate::ban_list::BannedBy;
+use crate::ban_order::BanChange;
 use crate::ban_order::DELIVER_FOR;
 use crate::ban_order::tests::{as_ordered, orders, permutations};
+use crate::ban_subject::BanSubject;
+use crate::bans::BansFull;
 use redis_client::testing::TestServer;
 
 async fn node(server: &TestServer, name: &str) -> Arc<RedisCluster> {
@@ -19,6 +24,7 @@ fn request(session: usize, user: Option<&str>) -> AdmissionRequest {
     AdmissionRequest {
         tenant: "acme".into(),
         user: user.map(Arc::from),
+        remote: "192.0.2.1".parse().unwrap(),
         session: format!("s{session}").into(),
         transport: "websocket",
     }
@@ -59,7 +65,11 @@ async fn a_race_over_three_nodes_fills_every_place_and_no_more() {
 }
 
 async fn record(node: &RedisCluster, order: &BanOrder) -> Option<OrderStamp> {
-    node.record(order).await.unwrap()
+    node.record(order, 100).await.unwrap()
+}
+
+fn ann() -> BanSubject {
+    BanSubject::User("ann".into())
 }
 
 /// What is left of the ban of `ann`.
@@ -75,7 +85,7 @@ async fn ban_left(node: &RedisCluster) -> Duration {
 
 async fn forget_bans(node: &RedisCluster) {
     let mut forget = redis_client::cmd("DEL");
-    let name = node.ban_name("acme", "ann");
+    let name = node.ban_name("acme", &ann());
     forget.arg(&name);
     node.servers.run(name.as_bytes(), &forget).await.unwrap();
 }
@@ -165,12 +175,164 @@ async fn a_lift_is_remembered_for_longer_than_orders_are_kept_for_delivery() {
     let server = TestServer::start();
     let node = node(&server, "a").await;
     record(&node, &orders(Instant::now())[5]).await;
-    let name = node.ban_name("acme", "ann");
+    let name = node.ban_name("acme", &ann());
     let mut ttl = redis_client::cmd("PTTL");
     ttl.arg(&name);
     let ttl = node.servers.run(name.as_bytes(), &ttl).await.unwrap();
     let Value::Int(ttl) = ttl else { panic!("{ttl:?}") };
     assert!(u128::try_from(ttl).unwrap() > DELIVER_FOR.as_millis());
+}
+
+/// A ban of `subject` that is given now, the later the higher its number.
+fn ban(number: u64, subject: BanSubject, change: BanChange) -> BanOrder {
+    BanOrder {
+        tenant: "acme".into(),
+        subject,
+        stamp: OrderStamp {
+            time_ms: number,
+            ..OrderStamp::default()
+        },
+        change,
+        given: Instant::now(),
+    }
+}
+
+fn user(number: u64) -> BanSubject {
+    BanSubject::User(format!("u{number}").into())
+}
+
+async fn keys(node: &RedisCluster, kind: &str) -> usize {
+    let mut count = redis_client::cmd("EVAL");
+    count.arg("return #redis.call('KEYS', ARGV[1])").arg(0).arg(kind);
+    let count = node.servers.run(b"", &count).await.unwrap();
+    let Value::Int(count) = count else { panic!("{count:?}") };
+    usize::try_from(count).unwrap()
+}
+
+/// As `a_full_table_keeps_what_it_must_and_looks_at_a_few` in memory.
+#[tokio::test]
+async fn a_tenant_has_so_many_bans_and_a_plugin_pushes_out_none_of_the_operators() {
+    const AT_MOST: usize = 20;
+    let minute = Duration::from_mins(1);
+    let long = Duration::from_secs(1 << 32);
+    type Change = fn(Duration) -> BanChange;
+    let (plugin, operator): (Change, Change) = (BanChange::Extend, BanChange::Replace);
+    let cases = [
+        ("a flood against the operator's ban", plugin, long, operator, true),
+        ("a flood against a shorter one of a plugin", plugin, long, plugin, false),
+        (
+            "a flood of short ones against a longer one",
+            plugin,
+            minute / 60,
+            plugin,
+            true,
+        ),
+        (
+            "the operator's flood against the operator's",
+            operator,
+            long,
+            operator,
+            true,
+        ),
+        ("the operator's flood against a plugin's", operator, long, plugin, false),
+    ];
+    for (attack, with, length, by, stays) in cases {
+        let server = TestServer::start();
+        let node = node(&server, "a").await;
+        let mut others = ban(1, ann(), BanChange::Extend(minute));
+        others.tenant = "other".into();
+        node.record(&others, AT_MOST).await.unwrap();
+        node.record(&ban(1, ann(), by(minute)), AT_MOST).await.unwrap();
+        let mut full = 0;
+        for n in 0..5 * AT_MOST as u64 {
+            match node.record(&ban(2 + n, user(n), with(length)), AT_MOST).await {
+                Ok(_) => {}
+                Err(NotRecorded::Full(BansFull(AT_MOST))) => full += 1,
+                Err(error) => panic!("{attack}: {error}"),
+            }
+        }
+        assert_eq!(!ban_left(&node).await.is_zero(), stays, "{attack}");
+        assert_eq!(keys(&node, "sg:{acme}:ban:*").await, AT_MOST, "{attack}");
+        assert_eq!(keys(&node, "sg:{other}:ban:*").await, 1, "{attack}");
+        assert_eq!(node.bans("acme", None, 100).await.unwrap().len(), AT_MOST, "{attack}");
+        if attack.starts_with("the operator") {
+            assert!(full >= 4 * AT_MOST, "{attack}: the operator is told, {full} times");
+            node.record(&ban(1000, user(0), BanChange::Lift), AT_MOST)
+                .await
+                .unwrap();
+            node.record(&ban(1001, user(9999), operator(minute)), AT_MOST)
+                .await
+                .expect("what was lifted makes room");
+        }
+    }
+}
+
+#[tokio::test]
+async fn bans_are_listed_page_by_page_as_in_memory() {
+    let server = TestServer::start();
+    let node = node(&server, "a").await;
+    let registry = crate::Registry::default();
+    for n in 0..60 {
+        let length = Duration::from_mins(n / 4);
+        let change = match n % 3 {
+            0 => BanChange::Replace(length),
+            _ => BanChange::Extend(length),
+        };
+        let subject = match n % 2 {
+            0 => user(n),
+            _ => BanSubject::Address(format!("2001:db8:0:{n}::1").parse().unwrap()),
+        };
+        let order = ban(1, subject, change);
+        node.record(&order, 100).await.unwrap();
+        registry.apply(&order).unwrap();
+    }
+    let all = node.bans("acme", None, 100).await.unwrap();
+    assert!(all.is_sorted_by_key(|entry| (entry.by, entry.until_ms)));
+    let in_memory = registry.bans("acme", None, 100).await.unwrap();
+    let mut listed: Vec<_> = all.iter().map(|entry| (entry.by, entry.subject.clone())).collect();
+    let mut expected: Vec<_> = in_memory
+        .iter()
+        .map(|entry| (entry.by, entry.subject.clone()))
+        .collect();
+    listed.sort();
+    expected.sort();
+    assert_eq!(listed, expected);
+    assert!(all.iter().any(|entry| entry.by == BannedBy::Operator));
+    for limit in [1, 3, 55, 56, 57] {
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let page = node.bans("acme", after.as_ref(), limit).await.unwrap();
+            assert!(page.len() <= limit);
+            seen.extend(page.iter().cloned());
+            after = page.last().and_then(|last| BanEntry::at(&last.cursor()));
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, all, "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_banned_for_those_without_a_user_until_that_is_lifted() {
+    let server = TestServer::start();
+    let nodes = [node(&server, "a").await, node(&server, "b").await];
+    let limits = limits(10, 10);
+    let subject = request(1, None).subject();
+    let minute = Duration::from_mins(1);
+    nodes[0]
+        .record(&ban(1, subject.clone(), BanChange::Extend(minute)), 100)
+        .await
+        .unwrap();
+    let refused = nodes[1].admit(request(1, None), &limits).await;
+    assert!(matches!(refused, Err(AdmissionError::Banned(_))), "{refused:?}");
+    assert_eq!(nodes[1].admit(request(2, Some("ann")), &limits).await, Ok(()));
+    let mut elsewhere = request(3, None);
+    elsewhere.remote = "192.0.2.2".parse().unwrap();
+    assert_eq!(nodes[1].admit(elsewhere, &limits).await, Ok(()));
+    nodes[1].record(&ban(2, subject, BanChange::Lift), 100).await.unwrap();
+    assert_eq!(nodes[0].admit(request(4, None), &limits).await, Ok(()));
+    assert_eq!(nodes[0].bans("acme", None, 10).await, Ok(Vec::new()));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Bans users, and lifts bans.
+//! Bans users and addresses, and lifts bans.
 
 use std::sync::Arc;
 
@@ -9,14 +9,19 @@ use super::nodes::{self, Affected};
 use crate::control::Order;
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
-use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
-use crate::gateway::api::values::{BanSeconds, Reason, UserPath};
-use config::Scope;
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind, TOO_MANY_BANS, UNAVAILABLE, UNREACHED};
+use crate::gateway::api::values::{AddressPath, BanSeconds, Reason, UserPath};
+use config::{Scope, Tenant};
+use registry::BanSubject;
+
+const PROBLEMS: &[ProblemKind] = &[TOO_MANY_BANS, UNAVAILABLE, UNREACHED];
 
 pub(super) struct BanUser;
 pub(super) struct UnbanUser;
+pub(super) struct BanAddress;
+pub(super) struct UnbanAddress;
 
-/// How long a user is banned, and why.
+/// How long somebody is banned, and why.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BanBody {
@@ -32,21 +37,15 @@ impl Endpoint for BanUser {
     const SUMMARY: &'static str =
         "Refuse a user for a while, in place of a ban that there is, and end their connections.";
     const SCOPE: Scope = Scope::Ban;
-    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    const PROBLEMS: &'static [ProblemKind] = PROBLEMS;
     type Path = UserPath;
     type Query = Nothing;
     type Body = BanBody;
     type Answer = Affected;
 
     async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
-        let order = Order::Ban {
-            tenant: call.tenant.name.to_string(),
-            user: call.path.user.0,
-            seconds: call.body.seconds.0,
-            at_least: false,
-            stamp: None,
-        };
-        nodes::have_done(&api, order).await
+        let subject = BanSubject::User(call.path.user.0.into());
+        nodes::have_banned(&api, ban(&call.tenant, subject, &call.body)).await
     }
 }
 
@@ -63,11 +62,62 @@ impl Endpoint for UnbanUser {
     type Answer = Affected;
 
     async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
-        let order = Order::Unban {
-            tenant: call.tenant.name.to_string(),
-            user: call.path.user.0,
-            stamp: None,
-        };
-        nodes::have_done(&api, order).await
+        let subject = BanSubject::User(call.path.user.0.into());
+        nodes::have_done(&api, unban(&call.tenant, subject)).await
+    }
+}
+
+impl Endpoint for BanAddress {
+    const NAME: &'static str = "banAddress";
+    const VERB: Verb = Verb::Put;
+    const PATH: &'static str = "/tenants/{tenant}/addresses/{address}/ban";
+    const SUMMARY: &'static str = "Refuse clients without a user that come from an address for a while, in place of a \
+                                   ban that there is, and end their connections.";
+    const SCOPE: Scope = Scope::Ban;
+    const PROBLEMS: &'static [ProblemKind] = PROBLEMS;
+    type Path = AddressPath;
+    type Query = Nothing;
+    type Body = BanBody;
+    type Answer = Affected;
+
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
+        let subject = BanSubject::Address(call.path.address.0);
+        nodes::have_banned(&api, ban(&call.tenant, subject, &call.body)).await
+    }
+}
+
+impl Endpoint for UnbanAddress {
+    const NAME: &'static str = "unbanAddress";
+    const VERB: Verb = Verb::Delete;
+    const PATH: &'static str = "/tenants/{tenant}/addresses/{address}/ban";
+    const SUMMARY: &'static str = "Refuse clients without a user that come from an address no longer.";
+    const SCOPE: Scope = Scope::Ban;
+    const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Path = AddressPath;
+    type Query = Nothing;
+    type Body = Nothing;
+    type Answer = Affected;
+
+    async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
+        let subject = BanSubject::Address(call.path.address.0);
+        nodes::have_done(&api, unban(&call.tenant, subject)).await
+    }
+}
+
+fn ban(tenant: &Tenant, subject: BanSubject, body: &BanBody) -> Order {
+    Order::Ban {
+        tenant: tenant.name.to_string(),
+        subject,
+        seconds: body.seconds.0,
+        at_least: false,
+        stamp: None,
+    }
+}
+
+fn unban(tenant: &Tenant, subject: BanSubject) -> Order {
+    Order::Unban {
+        tenant: tenant.name.to_string(),
+        subject,
+        stamp: None,
     }
 }

@@ -2,6 +2,7 @@
 //! publishing and reading go to the backplane.
 
 mod ban;
+mod bans;
 mod broadcast;
 mod channels;
 mod connections;
@@ -30,5 +31,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::of::<unsubscribe::UnsubscribeUser>(),
         Route::of::<ban::BanUser>(),
         Route::of::<ban::UnbanUser>(),
+        Route::of::<ban::BanAddress>(),
+        Route::of::<ban::UnbanAddress>(),
+        Route::of::<bans::ListBans>(),
     ]
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::control::{self, NodeReport, Order, Report};
 use crate::gateway::api::context::Api;
-use crate::gateway::api::problem::{ProblemDetails, ProblemKind, UNAVAILABLE, UNREACHED};
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind, TOO_MANY_BANS, UNAVAILABLE, UNREACHED};
+use registry::BansFull;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -42,6 +43,20 @@ pub(super) async fn ask(
 /// Sends an order whose answer is a count.
 pub(super) async fn have_done(api: &Api, order: Order) -> Result<Affected, ProblemDetails> {
     let reports = ask(api, order, |report| matches!(report, Report::Done { .. })).await?;
+    Ok(Affected {
+        affected: control::done(&reports),
+    })
+}
+
+/// Sends an order about a ban.
+pub(super) async fn have_banned(api: &Api, order: Order) -> Result<Affected, ProblemDetails> {
+    let answers = |report: &Report| matches!(report, Report::Done { .. } | Report::BansFull { .. });
+    let reports = ask(api, order, answers).await?;
+    for report in &reports {
+        if let Ok(Report::BansFull { limit }) = report.result {
+            return Err(TOO_MANY_BANS.because(BansFull(limit).to_string()));
+        }
+    }
     Ok(Affected {
         affected: control::done(&reports),
     })
