@@ -89,7 +89,7 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 12] = [
 pub(super) const OF_BODIES: [ProblemKind; 4] = [BAD_JSON, SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [ProblemKind; 23] = [
+pub(super) const ALL: [ProblemKind; 24] = [
     BAD_JSON,
     BAD_PATH,
     BAD_QUERY,
