@@ -1,61 +1,23 @@
 //! The frames that wait to be written to one client, bounded in bytes. Knows frames and overflow policies,
 //! not where frames come from.
 
+mod entry;
+mod unfinished;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
 use crate::transport::ClientStream;
+use entry::{ENTRY_BYTES, Kind, OutboxEntry};
+use unfinished::UnfinishedReply;
+
 use config::Overflow;
 use wire;
 
 /// Frames written by one system call at most.
 const FRAMES_A_WRITE: usize = 64;
-/// Bytes a frame costs beside its own: its entry in the queue.
-const ENTRY_BYTES: usize = size_of::<OutboxEntry>();
-
-#[derive(Debug)]
-struct OutboxEntry {
-    frame: Bytes,
-    kind: Kind,
-}
-
-/// The kind of a frame, and its subscription. Only a message may be replaced by a newer one of its subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A reply, or a push about the connection itself.
-    Reply,
-    /// More of the frame that an entry before it began.
-    Rest,
-    /// A message of this subscription, or several joined.
-    Message(u32),
-    /// A join or a leave in this subscription's channel.
-    News(u32),
-}
-
-impl Kind {
-    fn is_of(self, subscription: u32) -> bool {
-        matches!(self, Self::Message(of) | Self::News(of) if of == subscription)
-    }
-
-    fn is_reply(self) -> bool {
-        matches!(self, Self::Reply | Self::Rest)
-    }
-
-    /// Whether an entry of this kind may hold several frames.
-    fn is_joined(self) -> bool {
-        matches!(self, Self::Message(_))
-    }
-}
-
-impl OutboxEntry {
-    /// Bytes that it holds.
-    fn cost(&self) -> usize {
-        self.frame.len() + ENTRY_BYTES
-    }
-}
-
 /// The result of queueing a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushResult {
@@ -84,6 +46,8 @@ pub struct Policy {
 #[derive(Debug)]
 pub struct Outbox {
     queue: VecDeque<OutboxEntry>,
+    /// Boxed, because few replies are large.
+    unfinished: Option<Box<UnfinishedReply>>,
     /// Bytes of the first frame that are written already.
     written: usize,
     bytes: usize,
@@ -104,10 +68,11 @@ pub enum Flushed {
 // === impl Outbox ===
 
 impl Outbox {
-    /// An empty outbox for at most `limit` bytes of messages.
+    /// An empty outbox for at most `limit` bytes of messages, and as many of replies.
     pub fn new(limit: usize) -> Self {
         Self {
             queue: VecDeque::new(),
+            unfinished: None,
             written: 0,
             bytes: 0,
             reply_bytes: 0,
@@ -120,15 +85,29 @@ impl Outbox {
         self.bytes
     }
 
-    /// Whether the client has to read before further requests are served. Replies are always queued, so a client
-    /// that sends requests and does not read has to wait.
+    /// Whether the client has to read before further requests are served. Replies are always queued, and made so that they
+    /// fit ([`Outbox::reply_room`]).
     pub fn is_backed_up(&self) -> bool {
         self.bytes > self.limit / 2
     }
 
-    /// Queues a reply or a push about the connection itself.
+    /// Bytes of messages at most, and as many of replies.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Bytes of a reply at most that is queued now.
+    pub fn reply_room(&self) -> usize {
+        self.limit.saturating_sub(self.reply_bytes)
+    }
+
+    /// Queues a reply or a push about the connection itself. Amid a reply in parts, a control frame need not wait.
     pub fn push(&mut self, frame: Bytes) {
-        self.enqueue(frame, Kind::Reply);
+        if wire::is_control_frame(&frame) {
+            self.push_part([frame]);
+        } else {
+            self.enqueue(frame, Kind::Reply);
+        }
     }
 
     /// Queues a reply whose frame is in parts: they are written one behind the other, and none is copied.
@@ -140,15 +119,75 @@ impl Outbox {
         }
     }
 
+    /// Begins a reply, whose parts are queued by [`Outbox::push_part`] until [`Outbox::finish_reply`].
+    pub fn begin_reply(&mut self) {
+        self.unfinished = Some(Box::new(UnfinishedReply::behind(self.queue.len())));
+    }
+
+    /// Queues a frame before what waits for the end of a reply: one of its fragments, header and payload, in pieces that are
+    /// not copied; or a control frame.
+    pub fn push_part(&mut self, pieces: impl IntoIterator<Item = Bytes>) {
+        let mut kind = Kind::Reply;
+        for frame in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            let entry = self.count(OutboxEntry { frame, kind });
+            self.queue.push_back(entry);
+            kind = Kind::Rest;
+        }
+    }
+
+    /// Bytes that wait and are to be written next: not those that wait for the end of a reply.
+    pub fn next_bytes(&self) -> usize {
+        self.queue.iter().map(OutboxEntry::cost).sum()
+    }
+
+    /// The reply that was begun is whole: what came after it follows.
+    pub fn finish_reply(&mut self) {
+        if let Some(reply) = self.unfinished.take() {
+            self.queue.extend(reply.waiting);
+        }
+    }
+
+    /// Gives up the rest of an unfinished reply, and what came after it. Returns whether a part of it is on its way, so that
+    /// only control frames may follow.
+    pub fn give_up_reply(&mut self) -> bool {
+        let Some(reply) = self.unfinished.take() else {
+            return false;
+        };
+        self.recount();
+        reply.is_on_its_way(self.queue.len())
+    }
+
+    /// Everything that waits.
+    fn waiting(&self) -> impl Iterator<Item = &OutboxEntry> {
+        let behind = self.unfinished.iter().flat_map(|reply| &reply.waiting);
+        self.queue.iter().chain(behind)
+    }
+
+    /// Removes the first entry, which is written.
+    fn pop_first(&mut self) {
+        self.queue.pop_front();
+        if let Some(reply) = &mut self.unfinished {
+            reply.first_is_written();
+        }
+    }
+
     /// Queues a message, if there is room or room can be made.
     pub fn push_message(&mut self, frame: Bytes, policy: Policy) -> PushResult {
         let limit = if policy.ephemeral { self.limit / 2 } else { self.limit };
         let conflates = policy.overflow == Overflow::Conflate && !policy.ephemeral;
-        if conflates && self.replace(&frame, policy.subscription) {
+        // Replies do not count: a client that reads a large one as fast as it can is no slow client.
+        let waiting = self.bytes - self.reply_bytes;
+        if conflates && let Some(entry) = self.conflated(policy.subscription) {
+            let before = entry.frame.len();
+            let after = frame.len();
+            if waiting - before + after > limit {
+                return PushResult::Dropped;
+            }
+            entry.frame = frame;
+            self.bytes = self.bytes - before + after;
             return PushResult::Queued;
         }
-        // Replies do not count: a client that reads a large one as fast as it can is no slow client.
-        if self.bytes - self.reply_bytes + frame.len() + ENTRY_BYTES <= limit {
+        if waiting + frame.len() + ENTRY_BYTES <= limit {
             let kind = if policy.news { Kind::News } else { Kind::Message };
             self.enqueue(frame, kind(policy.subscription));
             return PushResult::Queued;
@@ -159,17 +198,13 @@ impl Outbox {
         }
     }
 
-    /// Replaces the waiting message of a subscription by the newest.
-    fn replace(&mut self, frame: &Bytes, subscription: u32) -> bool {
+    /// The waiting message of a subscription that a newer one replaces.
+    fn conflated(&mut self, subscription: u32) -> Option<&mut OutboxEntry> {
         // A half-written entry has to be completed.
         let movable = usize::from(self.written > 0);
-        let waiting = self.queue.iter_mut().skip(movable);
-        let Some(entry) = waiting.rev().find(|entry| entry.kind == Kind::Message(subscription)) else {
-            return false;
-        };
-        self.bytes = self.bytes - entry.frame.len() + frame.len();
-        entry.frame = frame.clone();
-        true
+        let behind = self.unfinished.iter_mut().flat_map(|reply| &mut reply.waiting);
+        let waiting = self.queue.iter_mut().skip(movable).chain(behind);
+        waiting.rev().find(|entry| entry.kind == Kind::Message(subscription))
     }
 
     /// Drops what is not on the wire yet, so that a closing frame to a slow client has room.
@@ -179,6 +214,7 @@ impl Outbox {
         let rest = self.queue.iter().skip(1).take_while(|entry| is_rest(entry)).count();
         let is_begun = self.written > 0 || self.queue.front().is_some_and(is_rest);
         self.queue.truncate(if is_begun { 1 + rest } else { 0 });
+        self.unfinished.take_if(|reply| !reply.clear());
         self.recount();
     }
 
@@ -188,8 +224,11 @@ impl Outbox {
             self.cut_first();
         }
         let mut begun = self.written > 0;
-        self.queue
-            .retain(|entry| std::mem::take(&mut begun) || !entry.kind.is_of(subscription));
+        let mut is_kept = |entry: &OutboxEntry| std::mem::take(&mut begun) || !entry.kind.is_of(subscription);
+        match &mut self.unfinished {
+            None => self.queue.retain(is_kept),
+            Some(reply) => reply.retain(&mut self.queue, &mut is_kept),
+        }
         self.recount();
     }
 
@@ -204,14 +243,14 @@ impl Outbox {
         };
         first.frame.truncate(wire::frame_end(&first.frame, self.written - 1));
         if first.frame.len() == self.written {
-            self.queue.pop_front();
+            self.pop_first();
             self.written = 0;
         }
     }
 
     fn recount(&mut self) {
-        self.bytes = self.queue.iter().map(OutboxEntry::cost).sum();
-        let replies = self.queue.iter().filter(|entry| entry.kind.is_reply());
+        self.bytes = self.waiting().map(OutboxEntry::cost).sum();
+        let replies = self.waiting().filter(|entry| entry.kind.is_reply());
         self.reply_bytes = replies.map(OutboxEntry::cost).sum();
     }
 
@@ -258,6 +297,9 @@ impl Outbox {
         while let Some(entry) = self.queue.front() {
             let length = entry.frame.len();
             if self.written < length {
+                if let Some(reply) = self.unfinished.as_mut().filter(|_| self.written > 0) {
+                    reply.first_is_begun();
+                }
                 return;
             }
             self.written -= length;
@@ -265,17 +307,25 @@ impl Outbox {
             if entry.kind.is_reply() {
                 self.reply_bytes -= entry.cost();
             }
-            self.queue.pop_front();
+            self.pop_first();
         }
     }
 
+    /// Queues an entry behind all others.
     fn enqueue(&mut self, frame: Bytes, kind: Kind) {
-        let entry = OutboxEntry { frame, kind };
+        let entry = self.count(OutboxEntry { frame, kind });
+        match &mut self.unfinished {
+            Some(reply) => reply.waiting.push_back(entry),
+            None => self.queue.push_back(entry),
+        }
+    }
+
+    fn count(&mut self, entry: OutboxEntry) -> OutboxEntry {
         self.bytes += entry.cost();
-        if kind.is_reply() {
+        if entry.kind.is_reply() {
             self.reply_bytes += entry.cost();
         }
-        self.queue.push_back(entry);
+        entry
     }
 }
 

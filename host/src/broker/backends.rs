@@ -88,7 +88,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
         BackplaneKind::Memory => {
             metrics.backplane.up.set(1);
             Ok(Joint {
-                backplane: memory(inboxes)?,
+                backplane: memory(inboxes, metrics.backplane.clone())?,
                 registry: Arc::default(),
                 others: None,
                 store: None,
@@ -102,9 +102,9 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
 }
 
 /// What waits for room is moved on by a thread of its own, because this one compiles plugins at a reload.
-fn memory(inboxes: Vec<mpsc::Sender<Envelope>>) -> io::Result<Arc<MemoryBackplane>> {
+fn memory(inboxes: Vec<mpsc::Sender<Envelope>>, metrics: BackplaneMetrics) -> io::Result<Arc<MemoryBackplane>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let memory = MemoryBackplane::new(inboxes);
+    let memory = MemoryBackplane::new(inboxes, metrics);
     let running = memory.clone();
     std::thread::Builder::new()
         .name("memory".into())

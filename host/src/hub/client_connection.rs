@@ -28,6 +28,8 @@ pub struct ClientConnection {
     /// Nothing is queued any more: the closing frames are.
     closed: Cell<bool>,
     broken: Cell<bool>,
+    /// Bytes that are held while histories are read.
+    held: Cell<usize>,
     /// How many channels it is subscribed to.
     pub channels: Cell<u32>,
     /// Boxed, because most connections are rarely signaled.
@@ -59,6 +61,7 @@ impl ClientConnection {
             dirty: Cell::new(false),
             closed: Cell::new(false),
             broken: Cell::new(false),
+            held: Cell::new(0),
             channels: Cell::new(0),
             signals: RefCell::default(),
             wake: Notify::new(),
@@ -79,6 +82,27 @@ impl ClientConnection {
         }
     }
 
+    /// Begins a reply that is queued in parts: what is queued meanwhile comes after it.
+    pub fn begin_reply(&self) {
+        if !self.closed.get() {
+            self.outbox.borrow_mut().begin_reply();
+        }
+    }
+
+    /// Queues a part of the reply that was begun; to be flushed by the caller.
+    pub fn push_part(&self, pieces: impl IntoIterator<Item = Bytes>) {
+        if !self.closed.get() {
+            self.outbox.borrow_mut().push_part(pieces);
+        }
+    }
+
+    /// The reply that was begun is whole.
+    pub fn finish_reply(&self) {
+        if !self.closed.get() {
+            self.outbox.borrow_mut().finish_reply();
+        }
+    }
+
     /// Queues a message; the hub flushes.
     pub fn push_message(&self, frame: Bytes, policy: Policy) -> PushResult {
         if self.closed.get() {
@@ -94,8 +118,11 @@ impl ClientConnection {
         if discard {
             outbox.clear();
         }
+        let is_amid_reply = outbox.give_up_reply();
         for frame in frames {
-            outbox.push(frame);
+            if !is_amid_reply || wire::is_control_frame(&frame) {
+                outbox.push(frame);
+            }
         }
         self.closed.set(true);
     }
@@ -168,6 +195,31 @@ impl ClientConnection {
     /// Whether the client has to read before it is served again.
     pub fn is_backed_up(&self) -> bool {
         self.outbox.borrow().is_backed_up()
+    }
+
+    /// Bytes that wait and do not stand behind a reply that is not whole yet.
+    pub fn next_bytes(&self) -> usize {
+        self.outbox.borrow().next_bytes()
+    }
+
+    /// Bytes of a reply at most that is queued now.
+    pub fn reply_room(&self) -> usize {
+        self.outbox.borrow().reply_room()
+    }
+
+    /// Counts bytes that are held until they are queued. Returns whether so many may be.
+    pub fn hold(&self, bytes: usize) -> bool {
+        let held = self.held.get() + bytes;
+        let has_room = held <= self.outbox.borrow().limit();
+        if has_room {
+            self.held.set(held);
+        }
+        has_room
+    }
+
+    /// So many are held no longer.
+    pub fn let_go(&self, bytes: usize) {
+        self.held.update(|held| held - bytes);
     }
 
     /// Forgets what could not be written: the connection is over.

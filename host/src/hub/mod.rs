@@ -8,6 +8,7 @@
 mod batch;
 mod client_connection;
 mod encoding;
+mod held;
 mod position;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use batch::JoinedMessages;
 pub use client_connection::{ClientConnection, SessionSignals};
 use encoding::{message_frame, presence_frame};
 pub use encoding::{message_json, push_reply};
+use held::HeldEnvelopes;
 use position::{PositionOrder, compare, drop_earlier_epochs};
 
 use crate::outbox::{Policy, PushResult};
@@ -32,10 +34,6 @@ use config::{ChannelSettings, Overflow};
 use protocol::codes::{self, CloseCode};
 use protocol::names::Topic;
 use protocol::{Codec, Position};
-
-/// Envelopes that are held for one listener at most while its history is read; beyond it the
-/// subscription ends with 4002.
-const HELD_ENVELOPES: usize = 4096;
 
 /// Listeners between two looks at the clock while the hub delivers, or writes.
 const LOOK_AFTER: usize = 64;
@@ -64,7 +62,7 @@ struct Listener {
 /// Which envelopes a listener gets.
 enum DeliveryState {
     /// None yet: its history is being read, and arriving envelopes are held until then.
-    Held(Vec<Envelope>),
+    Held(HeldEnvelopes),
     /// Those that are new to it.
     Live {
         /// The position up to which it has the history. None once a later message came.
@@ -98,7 +96,7 @@ impl Hub {
         let listener = Listener {
             client: client.clone(),
             subscription,
-            delivery: DeliveryState::Held(Vec::new()),
+            delivery: DeliveryState::Held(HeldEnvelopes::new(client)),
         };
         listeners.clients.insert(client.id, listener);
     }
@@ -113,7 +111,7 @@ impl Hub {
             return;
         };
         if let DeliveryState::Held(held) = &mut listener.delivery {
-            let mut held = std::mem::take(held);
+            let mut held = held.take();
             drop_earlier_epochs(&mut held, after.as_ref());
             if snapshot.is_none() {
                 held.retain(|envelope| !matches!(envelope, Envelope::Presence(_)));
@@ -287,9 +285,7 @@ impl Listener {
         let known = match &mut self.delivery {
             DeliveryState::Live { presence, .. } => *presence,
             DeliveryState::Held(held) => {
-                if held.len() < HELD_ENVELOPES {
-                    held.push(envelope.clone());
-                } else {
+                if !held.push(envelope) {
                     self.end(envelope.topic());
                 }
                 return false;
@@ -350,8 +346,11 @@ impl Listener {
                 self.delivery = DeliveryState::Ended;
                 self.client.signal_close(codes::SLOW_CONSUMER, None);
             }
-            // With offsets, their gap tells the client of the loss; without, the end of the subscription does.
-            PushResult::Dropped if position.is_none() && !publication.ephemeral => self.end(&publication.topic),
+            // With offsets, their gap tells the client of the loss; without, the end of the subscription does. Who is kept
+            // the newest message alone would wait for the gap without knowing the newest.
+            PushResult::Dropped if !publication.ephemeral && (position.is_none() || overflow == Overflow::Conflate) => {
+                self.end(&publication.topic);
+            }
             PushResult::Dropped => {}
         }
         false

@@ -1,5 +1,7 @@
 //! Who gets what, over real sockets.
 
+mod bounds;
+
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -45,9 +47,7 @@ impl Client {
             .map(|rest| rest.split([',', '}']).next().unwrap().to_owned())
             .collect()
     }
-}
 
-impl Client {
     /// Reads frames until one holds `last`, and tells who came and went.
     async fn read_changes_until(&mut self, last: &str) -> Vec<String> {
         let mut bytes = Vec::new();

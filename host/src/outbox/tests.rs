@@ -56,6 +56,21 @@ fn conflate_keeps_the_newest_of_each_subscription() {
 }
 
 #[test]
+fn a_newer_message_takes_no_more_room_than_there_is() {
+    let mut outbox = small();
+    outbox.push_message(frame("a1__"), policy(1, Overflow::Conflate));
+    outbox.push_message(frame("b1__"), policy(2, Overflow::Conflate));
+    let pushed = outbox.push_message(frame("a newer one"), policy(1, Overflow::Conflate));
+    assert_eq!(pushed, PushResult::Dropped);
+    outbox.push(frame("a reply that takes no room from messages"));
+    let pushed = outbox.push_message(frame("a"), policy(1, Overflow::Conflate));
+    assert_eq!(pushed, PushResult::Queued);
+    let pushed = outbox.push_message(frame("b newer"), policy(2, Overflow::Conflate));
+    assert_eq!(pushed, PushResult::Queued, "as long as there is some");
+    assert_eq!(waiting(&outbox)[..2], [&b"a"[..], b"b newer"]);
+}
+
+#[test]
 fn conflate_gives_nothing_up_for_what_is_ephemeral() {
     let mut outbox = small();
     let ephemeral = Policy {
@@ -179,4 +194,80 @@ fn a_large_reply_takes_no_room_from_messages() {
     assert_eq!(pushed, PushResult::Overflow, "messages have their own limit");
     outbox.clear();
     assert_eq!((outbox.bytes(), outbox.reply_bytes), (0, 0));
+}
+
+/// A reply of two fragments, of which the first is queued behind a message, and a message after it.
+fn amid_a_reply() -> (Outbox, [Bytes; 3]) {
+    let mut outbox = Outbox::new(10_000);
+    let before = wire::text_frame("before");
+    let fragment = Bytes::from([&wire::text_fragment_header(3, true, false)[..], b"abc"].concat());
+    let after = wire::text_frame("after");
+    outbox.push_message(before.clone(), policy(1, Overflow::Drop));
+    outbox.begin_reply();
+    outbox.push_part([fragment.slice(..2), fragment.slice(2..)]);
+    outbox.push_message(after.clone(), policy(1, Overflow::Drop));
+    (outbox, [before, fragment, after])
+}
+
+#[test]
+fn what_comes_amid_a_reply_in_parts_waits_until_it_is_whole() {
+    let (mut outbox, [before, fragment, after]) = amid_a_reply();
+    let all = outbox.bytes();
+    assert_eq!(waiting(&outbox), [&before[..], &fragment[..2], &fragment[2..]]);
+    outbox.advance(before.len() + fragment.len());
+    assert_eq!(outbox.bytes(), after.len() + ENTRY_BYTES, "of {all}");
+    let (ping, last) = (wire::ping_frame(b""), wire::text_fragment_header(0, false, true));
+    outbox.push(ping.clone());
+    outbox.push_part([last.clone()]);
+    assert_eq!(outbox.next_bytes(), outbox.reply_bytes);
+    outbox.finish_reply();
+    assert_eq!(waiting(&outbox), [&ping[..], &last, &after], "a ping does not wait");
+    outbox.advance(ping.len() + last.len() + after.len());
+    assert_eq!((outbox.bytes(), outbox.reply_bytes), (0, 0));
+}
+
+#[test]
+fn what_is_dropped_amid_a_reply_in_parts_leaves_whole_frames() {
+    let (outbox, [before, fragment, _]) = amid_a_reply();
+    let length = before.len() + fragment.len();
+    drop(outbox);
+    for written in 0..=length {
+        let (mut outbox, _) = amid_a_reply();
+        outbox.advance(written);
+        outbox.discard(1);
+        outbox.clear();
+        let left = outbox.queue.iter().map(|entry| entry.frame.len()).sum::<usize>() - outbox.written;
+        let expected = match written {
+            0 => 0,
+            written if written < before.len() => before.len() - written,
+            written if written == before.len() => 0,
+            written => length - written,
+        };
+        assert_eq!(left, expected, "{written}: {outbox:?}");
+        let is_begun = written > before.len();
+        assert_eq!(
+            outbox.give_up_reply(),
+            is_begun,
+            "{written}: only control frames may follow"
+        );
+        outbox.push(frame("close"));
+        outbox.advance(left + 5);
+        assert_eq!(
+            (outbox.bytes(), outbox.reply_bytes, outbox.queue.len()),
+            (0, 0, 0),
+            "{written}"
+        );
+    }
+}
+
+#[test]
+fn conflation_finds_what_waits_behind_a_reply_in_parts() {
+    let mut outbox = small();
+    outbox.begin_reply();
+    for text in ["a1__", "a2__", "a3__"] {
+        let pushed = outbox.push_message(frame(text), policy(1, Overflow::Conflate));
+        assert_eq!(pushed, PushResult::Queued);
+    }
+    outbox.finish_reply();
+    assert_eq!(waiting(&outbox), [b"a3__"]);
 }

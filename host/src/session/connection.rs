@@ -261,7 +261,10 @@ impl Session {
                 releases,
                 ending,
             }) => {
-                self.send(envelope);
+                // Else it was sent in parts already.
+                if !envelope.is_empty() {
+                    self.send(envelope);
+                }
                 if !releases.is_empty() {
                     let mut hub = self.context.shard.hub.borrow_mut();
                     for release in releases {

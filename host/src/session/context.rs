@@ -16,6 +16,7 @@ use super::seat_guard::SeatGuard;
 use super::subscription::{Listening, Subscription};
 use crate::hub::ClientConnection;
 use crate::shard::{SessionShare, Shard, ShardTenant};
+use backplane::{Account, Allowance};
 use chain::{Caller, Grant, Handshake, Identity, Upgrade};
 use config::ChannelSettings;
 use protocol::Member;
@@ -225,6 +226,12 @@ impl Context {
             tenant: self.caller.tenant.clone(),
             channel: channel.clone(),
         }
+    }
+
+    /// Whose channels this session opens, and how much the tenant may have.
+    pub(super) fn allowance(&self) -> Allowance {
+        let account = Account::of(self.caller.user(), self.caller.remote);
+        Allowance::new(account, &self.tenant.settings().limits)
     }
 
     /// This session as others see it.

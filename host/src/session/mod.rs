@@ -2,6 +2,7 @@
 //! its stream and its timers. A request becomes a command (`commands/`), a value that reads and changes the session's
 //! `Context` and answers with an `Outcome`; it waits for no socket and can be applied without one.
 
+mod answer;
 mod backlog;
 mod closing;
 mod commands;
@@ -16,6 +17,8 @@ mod penalty;
 mod pending;
 mod rate_limit;
 mod refusal;
+mod reply_parts;
+mod reply_room;
 mod seat_guard;
 mod subscription;
 #[cfg(test)]
@@ -24,6 +27,6 @@ mod throttle;
 mod timers;
 mod turn;
 
-pub use commands::fitting;
+pub use answer::{ANSWER_BYTES, fitting};
 pub use connection::Session;
 pub use opening::Opening;

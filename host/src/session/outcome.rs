@@ -21,6 +21,7 @@ pub(super) enum Outcome {
 
 /// The reply to the client, and its consequences.
 pub(super) struct CommandReply {
+    /// Empty if it was sent in parts.
     pub envelope: Json,
     /// Subscriptions whose messages may flow once the envelope is queued.
     pub releases: Vec<Release>,

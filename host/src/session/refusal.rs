@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::observe::LogThrottle;
-use backplane::Unavailable;
+use backplane::{Rejection, Unavailable};
 use chain::{Denied, Penalty};
 use protocol::codes::{self, ErrorCode};
 use protocol::write::ErrorReply;
@@ -85,6 +85,15 @@ impl From<Unavailable> for Refusal {
             codes::BACKPLANE_UNAVAILABLE,
             "the broker cannot do this now; try again in a moment",
         )
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Limit(limit) => Self::new(codes::LIMIT_EXCEEDED, limit.to_string()),
+            Rejection::Unavailable(unavailable) => unavailable.into(),
+        }
     }
 }
 

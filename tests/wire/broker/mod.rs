@@ -11,6 +11,7 @@ mod gauges;
 mod heads;
 mod labels;
 mod limits;
+mod memory;
 mod origins;
 mod overflow;
 mod reload;

@@ -18,6 +18,8 @@ pub(crate) struct Client {
     socket: Socket,
     /// Pushes that came while something else was awaited.
     waiting: VecDeque<Envelope>,
+    /// What came of a message in fragments.
+    fragments: Option<Vec<u8>>,
     /// What came so far, for failures.
     heard: Vec<String>,
     next_id: u64,
@@ -38,6 +40,7 @@ impl Client {
             name: name.to_owned(),
             socket,
             waiting: VecDeque::new(),
+            fragments: None,
             heard: Vec::new(),
             next_id: 1,
             channel: String::new(),
@@ -353,8 +356,16 @@ impl Client {
     async fn hear(&mut self, frame: Frame) {
         assert_eq!(frame.reserved, 0, "{}: reserved bits: {frame:?}", self.name);
         match frame.opcode {
-            opcode::TEXT => {
-                let text = String::from_utf8(frame.payload).expect("text is UTF-8");
+            opcode::TEXT | opcode::CONTINUATION => {
+                let goes_on = frame.opcode == opcode::CONTINUATION;
+                assert_eq!(goes_on, self.fragments.is_some(), "{}: {frame:?} amid what?", self.name);
+                let mut bytes = self.fragments.take().unwrap_or_default();
+                bytes.extend(frame.payload);
+                if !frame.fin {
+                    self.fragments = Some(bytes);
+                    return;
+                }
+                let text = String::from_utf8(bytes).expect("text is UTF-8");
                 self.heard.push(text.clone());
                 self.waiting.push_back(Envelope::read(text));
             }

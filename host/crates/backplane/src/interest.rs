@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Backplane, Unavailable};
+use super::{Allowance, Backplane, Rejection, Unavailable};
 use config::ChannelSettings;
 use protocol::Member;
 use protocol::names::Topic;
@@ -21,9 +21,10 @@ impl Interest {
         backplane: &Arc<dyn Backplane>,
         topic: &Topic,
         settings: &Arc<ChannelSettings>,
+        allowance: &Allowance,
         shard: usize,
-    ) -> Result<Self, Unavailable> {
-        backplane.join(topic, settings, shard).await?;
+    ) -> Result<Self, Rejection> {
+        backplane.join(topic, settings, allowance, shard).await?;
         Ok(Self {
             backplane: backplane.clone(),
             topic: topic.clone(),

@@ -1,12 +1,14 @@
 //! Carries messages between publishers and hubs, of this node and of others, and keeps each channel's
 //! order, history and presence. Knows no socket and no plugin; it takes what the chain permitted.
 
+mod allowance;
 #[cfg(test)]
 mod conformance;
 mod envelope;
 mod interest;
 pub mod memory;
 mod metrics;
+mod open_channels;
 pub mod redis;
 
 use std::pin::Pin;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use allowance::{Account, Allowance, ChannelLimit, Rejection};
 pub use envelope::{EncodedOnce, Envelope, PresenceChange, Publication};
 pub use interest::{Interest, Presence};
 pub use metrics::BackplaneMetrics;
@@ -25,7 +28,7 @@ use protocol::Position;
 use protocol::names::Topic;
 
 /// What a backplane replies, perhaps after a wait for the network or for a busy shard.
-pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+pub type Reply<'a, T, E = Unavailable> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
 /// The contract of every backplane; the suite in `conformance` checks it.
 ///
@@ -35,20 +38,32 @@ pub trait Backplane: Send + Sync {
     /// Accepts a message: when this answers, it has its place in the channel's order and history. Messages of one
     /// channel are accepted in the order in which this was called for them, whenever their answers are asked for. One
     /// whose answer nobody wants any more may not be published.
-    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published>;
+    fn publish(
+        self: Arc<Self>,
+        permit: Permit<Message>,
+        options: PublishOptions,
+    ) -> Reply<'static, Published, Rejection>;
 
     /// An id as the next message would get; no message gets it.
     fn message_id(&self) -> Arc<str>;
 
     /// Sends `shard` everything that is published to `topic` after the reply. Each join that was answered is matched by
-    /// one [`Backplane::leave`]; one that failed, or was dropped before its reply, by none.
-    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()>;
+    /// one [`Backplane::leave`]; one that failed, or was dropped before its reply, by none. It opens the channel, if the
+    /// tenant may have one more.
+    fn join<'a>(
+        &'a self,
+        topic: &'a Topic,
+        settings: &'a Arc<ChannelSettings>,
+        allowance: &'a Allowance,
+        shard: usize,
+    ) -> Reply<'a, (), Rejection>;
 
     /// Takes one join back. The last one out ends the shard's interest.
     fn leave(&self, topic: &Topic, shard: usize);
 
-    /// Reads a part of a channel's history, and where it stands. A channel that nobody used yet keeps the epoch that is
-    /// replied. Every offset has a reply: [`Unavailable`] is never said of a number.
+    /// Reads a part of a channel's history, and where it stands. Reading opens no channel and keeps none for longer. The
+    /// position that an unused one tells is good for a recovery if the channel is used soon, and never hides a message;
+    /// while a shard has joined, it stays good. Every offset has a reply: [`Unavailable`] is never said of a number.
     fn history<'a>(
         &'a self,
         topic: &'a Topic,
@@ -108,6 +123,8 @@ pub struct PublishOptions {
     pub echo: bool,
     /// The settings of its channel.
     pub settings: Arc<ChannelSettings>,
+    /// For whom it is kept, and how much its tenant may keep.
+    pub allowance: Allowance,
 }
 
 /// What became of a publish.
@@ -129,6 +146,8 @@ pub struct HistoryRange {
     pub since: Option<Position>,
     /// Messages at most; none: all that are kept.
     pub limit: Option<usize>,
+    /// Bytes of messages at most, about, but for the first; none: no bound.
+    pub bytes: Option<usize>,
     /// Newest first.
     pub reverse: bool,
 }
@@ -141,8 +160,10 @@ pub struct HistoryPage {
     /// Oldest first, or newest first if reversed. Shared with the backplane, not copied.
     pub messages: Vec<Arc<Publication>>,
     /// Whether nothing between `since` and the newest is missing from the history. False also where
-    /// `since` is of another epoch or was never reached.
+    /// `since` is of another epoch or was never reached, and where everything was asked for and the page is cut.
     pub whole: bool,
+    /// Whether there is more of what was asked for than one page holds in bytes.
+    pub is_cut: bool,
 }
 
 /// Who is present in a channel.

@@ -3,6 +3,7 @@
 use super::section::{Number, Section, as_usize};
 
 const KIB: u64 = 1_024;
+const MIB: usize = 1_048_576;
 
 const MESSAGE_BYTES: Number = Number {
     min: 64,
@@ -41,6 +42,18 @@ const REQUEST_RATE: Number = Number {
     max: 1_000_000,
     default: 200,
     unit: "requests a second (0: no limit)",
+};
+const OPEN_CHANNELS: Number = Number {
+    min: 1,
+    max: 100_000_000,
+    default: 100_000,
+    unit: "channels",
+};
+const HISTORY_MIB: Number = Number {
+    min: 1,
+    max: 1_048_576,
+    default: 256,
+    unit: "MiB",
 };
 const OUTBOX_BYTES: Number = Number {
     min: 1_024,
@@ -84,6 +97,10 @@ pub struct Limits {
     pub log_bytes_per_second: u64,
     /// Users and addresses of the tenant that are banned at once, in the whole cluster.
     pub bans: usize,
+    /// Channels of the tenant that are open on one node.
+    pub open_channels: usize,
+    /// Bytes of the histories and idempotency keys that a node keeps of the tenant in memory.
+    pub history_bytes: usize,
 }
 
 impl Default for Limits {
@@ -98,6 +115,8 @@ impl Default for Limits {
             outbox_bytes: as_usize(OUTBOX_BYTES.default),
             log_bytes_per_second: LOG_RATE.default * KIB,
             bans: as_usize(BANS.default),
+            open_channels: as_usize(OPEN_CHANNELS.default),
+            history_bytes: as_usize(HISTORY_MIB.default).saturating_mul(MIB),
         }
     }
 }
@@ -113,6 +132,8 @@ pub(super) fn read(mut section: Section<'_>) -> Limits {
         outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
         log_bytes_per_second: section.number("log_kib_per_second", &LOG_RATE) * KIB,
         bans: section.count("bans", &BANS),
+        open_channels: section.count("open_channels", &OPEN_CHANNELS),
+        history_bytes: section.count("history_mib", &HISTORY_MIB).saturating_mul(MIB),
     };
     section.finish();
     limits

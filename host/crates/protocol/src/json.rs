@@ -18,7 +18,15 @@ pub struct Json {
 #[derive(Clone, Debug)]
 struct Shared {
     at: usize,
-    text: Bytes,
+    piece: Piece,
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    Text(Bytes),
+    /// What stands here is not known yet: it comes while the text is sent.
+    Later,
 }
 
 impl Json {
@@ -30,9 +38,9 @@ impl Json {
         }
     }
 
-    /// Bytes of the whole text.
+    /// Bytes of the text, as far as it is known.
     pub fn len(&self) -> usize {
-        self.text.len() + self.shared.iter().map(|shared| shared.text.len()).sum::<usize>()
+        self.text.len() + self.shared.iter().map(|shared| shared.piece.len()).sum::<usize>()
     }
 
     /// Whether nothing was written.
@@ -49,20 +57,28 @@ impl Json {
         }
     }
 
-    /// The text as parts that stand one behind the other; none is empty.
-    pub fn into_parts(self) -> impl Iterator<Item = Bytes> {
+    /// The text as pieces that stand one behind the other; none is empty.
+    pub fn into_pieces(self) -> impl Iterator<Item = Piece> {
         let text = Bytes::from(self.text);
         let end = Shared {
             at: text.len(),
-            text: Bytes::new(),
+            piece: Piece::Text(Bytes::new()),
         };
         let mut from = 0;
-        let parts = self.shared.into_iter().chain([end]).flat_map(move |shared| {
+        let pieces = self.shared.into_iter().chain([end]).flat_map(move |shared| {
             let before = text.slice(from..shared.at);
             from = shared.at;
-            [before, shared.text]
+            [Piece::Text(before), shared.piece]
         });
-        parts.filter(|part| !part.is_empty())
+        pieces.filter(|piece| *piece == Piece::Later || piece.len() > 0)
+    }
+
+    /// The same of a text of which nothing comes later.
+    pub fn into_parts(self) -> impl Iterator<Item = Bytes> {
+        self.into_pieces().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            Piece::Later => None,
+        })
     }
 
     /// The whole text, copied: for tests and small texts.
@@ -100,9 +116,20 @@ impl Json {
 
     /// Appends another text. What is large in it is not copied.
     pub(crate) fn append(&mut self, other: Self) {
-        for part in other.into_parts() {
-            self.extend_shared(&part);
+        for piece in other.into_pieces() {
+            match piece {
+                Piece::Text(text) => self.extend_shared(&text),
+                Piece::Later => self.extend_later(),
+            }
         }
+    }
+
+    /// Leaves room for what comes later.
+    pub(crate) fn extend_later(&mut self) {
+        self.shared.push(Shared {
+            at: self.text.len(),
+            piece: Piece::Later,
+        });
     }
 
     fn extend_shared(&mut self, text: &Bytes) {
@@ -111,8 +138,17 @@ impl Json {
         } else {
             self.shared.push(Shared {
                 at: self.text.len(),
-                text: text.clone(),
+                piece: Piece::Text(text.clone()),
             });
+        }
+    }
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Later => 0,
         }
     }
 }
@@ -120,6 +156,24 @@ impl Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_later_keeps_its_place() {
+        let large = Bytes::from(vec![b'l'; SHARED_BYTES]);
+        let mut inner = Json::default();
+        inner.extend(b"[");
+        inner.extend_later();
+        inner.extend(b"]");
+        let mut outer = Json::default();
+        outer.extend_list(&[large.clone()]);
+        outer.append(inner.clone());
+        outer.extend_later();
+        let text = |text: &'static [u8]| Piece::Text(Bytes::from_static(text));
+        let expected = [Piece::Text(large), text(b"["), Piece::Later, text(b"]"), Piece::Later];
+        assert_eq!(outer.into_pieces().collect::<Vec<_>>(), expected);
+        assert_eq!((inner.len(), inner.to_vec()), (2, b"[]".to_vec()));
+        assert!(inner.into_text().is_err());
+    }
 
     #[test]
     fn large_texts_are_shared_and_small_ones_copied_whatever_they_stand_in() {

@@ -14,7 +14,7 @@ mod tests;
 mod whole;
 pub mod write;
 
-pub use json::Json;
+pub use json::{Json, Piece};
 pub use member::Member;
 pub use read::{MESSAGE_KEY_BYTES, Refused, read};
 pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};

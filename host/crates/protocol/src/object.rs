@@ -62,6 +62,14 @@ impl<'a> Object<'a> {
         self.buffer.push(b']');
     }
 
+    /// `"key":[…]`, whose items come later.
+    pub(crate) fn list_later(&mut self, key: &str) {
+        self.key(key);
+        self.buffer.push(b'[');
+        self.buffer.extend_later();
+        self.buffer.push(b']');
+    }
+
     /// `"key":` and `value`, which is JSON.
     pub(crate) fn append(&mut self, key: &str, value: Json) {
         self.key(key);

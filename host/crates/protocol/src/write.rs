@@ -102,6 +102,34 @@ pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Json {
     })
 }
 
+/// Message pushes in a reply.
+#[derive(Clone, Copy, Debug)]
+pub enum MessageList<'a> {
+    /// As JSON.
+    Whole(&'a [bytes::Bytes]),
+    /// They come while the reply is sent: [`messages`] writes them, part by part.
+    Later,
+}
+
+impl MessageList<'_> {
+    fn write(self, object: &mut Object<'_>) {
+        match self {
+            Self::Whole(messages) => object.json_list("messages", messages),
+            Self::Later => object.list_later("messages"),
+        }
+    }
+}
+
+/// A part of the messages that come later, as JSON. `goes_on`: others of the same list came before.
+pub fn messages(messages: &[bytes::Bytes], goes_on: bool) -> Json {
+    let mut part = Json::default();
+    if goes_on {
+        part.push(b',');
+    }
+    part.extend_list(messages);
+    part
+}
+
 /// The ack of `subscribe`.
 #[derive(Clone, Debug, Default)]
 pub struct Subscribed<'a> {
@@ -110,14 +138,14 @@ pub struct Subscribed<'a> {
     pub position: Option<&'a Position>,
     /// Whether the client now has everything since the position it named; absent when it named none.
     pub recovered: Option<bool>,
-    /// What it missed: message pushes, oldest first, as JSON.
-    pub messages: Option<&'a [bytes::Bytes]>,
-    /// Who is there, if asked.
-    pub presence: Option<&'a [Member]>,
+    /// What it missed, oldest first.
+    pub messages: Option<MessageList<'a>>,
+    /// Who is there, if asked: a [`member_list`].
+    pub presence: Option<Json>,
 }
 
 /// The payload of a `subscribe` ack, which also stands in the ack of `connect`.
-pub fn subscribed_payload(subscribed: &Subscribed<'_>) -> Json {
+pub fn subscribed_payload(subscribed: Subscribed<'_>) -> Json {
     let mut buffer = Json::with_capacity(128);
     let mut payload = Object::open(&mut buffer);
     payload.text("channel", subscribed.channel);
@@ -126,12 +154,26 @@ pub fn subscribed_payload(subscribed: &Subscribed<'_>) -> Json {
         payload.flag("recovered", recovered);
     }
     if let Some(messages) = subscribed.messages {
-        payload.json_list("messages", messages);
+        messages.write(&mut payload);
     }
     if let Some(members) = subscribed.presence {
-        payload.list("presence", members, member);
+        payload.append("presence", members);
     }
     payload.close();
+    buffer
+}
+
+/// A list of members.
+pub fn member_list(members: &[Member]) -> Json {
+    let mut buffer = Json::with_capacity(2 + 64 * members.len());
+    buffer.push(b'[');
+    for (index, who) in members.iter().enumerate() {
+        if index > 0 {
+            buffer.push(b',');
+        }
+        member(&mut buffer, who);
+    }
+    buffer.push(b']');
     buffer
 }
 
@@ -187,12 +229,12 @@ pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> J
     })
 }
 
-/// `ack` of `history`; `messages` are message pushes as JSON.
-pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: &[bytes::Bytes]) -> Json {
+/// `ack` of `history`.
+pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: MessageList<'_>) -> Json {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         position(payload, Some(newest));
-        payload.json_list("messages", messages);
+        messages.write(payload);
     })
 }
 

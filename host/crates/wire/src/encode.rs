@@ -1,5 +1,5 @@
-//! Frames a server sends: never masked, never fragmented, the header minimal, ready to be shared by
-//! many outboxes.
+//! Frames a server sends: never masked, the header minimal, ready to be shared by many outboxes. Only a message that is
+//! made while it is sent is in fragments.
 
 use bytes::Bytes;
 
@@ -9,6 +9,8 @@ use super::frame::{MAX_CONTROL_PAYLOAD, Opcode};
 /// The longest header of an unmasked frame: two bytes and a 64-bit length.
 const MAX_SERVER_HEADER: usize = 10;
 const FIN: u8 = 0x80;
+/// The bit of an opcode that all control frames have (RFC 6455 5.5).
+const CONTROL: u8 = 0x08;
 
 /// What a data frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,24 @@ pub fn text_frame(payload: impl AsRef<[u8]>) -> Bytes {
 pub fn text_frame_header(payload: usize) -> Bytes {
     let (header, length) = header(Opcode::Text, payload);
     Bytes::copy_from_slice(&header[..length])
+}
+
+/// The header of a fragment of a text message whose `payload` bytes are written after it (RFC 6455 5.4). Between fragments
+/// only control frames may be sent.
+#[must_use]
+pub fn text_fragment_header(payload: usize, is_first: bool, is_last: bool) -> Bytes {
+    let opcode = if is_first { Opcode::Text } else { Opcode::Continuation };
+    let (mut header, length) = header(opcode, payload);
+    if !is_last {
+        header[0] &= !FIN;
+    }
+    Bytes::copy_from_slice(&header[..length])
+}
+
+/// Whether `frame`, a whole frame of a server, is a control frame.
+#[must_use]
+pub fn is_control_frame(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|first| first & CONTROL != 0)
 }
 
 /// A binary frame with a copy of `payload`.

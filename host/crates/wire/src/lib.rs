@@ -21,7 +21,7 @@ mod tests;
 pub use close::is_valid_close_code;
 pub use decode::{Decoder, Messages, WebSocketMessage};
 pub use encode::{
-    FrameKind, binary_frame, close_frame, frame_end, payload_start, ping_frame, pong_frame, text_frame,
-    text_frame_header,
+    FrameKind, binary_frame, close_frame, frame_end, is_control_frame, payload_start, ping_frame, pong_frame,
+    text_fragment_header, text_frame, text_frame_header,
 };
 pub use error::WireError;

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use backplane::Unavailable;
+use backplane::{Rejection, Unavailable};
 
 /// The beginning of every problem's `type`, which is a stable name and not the address of a page.
 const TYPES: &str = "/problems/";
@@ -51,6 +51,7 @@ pub(super) const SLOW_BODY: ProblemKind = kind("slow_body", 408, "The body did n
 pub(super) const NO_HISTORY: ProblemKind = kind("no_history", 409, "The channel keeps no history");
 pub(super) const NO_PRESENCE: ProblemKind = kind("no_presence", 409, "The channel keeps no presence");
 pub(super) const TOO_MANY_BANS: ProblemKind = kind("too_many_bans", 409, "The tenant has as many bans as it may");
+pub(super) const LIMIT_EXCEEDED: ProblemKind = kind("limit_exceeded", 409, "The tenant has as much as it may");
 pub(super) const UNRECOVERABLE: ProblemKind = kind(
     "unrecoverable_position",
     410,
@@ -89,7 +90,7 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 12] = [
 pub(super) const OF_BODIES: [ProblemKind; 4] = [BAD_JSON, SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [ProblemKind; 24] = [
+pub(super) const ALL: [ProblemKind; 25] = [
     BAD_JSON,
     BAD_PATH,
     BAD_QUERY,
@@ -104,6 +105,7 @@ pub(super) const ALL: [ProblemKind; 24] = [
     NO_HISTORY,
     NO_PRESENCE,
     TOO_MANY_BANS,
+    LIMIT_EXCEEDED,
     UNRECOVERABLE,
     TOO_LARGE,
     BAD_BODY,
@@ -196,6 +198,15 @@ impl From<Unavailable> for ProblemDetails {
     fn from(unavailable: Unavailable) -> Self {
         tracing::warn!(%unavailable, "an admin call was refused");
         UNAVAILABLE.because("the broker cannot do this now; try again in a moment")
+    }
+}
+
+impl From<Rejection> for ProblemDetails {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Limit(limit) => LIMIT_EXCEEDED.because(limit.to_string()),
+            Rejection::Unavailable(unavailable) => unavailable.into(),
+        }
     }
 }
 

@@ -120,7 +120,7 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
         mood,
         done: done.clone(),
     });
-    let backplane = MemoryBackplane::new(Vec::new());
+    let backplane = MemoryBackplane::new(Vec::new(), gateway.metrics.backplane.clone());
     let api = Api::new(bus, backplane, Arc::default(), gateway, audit, &config);
     (router(api), done)
 }

@@ -13,6 +13,8 @@ use super::join::{CompletedJoin, Join, already_subscribed, begin};
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
+use crate::session::reply_parts;
+use crate::session::reply_room::ReplyRoom;
 use crate::session::seat_guard::SeatGuard;
 use chain::Handshake;
 use protocol::names::Channel;
@@ -54,12 +56,14 @@ impl ConnectCommand {
         // From here on nothing waits: what is granted now is granted when the ack is queued.
         let mut payloads = Vec::with_capacity(outcomes.len());
         let mut releases = Vec::with_capacity(outcomes.len());
+        let mut later = Vec::new();
         let mut ending = None;
         for (channel, outcome) in outcomes {
             match outcome.and_then(|joined| joined.subscribe(context)) {
-                Ok((payload, release)) => {
-                    payloads.push(payload);
-                    releases.push(release);
+                Ok(ack) => {
+                    payloads.push(ack.payload);
+                    releases.push(ack.release);
+                    later.extend(ack.later);
                 }
                 Err(refusal) => {
                     payloads.push(write::refused_subscription(channel.as_str(), &refusal.reply()));
@@ -67,11 +71,12 @@ impl ConnectCommand {
                 }
             }
         }
-        Ok(CommandReply {
+        let reply = CommandReply {
             envelope: welcome(&self.id, context, Some(payloads)),
             releases,
             ending,
-        })
+        };
+        Ok(reply_parts::complete(context, reply, later).await)
     }
 }
 
@@ -103,6 +108,7 @@ async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
 /// count, also those that fail later.
 async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
     let begun = RefCell::new(HashSet::<Channel, RandomState>::default());
+    let room = &ReplyRoom::of(&context.client);
     // Each asks plugins, so others have their turn between two of them.
     let in_turn = stream::iter(requests).then(|request| async move {
         context.turn().await;
@@ -113,7 +119,7 @@ async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, 
         let join = begin_one(context, request, &mut begun.borrow_mut());
         async move {
             let joined = match join {
-                Ok(join) => join.finish(context).await,
+                Ok(join) => join.finish(context, room).await,
                 Err(refusal) => Err(refusal),
             };
             (channel, joined)

@@ -1,26 +1,24 @@
 //! `history`: a part of what was published in a channel.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::hub::message_json;
+use crate::session::answer::{ANSWER_BYTES, fitting};
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
-use backplane::{HistoryRange, Publication};
-use protocol::{HistoryRequest, RequestId, codes, write};
+use crate::session::reply_parts::{self, LaterMessages};
+use crate::session::reply_room::ReplyRoom;
+use backplane::{HistoryPage, HistoryRange};
+use protocol::write::{self, MessageList};
+use protocol::{HistoryRequest, Position, RequestId, codes};
 use wall_clock::now_ms;
 
 /// Messages of one answer, where the client names no limit.
 const DEFAULT_LIMIT: usize = 100;
 /// Messages of one answer at most; a client that wants more asks again from the last one.
 const MAX_LIMIT: usize = 1000;
-
-/// Bytes of messages in one answer at most. More missed than that is no recovery but a fresh start; a
-/// client that reads history asks again from where it got to.
-pub(super) const ANSWER_BYTES: usize = 8 * 1_048_576;
 
 pub(super) struct HistoryCommand {
     pub id: RequestId,
@@ -41,6 +39,7 @@ impl HistoryCommand {
             reverse,
         } = self.request;
         let grant = context.grant(&channel)?;
+        let room = ReplyRoom::of(&context.client);
         let settings = context.tenant.settings().channel(&channel).clone();
         if settings.history.is_none() {
             return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no history"));
@@ -51,10 +50,12 @@ impl HistoryCommand {
                 "no right to this channel's history",
             ));
         }
+        let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
         let range = HistoryRange {
-            since,
-            limit: Some(limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)),
+            since: since.clone(),
+            limit: Some(limit),
             reverse,
+            bytes: Some(room.left().min(ANSWER_BYTES)),
         };
         let topic = context.topic(&channel);
         let page = context.shard.common.backplane.history(&topic, &settings, range).await?;
@@ -63,21 +64,37 @@ impl HistoryCommand {
             let message = "the history does not reach back to this position; read it without since";
             return Err(Refusal::new(codes::UNRECOVERABLE_POSITION, message));
         }
-        let messages: Vec<Bytes> = fitting(&page.messages).collect();
-        Ok(write::history(&self.id, now_ms(), channel.as_str(), &page.newest, &messages).into())
+        let messages: Vec<Bytes> = fitting(&page.messages, room.left()).collect();
+        let ack = |list| write::history(&self.id, now_ms(), channel.as_str(), &page.newest, list);
+        if !page.is_cut && messages.len() == page.messages.len() {
+            return Ok(ack(MessageList::Whole(&messages)).into());
+        }
+        let reply = ack(MessageList::Later);
+        let since = since.or_else(|| beginning(&page, reverse));
+        let left = match &since {
+            Some(since) if !reverse => page.newest.offset.saturating_sub(since.offset),
+            _ => u64::MAX,
+        };
+        let later = LaterMessages {
+            topic,
+            settings,
+            epoch: page.newest.epoch.clone(),
+            since,
+            reverse,
+            messages: limit.min(usize::try_from(left).unwrap_or(usize::MAX)),
+            bytes: ANSWER_BYTES,
+            all: false,
+        };
+        drop((page, messages));
+        Ok(reply_parts::complete(context, reply.into(), [later]).await)
     }
 }
 
-/// As many messages, as JSON, as one answer holds.
-pub fn fitting(messages: &[Arc<Publication>]) -> impl Iterator<Item = Bytes> {
-    let mut room = ANSWER_BYTES;
-    messages
-        .iter()
-        .map(|message| message_json(message))
-        .take_while(move |json| {
-            // The first one always fits, so that paging makes progress.
-            let fits = json.len() <= room || room == ANSWER_BYTES;
-            room = room.saturating_sub(json.len());
-            fits
-        })
+/// The position behind which a history begins, or before which it ends, as it stands now.
+fn beginning(page: &HistoryPage, reverse: bool) -> Option<Position> {
+    let first = page.messages.first()?.position.as_ref()?;
+    Some(Position {
+        epoch: page.newest.epoch.clone(),
+        offset: if reverse { first.offset + 1 } else { first.offset - 1 },
+    })
 }

@@ -5,21 +5,20 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::history::ANSWER_BYTES;
 use super::presence::check_presence;
-use crate::hub::message_json;
+use super::recovery::{MissedMessages, Recovery};
 use crate::session::context::Context;
 use crate::session::outcome::Release;
 use crate::session::refusal::Refusal;
+use crate::session::reply_parts::LaterMessages;
+use crate::session::reply_room::ReplyRoom;
 use crate::session::subscription::{Listening, Subscription};
-use backplane::{HistoryPage, HistoryRange, Interest, Presence};
+use backplane::{Interest, Presence};
 use chain::Grant;
 use config::ChannelSettings;
-use protocol::names::{Channel, Topic};
-use protocol::write::{self, Subscribed};
-use protocol::{Json, Member, Subscribe, codes};
+use protocol::names::Topic;
+use protocol::write::{self, MessageList, Subscribed};
+use protocol::{Json, Subscribe, codes};
 
 /// A subscription that was granted and is held in the hub. Dropping it undoes it.
 pub(super) struct Join {
@@ -33,8 +32,17 @@ pub(super) struct Join {
 /// A subscription that has everything but its ack. Dropping it undoes it.
 pub(super) struct CompletedJoin {
     payload: Json,
+    later: Option<LaterMessages>,
     subscription: Box<Subscription>,
     release: Release,
+}
+
+/// The payload of a subscription's ack.
+pub(super) struct JoinAck {
+    pub payload: Json,
+    /// What the payload leaves open.
+    pub later: Option<LaterMessages>,
+    pub release: Release,
 }
 
 /// Begins to subscribe, where `taken` channels count against the connection's limit already.
@@ -74,8 +82,8 @@ pub(super) fn already_subscribed() -> Refusal {
 }
 
 impl Join {
-    /// Everything but the ack.
-    pub(super) async fn finish(self, context: &Context) -> Result<CompletedJoin, Refusal> {
+    /// Everything but the ack, which has no more than `room`.
+    pub(super) async fn finish(self, context: &Context, room: &ReplyRoom) -> Result<CompletedJoin, Refusal> {
         let Self {
             request,
             topic,
@@ -84,29 +92,51 @@ impl Join {
             listening,
         } = self;
         let backplane = &context.shard.common.backplane;
-        let interest = Interest::join(backplane, &topic, &settings, context.shard.index).await?;
+        let allowance = context.allowance();
+        let interest = Interest::join(backplane, &topic, &settings, &allowance, context.shard.index).await?;
         let presence = if settings.presence || settings.join_leave {
             Some(Presence::enter(backplane, &topic, &settings, context.member()).await?)
         } else {
             None
-        };
-        let page = match range(&settings, &request, grant) {
-            Some(range) => Some(backplane.history(&topic, &settings, range).await?),
-            None => None,
         };
         let snapshot = if request.presence {
             Some(backplane.members(&topic).await?)
         } else {
             None
         };
-        let members = snapshot.as_ref().map(|snapshot| &*snapshot.members);
-        let payload = payload(&topic.channel, &request, grant, page.as_ref(), members);
+        let members = snapshot.as_ref().map(|snapshot| write::member_list(&snapshot.members));
+        if let Some(members) = &members {
+            room.take_list(members.len())?;
+        }
+        // Without a history, or the right to it, nothing can be recovered.
+        let since = request.since.as_ref().filter(|_| grant.history);
+        let recovery = match &settings.history {
+            Some(_) => Some(Recovery::read(context, &topic, &settings, since, room).await?),
+            None => None,
+        };
+        let (newest, missed) = recovery.map(|recovery| (recovery.newest, recovery.missed)).unzip();
+        let missed = missed.flatten();
+        let payload = write::subscribed_payload(Subscribed {
+            channel: topic.channel.as_str(),
+            position: newest.as_ref(),
+            recovered: request.since.as_ref().map(|_| missed.is_some()),
+            messages: missed.as_ref().map(|missed| match missed {
+                MissedMessages::Read(messages) => MessageList::Whole(messages),
+                MissedMessages::Later(_) => MessageList::Later,
+            }),
+            presence: members,
+        });
+        let later = match missed {
+            Some(MissedMessages::Later(later)) => Some(later),
+            _ => None,
+        };
         Ok(CompletedJoin {
             payload,
+            later,
             subscription: Box::new(Subscription::new(grant, listening, presence, interest)),
             release: Release {
                 topic,
-                after: page.map(|page| page.newest),
+                after: newest,
                 snapshot: snapshot.map(|snapshot| snapshot.version),
             },
         })
@@ -116,7 +146,7 @@ impl Join {
 impl CompletedJoin {
     /// Makes it one of the session's subscriptions, unless the operator revoked it meanwhile. Then its ack must not be sent
     /// either, because it may contain messages. The ack has to be queued before the session waits again.
-    pub(super) fn subscribe(self, context: &Context) -> Result<(Json, Release), Refusal> {
+    pub(super) fn subscribe(self, context: &Context) -> Result<JoinAck, Refusal> {
         let topic = &self.release.topic;
         if context.shard.hub.borrow().is_revoked(topic, context.client.id) {
             return Err(Refusal::new(
@@ -125,47 +155,10 @@ impl CompletedJoin {
             ));
         }
         context.add_subscription(topic.channel.clone(), self.subscription);
-        Ok((self.payload, self.release))
+        Ok(JoinAck {
+            payload: self.payload,
+            later: self.later,
+            release: self.release,
+        })
     }
-}
-
-/// Which part of the history the ack needs; none in a channel without one.
-fn range(settings: &ChannelSettings, request: &Subscribe, grant: Grant) -> Option<HistoryRange> {
-    settings.history.as_ref()?;
-    Some(match &request.since {
-        Some(since) if grant.history => HistoryRange {
-            since: Some(since.clone()),
-            ..HistoryRange::default()
-        },
-        // Only the newest position.
-        _ => HistoryRange {
-            limit: Some(0),
-            ..HistoryRange::default()
-        },
-    })
-}
-
-fn payload(
-    channel: &Channel,
-    request: &Subscribe,
-    grant: Grant,
-    page: Option<&HistoryPage>,
-    presence: Option<&[Member]>,
-) -> Json {
-    // Without a history, or the right to it, nothing can be recovered.
-    let whole = page.is_some_and(|page| page.whole && grant.history);
-    let messages: Option<Vec<Bytes>> = match (&request.since, page) {
-        (Some(_), Some(page)) if whole => Some(page.messages.iter().map(|message| message_json(message)).collect()),
-        _ => None,
-    };
-    // Messages that are too large for one answer are not sent in part: the client has to start afresh.
-    let fits = |messages: &Vec<Bytes>| messages.iter().map(Bytes::len).sum::<usize>() <= ANSWER_BYTES;
-    let messages = messages.filter(fits);
-    write::subscribed_payload(&Subscribed {
-        channel: channel.as_str(),
-        position: page.map(|page| &page.newest),
-        recovered: request.since.as_ref().map(|_| messages.is_some()),
-        messages: messages.as_deref(),
-        presence,
-    })
 }

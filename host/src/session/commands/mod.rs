@@ -7,13 +7,12 @@ mod join;
 mod ping;
 mod presence;
 mod publish;
+mod recovery;
 mod refresh;
 mod subscribe;
 mod unsubscribe;
 
 use std::rc::Rc;
-
-pub use history::fitting;
 
 use super::context::Context;
 use super::outcome::Outcome;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
+use crate::session::reply_room::ReplyRoom;
 use chain::Grant;
 use config::ChannelSettings;
 use protocol::names::Channel;
@@ -27,7 +28,9 @@ impl PresenceCommand {
         check_presence(context.tenant.settings().channel(&self.channel), grant)?;
         let topic = context.topic(&self.channel);
         let members = context.shard.common.backplane.members(&topic).await?.members;
-        Ok(write::presence(&self.id, now_ms(), self.channel.as_str(), &members).into())
+        let reply = write::presence(&self.id, now_ms(), self.channel.as_str(), &members);
+        ReplyRoom::of(&context.client).take_list(reply.len())?;
+        Ok(reply.into())
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
-use backplane::{PublishOptions, Published, Unavailable};
+use backplane::{PublishOptions, Published, Rejection};
 use chain::PublishDecision;
 use protocol::names::Channel;
 use protocol::{RequestId, write};
@@ -54,6 +54,7 @@ impl PublishCommand {
             ephemeral: request.ephemeral,
             echo: request.echo,
             settings: context.tenant.settings().channel(&channel).clone(),
+            allowance: context.allowance(),
         };
         let mut reply = context.shard.common.backplane.clone().publish(permit, options);
         // The first poll takes its place in the order, so later publishes cannot overtake it.
@@ -71,7 +72,7 @@ fn acknowledge(
     context: &Context,
     id: &RequestId,
     channel: &Channel,
-    published: Result<Published, Unavailable>,
+    published: Result<Published, Rejection>,
 ) -> CommandResult {
     let metrics = &context.tenant.metrics;
     let published = published.inspect_err(|_| metrics.refused.inc())?;

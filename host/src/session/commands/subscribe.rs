@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
-use super::join::{CompletedJoin, begin};
+use super::join::{CompletedJoin, JoinAck, begin};
 use crate::session::context::Context;
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
+use crate::session::reply_parts;
+use crate::session::reply_room::ReplyRoom;
 use protocol::{RequestId, write};
 use wall_clock::now_ms;
 
@@ -20,17 +22,26 @@ impl SubscribeCommand {
             Err(refusal) => Outcome::Done(Err(refusal)),
             Ok(join) => {
                 let context = context.clone();
-                Outcome::pending(async move { acknowledge(&context, &id, join.finish(&context).await?) })
+                Outcome::pending(async move {
+                    let room = ReplyRoom::of(&context.client);
+                    let joined = join.finish(&context, &room).await?;
+                    acknowledge(&context, &id, joined).await
+                })
             }
         }
     }
 }
 
-fn acknowledge(context: &Context, id: &RequestId, joined: CompletedJoin) -> CommandResult {
-    let (payload, release) = joined.subscribe(context)?;
-    Ok(CommandReply {
+async fn acknowledge(context: &Context, id: &RequestId, joined: CompletedJoin) -> CommandResult {
+    let JoinAck {
+        payload,
+        later,
+        release,
+    } = joined.subscribe(context)?;
+    let reply = CommandReply {
         envelope: write::subscribed(id, now_ms(), payload),
         releases: vec![release],
         ending: None,
-    })
+    };
+    Ok(reply_parts::complete(context, reply, later).await)
 }

@@ -11,7 +11,7 @@ use crate::transport::memory::MemoryStream;
 use protocol::codes;
 use registry::BanSubject;
 
-fn connect() -> Value {
+pub(super) fn connect() -> Value {
     json!({"type": "connect", "id": 0, "payload": {"version": 1, "token": "ann"}})
 }
 

@@ -1,9 +1,11 @@
 //! Commands and connections without a socket.
 
+mod bounds;
 mod client;
 mod commands;
 mod connect;
 mod connection;
+mod frames;
 mod heartbeat;
 mod requests;
 mod support;

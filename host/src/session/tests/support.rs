@@ -21,7 +21,10 @@ use crate::shard::{Common, NewTenant, Shard};
 use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
 use backplane::memory::MemoryBackplane;
-use backplane::{Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply};
+use backplane::{
+    Allowance, Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Rejection,
+    Reply,
+};
 use chain::{
     Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
     HookKind, HookResponse, Identity, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
@@ -30,6 +33,8 @@ use config::ChannelSettings;
 use protocol::names::{Channel, Topic};
 use protocol::{self, Member};
 use registry::Registry;
+
+pub(super) use super::frames::{client_frame, texts};
 
 /// What the hook was asked.
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
@@ -69,8 +74,9 @@ impl Stage {
         let text = tenant("acme") + &tenant("other");
         let config = config::parse(Path::new("test.toml"), &text).expect("a config");
         let (inbox_of_shard, inbox) = mpsc::channel(4096);
+        let metrics = Metrics::new();
         let gate = Arc::new(Gated {
-            inner: MemoryBackplane::new(vec![inbox_of_shard]),
+            inner: MemoryBackplane::new(vec![inbox_of_shard], metrics.backplane.clone()),
             open: Semaphore::new(Semaphore::MAX_PERMITS),
             waiting: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
@@ -90,7 +96,7 @@ impl Stage {
             connect_timeout: Duration::from_secs(10),
             backplane: gate.clone(),
             registry: Arc::new(Registry::default()),
-            metrics: Metrics::new(),
+            metrics,
             bans: None,
             kicks: Vec::new(),
             controls: Vec::new(),
@@ -167,35 +173,6 @@ pub(super) async fn apply(context: &Rc<Context>, kind: &str, payload: &str) -> R
     }
     let envelope: Value = serde_json::from_slice(&reply.envelope.to_vec()).expect("an envelope");
     Ok(envelope["payload"].clone())
-}
-
-/// The texts of whole frames of a server.
-pub(super) fn texts(mut frames: &[u8]) -> Vec<Value> {
-    let mut texts = Vec::new();
-    while !frames.is_empty() {
-        let (frame, rest) = frames.split_at(wire::frame_end(frames, 0));
-        if frame[0] == 0x81 {
-            texts.push(serde_json::from_slice(&frame[wire::payload_start(frame)..]).expect("JSON"));
-        }
-        frames = rest;
-    }
-    texts
-}
-
-/// A masked text frame of a client, with a mask of zeros.
-pub(super) fn client_frame(text: &str) -> Vec<u8> {
-    const MASKED: u8 = 0x80;
-    let mut frame = vec![0x81];
-    match u8::try_from(text.len()) {
-        Ok(short) if short < 126 => frame.push(MASKED | short),
-        _ => {
-            frame.push(MASKED | 0x7e);
-            frame.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(text.as_bytes());
-    frame
 }
 
 // === the chain ===
@@ -360,7 +337,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl Backplane for Gated {
-    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published> {
+    fn publish(
+        self: Arc<Self>,
+        permit: Permit<Message>,
+        options: PublishOptions,
+    ) -> Reply<'static, Published, Rejection> {
         Box::pin(async move {
             self.pass().await;
             self.inner.clone().publish(permit, options).await
@@ -371,10 +352,16 @@ impl Backplane for Gated {
         self.inner.message_id()
     }
 
-    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()> {
+    fn join<'a>(
+        &'a self,
+        topic: &'a Topic,
+        settings: &'a Arc<ChannelSettings>,
+        allowance: &'a Allowance,
+        shard: usize,
+    ) -> Reply<'a, (), Rejection> {
         Box::pin(async move {
             self.pass().await;
-            self.inner.join(topic, settings, shard).await
+            self.inner.join(topic, settings, allowance, shard).await
         })
     }
 

@@ -12,7 +12,10 @@ use super::store::Store;
 use super::{least, most};
 use crate::shell;
 
-const SCRIPT: &str = "host/crates/backplane/src/redis/publish.lua";
+const SCRIPT: [&str; 2] = [
+    "host/crates/backplane/src/redis/unused.lua",
+    "host/crates/backplane/src/redis/publish.lua",
+];
 /// The length of a message in Redis: 1 KiB of filling, the rest of the data, and the node's fields.
 const MESSAGE_BYTES: usize = 1024 + 110;
 /// Connections that publish, and the messages that each has in flight. A node carries out the requests of a connection
@@ -71,7 +74,8 @@ fn nodes(bed: &Bed<'_>) -> Result<Value> {
 fn bare(bed: &Bed<'_>) -> Result<Value> {
     let store = bed.store(false)?;
     let mut client = store.client()?;
-    let script = std::fs::read_to_string(bed.workspace.root.join(SCRIPT)).context(SCRIPT)?;
+    let part = |file| std::fs::read_to_string(bed.workspace.root.join(file)).context(file);
+    let script = SCRIPT.map(part).into_iter().collect::<Result<String>>()?;
     let Reply::Text(digest) = client.call(&["SCRIPT", "LOAD", &script])? else {
         bail!("SCRIPT LOAD gives no digest");
     };

@@ -6,11 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::{Backplane, Envelope, HistoryRange, Interest, PublishOptions, Published, Reply};
+use crate::{
+    Account, Allowance, Backplane, Envelope, HistoryRange, Interest, PublishOptions, Published, Rejection, Reply,
+};
 use chain::{Caller, Chain, Defaults, PublishDecision};
 use config::{ChannelSettings, History};
 use protocol::Member;
 use protocol::names::{Channel, Topic};
+
+/// What most tests may have.
+pub(crate) const ANY: Allowance = Allowance::UNLIMITED;
 
 /// A backplane for two shards, and what each of them is sent.
 pub(crate) struct Bench {
@@ -51,11 +56,16 @@ impl Bench {
     }
 
     /// The same, for who waits in another way.
-    pub(crate) fn ask(&self, topic: &Topic, data: &str, options: PublishOptions) -> Reply<'static, Published> {
+    pub(crate) fn ask(
+        &self,
+        topic: &Topic,
+        data: &str,
+        options: PublishOptions,
+    ) -> Reply<'static, Published, Rejection> {
         let defaults = Defaults {
             anonymous: true,
             allow: true,
-            message_bytes: 1024,
+            message_bytes: 100_000,
         };
         let caller = Caller::new("s".into(), topic.tenant.clone(), [127, 0, 0, 1].into(), "websocket");
         let mut chain = Chain::new(Vec::new(), defaults);
@@ -76,7 +86,7 @@ impl Bench {
         // What comes after everything else that was sent before.
         let barrier = topic("barrier");
         let settings = Arc::default();
-        let seat = Interest::join(&self.backplane, &barrier, &settings, index)
+        let seat = Interest::join(&self.backplane, &barrier, &settings, &ANY, index)
             .await
             .unwrap();
         self.publish(&barrier, "barrier", options(&settings)).await;
@@ -140,5 +150,15 @@ pub(crate) fn options(settings: &Arc<ChannelSettings>) -> PublishOptions {
         ephemeral: false,
         echo: true,
         settings: settings.clone(),
+        allowance: ANY,
+    }
+}
+
+/// What `user` may have of a tenant with these limits.
+pub(crate) fn allowance(user: &str, open_channels: usize, history_bytes: usize) -> Allowance {
+    Allowance {
+        account: Account::User(user.into()),
+        open_channels,
+        history_bytes,
     }
 }

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use super::bench::{Bench, options, text, topic, with_history};
+use super::bench::{ANY, Bench, options, text, topic, with_history};
 use crate::{HistoryRange, Interest, PublishOptions};
 use protocol::names::Topic;
 
 pub(super) async fn a_shard_is_reached_between_join_and_leave(bench: &mut Bench) {
     let (topic, settings) = (topic("join"), Arc::default());
     bench.publish(&topic, "0", options(&settings)).await;
-    let first = Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap();
-    let second = Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap();
+    let first = Interest::join(&bench.backplane, &topic, &settings, &ANY, 1)
+        .await
+        .unwrap();
+    let second = Interest::join(&bench.backplane, &topic, &settings, &ANY, 1)
+        .await
+        .unwrap();
     bench.publish(&topic, "1", options(&settings)).await;
     drop(first);
     bench.publish(&topic, "2", options(&settings)).await;
@@ -24,8 +28,12 @@ pub(super) async fn a_shard_is_reached_between_join_and_leave(bench: &mut Bench)
 pub(super) async fn offsets_count_up_by_one_and_order_is_the_same_everywhere(bench: &mut Bench) {
     let (topic, settings) = (topic("order"), with_history(10));
     let _seats = [
-        Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap(),
-        Interest::join(&bench.backplane, &topic, &settings, 1).await.unwrap(),
+        Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+            .await
+            .unwrap(),
+        Interest::join(&bench.backplane, &topic, &settings, &ANY, 1)
+            .await
+            .unwrap(),
     ];
     let mut positions = Vec::new();
     for n in 1..=5 {
@@ -41,7 +49,9 @@ pub(super) async fn offsets_count_up_by_one_and_order_is_the_same_everywhere(ben
 
 pub(crate) async fn what_is_said_in_one_breath_keeps_its_order(bench: &mut Bench) {
     let (topic, settings) = (topic("breath"), with_history(500));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     let said: Vec<_> = (1..=300).map(|n| n.to_string()).collect();
     let asked: Vec<_> = said.iter().map(|n| bench.ask(&topic, n, options(&settings))).collect();
     // Turns are taken when it is published, whoever asks for an answer first.
@@ -66,7 +76,9 @@ pub(super) async fn tenants_do_not_meet(bench: &mut Bench) {
         tenant: "other".into(),
         ..ours.clone()
     };
-    let _seat = Interest::join(&bench.backplane, &ours, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &ours, &settings, &ANY, 0)
+        .await
+        .unwrap();
     bench.publish(&theirs, "secret", options(&settings)).await;
     assert!(bench.received(0).await.is_empty());
     assert_eq!(
@@ -77,7 +89,9 @@ pub(super) async fn tenants_do_not_meet(bench: &mut Bench) {
 
 pub(super) async fn a_key_is_published_once(bench: &mut Bench) {
     let (topic, settings) = (topic("keys"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     let keyed = PublishOptions {
         key: Some("k".into()),
         ..options(&settings)
@@ -91,7 +105,9 @@ pub(super) async fn a_key_is_published_once(bench: &mut Bench) {
 
 pub(super) async fn ephemeral_takes_no_history(bench: &mut Bench) {
     let (topic, settings) = (topic("ephemeral"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     let ephemeral = PublishOptions {
         ephemeral: true,
         ..options(&settings)

@@ -1,11 +1,14 @@
 //! What a history gives, whatever it is asked.
 
-use super::bench::{Bench, options, topic, with_history};
-use crate::HistoryRange;
+use super::bench::{ANY, Bench, options, topic, with_history};
+use crate::{HistoryRange, Interest};
 use protocol::Position;
 
 pub(super) async fn history_keeps_the_newest(bench: &mut Bench) {
     let (topic, settings) = (topic("history"), with_history(3));
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 1)
+        .await
+        .unwrap();
     let empty = bench
         .backplane
         .history(&topic, &settings, HistoryRange::default())
@@ -18,7 +21,10 @@ pub(super) async fn history_keeps_the_newest(bench: &mut Bench) {
             .await
             .position
             .unwrap();
-        assert_eq!(at.epoch, empty.newest.epoch, "an empty channel keeps the epoch it told");
+        assert_eq!(
+            at.epoch, empty.newest.epoch,
+            "an empty channel keeps the epoch that it told its subscribers"
+        );
     }
     assert_eq!(
         bench.history(&topic, &settings, HistoryRange::default()).await,
@@ -78,6 +84,9 @@ pub(super) async fn every_position_has_an_answer(bench: &mut Bench) {
     // Empty, with all that was ever said, and without its beginning.
     for (name, said, size) in [("none", 0_u64, 3), ("all", 3, 10), ("late", 5, 3)] {
         let (topic, settings) = (topic(&format!("ends-{name}")), with_history(size));
+        let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 1)
+            .await
+            .unwrap();
         for n in 1..=said {
             bench.publish(&topic, &n.to_string(), options(&settings)).await;
         }
@@ -103,6 +112,7 @@ pub(super) async fn every_position_has_an_answer(bench: &mut Bench) {
                     since: Some(Position::at(epoch, offset)),
                     limit,
                     reverse,
+                    bytes: None,
                 };
                 let expected = kept.expected(epoch == &*own, offset, limit, reverse);
                 let given = bench.history(&topic, &settings, range.clone()).await;
@@ -110,6 +120,22 @@ pub(super) async fn every_position_has_an_answer(bench: &mut Bench) {
             }
         }
     }
+}
+
+/// Nobody has joined: whoever reads may come back with what it was told.
+pub(super) async fn what_an_unused_channel_tells_hides_no_message(bench: &mut Bench) {
+    let (topic, settings) = (topic("unused"), with_history(10));
+    let all = HistoryRange::default();
+    let told = bench.backplane.history(&topic, &settings, all).await.unwrap();
+    assert_eq!((told.newest.offset, told.whole), (0, true));
+    for n in 1..=3 {
+        bench.publish(&topic, &n.to_string(), options(&settings)).await;
+    }
+    let since = HistoryRange {
+        since: Some(told.newest),
+        ..HistoryRange::default()
+    };
+    assert_eq!(bench.history(&topic, &settings, since).await, (3, vec![1, 2, 3], true));
 }
 
 /// The offsets that a history keeps.

@@ -1,11 +1,13 @@
 //! Who is in a channel, and who is told.
 
-use super::bench::{Bench, member, topic, with_history};
+use super::bench::{ANY, Bench, member, topic, with_history};
 use crate::{Envelope, Interest, Presence};
 
 pub(super) async fn presence_is_told_once(bench: &mut Bench) {
     let (topic, settings) = (topic("presence"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     let enter = |session| Presence::enter(&bench.backplane, &topic, &settings, member(session));
     let (one, two) = (enter("s1").await.unwrap(), enter("s2").await.unwrap());
     let mut members = bench.backplane.members(&topic).await.unwrap().members;
@@ -22,7 +24,9 @@ pub(super) async fn presence_is_told_once(bench: &mut Bench) {
 
 pub(super) async fn a_snapshot_says_which_changes_came_before_it(bench: &mut Bench) {
     let (topic, settings) = (topic("versions"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     // Who comes and who goes in turn. The last one out and back again: the channel had forgotten everybody.
     let deeds = ["s1", "s2", "-s1", "s1", "-s2", "-s1", "s1", "s3", "-s3", "-s1", "s1"];
     let mut present: Vec<Presence> = Vec::new();

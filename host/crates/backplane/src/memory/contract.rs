@@ -13,37 +13,65 @@ use super::room::send;
 use super::state::{INBOX_WAIT, MemoryBackplane, PENDING_BYTES, TENANT_PENDING_BYTES};
 use super::waiting::{PendingEntry, PendingReply};
 use crate::{
-    Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Reply, Unavailable,
+    Allowance, Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Rejection,
+    Reply, Unavailable,
 };
 use chain::{Message, Permit};
 use config::ChannelSettings;
-use protocol::Member;
 use protocol::names::Topic;
+use protocol::{Member, Position};
 
 impl Backplane for MemoryBackplane {
-    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published> {
+    fn publish(
+        self: Arc<Self>,
+        permit: Permit<Message>,
+        options: PublishOptions,
+    ) -> Reply<'static, Published, Rejection> {
         let message = permit.redeem();
         let topic = message.topic.clone();
         let mut channels = self.channels(&topic);
-        let channel = self.channel(&mut channels, &topic);
-        if let Some(key) = &options.key
-            && let Some(first) = channel.seen(key, Instant::now())
-        {
-            return Box::pin(ready(Ok(first)));
+        let keeps = options.key.is_some() || (options.settings.history.is_some() && !options.ephemeral);
+        if !keeps && !channels.contains_key(&topic) {
+            // Nobody listens, and nothing is kept.
+            return Box::pin(ready(Ok(self.unheard())));
+        }
+        let channel = match self.open(&mut channels, &topic, &options.allowance) {
+            Ok(channel) => channel,
+            Err(limit) => return Box::pin(ready(Err(limit.into()))),
+        };
+        let mut room_of_key = None;
+        if let Some(key) = &options.key {
+            if let Some(first) = channel.seen(key, Instant::now()) {
+                return Box::pin(ready(Ok(first)));
+            }
+            match channel.tenant().room_for_key(key, &options.allowance) {
+                Ok(room) => room_of_key = Some(room),
+                Err(limit) => {
+                    if !channel.is_needed(Instant::now()) {
+                        channels.remove(&topic);
+                    }
+                    return Box::pin(ready(Err(limit.into())));
+                }
+            }
         }
         if let Some(room) = self.room_or_wait(&topic, channel) {
-            return Box::pin(ready(Ok(self.accept(channel, message, &options, room))));
+            let published = self.accept(channel, message, &options, room_of_key, room);
+            let tenant = channel.tenant().clone();
+            drop(channels);
+            self.shorten(&tenant);
+            return Box::pin(ready(Ok(published)));
         }
         let Some(bytes) = self.reserve_pending(&topic.tenant, message.data.len()) else {
             let why = format!(
                 "{TENANT_PENDING_BYTES} bytes of the tenant wait for busy shards already, or {PENDING_BYTES} of all"
             );
-            return Box::pin(ready(Err(Unavailable(why))));
+            return Box::pin(ready(Err(Unavailable(why).into())));
         };
         let (answer, reply) = oneshot::channel();
         channel.pending.push_back(PendingChange::Publish {
             message,
             options,
+            key: room_of_key,
             reply: answer,
             _bytes: bytes,
         });
@@ -56,7 +84,7 @@ impl Backplane for MemoryBackplane {
                 reply,
                 until,
             };
-            waiting.reply().await
+            Ok(waiting.reply().await?)
         })
     }
 
@@ -64,19 +92,28 @@ impl Backplane for MemoryBackplane {
         self.unique()
     }
 
-    fn join<'a>(&'a self, topic: &'a Topic, _: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()> {
-        self.channel(&mut self.channels(topic), topic).join(shard);
-        Box::pin(ready(Ok(())))
+    fn join<'a>(
+        &'a self,
+        topic: &'a Topic,
+        _: &'a Arc<ChannelSettings>,
+        allowance: &'a Allowance,
+        shard: usize,
+    ) -> Reply<'a, (), Rejection> {
+        let opened = self
+            .open(&mut self.channels(topic), topic, allowance)
+            .map(|channel| channel.join(shard));
+        Box::pin(ready(opened.map_err(Rejection::from)))
     }
 
     fn leave(&self, topic: &Topic, shard: usize) {
         let mut channels = self.channels(topic);
         if let Some(channel) = channels.get_mut(topic) {
-            channel.leave(shard);
+            let now = Instant::now();
+            channel.leave(shard, now);
             if !channel.pending.is_empty() {
                 // It may have waited for that shard.
                 self.accept_pending(&mut channels, topic);
-            } else if !channel.is_needed(Instant::now()) {
+            } else if !channel.is_needed(now) {
                 channels.remove(topic);
             }
         }
@@ -88,16 +125,20 @@ impl Backplane for MemoryBackplane {
         settings: &'a ChannelSettings,
         range: HistoryRange,
     ) -> Reply<'a, HistoryPage> {
-        let mut channels = self.channels(topic);
-        let page = self
-            .channel(&mut channels, topic)
-            .page(settings, &range, Instant::now());
+        let page = match self.channels(topic).get_mut(topic) {
+            Some(channel) => channel.page(settings, &range, Instant::now()),
+            None => self.page_of_unused(topic, &range),
+        };
         Box::pin(ready(Ok(page)))
     }
 
     fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()> {
         let mut channels = self.channels(topic);
-        let channel = self.channel(&mut channels, topic);
+        // Who is present has joined, so the channel is open.
+        let channel = match self.open(&mut channels, topic, &Allowance::UNLIMITED) {
+            Ok(channel) => channel,
+            Err(limit) => return Box::pin(ready(Err(Unavailable(limit.to_string())))),
+        };
         if !settings.join_leave || channel.has(member) {
             channel.enter(member);
             return Box::pin(ready(Ok(())));
@@ -163,5 +204,31 @@ impl Backplane for MemoryBackplane {
 
     fn close(&self) -> Reply<'_, ()> {
         Box::pin(ready(Ok(())))
+    }
+}
+
+impl MemoryBackplane {
+    /// What a publish comes to in a channel without history that nobody listens to.
+    fn unheard(&self) -> Published {
+        Published {
+            id: self.unique(),
+            position: None,
+            duplicate: false,
+        }
+    }
+
+    /// The page of a channel that is not open: reading does not open it. Its epoch is the one that it will have.
+    fn page_of_unused(&self, topic: &Topic, range: &HistoryRange) -> HistoryPage {
+        let tenant = self.tenants.of(&topic.tenant);
+        let newest = Position {
+            epoch: tenant.epochs.lock().next(self.hash(topic)),
+            offset: 0,
+        };
+        HistoryPage {
+            whole: range.since.as_ref().is_none_or(|since| *since == newest),
+            newest,
+            messages: Vec::new(),
+            is_cut: false,
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
+use super::tenants::KeyRoom;
 use crate::Published;
 
 /// Keys a channel remembers at most; beyond it the oldest is forgotten before its window ends.
@@ -12,7 +13,7 @@ const KEYS: usize = 65_536;
 
 #[derive(Default)]
 pub(super) struct IdempotencyKeys {
-    published: HashMap<Box<str>, Published, RandomState>,
+    published: HashMap<Box<str>, (Published, KeyRoom), RandomState>,
     /// In the order of their coming, which is the order of their ending unless a reload changed the window.
     ends: VecDeque<(Instant, Box<str>)>,
 }
@@ -29,13 +30,19 @@ impl IdempotencyKeys {
 
     /// What was published first under `key`.
     pub(super) fn get(&self, key: &str) -> Option<Published> {
-        self.published.get(key).cloned()
+        self.published.get(key).map(|(published, _)| published.clone())
     }
 
     /// Remembers what was published under `key` until `end`.
-    pub(super) fn insert(&mut self, key: Box<str>, published: Published, end: Instant) {
+    pub(super) fn insert(&mut self, key: Box<str>, published: Published, end: Instant, room: KeyRoom) {
         self.ends.push_back((end, key.clone()));
-        self.published.insert(key, published);
+        self.published.insert(key, (published, room));
+    }
+
+    /// The room that they take.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.published.values().map(|(_, room)| room.bytes()).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {

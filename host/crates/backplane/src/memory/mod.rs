@@ -3,10 +3,13 @@
 
 mod channel;
 mod contract;
+mod epochs;
 mod keys;
 mod pending;
+mod retention;
 mod room;
 mod state;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod waiting;

@@ -7,6 +7,7 @@ use indexmap::IndexSet;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
+use super::tenants::KeyRoom;
 use crate::{PresenceChange, PublishOptions, Published};
 use chain::Message;
 use protocol::Member;
@@ -20,6 +21,7 @@ pub(super) enum PendingChange {
     Publish {
         message: Message,
         options: PublishOptions,
+        key: Option<KeyRoom>,
         reply: oneshot::Sender<Published>,
         _bytes: PendingRoom,
     },

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::channel::ChannelState;
 use super::pending::PendingChange;
 use super::state::{ChannelMap, MemoryBackplane};
+use super::tenants::KeyRoom;
 use crate::{Envelope, PresenceChange, PublishOptions, Published};
 use chain::Message;
 use config::ChannelSettings;
@@ -44,6 +45,7 @@ impl MemoryBackplane {
             drop(self.inboxes[shard].reserve().await);
             if let Some(topic) = self.waiting[shard].take_first() {
                 self.accept_pending(&mut self.channels(&topic), &topic);
+                self.shorten(&self.tenants.of(&topic.tenant));
             }
         }
     }
@@ -76,11 +78,12 @@ impl MemoryBackplane {
                 PendingChange::Publish {
                     message,
                     options,
+                    key,
                     reply,
                     ..
                 } => {
                     let first = options.key.as_ref().and_then(|key| channel.seen(key, Instant::now()));
-                    let published = first.unwrap_or_else(|| self.accept(channel, message, &options, room));
+                    let published = first.unwrap_or_else(|| self.accept(channel, message, &options, key, room));
                     let _gone = reply.send(published);
                 }
                 PendingChange::Join { member, reply } => {
@@ -136,9 +139,10 @@ impl MemoryBackplane {
         channel: &mut ChannelState,
         message: Message,
         options: &PublishOptions,
+        key: Option<KeyRoom>,
         room: InboxRoom<'_>,
     ) -> Published {
-        let publication = channel.accept(self.unique(), message, options, Instant::now());
+        let publication = channel.accept(self.unique(), message, options, key, Instant::now());
         let published = Published {
             id: publication.id.clone(),
             position: publication.position.clone(),

@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use super::channel::ChannelState;
 use super::pending::{PendingRoom, WaitingChannels};
-use crate::Envelope;
+use super::tenants::{MemoryTenant, MemoryTenants};
+use crate::allowance::{Allowance, ChannelLimit};
+use crate::{BackplaneMetrics, Envelope};
 use protocol::names::Topic;
 
 /// Envelopes a shard's inbox holds at most; a publisher waits for room.
@@ -26,6 +28,8 @@ pub(super) const PENDING_BYTES: usize = 64 * 1_048_576;
 pub(super) const TENANT_PENDING_BYTES: usize = PENDING_BYTES / 8;
 /// Between two looks for channels that nobody needs any more.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Messages that one publish removes at most from the oldest histories; the next publish, or the sweep, goes on.
+const SHORTENED_AT_ONCE: usize = 1024;
 /// Locks over all channels: enough that shards seldom meet.
 const STRIPES: usize = 64;
 
@@ -34,6 +38,7 @@ pub(super) type ChannelMap = HashMap<Topic, ChannelState, RandomState>;
 pub struct MemoryBackplane {
     pub(super) stripes: Vec<Mutex<ChannelMap>>,
     pub(super) hasher: RandomState,
+    pub(super) tenants: MemoryTenants,
     pub(super) inboxes: Vec<mpsc::Sender<Envelope>>,
     /// The channels that wait for room, by shard.
     pub(super) waiting: Vec<WaitingChannels>,
@@ -41,7 +46,7 @@ pub struct MemoryBackplane {
     pub(super) pending_room: Arc<Semaphore>,
     /// What each tenant has left of [`TENANT_PENDING_BYTES`].
     pub(super) tenant_room: Mutex<HashMap<Arc<str>, Arc<Semaphore>, RandomState>>,
-    /// Begins every id and epoch of this process, so that none repeats after a restart.
+    /// Begins every id of this process, so that none repeats after a restart.
     pub(super) nonce: u64,
     pub(super) counter: AtomicU64,
     /// Changes of who is present that were counted so far: what is counted under a channel's lock, in its order, is the
@@ -51,11 +56,12 @@ pub struct MemoryBackplane {
 
 impl MemoryBackplane {
     /// A backplane for the shards whose inboxes these are, in their order.
-    pub fn new(inboxes: Vec<mpsc::Sender<Envelope>>) -> Arc<Self> {
+    pub fn new(inboxes: Vec<mpsc::Sender<Envelope>>, metrics: BackplaneMetrics) -> Arc<Self> {
         let nonce = getrandom::u64().expect("the system gives random bytes");
         Arc::new(Self {
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             hasher: RandomState::default(),
+            tenants: MemoryTenants::new(nonce, metrics),
             waiting: inboxes.iter().map(|_| WaitingChannels::default()).collect(),
             pending_room: Arc::new(Semaphore::new(PENDING_BYTES)),
             tenant_room: Mutex::default(),
@@ -66,14 +72,27 @@ impl MemoryBackplane {
         })
     }
 
-    /// Forgets channels that nobody needs any more, for ever.
+    /// Forgets messages and channels that nobody needs any more, for ever.
     pub(super) async fn sweep(&self) {
         let mut every = tokio::time::interval(SWEEP_EVERY);
         loop {
             every.tick().await;
             let now = Instant::now();
             for stripe in &self.stripes {
-                stripe.lock().retain(|_, channel| channel.is_needed(now));
+                stripe.lock().retain(|_, channel| channel.sweep(now));
+            }
+            for tenant in self.tenants.all() {
+                self.shorten(&tenant);
+            }
+        }
+    }
+
+    /// Removes the oldest messages of a tenant until it keeps no more than it may. Called without a channel's lock.
+    pub(super) fn shorten(&self, tenant: &MemoryTenant) {
+        for _ in 0..SHORTENED_AT_ONCE {
+            let Some(topic) = tenant.to_shorten() else { return };
+            if let Some(channel) = self.channels(&topic).get_mut(&topic) {
+                channel.drop_oldest();
             }
         }
     }
@@ -93,19 +112,31 @@ impl MemoryBackplane {
     }
 
     pub(super) fn channels(&self, topic: &Topic) -> MutexGuard<'_, ChannelMap> {
-        let stripe = usize::try_from(self.hasher.hash_one(topic) % STRIPES as u64).expect("below STRIPES");
+        let stripe = usize::try_from(self.hash(topic) % STRIPES as u64).expect("below STRIPES");
         self.stripes[stripe].lock()
     }
 
-    pub(super) fn channel<'a>(&self, channels: &'a mut ChannelMap, topic: &Topic) -> &'a mut ChannelState {
-        if !channels.contains_key(topic) {
-            let epoch = self.unique();
-            channels.insert(topic.clone(), ChannelState::new(epoch, self.inboxes.len()));
-        }
-        channels.get_mut(topic).expect("it was just made")
+    pub(super) fn hash(&self, topic: &Topic) -> u64 {
+        self.hasher.hash_one(topic)
     }
 
-    /// A name that no message and no epoch had before.
+    /// The channel, opened if it is not, and if its tenant may have one more.
+    pub(super) fn open<'a>(
+        &self,
+        channels: &'a mut ChannelMap,
+        topic: &Topic,
+        allowance: &Allowance,
+    ) -> Result<&'a mut ChannelState, ChannelLimit> {
+        if !channels.contains_key(topic) {
+            let tenant = self.tenants.of(&topic.tenant);
+            let open = tenant.open.open(allowance)?;
+            let channel = ChannelState::new(tenant, self.hash(topic), open, self.inboxes.len());
+            channels.insert(topic.clone(), channel);
+        }
+        Ok(channels.get_mut(topic).expect("it was just made"))
+    }
+
+    /// A name that no message had before.
     pub(super) fn unique(&self) -> Arc<str> {
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
         format!("{:x}-{count:x}", self.nonce).into()

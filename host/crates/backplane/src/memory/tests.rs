@@ -1,20 +1,22 @@
 //! The conformance suite, and what only this backplane promises: how it waits and how it forgets.
 
-use futures_util::FutureExt;
+mod limits;
 
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use tokio::sync::mpsc;
 
 use super::MemoryBackplane;
 use super::state::{PENDING_BYTES, SWEEP_EVERY, TENANT_PENDING_BYTES};
-use crate::conformance::{Bench, member, options, suite, topic, with_history};
-use crate::{Backplane, HistoryRange, PublishOptions};
+use crate::conformance::{ANY, Bench, member, options, suite, topic, with_history};
+use crate::{Backplane, BackplaneMetrics, HistoryRange, PublishOptions};
 use crate::{Interest, Presence};
 
 fn bench(inbox: usize) -> (Bench, Arc<MemoryBackplane>) {
     let (senders, inboxes) = (0..2).map(|_| mpsc::channel(inbox)).unzip();
-    let memory = MemoryBackplane::new(senders);
+    let memory = MemoryBackplane::new(senders, BackplaneMetrics::unregistered());
     tokio::spawn(memory.clone().run());
     let bench = Bench {
         backplane: memory.clone(),
@@ -59,7 +61,7 @@ async fn forgets_channels_that_nobody_needs() {
     let (bench, memory) = bench(64);
     let (plain, kept) = (topic("plain"), topic("kept"));
     drop(
-        Interest::join(&bench.backplane, &plain, &Arc::default(), 0)
+        Interest::join(&bench.backplane, &plain, &Arc::default(), &ANY, 0)
             .await
             .unwrap(),
     );
@@ -82,7 +84,9 @@ async fn forgets_channels_that_nobody_needs() {
 async fn a_message_that_has_no_room_takes_no_offset() {
     let (mut bench, _) = bench(1);
     let (topic, settings) = (topic("full"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     bench.publish(&topic, "1", options(&settings)).await;
     let mut second = bench.ask(&topic, "2", options(&settings));
     assert!(second.as_mut().now_or_never().is_none());
@@ -98,8 +102,12 @@ async fn a_publish_that_nobody_polls_holds_up_nobody() {
     let (mut bench, memory) = bench(1);
     let (ours, theirs, settings) = (topic("ours"), topic("theirs"), with_history(10));
     let _seats = [
-        Interest::join(&bench.backplane, &ours, &settings, 0).await.unwrap(),
-        Interest::join(&bench.backplane, &theirs, &settings, 0).await.unwrap(),
+        Interest::join(&bench.backplane, &ours, &settings, &ANY, 0)
+            .await
+            .unwrap(),
+        Interest::join(&bench.backplane, &theirs, &settings, &ANY, 0)
+            .await
+            .unwrap(),
     ];
     bench.publish(&ours, "1", options(&settings)).await;
     let unpolled: Vec<_> = ["2", "3"].map(|n| bench.ask(&ours, n, options(&settings))).into();
@@ -123,7 +131,7 @@ async fn joins_and_leaves_that_find_an_inbox_full_keep_their_order() {
     let (topic, settings) = (topic("ghost"), with_history(10));
     let backplane = bench.backplane.clone();
     let enter = || Box::pin(Presence::enter(&backplane, &topic, &settings, member("s1")));
-    let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&backplane, &topic, &settings, &ANY, 0).await.unwrap();
     let present = enter().await.unwrap();
     assert_eq!(bench.received_one(0).await, "join s1");
     bench.publish(&topic, "1", options(&settings)).await;
@@ -142,7 +150,9 @@ async fn joins_and_leaves_that_find_an_inbox_full_keep_their_order() {
 async fn what_finds_no_room_in_time_fails_and_leaves_nothing() {
     let (mut bench, memory) = bench(1);
     let (topic, settings) = (topic("stuck"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     bench.publish(&topic, "1", options(&settings)).await;
     let second = bench.ask(&topic, "2", options(&settings));
     assert!(
@@ -174,7 +184,9 @@ async fn what_waits_of_a_tenant_leaves_room_for_others() {
 async fn no_more_waits_than_there_is_room_for() {
     let (bench, memory) = bench(1);
     let (topic, settings) = (topic("heavy"), with_history(10));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     bench.publish(&topic, "1", options(&settings)).await;
     let most = u32::try_from(PENDING_BYTES).unwrap();
     let _all = memory.pending_room.clone().try_acquire_many_owned(most).unwrap();

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::partitions::Partition;
 use crate::Publication;
+use crate::open_channels::OpenChannel;
 use config::ChannelSettings;
 use protocol::Position;
 use protocol::names::Topic;
@@ -25,6 +26,8 @@ pub(super) struct ChannelCursor {
     pub generation: u64,
     /// The connection that is subscribed to it.
     pub on: Option<u64>,
+    /// That it is open counts for whoever joined first.
+    pub open: Option<OpenChannel>,
     /// Who waits until one is.
     pub waiters: Vec<oneshot::Sender<()>>,
     joins: Vec<u32>,
@@ -86,6 +89,7 @@ impl ChannelCursor {
             settings,
             generation,
             on: None,
+            open: None,
             waiters: Vec::new(),
             joins: vec![0; shards],
             received_to: ReceivedTo::Unknown,

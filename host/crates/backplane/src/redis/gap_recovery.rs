@@ -112,11 +112,11 @@ impl Node {
             limit: Some(AT_A_TIME),
             ..HistoryRange::default()
         };
-        let page = self.read_history(topic, settings, &after(Some(since))).await?;
+        let page = self.read_history(topic, settings, &after(Some(since)), true).await?;
         if page.whole || !nothing_before {
             return Ok(page);
         }
-        let all = self.read_history(topic, settings, &after(None)).await?;
+        let all = self.read_history(topic, settings, &after(None), true).await?;
         let first = all.messages.first().and_then(|first| first.position.as_ref());
         let whole = first.map_or(all.newest.offset == 0, |first| first.offset == 1);
         Ok(HistoryPage { whole, ..all })

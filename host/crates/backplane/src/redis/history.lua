@@ -1,9 +1,10 @@
 -- Reads a part of a history, and where it stands.
 --
--- KEYS  1 place  2 stream
+-- KEYS  1 place  2 stream  3 what unused channels tell (not in a Cluster)
 -- ARGV  1 the server's run  2 an epoch nobody had  3 time of the history in ms  4 its size  5 after this offset, or
 --       before it if reversed (-1: from the end that is asked for; never above 2^53)  6 messages at most (-1: all)
 --       7 '1': newest first  8 now in ms  9 bytes of messages at most, but for the first
+--       10 '1': for a subscriber. Else nothing is written: who only reads leaves no keys behind, and keeps none alive
 -- Gives {epoch, offset, earlier epochs, oldest offset that is kept (0: none), entries, 1: there were too many bytes}.
 
 -- An entry's id is 'offset-time'. Lua by itself writes a number as large as 1e14 with an exponent, which is no id.
@@ -13,13 +14,23 @@ end
 
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'before')
 if not known[1] then
-  -- An empty channel keeps the epoch that it tells.
+  local told = epoch_of_unused(KEYS[3], ARGV[1])
+  if ARGV[10] ~= '1' then
+    if not told then
+      told = ARGV[2]
+      tell_of_unused(KEYS[3], ARGV[1], told)
+    end
+    return {told, 0, '', 0, {}, 0}
+  end
+  -- An empty channel keeps the epoch that it tells its subscribers.
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'run', ARGV[1], 'offset', 0)
-  known = {ARGV[2], '0', false}
+  known = {ARGV[2], '0', goes_on_from(KEYS[1], told)}
 end
--- Who asks may come back with the position: it outlives the messages.
-redis.call('PEXPIRE', KEYS[1], ARGV[3] + 120000)
+if ARGV[10] == '1' then
+  -- A subscriber may come back with the position: it outlives the messages.
+  redis.call('PEXPIRE', KEYS[1], ARGV[3] + 120000)
+end
 local newest = tonumber(known[2])
 local low = math.max(newest - tonumber(ARGV[4]) + 1, 1)
 local dead = tonumber(ARGV[8]) - tonumber(ARGV[3])

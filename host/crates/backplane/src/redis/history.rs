@@ -31,11 +31,14 @@ struct Stand {
 }
 
 impl Node {
+    /// Reads a part of a history. `opens`: a channel that Redis does not know gets its epoch, and one that it knows is kept
+    /// for longer. Reading alone does neither.
     pub(super) async fn read_history(
         &self,
         topic: &Topic,
         settings: &ChannelSettings,
         range: &HistoryRange,
+        opens: bool,
     ) -> Result<HistoryPage, Unavailable> {
         let names = &self.table.names;
         let place = names.place(topic);
@@ -44,8 +47,12 @@ impl Node {
             .as_ref()
             .map_or((0, 0), |h| (h.size, h.ttl.as_millis()));
         let since = range.since.as_ref().map(|since| since.offset.min(COUNTABLE));
+        let keys: Vec<_> = [place, names.stream(topic)]
+            .into_iter()
+            .chain(self.unused_key())
+            .collect();
         let call = HISTORY
-            .call([place, names.stream(topic)])
+            .call(keys)
             .run()
             .arg(&*self.unique())
             .arg(ttl.to_string())
@@ -54,7 +61,8 @@ impl Node {
             .arg(range.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)))
             .arg(u8::from(range.reverse))
             .arg(now_ms())
-            .arg(READ_BYTES);
+            .arg(range.bytes.map_or(READ_BYTES, |bytes| bytes.min(READ_BYTES)))
+            .arg(u8::from(opens));
         let answer = self.topology.read(&call).await?;
         let (stand, entries, cut) = read(answer).ok_or_else(|| Unavailable(NOT_THE_SCRIPT.into()))?;
         let end = range.since.as_ref().and_then(|since| stand.end_of(&since.epoch));
@@ -72,7 +80,7 @@ impl Node {
                 since: Some(before),
                 ..range.clone()
             };
-            return Box::pin(self.read_history(topic, settings, &range)).await;
+            return Box::pin(self.read_history(topic, settings, &range, opens)).await;
         }
         let reached = |since: &Position| end.is_some_and(|end| since.offset <= end);
         let is_of_it = match &range.since {
@@ -96,6 +104,7 @@ impl Node {
             newest: stand.newest,
             messages,
             whole: whole && readable,
+            is_cut: cut,
         })
     }
 

@@ -76,6 +76,11 @@ impl KeyNames {
         format!("{}:presences:{instance}", self.prefix)
     }
 
+    /// What channels tell that nobody has used.
+    pub(super) fn unused(&self) -> String {
+        format!("{}:{NODES}:unused", self.prefix)
+    }
+
     /// The sorted set of instances, by when each is given up.
     pub(super) fn instances(&self) -> String {
         format!("{}:{NODES}:instances", self.prefix)

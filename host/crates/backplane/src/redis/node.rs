@@ -49,6 +49,12 @@ impl Node {
         format!("{:x}-{count:x}", self.nonce).into()
     }
 
+    /// The key of what unused channels tell. None in a Cluster, where it would have to lie in each slot, and would be
+    /// missing while one moves.
+    pub(super) fn unused_key(&self) -> Option<String> {
+        (!self.topology.is_cluster()).then(|| self.table.names.unused())
+    }
+
     /// Why messages do not get through, if so.
     pub(super) fn hindrance(&self) -> Option<String> {
         if let Some(mismatch) = self.partitions.mismatch() {

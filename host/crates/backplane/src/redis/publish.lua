@@ -1,6 +1,7 @@
 -- Accepts messages: each at most once per key, with its place in its history, for everyone who listens.
 --
--- KEYS  three a message: 1 place  2 stream  3 what was published under the client's key
+-- KEYS  three a message: 1 place  2 stream  3 what was published under the client's key; then, not in a Cluster, what
+--       unused channels tell
 -- ARGV  1 the server's run  2 an epoch nobody had  3 PUBLISH or SPUBLISH  4 now in ms  5 replicas that are waited for,
 --       then six a message:
 --       1 channel  2 message  3 its id  4 size of the history, 0: none  5 time of it in ms  6 how long the key is
@@ -10,6 +11,7 @@
 local KEYS, ARGV = KEYS, ARGV
 local run, fresh, publish, now, replicas = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
+local messages = math.floor(#KEYS / 3)
 -- What this call has seen to already: the epoch of a channel, by its place.
 local epochs = {}
 
@@ -19,6 +21,7 @@ local function epoch_of(standing, stream)
     -- First what a full server refuses: once a call has written, the server lets everything pass.
     redis.call('HSET', standing, 'epoch', fresh, 'run', run, 'offset', 0)
     redis.call('DEL', stream)
+    goes_on_from(standing, epoch_of_unused(KEYS[3 * messages + 1], run))
     return fresh
   end
   if known[2] == run then
@@ -67,7 +70,7 @@ local function accept(key, arg)
 end
 
 local answers = {}
-for n = 1, #KEYS / 3 do
+for n = 1, messages do
   -- Messages of one call belong to many: what one of them meets is no trouble of the others.
   local done, answer = pcall(accept, 3 * n - 2, 6 * n)
   if not done then

@@ -13,17 +13,21 @@ use super::node::Node;
 use super::publish_queue::{self, QueuedPublish};
 use super::publish_queues::{PublishQueues, QueueId, queue_of};
 use super::scripts::{NOT_THE_SCRIPT, PUBLISH};
-use crate::{Publication, PublishOptions, Published, Reply, Unavailable};
+use crate::{Publication, PublishOptions, Published, Rejection, Reply, Unavailable};
 use chain::Message;
 use wall_clock::now_ms;
 
 impl Node {
     /// Publishes a message, behind all of its channel that were published before; its place is taken when this returns,
     /// whenever the answer is asked for.
-    pub(super) fn publish(self: &Arc<Self>, message: Message, options: &PublishOptions) -> Reply<'static, Published> {
+    pub(super) fn publish(
+        self: &Arc<Self>,
+        message: Message,
+        options: &PublishOptions,
+    ) -> Reply<'static, Published, Rejection> {
         // Nothing to wait for.
         if let Err(unavailable) = self.reach(&message.topic) {
-            return Box::pin(std::future::ready(Err(unavailable)));
+            return Box::pin(std::future::ready(Err(unavailable.into())));
         }
         let queue = queue_of(self.table.names.partition(&message.topic), self.topology.is_cluster());
         let message = self.message(message, options);
@@ -40,7 +44,7 @@ impl Node {
         Box::pin(async move {
             let answered = answered.await;
             let answer = answered.unwrap_or_else(|_| Err(Unavailable("its queue was given up".into())))?;
-            read(&answer, id)
+            Ok(read(&answer, id)?)
         })
     }
 
@@ -133,7 +137,7 @@ impl Node {
 
     async fn try_send(&self, batch: &[QueuedPublish]) -> Result<Vec<Value>, Failure> {
         let mut call = PUBLISH
-            .call(Vec::with_capacity(3 * batch.len()))
+            .call(Vec::with_capacity(3 * batch.len() + 1))
             .run()
             .arg(&*self.unique())
             .arg(self.topology.publish_command())
@@ -142,6 +146,7 @@ impl Node {
         for waiting in batch {
             call = add(call, &waiting.message);
         }
+        call.add_keys(self.unused_key());
         // The first has waited longest.
         let until = batch[0].since + 2 * self.timeout;
         let answer = timeout_at(until.into(), self.topology.call_replicated(&call, self.replicas)).await;

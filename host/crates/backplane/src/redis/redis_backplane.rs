@@ -21,8 +21,8 @@ use super::subscription_table::{JoinWait, SubscriptionTable};
 use super::{dispatcher, gap_recovery, subscribers};
 use crate::BackplaneMetrics;
 use crate::{
-    Backplane, Envelope, HistoryPage, HistoryRange, Nodes, PresenceSnapshot, PublishOptions, Published, Reply,
-    Unavailable,
+    Allowance, Backplane, Envelope, HistoryPage, HistoryRange, Nodes, PresenceSnapshot, PublishOptions, Published,
+    Rejection, Reply, Unavailable,
 };
 use chain::{Message, Permit};
 use config::{ChannelSettings, RedisSettings};
@@ -51,7 +51,7 @@ impl RedisBackplane {
         let (control, received) = ControlMessages::new([names.control(None), names.control(Some(&instance))]);
         let node = Arc::new(Node {
             topology,
-            table: SubscriptionTable::new(names, inboxes.len(), settings.position_check),
+            table: SubscriptionTable::new(names, inboxes.len(), settings.position_check, metrics.clone()),
             subscribed: SubscribedConnections::default(),
             control,
             presence: PresenceTable::default(),
@@ -77,7 +77,11 @@ impl RedisBackplane {
 }
 
 impl Backplane for RedisBackplane {
-    fn publish(self: Arc<Self>, permit: Permit<Message>, options: PublishOptions) -> Reply<'static, Published> {
+    fn publish(
+        self: Arc<Self>,
+        permit: Permit<Message>,
+        options: PublishOptions,
+    ) -> Reply<'static, Published, Rejection> {
         self.0.publish(permit.redeem(), &options)
     }
 
@@ -85,22 +89,29 @@ impl Backplane for RedisBackplane {
         self.0.unique()
     }
 
-    fn join<'a>(&'a self, topic: &'a Topic, settings: &'a Arc<ChannelSettings>, shard: usize) -> Reply<'a, ()> {
+    fn join<'a>(
+        &'a self,
+        topic: &'a Topic,
+        settings: &'a Arc<ChannelSettings>,
+        allowance: &'a Allowance,
+        shard: usize,
+    ) -> Reply<'a, (), Rejection> {
         Box::pin(async move {
             // First of all: nothing is kept of what cannot be had now.
             if !self.0.table.is_on(topic) {
                 self.0.reach(topic)?;
             }
+            let confirmed = self.0.table.join(topic, settings, allowance, shard)?;
             // Given back also when whoever waits goes away.
             let joined = Joining {
                 table: &self.0.table,
                 topic,
                 shard,
             };
-            if let JoinWait::When(confirmed) = self.0.table.join(topic, settings, shard) {
+            if let JoinWait::When(confirmed) = confirmed {
                 let confirmed = tokio::time::timeout(CONFIRM_WAIT, confirmed).await;
                 if !matches!(confirmed, Ok(Ok(()))) {
-                    return Err(Unavailable("the subscription was not confirmed".into()));
+                    return Err(Unavailable("the subscription was not confirmed".into()).into());
                 }
             }
             std::mem::forget(joined);
@@ -120,7 +131,9 @@ impl Backplane for RedisBackplane {
     ) -> Reply<'a, HistoryPage> {
         Box::pin(async move {
             self.0.reach(topic)?;
-            let page = self.0.read_history(topic, settings, &range).await?;
+            // Subscribers open a channel, others that read it do not.
+            let opens = self.0.table.is_wanted(topic);
+            let page = self.0.read_history(topic, settings, &range, opens).await?;
             self.0.table.learn(topic, &page.newest);
             Ok(page)
         })

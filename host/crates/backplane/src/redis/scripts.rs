@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use redis_client::Script;
 
-pub(super) static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("publish.lua")));
-pub(super) static HISTORY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("history.lua")));
+pub(super) const PUBLISH_TEXT: &str = concat!(include_str!("unused.lua"), include_str!("publish.lua"));
+pub(super) static PUBLISH: LazyLock<Script> = LazyLock::new(|| Script::new(PUBLISH_TEXT));
+pub(super) static HISTORY: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("unused.lua"), include_str!("history.lua"))));
 /// Remembers where an instance has sessions.
 pub(super) static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("note.lua")));
 /// Makes a session present.

@@ -1,5 +1,6 @@
 //! The topics that this node wants, and what has to be said to Redis about them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,9 @@ use tokio::sync::{oneshot, watch};
 use super::channel_cursor::{ChannelCursor, Next};
 use super::names::KeyNames;
 use super::partitions::Partition;
-use crate::Publication;
+use crate::allowance::{Allowance, ChannelLimit};
+use crate::open_channels::OpenChannels;
+use crate::{BackplaneMetrics, Publication};
 use config::ChannelSettings;
 use protocol::Position;
 use protocol::names::Topic;
@@ -33,6 +36,9 @@ pub(super) struct SubscriptionTable {
     dirty: Mutex<HashMap<Partition, IndexSet<Arc<str>, RandomState>>>,
     /// Counts up when there is something to do; every subscriber looks.
     changes: watch::Sender<u64>,
+    /// What each tenant has open. Locked under `cursors`, never around it.
+    open: Mutex<HashMap<Arc<str>, Arc<OpenChannels>, RandomState>>,
+    metrics: BackplaneMetrics,
 }
 
 /// A channel to be subscribed, with the generation of its cursor.
@@ -58,8 +64,10 @@ impl Round {
 }
 
 impl SubscriptionTable {
-    pub(super) fn new(names: KeyNames, shards: usize, check: Duration) -> Self {
+    pub(super) fn new(names: KeyNames, shards: usize, check: Duration, metrics: BackplaneMetrics) -> Self {
         Self {
+            open: Mutex::default(),
+            metrics,
             names,
             shards,
             check,
@@ -70,7 +78,6 @@ impl SubscriptionTable {
         }
     }
 
-    /// One more subscriber on `shard`.
     /// Whether Redis has confirmed the topic's subscription.
     pub(super) fn is_on(&self, topic: &Topic) -> bool {
         let cursors = self.cursors.lock();
@@ -79,25 +86,52 @@ impl SubscriptionTable {
             .is_some_and(|cursor| cursor.on.is_some())
     }
 
-    pub(super) fn join(&self, topic: &Topic, settings: &Arc<ChannelSettings>, shard: usize) -> JoinWait {
+    /// Whether some shard wants the topic.
+    pub(super) fn is_wanted(&self, topic: &Topic) -> bool {
+        let cursors = self.cursors.lock();
+        cursors
+            .get(&*self.names.channel(topic))
+            .is_some_and(ChannelCursor::is_wanted)
+    }
+
+    /// One more subscriber on `shard`. The first opens the channel, if its tenant may have one more.
+    pub(super) fn join(
+        &self,
+        topic: &Topic,
+        settings: &Arc<ChannelSettings>,
+        allowance: &Allowance,
+        shard: usize,
+    ) -> Result<JoinWait, ChannelLimit> {
         let name: Arc<str> = self.names.channel(topic).into();
         let partition = self.names.partition(topic);
         let mut cursors = self.cursors.lock();
-        let cursor = cursors.entry(name.clone()).or_insert_with(|| {
-            let generation = self.generations.fetch_add(1, Ordering::Relaxed);
-            let place = (topic.clone(), partition);
-            ChannelCursor::new(place, settings.clone(), generation, self.shards, self.check)
-        });
+        let cursor = match cursors.entry(name.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let open = self.open_channels(&topic.tenant).open(allowance)?;
+                let generation = self.generations.fetch_add(1, Ordering::Relaxed);
+                let place = (topic.clone(), partition);
+                let mut cursor = ChannelCursor::new(place, settings.clone(), generation, self.shards, self.check);
+                cursor.open = Some(open);
+                entry.insert(cursor)
+            }
+        };
         cursor.settings = settings.clone();
         cursor.join(shard);
         if cursor.on.is_some() {
-            return JoinWait::Now;
+            return Ok(JoinWait::Now);
         }
         let (waiter, when) = oneshot::channel();
         cursor.waiters.push(waiter);
         drop(cursors);
         self.touch(partition, [name]);
-        JoinWait::When(when)
+        Ok(JoinWait::When(when))
+    }
+
+    fn open_channels(&self, tenant: &Arc<str>) -> Arc<OpenChannels> {
+        let mut open = self.open.lock();
+        let new = || OpenChannels::new(self.metrics.tenant(tenant).open_channels);
+        open.entry(tenant.clone()).or_insert_with(new).clone()
     }
 
     pub(super) fn leave(&self, topic: &Topic, shard: usize) {

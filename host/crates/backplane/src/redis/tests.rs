@@ -3,6 +3,7 @@
 mod numbers;
 mod partitions;
 mod publish_queues;
+mod unused;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::codec;
 use super::redis_backplane::RedisBackplane;
 use super::scripts::PUBLISH;
 use crate::BackplaneMetrics;
-use crate::conformance::{Bench, member, options, suite, topic, with_history};
+use crate::conformance::{ANY, Bench, member, options, suite, topic, with_history};
 use crate::{Backplane, Envelope, HistoryRange, Interest, Nodes, Publication, PublishOptions};
 use config::{ChannelSettings, RedisSettings, RedisUrl};
 use protocol::Position;
@@ -107,7 +108,9 @@ async fn a_long_hole_is_filled_in_parts_and_in_order() {
     let server = TestServer::start();
     let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("hole"), with_history(10_000));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     let expected: Vec<_> = (1..=700).map(|n| n.to_string()).collect();
     for n in &expected[..699] {
@@ -126,7 +129,9 @@ async fn a_hole_that_the_history_no_longer_has_is_told() {
     let server = TestServer::start();
     let (redis, mut bench) = benched(&server).await;
     let (topic, settings) = (topic("gone"), with_history(3));
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     for n in 1..=9 {
         publish_unheard(&redis, &topic, n.to_string()).await;
@@ -177,7 +182,7 @@ async fn without_redis_nothing_waits() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let (topic, settings) = (topic("down"), with_history(10));
-    assert!(redis.join(&topic, &settings, 0).await.is_err());
+    assert!(redis.join(&topic, &settings, &ANY, 0).await.is_err());
     assert!(redis.enter(&topic, &settings, &member("s")).await.is_err());
     assert!(redis.history(&topic, &settings, HistoryRange::default()).await.is_err());
     assert!(redis.topics().is_empty(), "the join is taken back");
@@ -220,7 +225,7 @@ async fn a_loss_in_a_quiet_channel_is_found() {
     let (redis, mut inboxes) = connected_with(server.settings(), quick).await;
     let (topic, settings) = (topic("quiet"), with_history(10));
     let backplane: Arc<dyn Backplane> = redis.clone();
-    let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&backplane, &topic, &settings, &ANY, 0).await.unwrap();
     redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     publish_unheard(&redis, &topic, "1".into()).await;
     let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].recv()).await;
@@ -243,7 +248,7 @@ async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
     let (redis, mut inboxes) = connected_with(way.settings(quick.timeout), quick).await;
     let (topic, settings) = (topic("deaf"), with_history(10));
     let backplane: Arc<dyn Backplane> = redis.clone();
-    let _seat = Interest::join(&backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&backplane, &topic, &settings, &ANY, 0).await.unwrap();
     redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     way.deafen();
     let bench = Bench {
@@ -328,7 +333,11 @@ async fn where_nothing_was_said_nothing_is_lost_with_redis() {
     let (silent, spoken, settings) = (topic("silent"), topic("spoken"), with_history(10));
     let mut seats = Vec::new();
     for topic in [&silent, &spoken] {
-        seats.push(Interest::join(&bench.backplane, topic, &settings, 0).await.unwrap());
+        seats.push(
+            Interest::join(&bench.backplane, topic, &settings, &ANY, 0)
+                .await
+                .unwrap(),
+        );
         redis.history(topic, &settings, HistoryRange::default()).await.unwrap();
     }
     bench.publish(&spoken, "1", options(&settings)).await;

@@ -109,6 +109,8 @@ fn the_limits_shown_in_the_example_are_the_defaults() {
         outbox_bytes: 1_048_576,
         log_bytes_per_second: 65_536,
         bans: 10_000,
+        open_channels: 100_000,
+        history_bytes: 256 * 1_048_576,
     };
     assert_eq!(*limits, expected);
     assert_eq!(*limits, Limits::default());

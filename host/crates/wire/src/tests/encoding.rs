@@ -98,3 +98,21 @@ fn the_end_of_each_joined_frame_is_found() {
     assert_eq!(frame_end(&joined, joined.len()), joined.len());
     assert_eq!(frame_end(&[0x81], 0), 1, "what is no whole frame ends where it ends");
 }
+
+#[test]
+fn section_5_4_fragments() {
+    let fragment = |payload, is_first, is_last| text_fragment_header(payload, is_first, is_last)[..].to_vec();
+    assert_eq!(fragment(3, true, false), [0x01, 0x03]);
+    assert_eq!(fragment(126, false, false), [0x00, 126, 0, 126]);
+    assert_eq!(fragment(2, false, true), [0x80, 0x02]);
+    assert_eq!(fragment(5, true, true), text_frame_header(5)[..]);
+    for (frame, expected) in [
+        (text_frame("a"), false),
+        (binary_frame(b"a"), false),
+        (ping_frame(b""), true),
+        (pong_frame(b""), true),
+        (close_frame(1000, ""), true),
+    ] {
+        assert_eq!(is_control_frame(&frame), expected);
+    }
+}

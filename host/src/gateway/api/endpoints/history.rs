@@ -12,7 +12,7 @@ use crate::gateway::api::problem::{
     BAD_QUERY, INTERNAL, NO_HISTORY, ProblemDetails, ProblemKind, UNAVAILABLE, UNRECOVERABLE,
 };
 use crate::gateway::api::values::{ChannelPath, Limit, Offset};
-use crate::session::fitting;
+use crate::session::{ANSWER_BYTES, fitting};
 use backplane::HistoryRange;
 use config::Scope;
 use protocol::Position;
@@ -78,6 +78,7 @@ impl Endpoint for ReadHistory {
             limit: Some(call.query.limit.entries()),
             since: since(call.query)?,
             reverse,
+            bytes: Some(ANSWER_BYTES),
         };
         let page = api.backplane.history(&topic, settings, range).await?;
         // Backwards, what is gone is simply the end.
@@ -88,7 +89,7 @@ impl Endpoint for ReadHistory {
             let text = String::from_utf8(json.into()).map_err(|error| error.to_string())?;
             RawValue::from_string(text).map_err(|error| error.to_string())
         };
-        let messages = fitting(&page.messages).map(raw).collect::<Result<_, _>>();
+        let messages = fitting(&page.messages, ANSWER_BYTES).map(raw).collect::<Result<_, _>>();
         Ok(HistoryAnswer {
             channel: topic.channel.as_str().to_owned(),
             epoch: page.newest.epoch.to_string(),

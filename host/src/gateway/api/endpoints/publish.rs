@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
-use crate::gateway::api::problem::{BAD_BODY, ProblemDetails, ProblemKind, TOO_LARGE, UNAVAILABLE};
+use crate::gateway::api::problem::{BAD_BODY, LIMIT_EXCEEDED, ProblemDetails, ProblemKind, TOO_LARGE, UNAVAILABLE};
 use crate::gateway::api::values::{ChannelName, MessageKey};
-use backplane::{PublishOptions, Published};
+use backplane::{Account, Allowance, PublishOptions, Published};
 use chain::{Message, Permit, Unfit};
 use config::{Scope, Tenant};
 use protocol::names::{Channel, Topic};
@@ -56,7 +56,7 @@ impl Endpoint for PublishMessage {
     const PATH: &'static str = "/tenants/{tenant}/publish";
     const SUMMARY: &'static str = "Publish a message to a channel.";
     const SCOPE: Scope = Scope::Publish;
-    const PROBLEMS: &'static [ProblemKind] = &[UNAVAILABLE];
+    const PROBLEMS: &'static [ProblemKind] = &[LIMIT_EXCEEDED, UNAVAILABLE];
     type Path = Nothing;
     type Query = Nothing;
     type Body = PublishBody;
@@ -109,6 +109,7 @@ impl OperatorMessage {
             ephemeral: self.ephemeral,
             echo: true,
             settings: tenant.channel(&channel).clone(),
+            allowance: Allowance::new(Account::Operator, &tenant.limits),
         };
         let message = Message {
             topic: Topic {

@@ -4,7 +4,12 @@ use super::*;
 use crate::conformance::topic;
 
 fn table() -> SubscriptionTable {
-    SubscriptionTable::new(KeyNames::new("sg", 256), 2, Duration::from_secs(30))
+    SubscriptionTable::new(
+        KeyNames::new("sg", 256),
+        2,
+        Duration::from_secs(30),
+        BackplaneMetrics::unregistered(),
+    )
 }
 
 fn names(round: &Round) -> (usize, usize) {
@@ -19,7 +24,7 @@ fn names(round: &Round) -> (usize, usize) {
 fn the_first_in_subscribes_and_the_last_out_unsubscribes() {
     let table = table();
     let (topic, settings) = (topic("a"), Arc::default());
-    let JoinWait::When(mut first) = table.join(&topic, &settings, 0) else {
+    let JoinWait::When(mut first) = table.join(&topic, &settings, &Allowance::UNLIMITED, 0).unwrap() else {
         panic!("not confirmed yet")
     };
     let round = table.next_round(1, false, |_| true);
@@ -27,7 +32,10 @@ fn the_first_in_subscribes_and_the_last_out_unsubscribes() {
     assert!(first.try_recv().is_err());
     table.confirm(1, &round.subscribe[0]);
     assert!(first.try_recv().is_ok());
-    assert!(matches!(table.join(&topic, &settings, 1), JoinWait::Now));
+    assert!(matches!(
+        table.join(&topic, &settings, &Allowance::UNLIMITED, 1).unwrap(),
+        JoinWait::Now
+    ));
     table.leave(&topic, 0);
     assert_eq!(names(&table.next_round(1, false, |_| true)), (0, 0), "one is left");
     table.leave(&topic, 1);
@@ -39,11 +47,14 @@ fn the_first_in_subscribes_and_the_last_out_unsubscribes() {
 fn leaving_and_coming_back_in_between_needs_no_command() {
     let table = table();
     let (topic, settings) = (topic("a"), Arc::default());
-    table.join(&topic, &settings, 0);
+    table.join(&topic, &settings, &Allowance::UNLIMITED, 0).unwrap();
     let round = table.next_round(1, false, |_| true);
     table.confirm(1, &round.subscribe[0]);
     table.leave(&topic, 0);
-    assert!(matches!(table.join(&topic, &settings, 0), JoinWait::Now));
+    assert!(matches!(
+        table.join(&topic, &settings, &Allowance::UNLIMITED, 0).unwrap(),
+        JoinWait::Now
+    ));
     assert_eq!(names(&table.next_round(1, false, |_| true)), (0, 0));
 }
 
@@ -51,11 +62,11 @@ fn leaving_and_coming_back_in_between_needs_no_command() {
 fn a_confirmation_of_an_earlier_life_counts_for_nothing() {
     let table = table();
     let (topic, settings) = (topic("a"), Arc::default());
-    table.join(&topic, &settings, 0);
+    table.join(&topic, &settings, &Allowance::UNLIMITED, 0).unwrap();
     let late = table.next_round(1, false, |_| true);
     table.leave(&topic, 0);
     table.next_round(1, false, |_| true);
-    let JoinWait::When(mut when) = table.join(&topic, &settings, 0) else {
+    let JoinWait::When(mut when) = table.join(&topic, &settings, &Allowance::UNLIMITED, 0).unwrap() else {
         panic!("subscribed to what was forgotten")
     };
     table.confirm(1, &late.subscribe[0]);
@@ -67,7 +78,9 @@ fn a_storm_is_few_commands() {
     let many = || {
         let table = table();
         for n in 0..10_000 {
-            table.join(&topic(&n.to_string()), &Arc::default(), 0);
+            table
+                .join(&topic(&n.to_string()), &Arc::default(), &Allowance::UNLIMITED, 0)
+                .unwrap();
         }
         table
     };
@@ -88,7 +101,9 @@ fn a_slot_that_is_lost_costs_its_own_partition() {
     let table = table();
     let settings = Arc::default();
     for n in 0..1000 {
-        table.join(&topic(&n.to_string()), &settings, 0);
+        table
+            .join(&topic(&n.to_string()), &settings, &Allowance::UNLIMITED, 0)
+            .unwrap();
     }
     for command in table.next_round(1, true, |_| true).subscribe {
         table.confirm(1, &command);
@@ -107,7 +122,7 @@ fn a_slot_that_is_lost_costs_its_own_partition() {
 fn a_lost_connection_is_made_up_for() {
     let table = table();
     let (topic, settings) = (topic("a"), Arc::default());
-    table.join(&topic, &settings, 0);
+    table.join(&topic, &settings, &Allowance::UNLIMITED, 0).unwrap();
     let round = table.next_round(1, false, |_| true);
     assert!(table.confirm(1, &round.subscribe[0]).is_empty());
     let newest = Position {

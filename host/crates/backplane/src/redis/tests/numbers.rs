@@ -67,6 +67,7 @@ async fn before_a_place_that_an_earlier_epoch_never_reached_is_all_of_that_epoch
             since: Some(Position::at(epoch, offset)),
             limit,
             reverse: true,
+            bytes: None,
         };
         assert_eq!(offsets(&redis, &topic, range).await, expected, "{offset}");
     }

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::conformance::what_is_said_in_one_breath_keeps_its_order;
+use crate::redis::scripts::PUBLISH_TEXT;
 
 #[tokio::test]
 async fn a_script_that_comes_and_goes_changes_no_order() {
@@ -12,7 +13,7 @@ async fn a_script_that_comes_and_goes_changes_no_order() {
     let (redis, mut bench) = benched(&server).await;
     let meddling = tokio::spawn(async move {
         let mut load = redis_client::cmd("SCRIPT");
-        load.arg("LOAD").arg(include_str!("../publish.lua"));
+        load.arg("LOAD").arg(PUBLISH_TEXT);
         let mut flush = redis_client::cmd("SCRIPT");
         flush.arg("FLUSH");
         loop {
@@ -41,7 +42,9 @@ async fn a_full_server_takes_no_message_and_still_knows_its_keys() {
         key: Some(key.into()),
         ..options(settings)
     };
-    let _seat = Interest::join(&bench.backplane, &topic, &settings, 0).await.unwrap();
+    let _seat = Interest::join(&bench.backplane, &topic, &settings, &ANY, 0)
+        .await
+        .unwrap();
     let first = bench.publish(&topic, "1", keyed("seen", &settings)).await;
     memory(1).await;
     // They share calls: what is written for one lets none behind it pass.
