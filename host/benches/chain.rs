@@ -11,9 +11,11 @@ use bytes::Bytes;
 use chain::{Caller, Chain, Identity, PublishDecision};
 use config::{self, Config, Tenant};
 use protocol::names::Channel;
+use sandbox::CompilerOptions;
 use serde_json::json;
 use sluicegate::broker::Plugins;
 use sluicegate::observe::Metrics;
+use sluicegate::shard::NewRules;
 
 use bare::{Bare, CHANNEL, payload, race};
 
@@ -45,15 +47,20 @@ fn chain(plugins: &Plugins, config: &Config, alone: Option<usize>) -> Chain {
         tenant.chain = vec![tenant.chain.swap_remove(index)];
     }
     config.tenants = vec![Arc::new(tenant)];
-    let bound = plugins.bind(&config).unwrap_or_else(|problems| panic!("{problems}"));
+    let bound = plugins
+        .bind(&config, None)
+        .unwrap_or_else(|problems| panic!("{problems}"));
     let tenant = bound.for_shard().into_iter().next().expect("the demo's tenant");
-    (tenant.chain)()
+    match tenant.rules {
+        NewRules::Chain(build) => build(),
+        _ => panic!("the demo's tenant is not quarantined"),
+    }
 }
 
 fn main() {
     let data = payload();
     let config = demo();
-    let plugins = Plugins::new(&config, &Metrics::new()).expect("the engine starts");
+    let plugins = Plugins::new(&config, &Metrics::new(), CompilerOptions::InPlace).expect("the engine starts");
     let mut bare = Bare::new().expect("the guest starts");
     let mut all = chain(&plugins, &config, None);
     let [mut first, mut second, mut third] = [0, 1, 2].map(|index| chain(&plugins, &config, Some(index)));

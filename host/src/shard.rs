@@ -10,6 +10,7 @@ mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub use alarms::Alarms;
 pub use control::{Connected, Control, Count, Kick, Slice, Whom};
-pub use tenant::{NewTenant, ShardTenant};
+pub use tenant::{NewRules, NewTenant, ShardTenant};
 use turns::SLICE;
 pub use turns::{SessionShare, Turns};
 
@@ -40,6 +41,9 @@ const TURN_ENVELOPES: usize = 256;
 pub const CONTROL_CALLS: usize = 64;
 /// Kicks of one tenant that wait for a shard at most.
 pub const KICKS: usize = 256;
+/// How long the clients of a quarantined tenant are told to stay away, in milliseconds: each another time, so that they do
+/// not come back all at once.
+const QUARANTINE_RETRY_MS: Range<u64> = 15_000..60_000;
 /// How often a shard looks for idle plugin instances.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
 
@@ -173,7 +177,7 @@ impl Shard {
     }
 
     /// Lists a connection while the returned value lives, so that the shard can signal it. While the shard drains, the
-    /// connection is signaled to end at once.
+    /// connection is signaled to end at once; likewise one of a quarantined tenant.
     pub fn list(self: &Rc<Self>, client: &Rc<ClientConnection>, caller: &Arc<Caller>) -> Listing {
         let listed = ListedConnection {
             client: client.clone(),
@@ -184,6 +188,10 @@ impl Shard {
         self.clients.borrow_mut().insert(client.id, listed);
         if self.draining.get() {
             client.signal_close(codes::SHUTTING_DOWN, None);
+        } else if self.tenant(&caller.tenant).is_some_and(|tenant| tenant.is_closed()) {
+            let spread = QUARANTINE_RETRY_MS.end - QUARANTINE_RETRY_MS.start;
+            let retry_after = QUARANTINE_RETRY_MS.start + getrandom::u64().unwrap_or_default() % spread;
+            client.signal_close(codes::SERVER_ERROR, Some(retry_after));
         }
         Listing {
             shard: self.clone(),

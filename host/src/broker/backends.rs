@@ -49,7 +49,7 @@ pub(super) struct Others {
 /// they matter.
 pub(super) fn cluster_bus(others: Others, local: Local, undelivered: Arc<TenantQueue<BanOrder>>) -> Arc<ClusterBus> {
     let bus = ClusterBus::new(others.nodes, local, undelivered);
-    // Not on this thread, which compiles plugins at a reload. Another process may ask meanwhile whether this one lives.
+    // On the backplane's thread, whatever this one does: another process may ask whether this one lives.
     others.runtime.spawn(bus.clone().serve(others.messages));
     tokio::spawn(bus.clone().deliver_all());
     bus

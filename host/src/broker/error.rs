@@ -37,6 +37,8 @@ pub enum BrokerError {
     DemoInPublic(std::net::SocketAddr),
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
+    #[error("loading config and plugins ended by a fault of the broker itself; the log has more")]
+    LoadPanicked,
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]

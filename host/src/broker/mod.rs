@@ -2,50 +2,57 @@
 //! tenants and plugins under open connections, and shuts down in order.
 
 mod backends;
+mod bound;
 mod error;
+mod loading;
+mod naming;
 mod plugins;
+mod retry;
 mod shards;
+mod signals;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use backends::Joint;
+pub use bound::Bound;
 pub use error::BrokerError;
-pub use plugins::{Bound, Plugins, check};
+pub use plugins::{Plugins, check};
 
-use crate::control::{BANS_WAITING, Bus, ClusterBus, Local, LocalBus, NameTaken};
-use crate::gateway::{self, Api, Directory, Gateway, Readiness};
-use crate::observe::{AuditFile, AuditLog, Log, Metrics};
+use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
+use crate::gateway::{self, AdminRoutes, Api, Directory, Gateway, Readiness};
+use crate::observe::{AuditLog, Log, Metrics};
 use crate::shard::{CONTROL_CALLS, Common, Control, KICKS};
 use crate::tenant_queue::TenantQueue;
 use backplane::Backplane;
 use backplane::memory::INBOX_ENVELOPES;
-use config::Config;
+use config::{Config, Tenant};
+use loading::{LoadOutcome, LoadTask, Loaded, Present};
+use naming::{NameClaimTask, claim_name, refused_name};
 use registry::Registry;
+use retry::RetryTimer;
 use shards::{Running, ShardSetup};
-
-/// How long the start waits for the claim to the node's name; Redis may go away amid it.
-const CLAIM_WAIT: Duration = Duration::from_secs(3);
-
-/// A claim to this node's name that is not decided yet.
-type NameClaimTask = JoinHandle<Result<(), NameTaken>>;
+use signals::Signals;
 
 /// A broker that listens.
 pub struct Broker {
     config_path: PathBuf,
     backplane: Arc<dyn Backplane>,
     registry: Arc<Registry>,
-    plugins: Plugins,
+    plugins: Arc<Plugins>,
+    /// What is in force.
+    present: Present,
+    retry: RetryTimer,
     gateway: Arc<Gateway>,
     api: Arc<Api>,
     audit_log: Option<PathBuf>,
@@ -64,65 +71,22 @@ pub fn run(config: Config, demo: bool, log: Log) -> Result<(), BrokerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before everything else: a signal must reach the broker, not the system's default action.
-        let signals = Signals::new()?;
-        let broker = Broker::start(config, demo, log).await?;
-        broker.obey(signals).await
+        let mut signals = Signals::new()?;
+        match Broker::start(config, demo, log, &mut signals).await? {
+            Some(broker) => broker.obey(signals).await,
+            None => Ok(()),
+        }
     })
-}
-
-/// The signals of the system.
-/// Claims the node's name. While Redis cannot say whose it is, the claim goes on beside the broker, which is not ready
-/// until then.
-async fn claim_name(
-    bus: Arc<ClusterBus>,
-    common: Common,
-    readiness: Readiness,
-) -> Result<Option<NameClaimTask>, BrokerError> {
-    let backplane = common.backplane.clone();
-    let mut claim = tokio::spawn(async move {
-        backends::claim_name(&*common.backplane, &bus, &common.registry).await?;
-        readiness.set(true);
-        Ok(())
-    });
-    if backends::is_there(&*backplane).await
-        && let Ok(claimed) = tokio::time::timeout(CLAIM_WAIT, &mut claim).await
-    {
-        claimed.map_err(io::Error::other)??;
-        return Ok(None);
-    }
-    Ok(Some(claim))
 }
 
 fn cannot_listen(address: SocketAddr, key: &'static str) -> impl FnOnce(io::Error) -> BrokerError {
     move |error| BrokerError::Listen { address, key, error }
 }
 
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Waits for the signal to end.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 impl Broker {
-    async fn start(config: Config, demo: bool, log: Log) -> Result<Self, BrokerError> {
+    /// None: a signal ended it while it loaded plugins.
+    async fn start(config: Config, demo: bool, log: Log, signals: &mut Signals) -> Result<Option<Self>, BrokerError> {
+        let config = Arc::new(config);
         let server = &config.server;
         if demo && !server.listen.ip().is_loopback() {
             return Err(BrokerError::DemoInPublic(server.listen));
@@ -130,17 +94,22 @@ impl Broker {
         warn_of(&config);
         let metrics = Metrics::new();
         metrics.show(log.lost());
-        set_log_budgets(&log, &config);
+        set_log_budgets(&log, &config.tenants);
         let audit = AuditLog::default();
-        audit.use_file(open_audit(config.admin.audit_log.as_deref())?);
-        let plugins = Plugins::new(&config, &metrics)?;
-        let bound = plugins.bind(&config)?;
+        audit.use_file(loading::open_audit(config.admin.audit_log.as_deref())?);
+        let admin = AdminRoutes::starting(metrics.clone());
+        if let Some(address) = server.admin_listen {
+            let address = serve_admin(address, server.header_timeout, &admin)?;
+            say(&format!("admin on http://{address}"))?;
+        }
+        let plugins = Arc::new(Plugins::new(&config, &metrics, Plugins::child_compiler())?);
+        let mut load = loading::first(&plugins, &config)?;
+        let bound = tokio::select! {
+            bound = load.outcome() => Arc::new(bound.ok_or(BrokerError::LoadPanicked)??),
+            () = signals.end() => return Ok(None),
+        };
         let (listeners, address) = gateway::bind_shards(server.listen, server.shards)
             .map_err(cannot_listen(server.listen, "server.listen"))?;
-        let admin = server
-            .admin_listen
-            .map(|address| gateway::bind_admin(address).map_err(cannot_listen(address, "server.admin_listen")));
-        let admin = admin.transpose()?;
 
         let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
         let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
@@ -153,7 +122,7 @@ impl Broker {
         if let Some(store) = store {
             plugins.connect(store);
         }
-        registry.limit_bans(ban_limits(&config));
+        registry.limit_bans(ban_limits(&config.tenants));
         let undelivered = TenantQueue::new(BANS_WAITING);
         let common = Common {
             node: server.node.clone(),
@@ -167,7 +136,7 @@ impl Broker {
             controls,
         };
         let gateway = Arc::new(Gateway {
-            directory: ArcSwap::from_pointee(Directory::new(&config)),
+            directory: ArcSwap::from_pointee(directory(&config, &bound)),
             max_connections: server.max_connections,
             connections: AtomicUsize::new(0),
             header_timeout: server.header_timeout,
@@ -209,88 +178,156 @@ impl Broker {
             audit,
             &config,
         );
-        say(&format!("listening on http://{address}"))?;
-        if let Some((listener, address)) = admin {
-            let router = gateway::admin_router(metrics.clone(), readiness.clone(), api.clone());
-            let listener = TcpListener::from_std(listener)?;
-            tokio::spawn(gateway::serve_admin(listener, router, server.header_timeout));
-            say(&format!("admin on http://{address}"))?;
-        }
-        Ok(Self {
+        let mut broker = Self {
             drain: server.drain,
-            config_path: config.path,
+            config_path: config.path.clone(),
             backplane,
             registry,
-            audit_log: config.admin.audit_log,
+            audit_log: config.admin.audit_log.clone(),
             api,
             plugins,
+            present: Present {
+                config: config.clone(),
+                bound,
+            },
+            retry: RetryTimer::default(),
             gateway,
             shards,
             readiness,
             metrics,
             name_claim,
             log,
-        })
+        };
+        broker.retry.loaded(broker.report());
+        admin.replace(gateway::admin_router(
+            broker.metrics.clone(),
+            broker.readiness.clone(),
+            broker.api.clone(),
+        ));
+        say(&format!("listening on http://{address}"))?;
+        Ok(Some(broker))
     }
 
     async fn obey(mut self, mut signals: Signals) -> Result<(), BrokerError> {
         let mut name_claim = self.name_claim.take();
+        let mut load: Option<LoadTask<LoadOutcome>> = None;
+        // A signal to reload that came during a load.
+        let mut again = false;
         let ended = loop {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload().await,
-                _ = signals.terminate.recv() => break Ok(()),
-                _ = signals.interrupt.recv() => break Ok(()),
+                ends = signals.ends() => {
+                    if ends {
+                        break Ok(());
+                    }
+                    again = true;
+                }
+                outcome = loading::outcome(&mut load) => {
+                    load = None;
+                    self.finish(outcome).await;
+                }
+                () = self.retry.due(), if load.is_none() => load = self.begin(loading::retry(&self.plugins, &self.present)),
                 taken = refused_name(&mut name_claim) => break Err(taken.into()),
+            }
+            if again && load.is_none() {
+                again = false;
+                load = self.begin(loading::reload(&self.plugins, self.config_path.clone(), &self.present));
             }
         };
         if let Some(claim) = name_claim {
             // A node that ends does not become ready.
             claim.abort();
         }
+        // A load that goes on is left to itself.
         self.shut_down(signals).await;
         ended
     }
 
-    /// Reads the config again and puts its tenants and plugins in place of the old. One that does not
-    /// check out changes nothing.
-    async fn reload(&mut self) {
-        match self.load() {
-            Err(error) => {
-                // A line each: a line is cut where it is too long.
-                for problem in error.to_string().lines() {
-                    tracing::error!(problem, "the reload is refused and the old config stays");
-                }
-                // Rotating the audit log uses the same signal, so it is opened again in any case.
-                match open_audit(self.audit_log.as_deref()) {
-                    Ok(file) => self.api.audit().use_file(file),
-                    Err(error) => tracing::error!(%error, "the audit log stays where it was"),
-                }
-                self.metrics.reloaded(false);
+    fn begin(&mut self, load: io::Result<LoadTask<LoadOutcome>>) -> Option<LoadTask<LoadOutcome>> {
+        let load = load.inspect_err(|error| {
+            tracing::error!(%error, "nothing is loaded: there is no thread for it");
+            self.metrics.reloaded(false);
+            self.retry.retried(self.present.bound.has_quarantined());
+        });
+        load.ok()
+    }
+
+    async fn finish(&mut self, outcome: Option<LoadOutcome>) {
+        match outcome {
+            Some(LoadOutcome::Reload(Ok(loaded))) => self.apply(loaded).await,
+            Some(LoadOutcome::Reload(Err(error))) => self.refuse(&error),
+            Some(LoadOutcome::Retry(bound)) => {
+                self.present.bound = Arc::new(bound);
+                self.put_in_force().await;
+                self.retry.retried(self.report());
             }
-            Ok((config, bound, audit)) => {
-                warn_of(&config);
-                set_log_budgets(&self.log, &config);
-                self.api.audit().use_file(audit);
-                self.api.reload(&config);
-                self.registry.limit_bans(ban_limits(&config));
-                self.audit_log.clone_from(&config.admin.audit_log);
-                for shard in &self.shards {
-                    shard.tell(Control::Tenants(bound.for_shard())).await;
-                }
-                self.gateway.directory.store(Arc::new(Directory::new(&config)));
-                self.drain = config.server.drain;
-                self.metrics.reloaded(true);
-                tracing::info!(tenants = config.tenants.len(), "config and plugins are reloaded");
-            }
+            None => self.refuse(&BrokerError::LoadPanicked),
         }
     }
 
-    /// Everything that a reload needs, before anything is changed.
-    fn load(&self) -> Result<(Config, Bound, AuditFile), BrokerError> {
-        let config = config::load(&self.config_path)?;
-        let bound = self.plugins.bind(&config)?;
-        let audit = open_audit(config.admin.audit_log.as_deref())?;
-        Ok((config, bound, audit))
+    /// Keeps the config that is in force.
+    fn refuse(&mut self, error: &BrokerError) {
+        // A line each: a line is cut where it is too long.
+        for problem in error.to_string().lines() {
+            tracing::error!(problem, "the reload is refused and the old config stays");
+        }
+        // Rotating the audit log uses the same signal, so it is opened again in any case.
+        match loading::open_audit(self.audit_log.as_deref()) {
+            Ok(file) => self.api.audit().use_file(file),
+            Err(error) => tracing::error!(%error, "the audit log stays where it was"),
+        }
+        self.metrics.reloaded(false);
+        self.retry.loaded(self.present.bound.has_quarantined());
+    }
+
+    /// Puts a config that was read again, and its plugins, in place of the old.
+    async fn apply(&mut self, loaded: Loaded) {
+        let Loaded { config, bound, audit } = loaded;
+        warn_of(&config);
+        self.api.audit().use_file(audit);
+        self.api.reload(&config);
+        self.audit_log.clone_from(&config.admin.audit_log);
+        self.drain = config.server.drain;
+        let tenants = config.tenants.len();
+        self.present = Present { config, bound };
+        self.put_in_force().await;
+        self.retry.loaded(self.report());
+        self.metrics.reloaded(true);
+        tracing::info!(tenants, "config and plugins are reloaded");
+    }
+
+    async fn put_in_force(&self) {
+        let Present { config, bound } = &self.present;
+        let settings = bound.settings();
+        set_log_budgets(&self.log, &settings);
+        self.registry.limit_bans(ban_limits(&settings));
+        for shard in &self.shards {
+            shard.tell(Control::Tenants(bound.for_shard())).await;
+        }
+        self.gateway.directory.store(Arc::new(directory(config, bound)));
+    }
+
+    /// Tells the operator which tenants are quarantined. Returns whether any is.
+    fn report(&self) -> bool {
+        let Present { config, bound } = &self.present;
+        for problem in bound.unused() {
+            tracing::error!(problem, "a plugin that no tenant uses does not load");
+        }
+        let quarantined = bound.quarantined();
+        for tenant in &quarantined {
+            let (tenant, why, then) = (&*tenant.name, &*tenant.reason, tenant.consequence());
+            tracing::error!(
+                tenant,
+                why,
+                then,
+                "a tenant is quarantined, because a plugin of it fails"
+            );
+        }
+        let names = config.tenants.iter().map(|tenant| &*tenant.name);
+        self.metrics
+            .quarantined(names.map(|name| (name, bound.is_quarantined(name))));
+        let lines = quarantined.iter().map(ToString::to_string).collect();
+        self.readiness.quarantine(lines);
+        bound.has_quarantined()
     }
 
     /// Takes no new connections, sends every client its closing frames, and ends. A second signal ends the wait.
@@ -315,30 +352,16 @@ impl Broker {
     }
 }
 
-/// Waits until another node turns out to have this one's name.
-async fn refused_name(claim: &mut Option<NameClaimTask>) -> NameTaken {
-    if let Some(running) = claim
-        && let Ok(Err(taken)) = running.await
-    {
-        return taken;
-    }
-    *claim = None;
-    std::future::pending().await
-}
-
-fn set_log_budgets(log: &Log, config: &Config) {
-    let budgets = config
-        .tenants
+/// Gives each tenant's log the budget that is in force.
+fn set_log_budgets(log: &Log, tenants: &[Arc<Tenant>]) {
+    let budgets = tenants
         .iter()
         .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));
     log.set_budgets(budgets);
 }
 
-fn ban_limits(config: &Config) -> impl Iterator<Item = (Arc<str>, usize)> {
-    config
-        .tenants
-        .iter()
-        .map(|tenant| (tenant.name.clone(), tenant.limits.bans))
+fn ban_limits(tenants: &[Arc<Tenant>]) -> impl Iterator<Item = (Arc<str>, usize)> {
+    tenants.iter().map(|tenant| (tenant.name.clone(), tenant.limits.bans))
 }
 
 fn warn_of(config: &Config) {
@@ -347,11 +370,16 @@ fn warn_of(config: &Config) {
     }
 }
 
-fn open_audit(path: Option<&Path>) -> Result<AuditFile, BrokerError> {
-    AuditFile::open(path).map_err(|error| BrokerError::AuditLog {
-        path: path.unwrap_or(Path::new("")).to_owned(),
-        error,
-    })
+fn directory(config: &Config, bound: &Bound) -> Directory {
+    Directory::new(&bound.settings(), config.server.default_tenant.as_deref())
+}
+
+/// Serves the admin listener. Returns its address.
+fn serve_admin(address: SocketAddr, header_timeout: Duration, routes: &AdminRoutes) -> Result<SocketAddr, BrokerError> {
+    let (listener, bound) = gateway::bind_admin(address).map_err(cannot_listen(address, "server.admin_listen"))?;
+    let listener = TcpListener::from_std(listener)?;
+    tokio::spawn(gateway::serve_admin(listener, routes.clone(), header_timeout));
+    Ok(bound)
 }
 
 /// One line to stdout, for the program or person that started the broker.

@@ -1,18 +1,23 @@
-//! From a config's chains to chains that run: each plugin compiled once, bound to each tenant that
-//! names it, with a slot of its own on each shard.
+//! From a config's chains to chains that run: each plugin compiled once, bound to each tenant that names it. What fails
+//! here fails for the tenants that use it, and `bound.rs` says what becomes of them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
 
+use super::bound::{Bound, BoundLink};
 use super::error::BrokerError;
 use crate::observe::Metrics;
-use crate::shard::NewTenant;
-use chain::{Chain, ChainStep, Defaults, FaultRules};
-use config::{BackplaneKind, Capability, ChainEntry, Config, Problem, Problems, Tenant};
-use sandbox::{Binding, BindingOptions, Grants, Meter, Plugin, Sandbox, SandboxOptions};
+use config::{BackplaneKind, Capability, ChainEntry, Config, PluginFile, Problem, Problems, SandboxLimits, Tenant};
+use sandbox::{BindingOptions, CompilerOptions, Grants, LoadLimits, Meter, Plugin, Sandbox, SandboxOptions};
+
+/// The broker's own program, also when another file is at its path by now.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+/// The subcommand that compiles, and checks settings.
+const COMPILER: &str = "compiler";
 
 /// The sandbox and its stores. They live as long as the broker, so that stored values survive a reload.
 pub struct Plugins {
@@ -21,43 +26,34 @@ pub struct Plugins {
     meter: Arc<Meter>,
 }
 
-/// The tenants of a config, with their plugins.
-pub struct Bound(Vec<BoundTenant>);
-
-#[derive(Clone)]
-struct BoundTenant {
-    settings: Arc<Tenant>,
-    links: Vec<BoundLink>,
-}
-
-#[derive(Clone)]
-struct BoundLink {
-    binding: Arc<Binding>,
-    on_fault: FaultRules,
+/// What came of loading the plugins of some tenants.
+pub(super) struct Attempt {
+    /// All that went wrong, each once.
+    pub problems: Vec<Problem>,
+    /// In the order of the config's tenants; none for one that was not wanted.
+    pub tenants: Vec<Option<Result<Vec<BoundLink>, Vec<Problem>>>>,
 }
 
 /// Loads everything a config names, as `serve` would, and tells what is wrong.
 pub fn check(config: &Config) -> Vec<Problem> {
-    let plugins = match Plugins::new(config, &Metrics::new()) {
+    let plugins = match Plugins::new(config, &Metrics::new(), Plugins::child_compiler()) {
         Ok(plugins) => plugins,
         Err(error) => {
             let place = config::Place::file(config.path.as_path());
             return vec![place.problem(error.to_string())];
         }
     };
-    match plugins.bind(config) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems.iter().cloned().collect(),
-    }
+    plugins.attempt(config, |_| true).problems
 }
 
 // === impl Plugins ===
 
 impl Plugins {
-    pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, BrokerError> {
+    pub fn new(config: &Config, metrics: &Metrics, compiler: CompilerOptions) -> Result<Self, BrokerError> {
         let sandbox = Sandbox::new(SandboxOptions {
             cache_dir: config.server.plugin_cache.clone(),
             cache_bytes: config.sandbox.cache_bytes,
+            compiler,
             ..SandboxOptions::default()
         })?;
         let stores = match config.backplane {
@@ -71,91 +67,110 @@ impl Plugins {
         })
     }
 
+    /// A compiler that is a process of this program.
+    pub fn child_compiler() -> CompilerOptions {
+        CompilerOptions::Child {
+            program: PathBuf::from(THIS_PROGRAM),
+            args: vec![COMPILER.to_owned()],
+        }
+    }
+
     /// Connects the store that all nodes share. Until then it does not answer plugins.
     pub fn connect(&self, store: Arc<dyn SharedStore>) {
         self.stores.connect(store);
     }
 
-    /// Loads the config's plugins and binds them to its tenants: all of them, or every problem.
-    pub fn bind(&self, config: &Config) -> Result<Bound, Problems> {
+    /// Loads the config's plugins and binds them to its tenants. A tenant that fails is quarantined, or keeps what it had
+    /// `before`; the problems are an error where [`Bound::settle`] says so.
+    pub fn bind(&self, config: &Config, before: Option<&Bound>) -> Result<Bound, Problems> {
+        Bound::settle(config, self.attempt(config, |_| true), before)
+    }
+
+    /// Tries the quarantined tenants of `bound` again, which was made from `config`.
+    pub fn retry(&self, config: &Config, bound: &Bound) -> Bound {
+        bound.after_retry(
+            config,
+            self.attempt(config, |tenant| bound.is_quarantined(&tenant.name)),
+        )
+    }
+
+    fn attempt(&self, config: &Config, is_wanted: impl Fn(&Tenant) -> bool) -> Attempt {
+        let _loading = self.sandbox.begin_loading(limits(&config.sandbox));
+        let wanted: Vec<bool> = config.tenants.iter().map(|tenant| is_wanted(tenant)).collect();
         let mut problems = Vec::new();
-        let mut loaded: HashMap<Arc<str>, Arc<Plugin>> = HashMap::new();
-        for file in &config.plugins {
-            match self.sandbox.load_file(&file.name, &file.path, file.sha256) {
-                Ok(plugin) => {
-                    loaded.insert(file.name.clone(), plugin);
-                }
-                Err(error) => {
-                    let reason = format!("plugin {:?} ({}): {error}", &*file.name, file.path.display());
-                    problems.push(file.place.problem(reason));
-                }
-            }
+        let mut loaded = HashMap::new();
+        // All, also those that no tenant uses, unless a part of the tenants is wanted.
+        let is_used = |file: &PluginFile| {
+            let uses = |tenant: &Tenant| tenant.chain.iter().any(|entry| entry.plugin == file.name);
+            let mut tenants = config.tenants.iter().zip(&wanted);
+            wanted.iter().all(|wanted| *wanted) || tenants.any(|(tenant, wanted)| *wanted && uses(tenant))
+        };
+        for file in config.plugins.iter().filter(|file| is_used(file)) {
+            let plugin = self.load(file);
+            problems.extend(plugin.as_ref().err().cloned());
+            loaded.insert(file.name.clone(), plugin);
         }
         self.sandbox.settle_cache();
-        let mut tenants = Vec::new();
-        for tenant in &config.tenants {
-            let mut links = Vec::new();
-            for entry in &tenant.chain {
-                // A plugin that did not load is reported once, where it is declared.
-                let Some(plugin) = loaded.get(&entry.plugin) else {
+        let tenants = config.tenants.iter().zip(wanted).map(|(tenant, wanted)| {
+            wanted.then(|| {
+                let (links, failed) = self.bind_tenant(tenant, &loaded, &mut problems);
+                if failed.is_empty() { Ok(links) } else { Err(failed) }
+            })
+        });
+        let tenants = tenants.collect();
+        Attempt { problems, tenants }
+    }
+
+    fn load(&self, file: &PluginFile) -> Result<Arc<Plugin>, Problem> {
+        self.sandbox
+            .load_file(&file.name, &file.path, file.sha256)
+            .map_err(|error| {
+                let reason = format!("plugin {:?} ({}): {error}", &*file.name, file.path.display());
+                file.place.problem(reason)
+            })
+    }
+
+    /// Binds the tenant's plugins: those that could be, and what was wrong. What is not in `problems` yet is put there.
+    fn bind_tenant(
+        &self,
+        tenant: &Tenant,
+        loaded: &HashMap<Arc<str>, Result<Arc<Plugin>, Problem>>,
+        problems: &mut Vec<Problem>,
+    ) -> (Vec<BoundLink>, Vec<Problem>) {
+        let (mut links, mut failed) = (Vec::new(), Vec::new());
+        for entry in &tenant.chain {
+            let plugin = match loaded.get(&entry.plugin) {
+                Some(Ok(plugin)) => plugin,
+                // It is reported once, where it is declared.
+                Some(Err(problem)) => {
+                    failed.push(problem.clone());
                     continue;
-                };
-                match plugin.bind(binding_options(tenant, entry), &self.stores, &self.meter) {
-                    Ok(binding) => links.push(BoundLink {
-                        binding,
-                        on_fault: entry.on_fault,
-                    }),
-                    Err(error) => {
-                        let reason = format!("plugin {:?} for tenant {:?}: {error}", &*entry.plugin, &*tenant.name);
-                        problems.push(entry.place.problem(reason));
-                    }
+                }
+                // The config was checked for this.
+                None => continue,
+            };
+            match plugin.bind(binding_options(tenant, entry), &self.stores, &self.meter) {
+                Ok(binding) => links.push(BoundLink {
+                    binding,
+                    on_fault: entry.on_fault,
+                }),
+                Err(error) => {
+                    let reason = format!("plugin {:?} for tenant {:?}: {error}", &*entry.plugin, &*tenant.name);
+                    let problem = entry.place.problem(reason);
+                    problems.push(problem.clone());
+                    failed.push(problem);
                 }
             }
-            tenants.push(BoundTenant {
-                settings: tenant.clone(),
-                links,
-            });
         }
-        if problems.is_empty() {
-            Ok(Bound(tenants))
-        } else {
-            Err(problems.into())
-        }
+        (links, failed)
     }
 }
 
-// === impl Bound ===
-
-impl Bound {
-    /// What a shard needs to run these tenants.
-    pub fn for_shard(&self) -> Vec<NewTenant> {
-        self.0.iter().cloned().map(BoundTenant::for_shard).collect()
-    }
-}
-
-impl BoundTenant {
-    fn for_shard(self) -> NewTenant {
-        let defaults = Defaults {
-            anonymous: self.settings.anonymous,
-            allow: self.settings.default_allow,
-            message_bytes: self.settings.limits.message_bytes,
-        };
-        let links = self.links;
-        NewTenant {
-            settings: self.settings,
-            chain: Box::new(move || Chain::new(links.into_iter().map(BoundLink::on_this_shard).collect(), defaults)),
-        }
-    }
-}
-
-impl BoundLink {
-    fn on_this_shard(self) -> ChainStep {
-        ChainStep {
-            plugin: self.binding.name().clone(),
-            hooks: self.binding.hooks(),
-            on_fault: self.on_fault,
-            hook: Box::new(self.binding.slot()),
-        }
+fn limits(settings: &SandboxLimits) -> LoadLimits {
+    LoadLimits {
+        component_bytes: settings.component_bytes,
+        compile_time: settings.compile_time,
+        compile_memory_bytes: settings.compile_memory_bytes,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod admin_key;
 mod check;
+mod compiler;
 mod serve;
 mod token;
 
@@ -30,6 +31,9 @@ enum Command {
     Token(token::Token),
     /// Make a key for the admin API
     AdminKey(admin_key::AdminKeyArgs),
+    /// Compile plugins for the broker that started this process
+    #[command(hide = true)]
+    Compiler(compiler::CompilerArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(args)) => check::run(&args),
         Command::Token(args) => token::run(&args),
         Command::AdminKey(args) => admin_key::run(&args),
+        Command::Compiler(args) => compiler::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         match error.chain().find_map(|cause| cause.downcast_ref::<Problems>()) {

@@ -221,6 +221,7 @@ impl Local {
         Ok(Report::Count {
             connections: counts.iter().map(|count| count.connections).sum(),
             subscriptions: counts.iter().map(|count| count.subscriptions).sum(),
+            quarantined: counts.iter().any(|count| count.quarantined),
         })
     }
 

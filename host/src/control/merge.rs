@@ -62,10 +62,12 @@ pub fn counts(reports: &[NodeReport]) -> Vec<NodeCount> {
         Ok(Report::Count {
             connections,
             subscriptions,
+            quarantined,
         }) => Some(NodeCount {
             node: report.node.clone(),
             connections,
             subscriptions,
+            quarantined,
         }),
         _ => None,
     });

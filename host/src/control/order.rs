@@ -140,6 +140,9 @@ pub enum Report {
         /// Connections that were accepted.
         connections: u64,
         subscriptions: u64,
+        /// Nodes of earlier versions do not say.
+        #[serde(default)]
+        quarantined: bool,
     },
 }
 
@@ -191,4 +194,6 @@ pub struct NodeCount {
     pub connections: u64,
     /// Subscriptions of these connections.
     pub subscriptions: u64,
+    /// Whether a plugin of the tenant failed when the node loaded it; `/readyz` of that node says why.
+    pub quarantined: bool,
 }

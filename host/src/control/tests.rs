@@ -110,6 +110,7 @@ fn counts_are_told_by_node() {
         report(
             node,
             Report::Count {
+                quarantined: false,
                 connections,
                 subscriptions,
             },

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use tokio::io::AsyncWriteExt as _;
@@ -21,6 +23,44 @@ use crate::observe::Metrics;
 /// The methods of the pages beside the API. `HAProxy`'s health check asks by `OPTIONS` unless it is told otherwise.
 const METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
 const METHOD_NAMES: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// What the admin listener answers. Shared by all clones.
+#[derive(Clone)]
+pub(crate) struct AdminRoutes(Arc<ArcSwap<Router>>);
+
+impl AdminRoutes {
+    /// While the broker loads its plugins: it lives, and is not ready.
+    pub(crate) fn starting(metrics: Metrics) -> Self {
+        let router = Router::new()
+            .route("/healthz", on(METHODS, healthy))
+            .route(
+                "/metrics",
+                on(METHODS, async move |method| metrics_page(&method, &metrics)),
+            )
+            .fallback(starting)
+            // The next connection may get other routes.
+            .layer(map_response(async |mut response: Response| {
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }));
+        Self(Arc::new(ArcSwap::from_pointee(router)))
+    }
+
+    /// Other routes for all connections that come from now on.
+    pub(crate) fn replace(&self, router: Router) {
+        self.0.store(Arc::new(router));
+    }
+}
+
+async fn starting(method: Method) -> Response {
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        page(&method, "not ready: starting or draining\n"),
+    )
+        .into_response()
+}
 
 #[derive(Clone)]
 struct AdminPages {
@@ -46,7 +86,7 @@ async fn healthy(method: Method) -> Response {
 
 async fn ready(method: Method, State(pages): State<AdminPages>) -> Response {
     match pages.readiness.hindrance() {
-        None => page(&method, "ready\n"),
+        None => page(&method, format!("ready\n{}", pages.readiness.remarks())),
         Some(why) => (
             StatusCode::SERVICE_UNAVAILABLE,
             page(&method, format!("not ready: {why}\n")),
@@ -56,8 +96,12 @@ async fn ready(method: Method, State(pages): State<AdminPages>) -> Response {
 }
 
 async fn metrics_text(method: Method, State(pages): State<AdminPages>) -> Response {
+    metrics_page(&method, &pages.metrics)
+}
+
+fn metrics_page(method: &Method, metrics: &Metrics) -> Response {
     let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (text, page(&method, pages.metrics.render())).into_response()
+    (text, page(method, metrics.render())).into_response()
 }
 
 /// A page, or for `OPTIONS` what it can be asked by.
@@ -80,10 +124,10 @@ async fn nothing() -> Response {
 }
 
 /// Serves the admin listener, for ever.
-pub(crate) async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) {
+pub(crate) async fn serve(listener: TcpListener, routes: AdminRoutes, header_timeout: Duration) {
     loop {
         let (stream, peer) = listen::next(&listener).await;
-        let router = router.clone();
+        let router = Router::clone(&routes.0.load());
         tokio::spawn(async move {
             if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, |_| {}).await {
                 drop(stream.shutdown().await);

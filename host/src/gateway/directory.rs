@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use config::{Config, Tenant};
+use config::Tenant;
 
 /// The tenants, by name and by host.
 #[derive(Default)]
@@ -14,20 +14,14 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// The tenants of a config.
-    pub(crate) fn new(config: &Config) -> Self {
-        let names: HashMap<_, _> = config.tenants.iter().map(|t| (t.name.clone(), t.clone())).collect();
-        let hosts = config
-            .tenants
+    /// These tenants, one of which may be the default. Of two that have the same host the later has it.
+    pub(crate) fn new(tenants: &[Arc<Tenant>], default: Option<&str>) -> Self {
+        let names: HashMap<_, _> = tenants.iter().map(|t| (t.name.clone(), t.clone())).collect();
+        let hosts = tenants
             .iter()
             .flat_map(|tenant| tenant.hosts.iter().map(|host| (host.clone(), tenant.clone())))
             .collect();
-        let default = config
-            .server
-            .default_tenant
-            .as_ref()
-            .and_then(|name| names.get(name))
-            .cloned();
+        let default = default.and_then(|name| names.get(name)).cloned();
         Self { names, hosts, default }
     }
 
@@ -64,7 +58,8 @@ mod tests {
         let text = format!(
             "[server]\n{default}\n[[tenants]]\nname = \"acme\"\nhosts = [\"acme.example\"]\n[[tenants]]\nname = \"other\"\n"
         );
-        Directory::new(&config::parse(Path::new("test.toml"), &text).unwrap())
+        let config = config::parse(Path::new("test.toml"), &text).unwrap();
+        Directory::new(&config.tenants, config.server.default_tenant.as_deref())
     }
 
     fn name(directory: &Directory, host: &str, path: Option<&str>) -> Option<String> {

@@ -22,7 +22,7 @@ mod target;
 mod upgrade;
 
 pub(crate) use accept::accept;
-pub(crate) use admin::{router as admin_router, serve as serve_admin};
+pub(crate) use admin::{AdminRoutes, router as admin_router, serve as serve_admin};
 pub(crate) use api::Api;
 pub(crate) use directory::Directory;
 pub(crate) use listen::{bind_admin, bind_shards};

@@ -3,12 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
+
 use backplane::Backplane;
+
+/// Quarantined tenants that are shown at most.
+const SHOWN: usize = 100;
 
 /// Shared by all clones.
 #[derive(Clone)]
 pub(crate) struct Readiness {
     serves: Arc<AtomicBool>,
+    /// A line for each quarantined tenant.
+    quarantined: Arc<ArcSwap<Vec<String>>>,
     backplane: Arc<dyn Backplane>,
 }
 
@@ -17,6 +24,7 @@ impl Readiness {
     pub(crate) fn new(backplane: Arc<dyn Backplane>) -> Self {
         Self {
             serves: Arc::default(),
+            quarantined: Arc::default(),
             backplane,
         }
     }
@@ -24,6 +32,25 @@ impl Readiness {
     /// Whether the node serves clients from now on.
     pub(crate) fn set(&self, ready: bool) {
         self.serves.store(ready, Ordering::Relaxed);
+    }
+
+    /// These tenants are quarantined, and no others. The node is ready all the same: other nodes fail at the same plugins.
+    pub(crate) fn quarantine(&self, lines: Vec<String>) {
+        self.quarantined.store(Arc::new(lines));
+    }
+
+    /// What is wrong though the node is ready: a line for each quarantined tenant.
+    pub(super) fn remarks(&self) -> String {
+        let lines = self.quarantined.load();
+        let mut remarks: String = lines
+            .iter()
+            .take(SHOWN)
+            .map(|line| format!("quarantined: {line}\n"))
+            .collect();
+        if lines.len() > SHOWN {
+            remarks += &format!("quarantined: {} more\n", lines.len() - SHOWN);
+        }
+        remarks
     }
 
     /// Why the node is not ready; none if it is.

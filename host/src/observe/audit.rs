@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use parking_lot::Mutex;
+use rustix::fs::OFlags;
 use serde::Serialize;
 
 /// Only the broker's user may read who did what.
@@ -21,7 +22,15 @@ pub struct AuditFile(Option<File>);
 impl AuditFile {
     /// Opens the file at `path`, or creates it. Without a path, lines go to the broker's log, under the target `audit`.
     pub fn open(path: Option<&Path>) -> io::Result<Self> {
-        let open = |path| OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path);
+        let open = |path| {
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(FILE_MODE)
+                // A pipe that nobody reads would be waited for, at the opening and whenever it is full.
+                .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+                .open(path)
+        };
         Ok(Self(path.map(open).transpose()?))
     }
 }
@@ -63,6 +72,22 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, "{\"n\":0,\"text\":\"a\\nb\"}\n{\"n\":1,\"text\":\"a\\nb\"}\n");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        use rustix::fs::{CWD, Mode, mkfifoat};
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(AuditFile::open(Some(&path)).is_err(), "nobody reads it");
+        let _reader = File::options().read(true).write(true).open(&path).unwrap();
+        let log = AuditLog::default();
+        log.use_file(AuditFile::open(Some(&path)).unwrap());
+        let line = "x".repeat(1 << 12);
+        let written = (0..1_000).take_while(|_| log.write(&line).is_ok()).count();
+        assert!((1..1_000).contains(&written), "it is full: {written}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub struct Metrics {
     publishes: IntCounterVec,
     disconnects: IntCounterVec,
     reloads: IntCounterVec,
+    quarantined: IntGaugeVec,
     api_calls: IntCounterVec,
     request_seconds: CounterVec,
     throttled: IntCounterVec,
@@ -61,10 +62,16 @@ impl Metrics {
             "Subscriptions of connected sessions.",
             "tenant",
         );
+        let quarantined = gauges(
+            "sluicegate_tenant_quarantined",
+            "1: a plugin of the tenant failed when it was loaded, and the tenant keeps what it had or its clients are sent away.",
+            "tenant",
+        );
         let counters = |name, help, labels: &[&str]| add(&registry, IntCounterVec::new(Opts::new(name, help), labels));
         let metrics = Self {
             connections,
             subscriptions,
+            quarantined,
             publishes: counters(
                 "sluicegate_publishes_total",
                 "Publish requests by what became of them.",
@@ -155,6 +162,15 @@ impl Metrics {
     pub fn reloaded(&self, ok: bool) {
         let result = if ok { "ok" } else { "failed" };
         self.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// These are the tenants, and whether each is quarantined.
+    pub fn quarantined<'a>(&self, tenants: impl Iterator<Item = (&'a str, bool)>) {
+        // Tenants that left are not shown any more.
+        self.quarantined.reset();
+        for (tenant, is_quarantined) in tenants {
+            self.quarantined.with_label_values(&[tenant]).set(is_quarantined.into());
+        }
     }
 
     /// Counts an answered call of the admin API. `call` is the endpoint's name, so the labels are bounded.

@@ -101,7 +101,10 @@ impl Shard {
     }
 
     pub(super) fn count(&self, tenant: &str) -> Count {
-        let mut count = Count::default();
+        let mut count = Count {
+            quarantined: self.tenant(tenant).is_some_and(|tenant| tenant.is_quarantined()),
+            ..Count::default()
+        };
         for listed in self
             .clients
             .borrow()

@@ -114,4 +114,6 @@ pub struct Count {
     /// Connections that were accepted.
     pub connections: u64,
     pub subscriptions: u64,
+    /// Whether its plugins failed when they were loaded.
+    pub quarantined: bool,
 }

@@ -1,25 +1,38 @@
 //! A tenant on one shard: its settings and its chain, swapped by a reload under the sessions that use them.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::turns::TenantShare;
 use crate::observe::TenantMetrics;
-use chain::Chain;
+use chain::{Chain, Defaults};
 use config::Tenant;
 
 /// A tenant for a shard. It is made on another thread, so the shard builds the chain.
 pub struct NewTenant {
     pub settings: Arc<Tenant>,
-    /// Builds its chain on the shard's thread.
-    pub chain: Box<dyn FnOnce() -> Chain + Send>,
+    pub rules: NewRules,
+    /// Its plugins failed when they were loaded, for the operator to see.
+    pub quarantined: bool,
+}
+
+/// The rules of a tenant for a shard.
+pub enum NewRules {
+    /// Builds the chain, on the shard's thread.
+    Chain(Box<dyn FnOnce() -> Chain + Send>),
+    /// The tenant stays as it is.
+    Unchanged,
+    /// The tenant is quarantined and has no rules that it could keep, so all its clients are sent away.
+    Closed,
 }
 
 /// A tenant as a shard's sessions see it.
 pub struct ShardTenant {
     settings: RefCell<Arc<Tenant>>,
     chain: RefCell<Chain>,
+    closed: Cell<bool>,
+    quarantined: Cell<bool>,
     /// The tenant's metrics.
     pub metrics: TenantMetrics,
     /// Its share of the shard's time.
@@ -28,21 +41,47 @@ pub struct ShardTenant {
 
 impl ShardTenant {
     pub(super) fn new(new: NewTenant, metrics: TenantMetrics) -> Rc<Self> {
-        Rc::new(Self {
-            settings: RefCell::new(new.settings),
-            chain: RefCell::new((new.chain)()),
+        let tenant = Self {
+            settings: RefCell::new(new.settings.clone()),
+            chain: RefCell::new(no_chain()),
+            closed: Cell::new(true),
+            quarantined: Cell::new(false),
             share: TenantShare::new(metrics.clone()),
             metrics,
-        })
+        };
+        tenant.replace(new);
+        Rc::new(tenant)
     }
 
     pub(super) fn replace(&self, new: NewTenant) {
+        self.quarantined.set(new.quarantined);
+        let chain = match new.rules {
+            NewRules::Unchanged => return,
+            NewRules::Chain(build) => {
+                self.closed.set(false);
+                build()
+            }
+            NewRules::Closed => {
+                self.closed.set(true);
+                no_chain()
+            }
+        };
         self.settings.replace(new.settings);
-        self.chain.replace((new.chain)());
+        self.chain.replace(chain);
     }
 
     pub(super) fn evict_idle(&self) {
         self.chain.borrow_mut().evict_idle();
+    }
+
+    /// Whether its clients are sent away.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// Whether its plugins failed when they were last loaded.
+    pub(super) fn is_quarantined(&self) -> bool {
+        self.quarantined.get()
     }
 
     /// The present settings.
@@ -54,4 +93,14 @@ impl ShardTenant {
     pub fn chain(&self) -> RefMut<'_, Chain> {
         self.chain.borrow_mut()
     }
+}
+
+/// Nobody may anything by it, whatever the tenant's defaults are: a session that would ask it is closed before.
+fn no_chain() -> Chain {
+    let defaults = Defaults {
+        anonymous: false,
+        allow: false,
+        message_bytes: 0,
+    };
+    Chain::new(Vec::new(), defaults)
 }

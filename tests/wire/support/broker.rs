@@ -119,6 +119,16 @@ impl Broker {
         self.process.ended().await;
     }
 
+    /// The numbers of its child processes.
+    pub(crate) fn children(&self) -> Vec<i32> {
+        self.process.children()
+    }
+
+    /// `SIGHUP`, without a wait for what comes of it.
+    pub(crate) fn begin_reload(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
     /// Its resources.
     pub(crate) fn usage(&self) -> Usage {
         Usage::of(self.process.pid())

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
@@ -93,6 +93,14 @@ impl Process {
         self.pid.as_raw_nonzero().get()
     }
 
+    /// The numbers of its children.
+    pub(crate) fn children(&self) -> Vec<i32> {
+        let parent = self.pid();
+        let processes = fs::read_dir("/proc").expect("the processes");
+        let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        numbers.filter(|pid| parent_of(*pid) == Some(parent)).collect()
+    }
+
     /// Whether it ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.exit.borrow().is_some()
@@ -131,6 +139,14 @@ impl Process {
         self.stderr.end().await;
         status.expect("a status").code()
     }
+}
+
+/// The number of a process's parent; none if it is gone.
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name, which may hold anything: the state, then the parent.
+    let (_, behind) = stat.rsplit_once(')')?;
+    behind.split_whitespace().nth(1)?.parse().ok()
 }
 
 impl Drop for Process {

@@ -40,8 +40,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     let mut command = Command::new(&program);
     command.args(["serve", "--config"]).arg(&config).stdout(Stdio::piped());
     let mut broker = Running::start(&mut command, &folder.join("broker.log"))?;
-    let address = broker.printed("listening on http://")?;
     let admin = broker.printed("admin on http://")?;
+    let address = broker.printed("listening on http://")?;
     let mut command = Command::new(tools.join("python"));
     command
         .arg(folder.join("listeners.py"))

@@ -23,8 +23,6 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,13 +74,7 @@ pub struct Config {
 /// Everything that is wrong with it, or why it cannot be read; of syntax errors only the first.
 pub fn load(path: &Path) -> Result<Config, Problems> {
     let cannot = |reason: String| Problems::from(Place::file(path).problem(reason));
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| cannot(format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > FILE_BYTES {
-        return Err(cannot(format!("has more than {FILE_BYTES} bytes")));
-    }
+    let bytes = regular_file::read(path, FILE_BYTES).map_err(|error| cannot(format!("cannot be read: {error}")))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let line = before.split(|byte| *byte == b'\n').count();

@@ -75,6 +75,8 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Directory of compiled plugins; none compiles at every start.
     pub plugin_cache: Option<PathBuf>,
+    /// Whether one tenant whose plugins fail keeps the broker from starting, and a reload from happening.
+    pub strict: bool,
 }
 
 pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, tenants: &[Arc<Tenant>]) -> Server {
@@ -101,6 +103,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ten
             Some(directory) => Some(base.join(directory)),
             None => machine.plugin_cache.clone(),
         },
+        strict: section.flag("strict", false),
     };
     section.finish();
     server

@@ -71,7 +71,7 @@ pub(super) fn bind(
         Value::Null => Value::Object(serde_json::Map::new()),
         settings => settings,
     };
-    settings::check(plugin.settings_schema(), &settings)?;
+    settings::check(plugin.sandbox(), plugin.settings_schema(), &settings)?;
     let scope = PluginScope::new(stores, &options.tenant, plugin.name(), options.grants, meter);
     let mut binding = Binding {
         hooks,

@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::cache::Cache;
+use super::compile::{Compiler, CompilerOptions, LoadLimits, LoadingGuard};
 use super::contract;
 use super::rebuild::Rebuilder;
 use super::state::StoreData;
@@ -46,6 +47,8 @@ pub struct SandboxOptions {
     pub cache_bytes: u64,
     /// Instances alive at once, over all shards, tenants and plugins; at most 2,048.
     pub max_instances: u32,
+    /// Who compiles, and checks settings against schemas.
+    pub compiler: CompilerOptions,
     /// Tells circuit breakers the time.
     pub clock: Clock,
 }
@@ -56,6 +59,7 @@ impl Default for SandboxOptions {
             cache_dir: None,
             cache_bytes: CACHE_BYTES,
             max_instances: 1_024,
+            compiler: CompilerOptions::InPlace,
             clock: Clock::System,
         }
     }
@@ -78,6 +82,7 @@ pub struct Sandbox {
     /// The contract's imports; WASI is added for each plugin, under the versions it asks for.
     pub(super) contract: Linker<StoreData>,
     pub(super) cache: Option<Cache>,
+    pub(super) compiler: Compiler,
     pub(super) rebuilder: Rebuilder,
     pub(super) clock: Clock,
 }
@@ -101,10 +106,24 @@ impl Sandbox {
             engine,
             contract,
             cache,
+            compiler: Compiler::new(options.compiler),
             rebuilder,
             clock: options.clock,
         }))
     }
+
+    /// Begins to load plugins, each within `limits`, until the returned value is dropped. All loading is done by one
+    /// thread.
+    pub fn begin_loading(&self, limits: LoadLimits) -> LoadingGuard<'_> {
+        self.compiler.begin(limits)
+    }
+}
+
+/// An engine whose machine code those of [`Sandbox`] can use, without room for instances.
+pub(super) fn for_compiling() -> wasmtime::Result<Engine> {
+    let mut config = code_settings();
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    Engine::new(&config)
 }
 
 fn config(instances: u32) -> Config {
@@ -119,6 +138,13 @@ fn config(instances: u32) -> Config {
         .max_memories_per_module(MEMORIES)
         .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS);
+    let mut config = code_settings();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// What decides about machine code: the same in every engine.
+fn code_settings() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -129,8 +155,7 @@ fn config(instances: u32) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .memory_init_cow(true)
         // A fault says what happened and where it was asked; the frames of a stripped plugin add nothing.
-        .wasm_backtrace_max_frames(None)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        .wasm_backtrace_max_frames(None);
     config
 }
 

@@ -1,7 +1,9 @@
 //! Why a plugin cannot be used. Each text says what was found, what the host offers and what to do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use regular_file::ReadError;
 use thiserror::Error;
 
 use chain::Hooks;
@@ -11,7 +13,9 @@ use chain::Hooks;
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum LoadError {
     #[error("cannot read {path}: {cause}", path = path.display())]
-    Unreadable { path: PathBuf, cause: std::io::Error },
+    Unreadable { path: PathBuf, cause: ReadError },
+    #[error("{path} has more than {mib} MiB (sandbox.component_mib)", path = path.display())]
+    TooLarge { path: PathBuf, mib: u64 },
     #[error(
         "{path} has the SHA-256 {found}, not the configured one; if you trust this file, change `sha256` to that",
         path = path.display()
@@ -31,6 +35,12 @@ pub enum LoadError {
     Truncated(String),
     #[error("the component is not valid: {0}")]
     Invalid(String),
+    #[error("compiling it takes more than {limit:?} (sandbox.compile_seconds)")]
+    CompileTime { limit: Duration },
+    #[error("compiling it, or checking its settings, takes more than {mib} MiB of memory (sandbox.compile_memory_mib)")]
+    CompileMemory { mib: u64 },
+    #[error("the process that compiles and checks plugins {0}")]
+    Compiler(String),
     #[error(
         "exports no lifecycle; every plugin exports sluicegate:plugin/lifecycle@{version} with `init`. It exports: \
          {exports}",
@@ -61,6 +71,11 @@ pub enum LoadError {
     WrongType(String),
     #[error("its settings schema is no JSON Schema: {0}")]
     BadSchema(String),
+    #[error(
+        "to check its settings against its schema takes more than {limit:?}; are there references that multiply, or \
+         patterns that try everything?"
+    )]
+    SettingsTime { limit: Duration },
     #[error("{}", settings(errors))]
     Settings { errors: Vec<SettingError> },
     #[error("its init refused the settings: {0}")]

@@ -1,8 +1,6 @@
 //! A first look at a plugin's bytes, before they are compiled: are they a whole component, and what
 //! settings does it want? Knows nothing of the contract.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 use wasmparser::{Encoding, Parser, Payload};
 
@@ -19,16 +17,12 @@ pub(super) struct Inspected {
     pub(super) schema: Option<Value>,
 }
 
-/// The binary of a component that may be in the text format, for plugins written by hand.
-pub(super) fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
-    let is_text = bytes
+/// Whether it is in the text format, as plugins written by hand are.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    bytes
         .iter()
         .find(|b| !b.is_ascii_whitespace())
-        .is_some_and(|b| matches!(b, b'(' | b';'));
-    if !is_text {
-        return Ok(Cow::Borrowed(bytes));
-    }
-    wat::parse_bytes(bytes).map_err(|error| LoadError::Invalid(error.to_string()))
+        .is_some_and(|b| matches!(b, b'(' | b';'))
 }
 
 /// Looks at `bytes`, which must be a whole component in the binary format.

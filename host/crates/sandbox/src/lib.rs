@@ -11,6 +11,7 @@ mod breaker;
 mod cache;
 mod capabilities;
 mod client;
+mod compile;
 mod contract;
 mod engine;
 mod error;
@@ -36,6 +37,7 @@ mod wasi;
 
 pub use binding::{Binding, BindingOptions};
 pub use capabilities::Grants;
+pub use compile::{CompilerOptions, LoadLimits, LoadingGuard, WorkerLimits, run_worker};
 pub use engine::{EngineError, Sandbox, SandboxOptions};
 pub use error::{LoadError, NameList, SettingError};
 pub use meter::Meter;

@@ -1,9 +1,10 @@
 //! A plugin: a component that was checked and compiled, ready to be bound to tenants.
 
-use std::fs;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+use regular_file::ReadError;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Instance, InstancePre};
@@ -20,6 +21,8 @@ use super::state::StoreData;
 use super::{exports, imports, inspect, wasi};
 use chain::Hooks;
 use plugin_store::PluginStores;
+
+const MIB: u64 = 1_048_576;
 
 /// A compiled component and what it has and wants.
 pub struct Plugin {
@@ -44,9 +47,16 @@ impl Sandbox {
         path: &Path,
         sha256: Option<[u8; 32]>,
     ) -> Result<Arc<Plugin>, LoadError> {
-        let bytes = fs::read(path).map_err(|cause| LoadError::Unreadable {
-            path: path.into(),
-            cause,
+        let limit = self.compiler.limits().component_bytes;
+        let bytes = regular_file::read(path, limit).map_err(|cause| match cause {
+            ReadError::TooLarge(_) => LoadError::TooLarge {
+                path: path.into(),
+                mib: limit / MIB,
+            },
+            cause => LoadError::Unreadable {
+                path: path.into(),
+                cause,
+            },
         })?;
         let found: [u8; 32] = Sha256::digest(&bytes).into();
         if sha256.is_some_and(|wanted| wanted != found) {
@@ -61,7 +71,11 @@ impl Sandbox {
     /// Checks and compiles a component (binary, or in the text format). `name` is the plugin's in the config.
     /// Takes up to seconds for a component with an interpreter inside, unless the cache has it.
     pub fn load(self: &Arc<Self>, name: &str, bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
-        let bytes = inspect::binary(bytes)?;
+        let bytes = if inspect::is_text(bytes) {
+            Cow::Owned(self.compiler.binary(&self.engine, bytes)?)
+        } else {
+            Cow::Borrowed(bytes)
+        };
         let inspected = inspect::inspect(&bytes)?;
         let cached = self.cache.as_ref().map(|cache| cache.entry(&bytes));
         let component = self.compile(&bytes, cached.as_ref())?;
@@ -96,8 +110,7 @@ impl Sandbox {
         if let Some(component) = cached.and_then(|(cache, entry)| cache.get(&self.engine, entry)) {
             return Ok(component);
         }
-        let component =
-            Component::from_binary(&self.engine, bytes).map_err(|e| LoadError::Invalid(format!("{e:#}")))?;
+        let component = self.compiler.component(&self.engine, bytes)?;
         if let Some((cache, entry)) = cached {
             cache.put(entry, &component);
         }

@@ -107,7 +107,7 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
     let text = format!("tenants = [{{ name = \"acme\" }}]\n{}", keys.concat());
     let config = config::parse(Path::new("t.toml"), &text).unwrap();
     let gateway = Arc::new(Gateway {
-        directory: ArcSwap::from_pointee(Directory::new(&config)),
+        directory: ArcSwap::from_pointee(Directory::new(&config.tenants, None)),
         max_connections: 1,
         connections: 0.into(),
         header_timeout: Duration::from_secs(1),

@@ -17,7 +17,7 @@ use crate::session::context::Context;
 use crate::session::opening::Opening;
 use crate::session::outcome::Outcome;
 use crate::session::refusal::Refusal;
-use crate::shard::{Common, NewTenant, Shard};
+use crate::shard::{Common, NewRules, NewTenant, Shard};
 use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
 use backplane::memory::MemoryBackplane;
@@ -87,7 +87,8 @@ impl Stage {
             let scripted = Scripted(asked.clone(), clock.clone());
             NewTenant {
                 settings: settings.clone(),
-                chain: Box::new(|| chain(scripted)),
+                rules: NewRules::Chain(Box::new(|| chain(scripted))),
+                quarantined: false,
             }
         });
         let common = Common {

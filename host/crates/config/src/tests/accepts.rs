@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::json;
 
 use crate::{BackplaneKind, Capability, ChannelSettings, Config, History, Limits, Overflow, Scope, load};
@@ -44,6 +45,7 @@ fn reads_the_whole_example() {
     assert_eq!(server.max_connections, 15_000);
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/var/cache/sluicegate")));
     assert_eq!(config.sandbox.cache_bytes, 1_024 * 1_048_576);
+    assert!(!server.strict);
     assert_eq!(config.backplane, BackplaneKind::Memory);
 
     assert_eq!(config.admin.audit_log.as_deref(), Some(Path::new("conf/audit.jsonl")));
@@ -133,6 +135,10 @@ fn one_tenant_is_enough() {
     assert_eq!(server.header_timeout, Duration::from_secs(10));
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/cache/sluicegate")));
     assert_eq!(config.sandbox, example().sandbox, "the example shows the defaults");
+    assert!(!server.strict);
+    assert_eq!(config.sandbox.component_bytes, 64 * 1_048_576);
+    assert_eq!(config.sandbox.compile_time, Duration::from_secs(30));
+    assert_eq!(config.sandbox.compile_memory_bytes, 1_024 * 1_048_576);
     assert_eq!(config.backplane, BackplaneKind::Memory);
     assert!(config.admin.keys.is_empty() && config.admin.audit_log.is_none());
     assert!(config.plugins.is_empty());
@@ -319,9 +325,24 @@ fn reads_a_file() {
     assert_eq!(said(b"a = 1\nb = \"\xff\""), Err("FILE:2: is not UTF-8".to_owned()));
     assert_eq!(
         said(&vec![b'#'; 16 * 1_048_576 + 1]),
-        Err("FILE: has more than 16777216 bytes".to_owned())
+        Err("FILE: cannot be read: it has more than 16777216 bytes".to_owned())
     );
     std::fs::remove_dir_all(&directory).unwrap();
+    // What would be waited for, or never end.
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+    for (path, kind) in [
+        (&*pipe, "a pipe"),
+        (folder.path(), "a directory"),
+        (Path::new("/dev/zero"), "a device"),
+    ] {
+        let said = load(path).unwrap_err().to_string();
+        assert!(
+            said.ends_with(&format!(": cannot be read: it is {kind}, not a regular file")),
+            "{said}"
+        );
+    }
     let missing = load(&file).unwrap_err().to_string();
     assert!(missing.contains("cannot be read: No such file"), "{missing}");
 }

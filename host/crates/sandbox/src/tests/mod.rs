@@ -3,6 +3,7 @@
 mod cache;
 mod calls;
 mod circuit;
+mod compile;
 mod faults;
 mod load;
 mod reach;
@@ -53,6 +54,7 @@ impl Stage {
         let registry = Registry::new();
         let options = SandboxOptions {
             max_instances: 16,
+            compiler: CompilerOptions::InPlace,
             clock: clock.clone(),
             ..options
         };
