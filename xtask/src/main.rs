@@ -6,6 +6,7 @@ mod chaos;
 mod cluster;
 mod demo;
 mod dist;
+mod fuzz;
 mod needs;
 mod python;
 mod shell;
@@ -31,6 +32,7 @@ Usage: cargo xtask COMMAND
           the nodes alone, --quick for a rough look
   chaos   random clients and faults on three brokers: --minutes N --seed S --topology single|sentinel|cluster
           --release; a seed replays a run
+  fuzz    the fuzz targets, one after the other: [TARGET] --minutes N (10); --minimise keeps the corpus small
   dist    what a release holds, static for musl: target/dist/*.tar.gz; --target TARGET for another machine
   spelling  typos in code and documents
   tidy    the rules about the source that the compiler does not check; --arrows prints which module uses which
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["chaos", ref words @ ..] => Workspace::find().and_then(|workspace| chaos::run(&workspace, words)),
         ["test", ref names @ ..] => Workspace::find().and_then(|workspace| test::run(&workspace, names)),
         ["bench", ref words @ ..] => Workspace::find().and_then(|workspace| bench::run(&workspace, words)),
+        ["fuzz", ref words @ ..] => Workspace::find().and_then(|workspace| fuzz::run(&workspace, words)),
         ["dist", ref words @ ..] => Workspace::find().and_then(|workspace| dist::run(&workspace, words)),
         ["spelling"] => Workspace::find().and_then(|workspace| spelling::run(&workspace)),
         ["tidy", ref words @ ..] => Workspace::find().and_then(|workspace| tidy::run(&workspace, words)),

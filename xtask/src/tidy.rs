@@ -19,13 +19,14 @@ use house::House;
 use rules::{Source, Violation};
 
 /// Folders that hold source of ours.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 9] = [
     "host",
     "plugin-sdk",
     "plugins",
     "tests",
     "xtask",
     "bench",
+    "fuzz",
     "clients",
     "docs",
 ];

@@ -36,6 +36,8 @@ pub fn found(text: &str) -> Cow<'_, str> {
         Some(b'"') => "text",
         Some(b'[') => "a list",
         Some(b'{') => "an object",
+        // What begins like a number and is none may go on with anything.
+        Some(b'-' | b'0'..=b'9') if !text.bytes().all(is_of_number) => "invalid JSON",
         Some(b'-' | b'0'..=b'9') if text.len() > SHOWN_BYTES => {
             let shown = &text[..text.floor_char_boundary(SHOWN_BYTES)];
             return Cow::Owned(format!("{shown}…"));
@@ -45,6 +47,10 @@ pub fn found(text: &str) -> Cow<'_, str> {
         Some(_) => "invalid JSON",
         None => "nothing",
     })
+}
+
+fn is_of_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
 enum Whole {
@@ -232,6 +238,7 @@ mod tests {
             ("1.", "must be a whole number, not 1."),
             ("1e", "must be a whole number, not 1e"),
             ("+1", "must be a whole number, not invalid JSON"),
+            ("5\u{1}\n", "must be a whole number, not invalid JSON"),
             ("-1", "must be a whole number from 0 to 18446744073709551615, not -1"),
             (
                 "18446744073709551616",

@@ -90,14 +90,12 @@ impl<'a> Copy<'a> {
 /// Which step of the tree leads to this item; `index` for an element of an array.
 fn step_to<T>(json: &str, tree: &Tree<T>, item: &Item, index: Option<usize>) -> Option<usize> {
     let position = |is: &dyn Fn(&str) -> bool| tree.steps.iter().position(|(step, _)| is(step));
-    match index {
-        Some(index) => position(&|step| names_index(step, index)),
-        None => {
-            // Read once, however many steps it is compared to: a key may be most of the message.
-            let key = json::unescape(&json[item.key.clone()]);
-            position(&|step| key == step)
-        }
+    if let Some(index) = index {
+        return position(&|step| names_index(step, index));
     }
+    // Read once, however many steps it is compared to: a key may be most of the message.
+    let key = json::unescape(&json[item.key.clone()]);
+    position(&|step| key == step)
 }
 
 /// Removes and masks. Indices count as in the text given, before anything is removed.

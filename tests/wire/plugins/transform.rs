@@ -227,7 +227,12 @@ fn trees(count: usize) -> String {
 
 #[tokio::test]
 async fn whatever_a_client_sends_it_gets_an_answer_and_others_are_served() {
-    let config = CONFIG.replace(r#"default_tenant = "t" }"#, r#"default_tenant = "t", shards = 1 }"#);
+    let config = CONFIG
+        .replace(r#"default_tenant = "t" }"#, r#"default_tenant = "t", shards = 1 }"#)
+        .replace(
+            "anonymous = true",
+            "anonymous = true\nlimits = { publish_per_second = 0 }",
+        );
     let broker = Broker::start(&config).await;
     let mut attacker = Mirror(broker.connect("attacker").await, 1000);
     let mut victim = broker.connect("victim").await;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::binding::Binding;
 use super::breaker::{Pass, Tripped};
-use super::client::Asking;
+use super::client::{Asking, ClientKey};
 use super::fault;
 use super::good_answers::GoodAnswers;
 use super::instance::Instance;
@@ -119,7 +119,7 @@ impl Slot {
         match std::mem::replace(&mut self.held, SlotState::Nothing) {
             SlotState::Ready(instance) => Ok(instance),
             SlotState::Nothing => self.binding.make().map_err(|error| {
-                self.rebuild(self.binding.clock().now());
+                self.rebuild(None);
                 error.into()
             }),
             SlotState::Coming(pending) => match pending.poll() {
@@ -129,7 +129,7 @@ impl Slot {
                     Err(Fault::Unavailable("it is being rebuilt after a fault"))
                 }
                 Progress::Failed(error) => {
-                    self.rebuild(self.binding.clock().now());
+                    self.rebuild(None);
                     Err(error.into())
                 }
                 Progress::Lost => Err(Fault::Unavailable("it is to be rebuilt")),
@@ -138,16 +138,17 @@ impl Slot {
     }
 
     /// The instance is gone; has another made.
-    fn rebuild(&mut self, now: Instant) {
-        let delay = self.rebuild_delay.fault(now);
+    fn rebuild(&mut self, client: Option<ClientKey>) {
+        let delay = self.rebuild_delay.fault(client, self.binding.clock().now());
         let pending = self.binding.rebuilder().request(&self.binding, delay);
         self.held = pending.map_or(SlotState::Nothing, SlotState::Coming);
     }
 
-    fn succeeded(&self, hook: HookKind, Answered { pass, label, took }: Answered) {
+    fn succeeded(&mut self, hook: HookKind, Answered { pass, label, took }: Answered) {
         if self.binding.breaker(hook).succeed(pass) {
             self.log_closed(hook);
         }
+        self.rebuild_delay.answered();
         self.good_answers.count(hook);
         self.tally.lock().verdict(hook, label, took);
     }
@@ -156,7 +157,8 @@ impl Slot {
     fn faulted(&mut self, asking: Asking<'_>, pass: Pass, fault: Fault) -> Fault {
         let hook = asking.hook;
         let now = self.binding.clock().now();
-        self.rebuild(now);
+        let client = asking.user_or_address();
+        self.rebuild(Some(client));
         let suspended = self.suspensions.fault(asking, now);
         let binding = &self.binding;
         binding.meters().fault(hook, fault::kind(&fault));
@@ -181,7 +183,7 @@ impl Slot {
             None => {}
         }
         let good = binding.good_answers().sum(hook);
-        let tripped = binding.breaker(hook).fault(pass, asking.user_or_address(), good, now);
+        let tripped = binding.breaker(hook).fault(pass, client, good, now);
         if let Tripped::For(wait) = tripped {
             tracing::warn!(
                 tenant,

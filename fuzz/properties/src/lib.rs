@@ -1,0 +1,33 @@
+//! What must hold whatever bytes come: one function for each fuzz target. Each panics where something does not hold. The
+//! programs in `fuzz/fuzz_targets/` call them with what a fuzzer finds, the tests here with the corpus in `fuzz/corpus/`.
+
+mod config_file;
+mod envelopes;
+mod frames;
+mod messages;
+
+pub use config_file::config;
+pub use envelopes::envelope_reader;
+pub use frames::wire_decoder;
+pub use messages::pointer_and_words;
+
+/// Every target by its name.
+pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+    ("wire_decoder", wire_decoder),
+    ("envelope_reader", envelope_reader),
+    ("config", config),
+    ("pointer_and_words", pointer_and_words),
+];
+
+/// The first byte and the rest; of nothing, nothing.
+fn split_first(data: &[u8]) -> (usize, &[u8]) {
+    data.split_first()
+        .map_or((0, data), |(first, rest)| (usize::from(*first), rest))
+}
+
+/// Text for a person that may repeat what came: it stays on its line.
+#[track_caller]
+fn one_line(text: &str) {
+    let hidden = text.chars().find(|c| c.is_control());
+    assert_eq!(hidden, None, "a control character in {text:?}");
+}
