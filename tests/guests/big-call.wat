@@ -1,5 +1,5 @@
-;; big-call: on publish it hands the same ten million bytes to the host twice in one call, more than it may have of
-;; memory. Bad output: a fault, so that a guest cannot have the host keep more than the guest itself.
+;; big-call: on publish it hands the same ten million bytes to the host twice in one call. Bad output: a fault. Of what
+;; is longer than anything the host could do with it, the host reads nothing.
 (component
   ;; The contract's types, as far as the hook below uses them.
   (import "sluicegate:plugin/types@0.1.0" (instance $types

@@ -19,6 +19,9 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 /// The subcommand that compiles, and checks settings.
 const COMPILER: &str = "compiler";
 
+/// What a reload may always raise `memory_mib` to without a restart.
+const POOL_MEMORY_BYTES_LEAST: usize = 256 * 1024 * 1024;
+
 /// The sandbox and its stores. They live as long as the broker, so that stored values survive a reload.
 pub struct Plugins {
     sandbox: Arc<Sandbox>,
@@ -46,6 +49,14 @@ pub fn check(config: &Config) -> Vec<Problem> {
     plugins.attempt(config, |_| true).problems
 }
 
+/// The engine's own bound of a memory, behind each chain entry's limit: fixed when the process starts, with room for
+/// a reload that raises a small one.
+fn pool_memory_bytes(config: &Config) -> usize {
+    let entries = config.tenants.iter().flat_map(|tenant| &tenant.chain);
+    let largest = entries.map(|entry| entry.memory_bytes).max().unwrap_or(0);
+    largest.max(POOL_MEMORY_BYTES_LEAST)
+}
+
 // === impl Plugins ===
 
 impl Plugins {
@@ -54,6 +65,7 @@ impl Plugins {
             cache_dir: config.server.plugin_cache.clone(),
             cache_bytes: config.sandbox.cache_bytes,
             compiler,
+            max_memory_bytes: pool_memory_bytes(config),
             ..SandboxOptions::default()
         })?;
         let stores = match config.backplane {

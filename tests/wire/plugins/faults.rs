@@ -16,12 +16,14 @@ const EVERYWHERE: [(&str, &[&str]); 10] = [
     ("bad-reason", &["reason"]),
 ];
 /// Guests that misbehave on publish only.
-const ON_PUBLISH: [(&str, &[&str]); 8] = [
+const ON_PUBLISH: [(&str, &[&str]); 10] = [
     ("big-attribute", &["attribute"]),
     ("big-call", &["bytes", "bad", "large"]),
     ("exits", &["exit"]),
     ("waits", &["wait", "block"]),
     ("memories", &["memory"]),
+    ("overgrows", &["memory"]),
+    ("writes-lines", &["ran past"]),
     ("bad-json", &["JSON"]),
     ("bad-length", &["bad", "invalid", "bounds", "memory", "list", "length"]),
     ("too-many-tags", &["tag"]),

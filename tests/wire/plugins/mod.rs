@@ -8,3 +8,4 @@ mod capabilities;
 mod effects;
 mod faults;
 mod transform;
+mod walls;

@@ -32,6 +32,22 @@ pub struct Caller {
 #[derive(Debug, PartialEq, Eq)]
 pub struct AttributeLimit(pub String);
 
+impl AttributeLimit {
+    /// Of a key that has `found` bytes.
+    pub fn key(found: usize) -> Self {
+        Self(format!(
+            "an attribute's key has 1 to {ATTRIBUTE_KEY_BYTES} bytes, not {found}"
+        ))
+    }
+
+    /// Of a value that has `found` bytes.
+    pub fn value(found: usize) -> Self {
+        Self(format!(
+            "an attribute's value has at most {ATTRIBUTE_VALUE_BYTES} bytes, not {found}"
+        ))
+    }
+}
+
 impl Caller {
     /// A connection that has not been asked who it is.
     pub fn new(session: Arc<str>, tenant: Arc<str>, remote: IpAddr, transport: &'static str) -> Self {
@@ -84,16 +100,10 @@ impl Caller {
     /// Sets a value for later calls, within the contract's limits.
     pub fn set_attribute(&self, key: &str, value: &str) -> Result<(), AttributeLimit> {
         if key.is_empty() || key.len() > ATTRIBUTE_KEY_BYTES {
-            return Err(AttributeLimit(format!(
-                "an attribute's key has 1 to {ATTRIBUTE_KEY_BYTES} bytes, not {}",
-                key.len()
-            )));
+            return Err(AttributeLimit::key(key.len()));
         }
         if value.len() > ATTRIBUTE_VALUE_BYTES {
-            return Err(AttributeLimit(format!(
-                "an attribute's value has at most {ATTRIBUTE_VALUE_BYTES} bytes, not {}",
-                value.len()
-            )));
+            return Err(AttributeLimit::value(value.len()));
         }
         let mut attributes = self.attributes.lock();
         if let Some((_, old)) = attributes.iter_mut().find(|(k, _)| **k == *key) {

@@ -1,12 +1,15 @@
 //! Earlier verdicts about one caller: reused while they are fresh, or after a fault whose rule is `cached`.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::kind::HookKind;
-use super::verdict::{PublishVerdict, SubscribeVerdict};
+use super::verdict::{Denial, PublishVerdict, SubscribeVerdict};
 
 /// Verdicts of one caller at most; the oldest goes first.
 const ENTRIES: usize = 256;
+/// Bytes of them at most: an idle connection keeps them as long as it lives.
+const BYTES: usize = 64 * 1024;
 
 /// A verdict that can be used again without asking the plugin.
 #[derive(Clone, Debug)]
@@ -29,7 +32,9 @@ struct Entry {
 /// The verdicts about one caller.
 #[derive(Debug, Default)]
 pub(super) struct VerdictCache {
-    entries: Vec<Entry>,
+    /// The oldest is in front.
+    entries: VecDeque<Entry>,
+    bytes: usize,
 }
 
 /// Which hook of which plugin gave a verdict, and on which channel.
@@ -62,18 +67,117 @@ impl VerdictCache {
     }
 
     pub(crate) fn keep(&mut self, key: CacheKey<'_>, verdict: CachedVerdict, fresh_until: Option<Instant>) {
-        if let Some(index) = self.find(key) {
-            self.entries.remove(index);
-        } else if self.entries.len() == ENTRIES {
-            self.entries.remove(0);
+        if let Some(old) = self.find(key).and_then(|index| self.entries.remove(index)) {
+            self.bytes -= old.bytes();
         }
-        self.entries.push(Entry {
+        let entry = Entry {
             chain: key.chain,
             step: key.step,
             hook: key.hook,
             channel: key.channel.into(),
             fresh_until,
             verdict,
-        });
+        };
+        let bytes = entry.bytes();
+        if bytes > BYTES {
+            return;
+        }
+        while self.entries.len() == ENTRIES || self.bytes + bytes > BYTES {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+        }
+        self.bytes += bytes;
+        self.entries.push_back(entry);
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// What it takes, but for what allocating takes.
+    fn bytes(&self) -> usize {
+        let verdict = match &self.verdict {
+            CachedVerdict::Subscribe(SubscribeVerdict::Deny(denial)) => denial_bytes(denial),
+            CachedVerdict::Subscribe(SubscribeVerdict::Abstain | SubscribeVerdict::Allow(_)) => 0,
+            CachedVerdict::Publish(verdict, tags) => {
+                let tags = tags
+                    .iter()
+                    .map(|(key, value)| size_of::<(String, String)>() + key.len() + value.len());
+                tags.sum::<usize>()
+                    + match verdict {
+                        PublishVerdict::Deny(denial) => denial_bytes(denial),
+                        PublishVerdict::Replace(data) => data.len(),
+                        PublishVerdict::Abstain | PublishVerdict::Allow | PublishVerdict::Discard => 0,
+                    }
+            }
+        };
+        size_of::<Self>() + self.channel.len() + verdict
+    }
+}
+
+fn denial_bytes(denial: &Denial) -> usize {
+    denial.reason.len() + denial.message.as_ref().map_or(0, String::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(channel: &str) -> CacheKey<'_> {
+        CacheKey {
+            chain: 1,
+            step: 0,
+            hook: HookKind::Publish,
+            channel,
+        }
+    }
+
+    fn tagged(bytes: usize) -> CachedVerdict {
+        let tags = (0..8).map(|n| (format!("tag{n}"), "x".repeat(bytes)));
+        CachedVerdict::Publish(PublishVerdict::Allow, tags.collect())
+    }
+
+    #[test]
+    fn many_large_verdicts_are_bounded_in_bytes_and_the_oldest_goes_first() {
+        let mut cache = VerdictCache::default();
+        let channels: Vec<String> = (0..256).map(|n| format!("room:{n}")).collect();
+        for channel in &channels {
+            cache.keep(key(channel), tagged(256), None);
+        }
+        let taken: usize = cache.entries.iter().map(Entry::bytes).sum();
+        assert_eq!(taken, cache.bytes);
+        assert!(
+            taken <= BYTES && cache.entries.len() > 20,
+            "{taken} in {}",
+            cache.entries.len()
+        );
+        assert!(cache.last(key("room:255")).is_some() && cache.last(key("room:0")).is_none());
+    }
+
+    #[test]
+    fn small_verdicts_are_bounded_in_number_and_a_new_one_takes_the_place_of_the_old() {
+        let mut cache = VerdictCache::default();
+        for n in 0..1_000 {
+            cache.keep(key(&format!("c{n}")), tagged(0), None);
+        }
+        let found = (0..1_000).filter(|n| cache.last(key(&format!("c{n}"))).is_some());
+        let found: Vec<i32> = found.collect();
+        assert_eq!(
+            (found.first(), found.last()),
+            (Some(&(1_000 - found.len() as i32)), Some(&999))
+        );
+        let (before, bytes) = (cache.entries.len(), cache.bytes);
+        for _ in 0..1_000 {
+            cache.keep(key("c999"), tagged(0), None);
+        }
+        assert_eq!((cache.entries.len(), cache.bytes), (before, bytes));
+    }
+
+    #[test]
+    fn one_that_never_fits_is_not_kept_and_nothing_goes_for_it() {
+        let mut cache = VerdictCache::default();
+        cache.keep(key("a"), tagged(1), None);
+        cache.keep(key("b"), tagged(BYTES), None);
+        assert!(cache.last(key("a")).is_some() && cache.last(key("b")).is_none());
     }
 }

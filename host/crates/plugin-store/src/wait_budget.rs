@@ -36,6 +36,11 @@ impl WaitBudget {
         self.left
     }
 
+    /// What was waited so far.
+    pub fn spent(&self) -> Duration {
+        self.whole - self.left
+    }
+
     /// Whether nothing was spent yet: who waits that long in vain learnt something about the store.
     pub fn is_whole(&self) -> bool {
         self.left == self.whole && !self.whole.is_zero()

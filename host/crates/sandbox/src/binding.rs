@@ -67,6 +67,7 @@ pub(super) fn bind(
 ) -> Result<Arc<Binding>, LoadError> {
     let hooks = hooks(plugin.hooks(), options.hooks)?;
     imports::check_granted(plugin.needs(), options.grants)?;
+    check_memory(options.memory_bytes, plugin.sandbox().max_memory_bytes)?;
     let settings = match options.settings {
         Value::Null => Value::Object(serde_json::Map::new()),
         settings => settings,
@@ -104,6 +105,17 @@ fn hooks(exported: Hooks, asked: Option<Hooks>) -> Result<Hooks, LoadError> {
         }),
         None => Ok(asked),
     }
+}
+
+fn check_memory(asked: usize, most: usize) -> Result<(), LoadError> {
+    const MIB: usize = 1024 * 1024;
+    if asked > most {
+        return Err(LoadError::OverPool {
+            asked: asked / MIB,
+            most: most / MIB,
+        });
+    }
+    Ok(())
 }
 
 impl From<MakeError> for LoadError {

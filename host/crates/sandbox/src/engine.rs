@@ -3,21 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use thiserror::Error;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use super::cache::Cache;
+use super::call_time::{TICK, Ticks};
 use super::compile::{Compiler, CompilerOptions, LoadLimits, LoadingGuard};
 use super::contract;
+use super::features;
 use super::rebuild::Rebuilder;
 use super::state::StoreData;
 use plugin_store::Clock;
-
-/// How often the engine's epoch advances: the grain of every deadline.
-pub(super) const TICK: Duration = Duration::from_millis(1);
 
 /// Stack a guest may use. Shards have 4 MiB; what is left is the host's.
 const GUEST_STACK_BYTES: usize = 512 * 1024;
@@ -34,6 +32,9 @@ const TABLE_ELEMENTS: usize = 20_000;
 /// [`MEMORIES`] each reserve 32 TiB of the 128 that a process has.
 const INSTANCES_MAX: u32 = 2_048;
 
+/// What one memory can have at most: what is reserved for it.
+const MEMORY_BYTES: usize = 4 * 1024 * 1024 * 1024;
+
 /// Of compiled code on disk, unless the options say otherwise.
 const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -49,6 +50,8 @@ pub struct SandboxOptions {
     pub max_instances: u32,
     /// Who compiles, and checks settings against schemas.
     pub compiler: CompilerOptions,
+    /// Of one memory of an instance, however the instance's own limit comes about; at most 4 GiB.
+    pub max_memory_bytes: usize,
     /// Tells circuit breakers the time.
     pub clock: Clock,
 }
@@ -60,6 +63,7 @@ impl Default for SandboxOptions {
             cache_bytes: CACHE_BYTES,
             max_instances: 1_024,
             compiler: CompilerOptions::InPlace,
+            max_memory_bytes: MEMORY_BYTES,
             clock: Clock::System,
         }
     }
@@ -84,6 +88,9 @@ pub struct Sandbox {
     pub(super) cache: Option<Cache>,
     pub(super) compiler: Compiler,
     pub(super) rebuilder: Rebuilder,
+    pub(super) ticks: Ticks,
+    /// Of one memory: no binding may ask for more.
+    pub(super) max_memory_bytes: usize,
     pub(super) clock: Clock,
 }
 
@@ -95,9 +102,11 @@ impl Sandbox {
     pub fn new(options: SandboxOptions) -> Result<Arc<Self>, EngineError> {
         let instances = options.max_instances.clamp(1, INSTANCES_MAX);
         let failed = |cause: String| EngineError { instances, cause };
-        let engine = Engine::new(&config(instances)).map_err(|e| failed(format!("{e:#}")))?;
+        let max_memory_bytes = options.max_memory_bytes.clamp(1, MEMORY_BYTES);
+        let engine = Engine::new(&config(instances, max_memory_bytes)).map_err(|e| failed(format!("{e:#}")))?;
         let contract = contract::linker(&engine).map_err(|e| failed(format!("{e:#}")))?;
-        start_ticker(&engine).map_err(|e| failed(e.to_string()))?;
+        let ticks = Ticks::start();
+        start_ticker(&engine, ticks.clone()).map_err(|e| failed(e.to_string()))?;
         let rebuilder = Rebuilder::start().map_err(|e| failed(e.to_string()))?;
         let cache = options
             .cache_dir
@@ -108,6 +117,8 @@ impl Sandbox {
             cache,
             compiler: Compiler::new(options.compiler),
             rebuilder,
+            ticks,
+            max_memory_bytes,
             clock: options.clock,
         }))
     }
@@ -126,7 +137,7 @@ pub(super) fn for_compiling() -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-fn config(instances: u32) -> Config {
+fn config(instances: u32, max_memory_bytes: usize) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
@@ -137,7 +148,8 @@ fn config(instances: u32) -> Config {
         .max_tables_per_component(TABLES)
         .max_memories_per_module(MEMORIES)
         .max_tables_per_module(TABLES)
-        .table_elements(TABLE_ELEMENTS);
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(max_memory_bytes);
     let mut config = code_settings();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
@@ -146,8 +158,8 @@ fn config(instances: u32) -> Config {
 /// What decides about machine code: the same in every engine.
 fn code_settings() -> Config {
     let mut config = Config::new();
+    features::apply(&mut config);
     config
-        .wasm_component_model(true)
         // Hooks are plain calls; without the bookkeeping of tasks they cost half.
         .concurrency_support(false)
         .epoch_interruption(true)
@@ -159,14 +171,17 @@ fn code_settings() -> Config {
     config
 }
 
-/// Advances the epoch until the engine is gone.
-fn start_ticker(engine: &Engine) -> std::io::Result<()> {
+/// Advances the epoch, and the count that host calls look at, until the engine is gone.
+fn start_ticker(engine: &Engine, ticks: Ticks) -> std::io::Result<()> {
     let engine = engine.weak();
     let ticker = move || {
         loop {
             thread::sleep(TICK);
             match engine.upgrade() {
-                Some(engine) => engine.increment_epoch(),
+                Some(engine) => {
+                    ticks.count();
+                    engine.increment_epoch();
+                }
                 None => return,
             }
         }

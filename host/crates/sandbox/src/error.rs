@@ -35,6 +35,8 @@ pub enum LoadError {
     Truncated(String),
     #[error("the component is not valid: {0}")]
     Invalid(String),
+    #[error("uses {names} of WebAssembly, which plugins do not get: {reason}. Build it without")]
+    Feature { names: String, reason: &'static str },
     #[error("compiling it takes more than {limit:?} (sandbox.compile_seconds)")]
     CompileTime { limit: Duration },
     #[error("compiling it, or checking its settings, takes more than {mib} MiB of memory (sandbox.compile_memory_mib)")]
@@ -67,6 +69,11 @@ pub enum LoadError {
          or use a build without it"
     )]
     NotGranted { capability: &'static str },
+    #[error(
+        "asks for {asked} MiB of memory, and this process was started with plugins of at most {most}; restart it to \
+         raise `memory_mib` over that"
+    )]
+    OverPool { asked: usize, most: usize },
     #[error("a function has another type than in contract {version}: {0}", version = super::contract::VERSION)]
     WrongType(String),
     #[error("its settings schema is no JSON Schema: {0}")]

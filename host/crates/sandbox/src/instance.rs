@@ -10,8 +10,8 @@ use wasmtime::component::Instance as Component;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::binding::Binding;
+use super::call_time::ticks;
 use super::contract::v0_1::GuestExports;
-use super::engine::TICK;
 use super::fault;
 use super::limits::InstanceLimits;
 use super::state::{GuestPhase, HookCall, StoreData};
@@ -24,17 +24,13 @@ use plugin_store::WaitBudget;
 /// the same bytes many times.
 const TRANSFER_BYTES: usize = 16 * 1024 * 1024 + 64 * 1024;
 /// Handles to resources that are alive in one instance, at most.
-const HANDLES: usize = 10_000;
-/// Ticks that a late guest gets on top. A thread that the kernel took off the processor in the middle of a
-/// hook is late without having run; it is back within the grace, while one that loops is not.
-const GRACE_TICKS: u64 = 2;
+pub(super) const HANDLES: usize = 10_000;
 
 /// A guest ready for the next call.
 pub(super) struct Instance {
     store: Store<StoreData>,
     guest: GuestExports,
     deadline: Duration,
-    ticks: u64,
     /// How long each call may wait for stores that nodes share.
     wait_budget: WaitBudget,
     _alive: Alive,
@@ -90,7 +86,7 @@ impl Instance {
         let plugin = binding.plugin();
         let state = StoreData {
             limits: InstanceLimits::new(binding.memory_bytes()),
-            call: HookCall::default(),
+            call: HookCall::new(plugin.sandbox().ticks.clone()),
             scope: Arc::clone(binding.scope()),
             wasi: Wasi::default(),
         };
@@ -99,24 +95,18 @@ impl Instance {
         store.set_hostcall_fuel(TRANSFER_BYTES.min(binding.memory_bytes()));
         store.set_max_component_handles(HANDLES);
         store.epoch_deadline_callback(|mut store| {
-            let late = std::mem::replace(&mut store.data_mut().call.late, true);
-            Ok(if late {
-                UpdateDeadline::Interrupt
-            } else {
-                UpdateDeadline::Continue(GRACE_TICKS)
+            Ok(match store.data_mut().call.look() {
+                Ok(ticks) => UpdateDeadline::Continue(ticks),
+                Err(_) => UpdateDeadline::Interrupt,
             })
         });
-        store.set_epoch_deadline(ticks(deadline));
+        begin(&mut store, GuestPhase::Start, deadline, WaitBudget::default());
         let instance = plugin
             .instantiate(&mut store)
             .map_err(|e| not_started(&e, &store, deadline))?;
         let guest = load(binding, &mut store, &instance)?;
 
-        let call = &mut store.data_mut().call;
-        call.phase = GuestPhase::Init;
-        call.wait_budget = WaitBudget::within(deadline);
-        call.late = false;
-        store.set_epoch_deadline(ticks(deadline));
+        begin(&mut store, GuestPhase::Init, deadline, WaitBudget::within(deadline));
         match guest.init(&mut store, binding.settings()) {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => return Err(MakeError::Refused(fault::cut(refusal))),
@@ -129,7 +119,6 @@ impl Instance {
             store,
             guest,
             deadline: binding.deadline(),
-            ticks: ticks(binding.deadline()),
             wait_budget: WaitBudget::within(binding.deadline()),
             _alive: Alive::new(binding.meters().instances()),
         }))
@@ -184,16 +173,14 @@ impl Instance {
     fn enter(&mut self, hook: HookKind, caller: &Arc<Caller>) {
         let state = self.store.data_mut();
         state.limits.refused = false;
-        state.call.phase = GuestPhase::Hook(hook);
         state.call.caller = Some(Arc::clone(caller));
-        state.call.late = false;
-        state.call.wait_budget = self.wait_budget;
-        self.store.set_epoch_deadline(self.ticks);
+        begin(&mut self.store, GuestPhase::Hook(hook), self.deadline, self.wait_budget);
     }
 
     fn leave<V>(mut self: Box<Self>, verdict: wasmtime::Result<V>) -> Result<(HookResponse<V>, Box<Self>), Fault> {
         let state = self.store.data_mut();
-        match verdict {
+        // What the guest handed over in the end was copied and checked after it was looked at last.
+        match verdict.and_then(|verdict| Ok(state.call.look().map(|_| verdict)?)) {
             Ok(verdict) => {
                 let call = &mut state.call;
                 call.caller = None;
@@ -226,8 +213,11 @@ fn load(binding: &Binding, store: &mut Store<StoreData>, instance: &Component) -
     guest.map_err(|error| MakeError::Types(fault::cut(format!("{error:#}"))))
 }
 
-/// Ticks that are at least `time`: the tick in which a call begins may end at once.
-fn ticks(time: Duration) -> u64 {
-    let whole = time.as_nanos().div_ceil(TICK.as_nanos());
-    u64::try_from(whole).unwrap_or(u64::MAX / 2).saturating_add(1)
+/// A call begins.
+fn begin(store: &mut Store<StoreData>, phase: GuestPhase, deadline: Duration, wait_budget: WaitBudget) {
+    let call = &mut store.data_mut().call;
+    call.phase = phase;
+    call.wait_budget = wait_budget;
+    call.time.begin(deadline);
+    store.set_epoch_deadline(ticks(deadline));
 }

@@ -7,8 +7,10 @@
 //! of its own, because a trap poisons its whole store.
 
 mod binding;
+mod bounded;
 mod breaker;
 mod cache;
+mod call_time;
 mod capabilities;
 mod client;
 mod compile;
@@ -17,7 +19,9 @@ mod engine;
 mod error;
 mod exports;
 mod fault;
+mod features;
 mod good_answers;
+mod host_call;
 mod imports;
 mod inspect;
 mod instance;

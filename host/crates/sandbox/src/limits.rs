@@ -6,12 +6,15 @@ use super::engine::{CORE_INSTANCES, MEMORIES, TABLES};
 
 /// Counts what an instance has taken. wasmtime's own `StoreLimits` bounds each memory by itself; the
 /// operator's `memory_mib` is for all of them together.
+///
+/// Memories and tables never shrink, so what is used only rises. wasmtime also reports growths as failed that it never
+/// asked for (`memory.grow` beyond what the memory's type can have, a table's size that overflows), and does not say
+/// which growth it was. So nothing is ever given back: a growth that fails for its own reasons is refused here before
+/// it is counted, and one that the kernel refuses stays counted. What is counted is never less than what is there.
 #[derive(Debug)]
 pub(super) struct InstanceLimits {
     pub(super) max_bytes: usize,
     used_bytes: usize,
-    /// Of the growth that was allowed last, to take it back when it fails after all.
-    last_growth: usize,
     /// Growth was refused in this call. A guest that then traps has run out of memory.
     pub(super) refused: bool,
 }
@@ -21,46 +24,52 @@ impl InstanceLimits {
         Self {
             max_bytes,
             used_bytes: 0,
-            last_growth: 0,
             refused: false,
         }
     }
 
-    fn grow(&mut self, by: usize) -> bool {
-        let wanted = self.used_bytes.saturating_add(by);
+    fn grow(&mut self, growth: Growth) -> bool {
+        // It would fail after it was allowed.
+        if growth.maximum.is_some_and(|maximum| growth.desired > maximum) {
+            return false;
+        }
+        let units = growth.desired.saturating_sub(growth.current);
+        let wanted = self.used_bytes.saturating_add(units.saturating_mul(growth.unit_bytes));
         if wanted > self.max_bytes {
             self.refused = true;
             return false;
         }
         self.used_bytes = wanted;
-        self.last_growth = by;
         true
-    }
-
-    /// What was allowed did not come about: it was over the memory's own maximum.
-    fn take_back(&mut self) {
-        self.used_bytes -= std::mem::take(&mut self.last_growth);
     }
 }
 
+/// What a memory or a table asks for.
+struct Growth {
+    current: usize,
+    desired: usize,
+    /// Its own: of its type, or of its place in the pool.
+    maximum: Option<usize>,
+    unit_bytes: usize,
+}
+
 impl ResourceLimiter for InstanceLimits {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(desired.saturating_sub(current)))
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(Growth {
+            current,
+            desired,
+            maximum,
+            unit_bytes: 1,
+        }))
     }
 
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.take_back();
-        Ok(())
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let elements = desired.saturating_sub(current);
-        Ok(self.grow(elements.saturating_mul(size_of::<usize>())))
-    }
-
-    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        self.take_back();
-        Ok(())
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(Growth {
+            current,
+            desired,
+            maximum,
+            unit_bytes: size_of::<usize>(),
+        }))
     }
 
     fn instances(&self) -> usize {
@@ -73,5 +82,45 @@ impl ResourceLimiter for InstanceLimits {
 
     fn memories(&self) -> usize {
         MEMORIES as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: usize = 65_536;
+
+    #[test]
+    fn what_fails_gives_nothing_back() {
+        let mut limits = InstanceLimits::new(4 * PAGE);
+        assert!(limits.memory_growing(0, 2 * PAGE, None).unwrap());
+        // As wasmtime reports a growth that it did not ask for.
+        let failed = || wasmtime::Error::msg("overflow calculating new table size");
+        for _ in 0..100 {
+            limits.table_grow_failed(failed()).unwrap();
+            limits.memory_grow_failed(failed()).unwrap();
+        }
+        assert!(limits.memory_growing(2 * PAGE, 4 * PAGE, None).unwrap());
+        assert!(!limits.memory_growing(4 * PAGE, 5 * PAGE, None).unwrap() && limits.refused);
+    }
+
+    #[test]
+    fn what_would_fail_takes_nothing() {
+        let mut limits = InstanceLimits::new(4 * PAGE);
+        for _ in 0..100 {
+            assert!(!limits.memory_growing(PAGE, 3 * PAGE, Some(2 * PAGE)).unwrap());
+            assert!(!limits.table_growing(0, 11, Some(10)).unwrap());
+        }
+        assert!(!limits.refused, "it is not the operator's limit that it meets");
+        assert!(limits.memory_growing(0, 4 * PAGE, Some(4 * PAGE)).unwrap());
+    }
+
+    #[test]
+    fn memories_and_tables_count_together() {
+        let mut limits = InstanceLimits::new(4 * PAGE);
+        assert!(limits.memory_growing(0, 3 * PAGE, None).unwrap());
+        assert!(limits.table_growing(0, PAGE / 8, None).unwrap());
+        assert!(!limits.table_growing(0, 1, None).unwrap());
     }
 }

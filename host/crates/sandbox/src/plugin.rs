@@ -18,7 +18,7 @@ use super::engine::Sandbox;
 use super::error::LoadError;
 use super::meter::Meter;
 use super::state::StoreData;
-use super::{exports, imports, inspect, wasi};
+use super::{exports, features, imports, inspect, wasi};
 use chain::Hooks;
 use plugin_store::PluginStores;
 
@@ -110,7 +110,13 @@ impl Sandbox {
         if let Some(component) = cached.and_then(|(cache, entry)| cache.get(&self.engine, entry)) {
             return Ok(component);
         }
-        let component = self.compiler.component(&self.engine, bytes)?;
+        let component = self
+            .compiler
+            .component(&self.engine, bytes)
+            .map_err(|error| match error {
+                LoadError::Invalid(_) => features::refusal(bytes).unwrap_or(error),
+                other => other,
+            })?;
         if let Some((cache, entry)) = cached {
             cache.put(entry, &component);
         }

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use wasmtime::Trap;
+
+use super::call_time::{CallTime, Ticks};
 use super::capabilities::PluginScope;
 use super::limits::InstanceLimits;
 use super::wasi::Wasi;
@@ -25,8 +28,8 @@ impl Drop for StoreData {
 }
 
 /// The present call.
-#[derive(Default)]
 pub(super) struct HookCall {
+    pub(super) time: CallTime,
     pub(super) phase: GuestPhase,
     pub(super) caller: Option<Arc<Caller>>,
     pub(super) handshake: Option<Arc<Handshake>>,
@@ -34,8 +37,32 @@ pub(super) struct HookCall {
     pub(super) cache: Option<Duration>,
     /// How long it may still wait for stores that nodes share.
     pub(super) wait_budget: WaitBudget,
-    /// The deadline has passed once, and the grace runs.
-    pub(super) late: bool,
+}
+
+// === impl HookCall ===
+
+impl HookCall {
+    pub(super) fn new(ticks: Ticks) -> Self {
+        Self {
+            time: CallTime::new(ticks),
+            phase: GuestPhase::default(),
+            caller: None,
+            handshake: None,
+            tags: Vec::new(),
+            cache: None,
+            wait_budget: WaitBudget::default(),
+        }
+    }
+
+    /// The host has done what the guest asked for: may the guest go on?
+    pub(super) fn after_host_call(&mut self) -> Result<(), Trap> {
+        self.time.after_host_call(self.wait_budget.spent())
+    }
+
+    /// May the guest go on, and for how many ticks until somebody asks again?
+    pub(super) fn look(&mut self) -> Result<u64, Trap> {
+        self.time.look(self.wait_budget.spent())
+    }
 }
 
 /// Why the guest runs.

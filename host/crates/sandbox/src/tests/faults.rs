@@ -19,6 +19,7 @@ fn a_publish_that_goes_wrong_is_the_fault_that_it_is() {
         ("loop", "deadline", "200ms"),
         ("memory", "memory", "16777216"),
         ("memories", "memory", "16777216"),
+        ("overgrows", "memory", "16777216"),
         ("bad-code", "bad_output", "1000"),
         ("bad-reason", "bad_output", "snake_case_word"),
         ("bad-utf8", "bad_output", "utf-8"),
@@ -27,7 +28,7 @@ fn a_publish_that_goes_wrong_is_the_fault_that_it_is() {
         ("bad-length", "bad_output", ""),
         ("too-many-tags", "bad_output", "8 tags"),
         ("big-attribute", "bad_output", "1024 bytes"),
-        ("big-call", "bad_output", "too much data"),
+        ("big-call", "bad_output", "not 10000000"),
     ] {
         let fault = publish(&mut stage.slot(guest), "1").expect_err(guest);
         assert_eq!(word(&fault), kind, "{guest}: {fault}");

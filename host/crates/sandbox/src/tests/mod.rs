@@ -5,6 +5,8 @@ mod calls;
 mod circuit;
 mod compile;
 mod faults;
+mod features;
+mod host_work;
 mod load;
 mod reach;
 mod rebuilding;

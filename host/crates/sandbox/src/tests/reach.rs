@@ -9,16 +9,16 @@ use super::*;
 
 /// Collects what this thread logs.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+    pub(super) fn listen(&self) -> tracing::subscriber::DefaultGuard {
         let lines = self.clone();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(lines).finish();
         tracing::subscriber::set_default(subscriber)
     }
 
-    fn of(&self, word: &str) -> Vec<String> {
+    pub(super) fn of(&self, word: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().clone()).unwrap();
         text.lines()
             .filter(|line| line.contains(word))

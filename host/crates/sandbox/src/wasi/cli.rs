@@ -6,48 +6,59 @@ use wasmtime::component::{LinkerInstance, Resource};
 use super::io::{InputStream, OutputStream, TerminalInput, TerminalOutput};
 use super::output::{STDERR, STDOUT};
 use crate::fault::WasiRefused;
+use crate::host_call::define;
 use crate::state::StoreData;
 
 pub(super) fn environment(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-environment", |_, (): ()| Ok((Vec::<(String, String)>::new(),)))?;
-    instance.func_wrap("get-arguments", |_, (): ()| Ok((Vec::<String>::new(),)))?;
-    instance.func_wrap("initial-cwd", |_, (): ()| Ok((None::<String>,)))
+    define(instance, "get-environment", |_, (): ()| {
+        Ok((Vec::<(String, String)>::new(),))
+    })?;
+    define(instance, "get-arguments", |_, (): ()| Ok((Vec::<String>::new(),)))?;
+    define(instance, "initial-cwd", |_, (): ()| Ok((None::<String>,)))
 }
 
 pub(super) fn exit(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("exit", |_, (status,): (Result<(), ()>,)| -> wasmtime::Result<()> {
-        Err(WasiRefused(format!("called exit({})", i32::from(status.is_err()))).into())
-    })
+    define(
+        instance,
+        "exit",
+        |_, (status,): (Result<(), ()>,)| -> wasmtime::Result<()> {
+            Err(WasiRefused(format!("called exit({})", i32::from(status.is_err()))).into())
+        },
+    )
 }
 
 pub(super) fn stdin(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-stdin", |_, (): ()| Ok((Resource::<InputStream>::new_own(0),)))
+    define(instance, "get-stdin", |_, (): ()| {
+        Ok((Resource::<InputStream>::new_own(0),))
+    })
 }
 
 pub(super) fn stdout(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-stdout", |_, (): ()| {
+    define(instance, "get-stdout", |_, (): ()| {
         Ok((Resource::<OutputStream>::new_own(STDOUT),))
     })
 }
 
 pub(super) fn stderr(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-stderr", |_, (): ()| {
+    define(instance, "get-stderr", |_, (): ()| {
         Ok((Resource::<OutputStream>::new_own(STDERR),))
     })
 }
 
 pub(super) fn terminal_stdin(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-terminal-stdin", |_, (): ()| Ok((None::<Resource<TerminalInput>>,)))
+    define(instance, "get-terminal-stdin", |_, (): ()| {
+        Ok((None::<Resource<TerminalInput>>,))
+    })
 }
 
 pub(super) fn terminal_stdout(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-terminal-stdout", |_, (): ()| {
+    define(instance, "get-terminal-stdout", |_, (): ()| {
         Ok((None::<Resource<TerminalOutput>>,))
     })
 }
 
 pub(super) fn terminal_stderr(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-terminal-stderr", |_, (): ()| {
+    define(instance, "get-terminal-stderr", |_, (): ()| {
         Ok((None::<Resource<TerminalOutput>>,))
     })
 }

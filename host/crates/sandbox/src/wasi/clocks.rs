@@ -6,6 +6,7 @@ use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource};
 
 use super::io::Pollable;
 use super::output::Wasi;
+use crate::host_call::define;
 use crate::state::StoreData;
 
 /// When a pollable is ready, in milliseconds since the instance was made; it is the handle itself. 0 is at
@@ -38,23 +39,23 @@ fn moment(wasi: &Wasi, wait: Duration) -> Moment {
 }
 
 pub(super) fn monotonic(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("now", |store, (): ()| {
-        Ok((nanoseconds(store.data().wasi.made.elapsed()),))
+    define(instance, "now", |state, (): ()| {
+        Ok((nanoseconds(state.wasi.made.elapsed()),))
     })?;
-    instance.func_wrap("resolution", |_, (): ()| Ok((1_u64,)))?;
-    instance.func_wrap("subscribe-duration", |store, (nanos,): (u64,)| {
-        let moment = moment(&store.data().wasi, Duration::from_nanos(nanos));
+    define(instance, "resolution", |_, (): ()| Ok((1_u64,)))?;
+    define(instance, "subscribe-duration", |state, (nanos,): (u64,)| {
+        let moment = moment(&state.wasi, Duration::from_nanos(nanos));
         Ok((Resource::<Pollable>::new_own(moment),))
     })?;
-    instance.func_wrap("subscribe-instant", |store, (nanos,): (u64,)| {
-        let wasi = &store.data().wasi;
+    define(instance, "subscribe-instant", |state, (nanos,): (u64,)| {
+        let wasi = &state.wasi;
         let wait = Duration::from_nanos(nanos).saturating_sub(wasi.made.elapsed());
         Ok((Resource::<Pollable>::new_own(moment(wasi, wait)),))
     })
 }
 
 pub(super) fn wall(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("now", |_, (): ()| {
+    define(instance, "now", |_, (): ()| {
         let since = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
@@ -63,7 +64,7 @@ pub(super) fn wall(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Re
             nanoseconds: since.subsec_nanos(),
         },))
     })?;
-    instance.func_wrap("resolution", |_, (): ()| {
+    define(instance, "resolution", |_, (): ()| {
         Ok((Datetime {
             seconds: 0,
             nanoseconds: 1,

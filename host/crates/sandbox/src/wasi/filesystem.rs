@@ -3,10 +3,11 @@
 use wasmtime::component::{LinkerInstance, Resource};
 
 use super::io::Descriptor;
+use crate::host_call::define;
 use crate::state::StoreData;
 
 pub(super) fn preopens(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-directories", |_, (): ()| {
+    define(instance, "get-directories", |_, (): ()| {
         Ok((Vec::<(Resource<Descriptor>, String)>::new(),))
     })
 }

@@ -2,10 +2,14 @@
 //!
 //! The resources carry what there is to know in their handles, so the host keeps no table of them.
 
-use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource, ResourceType};
+use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource, ResourceType, WasmList};
+use wasmtime::{AsContext, StoreContextMut};
 
 use super::clocks::is_over;
+use crate::bounded::Bounded;
 use crate::fault::{Misuse, WasiRefused};
+use crate::host_call::{define, define_in_store};
+use crate::instance::HANDLES;
 use crate::state::StoreData;
 
 pub(super) struct InputStream;
@@ -51,53 +55,83 @@ type Written = Result<(), StreamError>;
 
 /// What a guest may write at once before it asks again.
 const WRITABLE: u64 = 64 * 1024;
+/// Bytes of output between two looks at the deadline.
+const PIECE: usize = 4 * 1024;
+
+type Pollables = Bounded<Vec<Resource<Pollable>>, HANDLES>;
 
 pub(super) fn streams(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
     for read in ["[method]input-stream.read", "[method]input-stream.blocking-read"] {
-        instance.func_wrap(read, |_, (_, _): (InputHandle, u64)| {
+        define(instance, read, |_, (_, _): (InputHandle, u64)| {
             Ok((Read::Err(StreamError::Closed),))
         })?;
     }
-    instance.func_wrap("[method]input-stream.subscribe", |_, (_,): (InputHandle,)| {
+    define(instance, "[method]input-stream.subscribe", |_, (_,): (InputHandle,)| {
         Ok((Resource::<Pollable>::new_own(0),))
     })?;
 
-    instance.func_wrap("[method]output-stream.check-write", |_, (_,): (Output,)| {
+    define(instance, "[method]output-stream.check-write", |_, (_,): (Output,)| {
         Ok((Result::<u64, StreamError>::Ok(WRITABLE),))
     })?;
     for write in [
         "[method]output-stream.write",
         "[method]output-stream.blocking-write-and-flush",
     ] {
-        instance.func_wrap(write, |mut store, (stream, bytes): (Output, Vec<u8>)| {
-            let StoreData { wasi, scope, .. } = store.data_mut();
-            wasi.write(stream.rep(), &bytes, &scope.log);
+        define_in_store(instance, write, |store, (stream, bytes): (Output, WasmList<u8>)| {
+            write_out(store, stream.rep(), &bytes)?;
             Ok((Written::Ok(()),))
         })?;
     }
     for flush in ["[method]output-stream.flush", "[method]output-stream.blocking-flush"] {
-        instance.func_wrap(flush, |_, (_,): (Output,)| Ok((Written::Ok(()),)))?;
+        define(instance, flush, |_, (_,): (Output,)| Ok((Written::Ok(()),)))?;
     }
-    instance.func_wrap("[method]output-stream.subscribe", |_, (_,): (Output,)| {
+    define(instance, "[method]output-stream.subscribe", |_, (_,): (Output,)| {
         Ok((Resource::<Pollable>::new_own(0),))
     })
 }
 
+/// Hands `bytes` to the log piece by piece, as long as the call may go on: a guest can name many lines at once.
+fn write_out(store: &mut StoreContextMut<'_, StoreData>, stream: u32, bytes: &WasmList<u8>) -> wasmtime::Result<()> {
+    let mut piece = [0; PIECE];
+    for start in (0..bytes.len()).step_by(PIECE) {
+        let rest = &bytes.as_le_slice(store.as_context())[start..];
+        let length = rest.len().min(PIECE);
+        piece[..length].copy_from_slice(&rest[..length]);
+        let StoreData { wasi, scope, call, .. } = store.data_mut();
+        call.time.charge(length)?;
+        wasi.write(stream, &piece[..length], &scope.log);
+        call.look()?;
+    }
+    Ok(())
+}
+
 pub(super) fn poll(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("[method]pollable.ready", |store, (pollable,): (Resource<Pollable>,)| {
-        Ok((is_over(&store.data().wasi, pollable.rep()),))
-    })?;
-    instance.func_wrap("[method]pollable.block", |store, (pollable,): (Resource<Pollable>,)| {
-        if is_over(&store.data().wasi, pollable.rep()) {
-            return Ok(());
-        }
-        Err(wait_refused())
-    })?;
-    instance.func_wrap("poll", |store, (pollables,): (Vec<Resource<Pollable>>,)| {
+    define(
+        instance,
+        "[method]pollable.ready",
+        |state, (pollable,): (Resource<Pollable>,)| Ok((is_over(&state.wasi, pollable.rep()),)),
+    )?;
+    define(
+        instance,
+        "[method]pollable.block",
+        |state, (pollable,): (Resource<Pollable>,)| {
+            if is_over(&state.wasi, pollable.rep()) {
+                return Ok(());
+            }
+            Err(wait_refused())
+        },
+    )?;
+    define(instance, "poll", |state, (pollables,): (Pollables,)| {
+        let too_many = |found| {
+            Misuse::new(format!(
+                "wasi:io/poll#poll of {found} pollables, and {HANDLES} are allowed"
+            ))
+        };
+        let pollables = pollables.whole().map_err(too_many)?;
         if pollables.is_empty() {
             return Err(Misuse::new("wasi:io/poll#poll of nothing").into());
         }
-        let wasi = &store.data().wasi;
+        let wasi = &state.wasi;
         let ready: Vec<u32> = (0..)
             .zip(&pollables)
             .filter(|(_, pollable)| is_over(wasi, pollable.rep()))

@@ -3,23 +3,26 @@
 use wasmtime::component::LinkerInstance;
 
 use crate::fault::Misuse;
+use crate::host_call::define;
 use crate::state::StoreData;
 
 /// Bytes a guest gets at once.
 const BYTES: u64 = 64 * 1024;
 
 pub(super) fn random(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-random-bytes", |_, (len,): (u64,)| Ok((bytes(len)?,)))?;
-    instance.func_wrap("get-random-u64", |_, (): ()| Ok((number()?,)))
+    define(instance, "get-random-bytes", |_, (len,): (u64,)| Ok((bytes(len)?,)))?;
+    define(instance, "get-random-u64", |_, (): ()| Ok((number()?,)))
 }
 
 pub(super) fn insecure(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("get-insecure-random-bytes", |_, (len,): (u64,)| Ok((bytes(len)?,)))?;
-    instance.func_wrap("get-insecure-random-u64", |_, (): ()| Ok((number()?,)))
+    define(instance, "get-insecure-random-bytes", |_, (len,): (u64,)| {
+        Ok((bytes(len)?,))
+    })?;
+    define(instance, "get-insecure-random-u64", |_, (): ()| Ok((number()?,)))
 }
 
 pub(super) fn insecure_seed(instance: &mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()> {
-    instance.func_wrap("insecure-seed", |_, (): ()| Ok(((number()?, number()?),)))
+    define(instance, "insecure-seed", |_, (): ()| Ok(((number()?, number()?),)))
 }
 
 fn bytes(len: u64) -> wasmtime::Result<Vec<u8>> {

@@ -10,8 +10,9 @@ pub(crate) use exports::{Exports, GuestExports};
 #[allow(unreachable_pub, reason = "the generated bindings re-export them")]
 pub use session::{HandshakeHandle, SessionHandle};
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Linker, LinkerInstance};
 
+use super::{PACKAGE, VERSION};
 use crate::state::StoreData;
 
 mod bindings {
@@ -20,7 +21,6 @@ mod bindings {
     wasmtime::component::bindgen!({
         world: "everything",
         path: "../../../plugin-sdk/wit/v0.1",
-        imports: { default: trappable },
         with: {
             "sluicegate:plugin/types.session": super::SessionHandle,
             "sluicegate:plugin/types.handshake": super::HandshakeHandle,
@@ -28,14 +28,24 @@ mod bindings {
     });
 }
 
-/// Adds all imports of the contract.
-pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
-    use bindings::sluicegate::plugin::{effects, kv, limiter, log, metrics, types};
+/// Links what of an interface works.
+type Define = fn(&mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()>;
 
-    types::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
-    effects::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
-    log::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
-    kv::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
-    limiter::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)?;
-    metrics::add_to_linker::<_, HasSelf<StoreData>>(linker, |state| state)
+const INTERFACES: [(&str, Define); 6] = [
+    ("types", session::types),
+    ("effects", effects::effects),
+    ("log", capabilities::log),
+    ("kv", capabilities::kv),
+    ("limiter", capabilities::limiter),
+    ("metrics", capabilities::metrics),
+];
+
+/// Adds all imports of the contract. Linked by hand: generated code copies all that a guest hands over before any of
+/// ours can look at its length.
+pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
+    for (interface, define) in INTERFACES {
+        let name = format!("{PACKAGE}/{interface}@{VERSION}");
+        define(&mut linker.instance(&name)?)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,66 @@
+;; counts-small: on publish it adds to its counter; the line that says so may be repeated, in a straight line.
+(component
+  ;; The contract's types, as far as the hook below uses them.
+  (import "sluicegate:plugin/types@0.1.0" (instance $types
+    (export "session" (type (sub resource)))
+    (type $penalty-is (variant (case "none") (case "disconnect") (case "ban" u32)))
+    (export "penalty" (type $penalty (eq $penalty-is)))
+    (type $denial-is (record
+      (field "code" u16) (field "reason" string) (field "message" (option string))
+      (field "retry-after-ms" (option u64)) (field "penalty" $penalty)))
+    (export "denial" (type $denial (eq $denial-is)))
+    (type $publish-is (variant
+      (case "abstain") (case "allow") (case "replace" (list u8)) (case "discard") (case "deny" $denial)))
+    (export "publish-verdict" (type (eq $publish-is)))))
+  (alias export $types "session" (type $session))
+  (alias export $types "publish-verdict" (type $publish-verdict))
+  (import "sluicegate:plugin/metrics@0.1.0" (instance $metrics
+    (export "count" (func (param "name" string) (param "by" u64)))))
+
+  ;; What the host hands over is put from 4096 on; a hook that returns frees it all.
+  (core module $memory-is
+    (memory (export "memory") 4)
+    (global $free (export "free") (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $free)
+      (global.set $free
+        (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 7)) (i32.const -8)))))
+  (core instance $memory (instantiate $memory-is))
+  (core func $drop-session (canon resource.drop $session))
+  (core func $count (canon lower (func $metrics "count") (memory (core memory $memory "memory"))))
+
+  (core module $guest
+    (import "memory" "memory" (memory 1))
+    (import "memory" "free" (global $free (mut i32)))
+    (import "host" "drop-session" (func $drop-session (param i32)))
+    (import "host" "count" (func $count (param i32 i32 i64)))
+
+    (data (i32.const 128) "seen")
+
+    ;; ok
+    (func (export "init") (param i32 i32) (result i32)
+      (global.set $free (i32.const 4096))
+      (i32.store8 (i32.const 0) (i32.const 0))
+      (i32.const 0))
+
+    (func (export "on-publish") (param $session i32) (param $channel i32) (param $channel-len i32) (param $data i32) (param $data-len i32) (result i32)
+      (call $drop-session (local.get $session))
+      (call $count (i32.const 128) (i32.const 4) (i64.const 1)) ;; again
+      (i32.store (i32.const 64) (i32.const 1))
+      (global.set $free (i32.const 4096))
+      (i32.const 64)))
+
+  (core instance $host
+    (export "drop-session" (func $drop-session))
+    (export "count" (func $count)))
+  (core instance $code (instantiate $guest (with "memory" (instance $memory)) (with "host" (instance $host))))
+
+  (func $init (param "config" string) (result (result (error string)))
+    (canon lift (core func $code "init") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $lifecycle (export "init" (func $init)))
+  (export "sluicegate:plugin/lifecycle@0.1.0" (instance $lifecycle))
+
+  (func $on-publish (param "session" (borrow $session)) (param "channel" string) (param "data" (list u8)) (result $publish-verdict)
+    (canon lift (core func $code "on-publish") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $publish (export "on-publish" (func $on-publish)))
+  (export "sluicegate:plugin/publish-hook@0.1.0" (instance $publish)))

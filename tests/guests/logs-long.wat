@@ -1,0 +1,75 @@
+;; logs-long: on publish it writes a line of 15.6 MB to the log; the line that says so may be repeated. The broker reads as
+;; much of each as it would write, so the guest allows in the end.
+(component
+  ;; The contract's types, as far as the hook below uses them.
+  (import "sluicegate:plugin/types@0.1.0" (instance $types
+    (export "session" (type (sub resource)))
+    (type $penalty-is (variant (case "none") (case "disconnect") (case "ban" u32)))
+    (export "penalty" (type $penalty (eq $penalty-is)))
+    (type $denial-is (record
+      (field "code" u16) (field "reason" string) (field "message" (option string))
+      (field "retry-after-ms" (option u64)) (field "penalty" $penalty)))
+    (export "denial" (type $denial (eq $denial-is)))
+    (type $publish-is (variant
+      (case "abstain") (case "allow") (case "replace" (list u8)) (case "discard") (case "deny" $denial)))
+    (export "publish-verdict" (type (eq $publish-is)))))
+  (alias export $types "session" (type $session))
+  (alias export $types "publish-verdict" (type $publish-verdict))
+  (import "sluicegate:plugin/log@0.1.0" (instance $log
+    (type $level-is (enum "debug" "info" "warn" "error"))
+    (export "level" (type $level (eq $level-is)))
+    (export "write" (func (param "level" $level) (param "message" string)))))
+
+  ;; What the host hands over is put from 4096 on; a hook that returns frees it all.
+  (core module $memory-is
+    (memory (export "memory") 240)
+    (global $free (export "free") (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $free)
+      (global.set $free
+        (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 7)) (i32.const -8)))))
+  (core instance $memory (instantiate $memory-is))
+  (core func $drop-session (canon resource.drop $session))
+  (core func $write (canon lower (func $log "write") (memory (core memory $memory "memory"))))
+
+  (core module $guest
+    (import "memory" "memory" (memory 1))
+    (import "memory" "free" (global $free (mut i32)))
+    (import "host" "drop-session" (func $drop-session (param i32)))
+    (import "host" "write" (func $write (param i32 i32 i32)))
+
+    ;; ok
+    (func (export "init") (param i32 i32) (result i32)
+      (global.set $free (i32.const 4096))
+      (i32.store8 (i32.const 0) (i32.const 0))
+      (i32.const 0))
+
+    (func (export "on-publish") (param $session i32) (param $channel i32) (param $channel-len i32) (param $data i32) (param $data-len i32) (result i32)
+      (local $at i32)
+      (call $drop-session (local.get $session))
+      ;; two bytes a character, and the first at an odd place: a cut by bytes falls within one
+      (local.set $at (i32.const 65537))
+      (loop $more
+        (i32.store16 (local.get $at) (i32.const 0xa4c3))
+        (local.set $at (i32.add (local.get $at) (i32.const 2)))
+        (br_if $more (i32.lt_u (local.get $at) (i32.const 80000))))
+      (i32.store8 (i32.const 65536) (i32.const 97))
+      (call $write (i32.const 1) (i32.const 65536) (i32.const 15600001)) ;; again
+      (i32.store (i32.const 64) (i32.const 1))
+      (global.set $free (i32.const 4096))
+      (i32.const 64)))
+
+  (core instance $host
+    (export "drop-session" (func $drop-session))
+    (export "write" (func $write)))
+  (core instance $code (instantiate $guest (with "memory" (instance $memory)) (with "host" (instance $host))))
+
+  (func $init (param "config" string) (result (result (error string)))
+    (canon lift (core func $code "init") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $lifecycle (export "init" (func $init)))
+  (export "sluicegate:plugin/lifecycle@0.1.0" (instance $lifecycle))
+
+  (func $on-publish (param "session" (borrow $session)) (param "channel" string) (param "data" (list u8)) (result $publish-verdict)
+    (canon lift (core func $code "on-publish") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $publish (export "on-publish" (func $on-publish)))
+  (export "sluicegate:plugin/publish-hook@0.1.0" (instance $publish)))

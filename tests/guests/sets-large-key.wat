@@ -1,0 +1,71 @@
+;; sets-large-key: on publish it stores a value under a key of 15.6 MB; the line that says so may be repeated. The contract's
+;; answer is `too-large` at any length, without a byte of it being read: it allows when it got that, else it traps.
+(component
+  ;; The contract's types, as far as the hook below uses them.
+  (import "sluicegate:plugin/types@0.1.0" (instance $types
+    (export "session" (type (sub resource)))
+    (type $penalty-is (variant (case "none") (case "disconnect") (case "ban" u32)))
+    (export "penalty" (type $penalty (eq $penalty-is)))
+    (type $denial-is (record
+      (field "code" u16) (field "reason" string) (field "message" (option string))
+      (field "retry-after-ms" (option u64)) (field "penalty" $penalty)))
+    (export "denial" (type $denial (eq $denial-is)))
+    (type $publish-is (variant
+      (case "abstain") (case "allow") (case "replace" (list u8)) (case "discard") (case "deny" $denial)))
+    (export "publish-verdict" (type (eq $publish-is)))))
+  (alias export $types "session" (type $session))
+  (alias export $types "publish-verdict" (type $publish-verdict))
+  (import "sluicegate:plugin/kv@0.1.0" (instance $kv
+    (type $error-is (variant (case "too-large") (case "full") (case "not-a-number") (case "unavailable")))
+    (export "error" (type $error (eq $error-is)))
+    (export "set"
+      (func (param "key" string) (param "value" (list u8)) (param "ttl-ms" (option u64)) (result (result (error $error)))))))
+
+  ;; What the host hands over is put from 4096 on; a hook that returns frees it all.
+  (core module $memory-is
+    (memory (export "memory") 240)
+    (global $free (export "free") (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $free)
+      (global.set $free
+        (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 7)) (i32.const -8)))))
+  (core instance $memory (instantiate $memory-is))
+  (core func $drop-session (canon resource.drop $session))
+  (core func $set (canon lower (func $kv "set") (memory (core memory $memory "memory"))))
+
+  (core module $guest
+    (import "memory" "memory" (memory 1))
+    (import "memory" "free" (global $free (mut i32)))
+    (import "host" "drop-session" (func $drop-session (param i32)))
+    (import "host" "set" (func $set (param i32 i32 i32 i32 i32 i64 i32)))
+
+    ;; ok
+    (func (export "init") (param i32 i32) (result i32)
+      (global.set $free (i32.const 4096))
+      (i32.store8 (i32.const 0) (i32.const 0))
+      (i32.const 0))
+
+    (func (export "on-publish") (param $session i32) (param $channel i32) (param $channel-len i32) (param $data i32) (param $data-len i32) (result i32)
+      (call $drop-session (local.get $session))
+      (call $set (i32.const 65536) (i32.const 15600000) (i32.const 128) (i32.const 1) (i32.const 0) (i64.const 0) (i32.const 32)) ;; again
+      ;; err, and of the errors the first
+      (if (i32.ne (i32.load8_u (i32.const 32)) (i32.const 1)) (then unreachable))
+      (if (i32.load8_u (i32.const 33)) (then unreachable))
+      (i32.store (i32.const 64) (i32.const 1))
+      (global.set $free (i32.const 4096))
+      (i32.const 64)))
+
+  (core instance $host
+    (export "drop-session" (func $drop-session))
+    (export "set" (func $set)))
+  (core instance $code (instantiate $guest (with "memory" (instance $memory)) (with "host" (instance $host))))
+
+  (func $init (param "config" string) (result (result (error string)))
+    (canon lift (core func $code "init") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $lifecycle (export "init" (func $init)))
+  (export "sluicegate:plugin/lifecycle@0.1.0" (instance $lifecycle))
+
+  (func $on-publish (param "session" (borrow $session)) (param "channel" string) (param "data" (list u8)) (result $publish-verdict)
+    (canon lift (core func $code "on-publish") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $publish (export "on-publish" (func $on-publish)))
+  (export "sluicegate:plugin/publish-hook@0.1.0" (instance $publish)))
