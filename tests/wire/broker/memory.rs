@@ -120,9 +120,7 @@ async fn over_the_open_channels_of_a_tenant_new_ones_are_refused_and_come_back_w
 async fn a_flood_into_histories_stays_inside_the_tenants_memory_and_goes_away() {
     let broker = broker(", history_mib = 1, message_bytes = 65536").await;
     let (mut ann, mut mallory) = (user(&broker, "ann").await, user(&broker, "mallory").await);
-    let first = ann
-        .publish_with(json!({ "channel": "kept:ann", "data": "small" }))
-        .await;
+    ann.to("long:ann").publish("small").await;
     let data = "x".repeat(30_000);
     for n in 0..100 {
         mallory
@@ -132,14 +130,12 @@ async fn a_flood_into_histories_stays_inside_the_tenants_memory_and_goes_away() 
         let bytes = metrics.sum(MEMORY, &HISTORIES).unwrap();
         assert!(bytes <= 600_000.0, "{bytes} after {n}: one user has half of it");
     }
-    let since = json!({ "epoch": first["epoch"], "offset": 0 });
-    let kept = ann
-        .ask("history", json!({ "channel": "kept:ann", "since": since }))
-        .await;
-    assert!(kept["messages"].as_array().unwrap().len() <= 1, "{kept}");
+    let kept = ann.ask("history", json!({ "channel": "long:ann" })).await;
+    assert_eq!(kept["messages"].as_array().map(Vec::len), Some(1), "{kept}");
+    // What ann keeps for ten minutes is all that is left.
     broker
-        .metrics_when("everything is forgotten", |m| {
-            m.sum(MEMORY, &HISTORIES) == Some(0.0) && open(m, "t") == Some(0.0)
+        .metrics_when("the flood is forgotten", |m| {
+            m.sum(MEMORY, &HISTORIES) < Some(2000.0) && open(m, "t") == Some(1.0)
         })
         .await;
 }
@@ -175,11 +171,11 @@ async fn unread_recoveries_and_histories_take_no_more_than_outboxes() {
         .await;
     let waiting = broker
         .metrics_when("that something waits", |m| {
-            m.sum("sluicegate_outbox_bytes", &[]) > Some(300_000.0)
+            m.sum("sluicegate_outbox_bytes", &[]) > Some(100_000.0)
         })
         .await;
     let waiting = waiting.sum("sluicegate_outbox_bytes", &[]).unwrap();
-    assert!(waiting <= 2.0 * 3.0 * 262_144.0, "{waiting} bytes wait");
+    assert!(waiting <= 2.0 * 2.0 * 262_144.0, "{waiting} bytes wait");
     let ack = ann.acked(&id).await;
     for one in ack["subscriptions"].as_array().unwrap() {
         let messages = one["messages"].as_array().map(Vec::len);
