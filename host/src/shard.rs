@@ -6,6 +6,7 @@ mod connections;
 mod control;
 mod seats;
 mod tenant;
+mod time_slice;
 mod turns;
 
 use std::cell::{Cell, RefCell};
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use tokio::sync::{Notify, mpsc};
@@ -21,8 +22,7 @@ use tokio::sync::{Notify, mpsc};
 pub use alarms::Alarms;
 pub use control::{Connected, Control, Count, Kick, Slice, Whom};
 pub use tenant::{NewRules, NewTenant, ShardTenant};
-use turns::SLICE;
-pub use turns::{SessionShare, Turns};
+pub use turns::{SessionShare, ShardTurns};
 
 use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
@@ -32,6 +32,7 @@ use chain::Caller;
 use protocol::codes;
 use registry::{BanOrder, BanSubject, Registry};
 use seats::Seats;
+use time_slice::TimeSlice;
 
 /// Bytes read from a socket at once. One buffer serves all connections of a shard.
 const READ_BYTES: usize = 65_536;
@@ -76,7 +77,7 @@ pub struct Shard {
     /// The alarms of sessions.
     pub alarms: Alarms,
     /// Whose turn it is.
-    pub turns: Rc<Turns>,
+    pub turns: Rc<ShardTurns>,
     /// The buffer that every session reads into. No session waits while it borrows it.
     pub read_buffer: RefCell<Box<[u8]>>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
@@ -85,23 +86,6 @@ pub struct Shard {
     next_client: Cell<u64>,
     draining: Cell<bool>,
     empty: Notify,
-}
-
-/// The shard's own work, in slices of time.
-struct TimeSlice(Instant);
-
-impl TimeSlice {
-    fn begin() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Lets the sessions run, if the slice is over.
-    async fn pause(&mut self) {
-        if self.0.elapsed() >= SLICE {
-            tokio::task::yield_now().await;
-            *self = Self::begin();
-        }
-    }
 }
 
 struct ListedConnection {
@@ -237,14 +221,14 @@ impl Shard {
 
     /// Delivers for a slice of time. Returns what is left to deliver; none once everything is written.
     fn take_turn<'a>(&self, turn: &'a [Envelope]) -> Option<&'a [Envelope]> {
-        let began = Instant::now();
-        let is_over = || began.elapsed() >= SLICE;
+        let slice = TimeSlice::begin();
+        let is_over = || slice.is_over();
         let mut hub = self.hub.borrow_mut();
         let left = &turn[hub.deliver_until(turn, is_over)..];
         let is_written = hub.flush_until(is_over);
         self.common.metrics.deliveries.inc_by(hub.take_deliveries());
         drop(hub);
-        self.turns.spend(began.elapsed());
+        self.turns.spend(slice.elapsed());
         (!is_written || !left.is_empty()).then_some(left)
     }
 

@@ -1,7 +1,7 @@
 //! Whose turn it is on a shard: tenants, and the sessions of each, share its time by what they have used of it. Knows
 //! no request and no hook.
 //!
-//! A session asks before it reads and before each request ([`Turns::may_run`]). While the shard has time to spare the
+//! A session asks before it reads and before each request ([`ShardTurns::may_run`]). While the shard has time to spare the
 //! answer is yes. Once sessions have used a slice, the others wait until the shard has looked at its sockets; then the
 //! tenant that used the least is next, and of its sessions the one that used the least. So between two slow hooks
 //! everybody else who has something to do has had a turn.
@@ -20,15 +20,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use fair_queue::FairQueue;
-pub(super) use share::SLICE;
 pub use share::SessionShare;
 pub(super) use share::TenantShare;
-use share::{TurnState, Waiting};
+use share::{SLICE, TurnState, Waiting};
 use turn_clock::TurnClock;
 
 /// The turns of one shard.
 #[derive(Default)]
-pub struct Turns {
+pub struct ShardTurns {
     clock: TurnClock,
     /// Time that was used since the shard looked at its sockets.
     used: Cell<Duration>,
@@ -55,7 +54,7 @@ struct RunningPoll {
     is_turn: bool,
 }
 
-impl Turns {
+impl ShardTurns {
     /// In tests: the time that is counted is what they say it is.
     #[cfg(test)]
     pub fn hold_clock(&self, clock: std::sync::Arc<parking_lot::Mutex<Instant>>) {

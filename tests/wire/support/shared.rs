@@ -39,6 +39,7 @@ pub(crate) fn config() -> String {
         history = {{ size = 3, ttl_seconds = 300 }}
         [tenants.limits]
         publish_per_second = 10000
+        requests_per_second = 10000
 
         [[tenants]]
         name = "keyed"

@@ -7,6 +7,7 @@ mod connect;
 mod connection;
 mod frames;
 mod heartbeat;
+mod held_clock;
 mod requests;
 mod support;
 mod turns;

@@ -35,15 +35,10 @@ use protocol::{self, Member};
 use registry::Registry;
 
 pub(super) use super::frames::{client_frame, texts};
+pub(super) use super::held_clock::{HeldClock, SLOW};
 
 /// What the hook was asked.
 pub(super) type Log = Arc<Mutex<Vec<String>>>;
-
-/// The clock that turns are measured with. Only hooks take time by it: those of users called `slow…`, [`SLOW`].
-pub(super) type HeldClock = Arc<Mutex<tokio::time::Instant>>;
-
-/// What a hook takes of a user whose name begins so.
-pub(super) const SLOW: Duration = Duration::from_millis(2);
 
 /// Everything that a session lives in.
 pub(super) struct Stage {

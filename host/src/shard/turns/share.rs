@@ -12,7 +12,7 @@ use crate::observe::TenantMetrics;
 
 /// How long sessions run until the shard looks at its sockets again, and one session until others have their turn.
 /// A hook that has begun is not interrupted.
-pub(in crate::shard) const SLICE: Duration = Duration::from_millis(1);
+pub(super) const SLICE: Duration = Duration::from_millis(1);
 /// A poll that takes longer makes its tenant wait for its next turns behind everything that is ready …
 const LONG: Duration = Duration::from_micros(250);
 /// … until so many polls were shorter.
@@ -69,7 +69,7 @@ pub(super) enum Waiting {
 
 impl TenantShare {
     /// Of a tenant that has used nothing.
-    pub(in crate::shard) fn new(metrics: TenantMetrics) -> Rc<Self> {
+    pub fn new(metrics: TenantMetrics) -> Rc<Self> {
         Rc::new(Self {
             used: Cell::default(),
             waiting: RefCell::default(),
