@@ -32,6 +32,9 @@ const CONFIG: &str = r#"
     channels = "names:*"
     schema = { additionalProperties = false, propertyNames = { pattern = "^(a|b|ab)*c$" }, items = { type = "null" } }
     [[tenants.chain.config.rules]]
+    channels = "values:*"
+    schema = { additionalProperties = { type = "null" } }
+    [[tenants.chain.config.rules]]
     channels = "unique:*"
     schema = { uniqueItems = true }
 "#;
@@ -197,6 +200,12 @@ fn hostile() -> Vec<(&'static str, String, Option<u16>)> {
         ("words:1", format!("\"{} heck\"", "a".repeat(60_000)), None),
         ("set:1", format!("{{{}}}", many(r#""server":0"#, 5_000)), Some(4413)),
         ("schema:1", r#"{"\u0000\u001b[31m\n":1}"#.to_owned(), Some(4422)),
+        ("values:1", r#"{"a\u0000\n\u001b[31m":1}"#.to_owned(), Some(4422)),
+        (
+            "values:1",
+            format!("{{\"{}\":1}}", r"\u0001".repeat(10_000)),
+            Some(4422),
+        ),
         ("names:1", "{\"\u{85}\u{2028}\":1}".to_owned(), Some(4422)),
         ("names:1", r#"{"a\u0000\n\u001b[31m":1}"#.to_owned(), Some(4422)),
         ("names:1", format!("{{\"{}\":1}}", r"\u0001".repeat(10_000)), Some(4422)),
