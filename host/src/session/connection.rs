@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{self, Poll};
 
 use bytes::Bytes;
+use futures_util::future::{OptionFuture, join};
 use tokio::io::Interest as Readiness;
 use tokio::time::Instant;
 
@@ -245,9 +246,9 @@ impl Session {
         match outcome {
             Outcome::Done(answer) if self.pending.is_empty() => self.answer(&id, answer),
             outcome => {
-                // A refusal may end the connection, so no request begins beside it.
-                let is_refused = matches!(outcome, Outcome::Done(Err(_)));
-                self.pending.push(id, outcome, is_publish && !is_refused);
+                // A refusal may end the connection, so no request begins beside it; nor beside what could be overtaken.
+                let is_alone = matches!(outcome, Outcome::Done(Err(_)) | Outcome::Unasked(_));
+                self.pending.push(id, outcome, is_publish && !is_alone);
                 None
             }
         }
@@ -361,18 +362,23 @@ impl Session {
         }
         self.pending.clear();
         context.clear_subscriptions();
-        if context.leave_seat() {
-            context.ask_disconnect(code);
-        }
+        let mut farewell = OptionFuture::from(if context.leave_seat() {
+            context.farewell(code)
+        } else {
+            None
+        });
         if let Some(at) = self.alarm.take() {
             context.shard.alarms.clear(context.client.id, at);
         }
         context.shard.common.metrics.disconnected(&ending.label());
         push_closing_frames(&context.client, &ending);
         if !matches!(ending, Ending::Gone) {
-            Box::pin(hang_up(&context.client)).await;
+            // The client does not wait for the plugins.
+            let farewell = std::mem::take(&mut farewell);
+            Box::pin(join(hang_up(&context.client), farewell)).await;
         }
         context.client.abandon();
+        farewell.await;
         self.meter_outbox();
     }
 }

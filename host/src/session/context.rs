@@ -141,14 +141,6 @@ impl Context {
         self.seat.take().is_some()
     }
 
-    /// The session's rights in a channel: the grant of its subscription, else that of a subscription it would get.
-    pub(super) fn grant(&self, channel: &Channel) -> Result<Grant, Refusal> {
-        match self.granted(channel) {
-            Some(grant) => Ok(grant),
-            None => Ok(self.tenant.chain().subscribe(&self.caller, channel)?),
-        }
-    }
-
     /// The grant of its subscription to a channel, if it has one.
     pub(super) fn granted(&self, channel: &Channel) -> Option<Grant> {
         self.subscriptions

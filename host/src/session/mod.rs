@@ -4,6 +4,7 @@
 
 mod answer;
 mod backlog;
+mod chain_wait;
 mod closing;
 mod commands;
 mod connection;

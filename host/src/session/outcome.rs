@@ -17,6 +17,9 @@ pub(super) enum Outcome {
     /// It waits for something outside of the session. This session waits in the order of its requests, and no other does.
     /// Dropping it undoes what it has done.
     Pending(Pin<Box<dyn Future<Output = CommandResult>>>),
+    /// It waits before the chain is asked, so it has no place yet in the order of what it would begin. Nothing begins
+    /// beside it.
+    Unasked(Pin<Box<dyn Future<Output = CommandResult>>>),
 }
 
 /// The reply to the client, and its consequences.
@@ -53,9 +56,13 @@ impl Outcome {
         Self::Pending(Box::pin(answer))
     }
 
+    pub(super) fn unasked(answer: impl Future<Output = CommandResult> + 'static) -> Self {
+        Self::Unasked(Box::pin(answer))
+    }
+
     /// Polls a pending outcome.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Pending(pending) = self {
+        if let Self::Pending(pending) | Self::Unasked(pending) = self {
             match pending.as_mut().poll(cx) {
                 Poll::Ready(answer) => *self = Self::Done(answer),
                 Poll::Pending => return Poll::Pending,
@@ -64,11 +71,10 @@ impl Outcome {
         Poll::Ready(())
     }
 
-    #[cfg(test)]
     pub(super) async fn answer(self) -> CommandResult {
         match self {
             Self::Done(answer) => answer,
-            Self::Pending(pending) => pending.await,
+            Self::Pending(pending) | Self::Unasked(pending) => pending.await,
         }
     }
 }

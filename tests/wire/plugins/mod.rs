@@ -7,5 +7,6 @@ mod blame;
 mod capabilities;
 mod effects;
 mod faults;
+mod pending;
 mod transform;
 mod walls;

@@ -1,6 +1,7 @@
 //! A plugin as the chain asks it, and the faults that may come instead of a verdict. Knows no plugin technology: the sandbox implements
 //! [`Hook`], and tests do with plain Rust.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,16 @@ use super::handshake::Handshake;
 use super::kind::HookKind;
 use super::verdict::{ConnectVerdict, HookResponse, PublishVerdict, SubscribeVerdict};
 
+/// A call's wait for what it needs before the plugin can be asked. It may end without success: then the plugin faults.
+pub type PendingCall = Pin<Box<dyn Future<Output = ()>>>;
+
 /// One plugin as a shard sees it. Calls are synchronous and short: the implementor keeps to its deadline.
 pub trait Hook {
+    /// What a call of `hook` has to wait for, if it would find the plugin not there. A call that does not wait is
+    /// answered at once nevertheless, by a fault.
+    fn pending(&mut self, _hook: HookKind) -> Option<PendingCall> {
+        None
+    }
     /// May this connection be, and who is it?
     fn connect(
         &mut self,
@@ -55,7 +64,7 @@ pub enum Fault {
     /// The host could not serve the call.
     #[error("host error: {0}")]
     Host(String),
-    /// No instance is ready: it is being rebuilt after a fault, or its circuit is open.
+    /// No instance is ready: it is not made yet, or being rebuilt after a fault, or its circuit is open.
     #[error("not available: {0}")]
     Unavailable(&'static str),
     /// It was not asked, and is not for so long: calls of this client have faulted repeatedly.

@@ -25,7 +25,7 @@ use bytes::Bytes;
 pub use caller::{AttributeLimit, Caller};
 pub use decision::Denied;
 pub use handshake::{Handshake, Headers, Upgrade};
-pub use hook::{Fault, Hook, OnFault};
+pub use hook::{Fault, Hook, OnFault, PendingCall};
 pub use kind::{HookKind, Hooks};
 pub use permit::{Message, Permit, Unfit};
 pub use verdict::{ConnectVerdict, Denial, Grant, HookResponse, Identity, Penalty, PublishVerdict, SubscribeVerdict};
@@ -93,6 +93,35 @@ impl Chain {
             steps,
             defaults,
         }
+    }
+
+    /// What a call of `hook` has to wait for: a plugin whose instance is being made. All that the call needs are being
+    /// made when this returns. None, without a lock or an allocation, if the chain can be asked now.
+    ///
+    /// `channel` is that of a subscription or message. A plugin whose verdict on it is remembered is not waited for.
+    pub fn pending(&mut self, hook: HookKind, caller: &Caller, channel: Option<&Channel>) -> Option<PendingCall> {
+        let mut first = None;
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            if !step.hooks.has(hook) {
+                continue;
+            }
+            let Some(pending) = step.hook.pending(hook) else {
+                continue;
+            };
+            let remembered = channel.is_some_and(|channel| {
+                let key = CacheKey {
+                    chain: self.serial,
+                    step: index,
+                    hook,
+                    channel: channel.as_str(),
+                };
+                caller.verdicts.lock().fresh(key, Instant::now).is_some()
+            });
+            if !remembered {
+                first.get_or_insert(pending);
+            }
+        }
+        first
     }
 
     /// Asks who the caller is (`handshake.is_refresh`: still is). Plugins after the one that accepted see

@@ -1,6 +1,7 @@
 //! Verdicts, faults and permits, with plugins in plain Rust.
 
 mod faults;
+mod pending;
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -17,6 +18,8 @@ struct Scripted {
     subscribe: Result<HookResponse<SubscribeVerdict>, Fault>,
     publish: Rc<RefCell<Result<HookResponse<PublishVerdict>, Fault>>>,
     seen: Rc<RefCell<Vec<String>>>,
+    /// It is never there, and notes here which calls would wait.
+    missing: Option<Rc<RefCell<Vec<HookKind>>>>,
 }
 
 impl Default for Scripted {
@@ -26,11 +29,16 @@ impl Default for Scripted {
             subscribe: Ok(SubscribeVerdict::Abstain.into()),
             publish: Rc::new(RefCell::new(Ok(PublishVerdict::Abstain.into()))),
             seen: Rc::default(),
+            missing: None,
         }
     }
 }
 
 impl Hook for Scripted {
+    fn pending(&mut self, hook: HookKind) -> Option<PendingCall> {
+        self.missing.as_ref()?.borrow_mut().push(hook);
+        Some(Box::pin(std::future::pending()))
+    }
     fn connect(&mut self, _: &Arc<Handshake>, _: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
         self.seen.borrow_mut().push("connect".into());
         self.connect.clone().map(HookResponse::from)

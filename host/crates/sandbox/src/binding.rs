@@ -1,31 +1,24 @@
 //! A plugin in one tenant's chain: what the slots of all shards share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::breaker::Breaker;
+use super::builder::{BuildWatch, PendingInstance, QUICK, Recipe};
 use super::capabilities::{Grants, PluginScope};
 use super::error::LoadError;
 use super::good_answers::AllGoodAnswers;
 use super::instance::{Instance, MakeError};
 use super::meter::{Meter, Meters};
 use super::plugin::Plugin;
-use super::rebuild::Rebuilder;
 use super::slot::Slot;
 use super::{imports, settings};
 use chain::{HookKind, Hooks};
 use plugin_store::{Clock, PluginStores};
-
-/// What `init` may take on trial.
-const INIT_DEADLINE: Duration = Duration::from_secs(2);
-/// Later it gets this many times what it took on trial, so that a plugin whose `init` hangs now and then
-/// does not hold up the rebuilding of others' instances …
-const INIT_SLACK: u32 = 20;
-/// … but at least this.
-const INIT_DEADLINE_LEAST: Duration = Duration::from_millis(100);
 
 /// A chain entry of the config.
 #[derive(Clone)]
@@ -54,7 +47,8 @@ pub struct Binding {
     breakers: [Breaker; HookKind::ALL.len()],
     good_answers: AllGoodAnswers,
     meters: Meters,
-    init_deadline: Duration,
+    /// Its last instance took long to make, see [`builder`](super::builder).
+    slow: Arc<AtomicBool>,
     /// The instance that was made on trial, for the first slot.
     spare: Mutex<Option<Box<Instance>>>,
 }
@@ -74,7 +68,7 @@ pub(super) fn bind(
     };
     settings::check(plugin.sandbox(), plugin.settings_schema(), &settings)?;
     let scope = PluginScope::new(stores, &options.tenant, plugin.name(), options.grants, meter);
-    let mut binding = Binding {
+    let binding = Binding {
         hooks,
         deadline: options.deadline,
         memory_bytes: options.memory_bytes,
@@ -83,14 +77,14 @@ pub(super) fn bind(
         breakers: Default::default(),
         good_answers: AllGoodAnswers::default(),
         meters: Meters::new(meter, &options.tenant, plugin.name(), hooks),
-        init_deadline: INIT_DEADLINE,
+        slow: Arc::default(),
         plugin: Arc::clone(plugin),
         spare: Mutex::new(None),
     };
     let start = Instant::now();
-    let trial = Instance::make(&binding, INIT_DEADLINE)?;
-    binding.init_deadline = (start.elapsed() * INIT_SLACK).clamp(INIT_DEADLINE_LEAST, INIT_DEADLINE);
-    *binding.spare.get_mut() = Some(trial);
+    let trial = Instance::make(&binding, &Arc::new(BuildWatch::alone()))?;
+    binding.slow.store(start.elapsed() > QUICK, Ordering::Relaxed);
+    *binding.spare.lock() = Some(trial);
     Ok(Arc::new(binding))
 }
 
@@ -147,8 +141,21 @@ impl Binding {
         Slot::new(Arc::clone(self), self.spare.lock().take())
     }
 
-    pub(super) fn make(&self) -> Result<Box<Instance>, MakeError> {
-        Instance::make(self, self.init_deadline)
+    /// Has an instance made, after `delay`. None: the builders have too much to do.
+    pub(super) fn request(self: &Arc<Self>, delay: Duration) -> Option<PendingInstance> {
+        // After a reload the binding is gone, and with it whoever waited.
+        let binding = Arc::downgrade(self);
+        let recipe = Recipe {
+            tenant: Arc::clone(&self.scope.tenant),
+            slow: Arc::clone(&self.slow),
+            make: Box::new(move |watch| Some(Instance::make(&*binding.upgrade()?, watch))),
+        };
+        self.plugin.sandbox().builders.request(recipe, delay)
+    }
+
+    /// Gives back an instance that is whole.
+    pub(super) fn discard(&self, instance: Box<Instance>) {
+        self.plugin.sandbox().builders.discard(*instance);
     }
 
     pub(super) fn plugin(&self) -> &Plugin {
@@ -185,9 +192,5 @@ impl Binding {
 
     pub(super) fn clock(&self) -> &Clock {
         &self.plugin.sandbox().clock
-    }
-
-    pub(super) fn rebuilder(&self) -> &Rebuilder {
-        &self.plugin.sandbox().rebuilder
     }
 }

@@ -110,6 +110,17 @@ impl Breaker {
         Some(Pass::Trial)
     }
 
+    /// Whether [`Breaker::admit`] would give leave to somebody.
+    pub(super) fn would_admit(&self, now: impl FnOnce() -> Instant) -> bool {
+        if !self.tripped.load(Ordering::Relaxed) {
+            return true;
+        }
+        match *self.circuit.lock() {
+            Circuit::Closed { .. } => true,
+            Circuit::Open { until, .. } | Circuit::HalfOpen { until, .. } => now() >= until,
+        }
+    }
+
     /// The call went well; a trial that does closes the circuit. True if it did.
     pub(super) fn succeed(&self, pass: Pass) -> bool {
         if pass == Pass::Normal {
@@ -202,9 +213,13 @@ mod tests {
     fn what_fails_for_all_is_not_asked_and_one_good_trial_closes_it() {
         let (breaker, now) = opened(Instant::now());
         assert_eq!(admit(&breaker, now), None);
+        assert!(!breaker.would_admit(|| now));
+        assert!(breaker.would_admit(|| now + SECOND), "asking takes no trial");
         assert_eq!(admit(&breaker, now + SECOND), Some(Pass::Trial));
         assert_eq!(admit(&breaker, now + SECOND), None, "one trial at a time");
+        assert!(!breaker.would_admit(|| now + SECOND));
         assert!(breaker.succeed(Pass::Trial));
+        assert!(breaker.would_admit(|| now));
         assert_eq!(admit(&breaker, now + SECOND), Some(Pass::Normal));
     }
 

@@ -8,12 +8,12 @@ use thiserror::Error;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
+use super::builder::Builders;
 use super::cache::Cache;
 use super::call_time::{TICK, Ticks};
 use super::compile::{Compiler, CompilerOptions, LoadLimits, LoadingGuard};
 use super::contract;
 use super::features;
-use super::rebuild::Rebuilder;
 use super::state::StoreData;
 use plugin_store::Clock;
 
@@ -87,7 +87,7 @@ pub struct Sandbox {
     pub(super) contract: Linker<StoreData>,
     pub(super) cache: Option<Cache>,
     pub(super) compiler: Compiler,
-    pub(super) rebuilder: Rebuilder,
+    pub(super) builders: Builders,
     pub(super) ticks: Ticks,
     /// Of one memory: no binding may ask for more.
     pub(super) max_memory_bytes: usize,
@@ -97,7 +97,7 @@ pub struct Sandbox {
 // === impl Sandbox ===
 
 impl Sandbox {
-    /// Starts the engine, its ticker and the thread that rebuilds instances. The threads end when the
+    /// Starts the engine, its ticker and the threads that make instances. The threads end when the
     /// last plugin and the sandbox itself are gone.
     pub fn new(options: SandboxOptions) -> Result<Arc<Self>, EngineError> {
         let instances = options.max_instances.clamp(1, INSTANCES_MAX);
@@ -107,7 +107,7 @@ impl Sandbox {
         let contract = contract::linker(&engine).map_err(|e| failed(format!("{e:#}")))?;
         let ticks = Ticks::start();
         start_ticker(&engine, ticks.clone()).map_err(|e| failed(e.to_string()))?;
-        let rebuilder = Rebuilder::start().map_err(|e| failed(e.to_string()))?;
+        let builders = Builders::start().map_err(|e| failed(e.to_string()))?;
         let cache = options
             .cache_dir
             .and_then(|dir| Cache::open(dir, options.cache_bytes, &engine));
@@ -116,7 +116,7 @@ impl Sandbox {
             contract,
             cache,
             compiler: Compiler::new(options.compiler),
-            rebuilder,
+            builders,
             ticks,
             max_memory_bytes,
             clock: options.clock,

@@ -10,6 +10,7 @@ use wasmtime::component::Instance as Component;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::binding::Binding;
+use super::builder::{ALLOWANCE, BuildWatch, Turn};
 use super::call_time::ticks;
 use super::contract::v0_1::GuestExports;
 use super::fault;
@@ -81,40 +82,48 @@ impl Drop for Alive {
 // === impl Instance ===
 
 impl Instance {
-    /// A new instance, with `init` behind it. `deadline` is that of its start and of its `init`.
-    pub(super) fn make(binding: &Binding, deadline: Duration) -> Result<Box<Self>, MakeError> {
+    /// A new instance, with `init` behind it. `watch` says how long its start and its `init` may go on.
+    pub(super) fn make(binding: &Binding, watch: &Arc<BuildWatch>) -> Result<Box<Self>, MakeError> {
         let plugin = binding.plugin();
         let state = StoreData {
             limits: InstanceLimits::new(binding.memory_bytes()),
             call: HookCall::new(plugin.sandbox().ticks.clone()),
             scope: Arc::clone(binding.scope()),
             wasi: Wasi::default(),
+            building: Some(Arc::clone(watch)),
         };
         let mut store = Store::new(plugin.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(TRANSFER_BYTES.min(binding.memory_bytes()));
         store.set_max_component_handles(HANDLES);
         store.epoch_deadline_callback(|mut store| {
-            Ok(match store.data_mut().call.look() {
-                Ok(ticks) => UpdateDeadline::Continue(ticks),
+            let data = store.data_mut();
+            let turn = match data.building.as_ref().map(|watch| watch.turn()) {
+                Some(Turn::Over) => return Ok(UpdateDeadline::Interrupt),
+                Some(Turn::Next(turn)) => ticks(turn),
+                None => u64::MAX,
+            };
+            Ok(match data.call.look() {
+                Ok(left) => UpdateDeadline::Continue(left.min(turn)),
                 Err(_) => UpdateDeadline::Interrupt,
             })
         });
-        begin(&mut store, GuestPhase::Start, deadline, WaitBudget::default());
-        let instance = plugin
-            .instantiate(&mut store)
-            .map_err(|e| not_started(&e, &store, deadline))?;
+        begin(&mut store, GuestPhase::Start, ALLOWANCE, WaitBudget::default());
+        store.set_epoch_deadline(ticks(BuildWatch::first_turn()));
+        let instance = plugin.instantiate(&mut store).map_err(|e| not_started(&e, &store))?;
         let guest = load(binding, &mut store, &instance)?;
 
-        begin(&mut store, GuestPhase::Init, deadline, WaitBudget::within(deadline));
+        begin(&mut store, GuestPhase::Init, ALLOWANCE, WaitBudget::within(ALLOWANCE));
+        store.set_epoch_deadline(ticks(BuildWatch::first_turn()));
         match guest.init(&mut store, binding.settings()) {
             Ok(Ok(())) => {}
             Ok(Err(refusal)) => return Err(MakeError::Refused(fault::cut(refusal))),
             Err(error) => {
-                let fault = fault::classify(&error, &store.data().limits, deadline);
+                let fault = fault::classify(&error, &store.data().limits, ALLOWANCE);
                 return Err(MakeError::Init(fault));
             }
         }
+        store.data_mut().building = None;
         Ok(Box::new(Self {
             store,
             guest,
@@ -170,6 +179,12 @@ impl Instance {
         self.leave(done)
     }
 
+    /// It is called no more: what it printed last is logged.
+    pub(super) fn retire(&mut self) {
+        let state = self.store.data_mut();
+        state.wasi.flush(&state.scope.log);
+    }
+
     fn enter(&mut self, hook: HookKind, caller: &Arc<Caller>) {
         let state = self.store.data_mut();
         state.limits.refused = false;
@@ -197,12 +212,12 @@ impl Instance {
     }
 }
 
-fn not_started(error: &wasmtime::Error, store: &Store<StoreData>, deadline: Duration) -> MakeError {
+fn not_started(error: &wasmtime::Error, store: &Store<StoreData>) -> MakeError {
     let limits = &store.data().limits;
     if error.is::<PoolConcurrencyLimitError>() {
         MakeError::Full
     } else if error.is::<Trap>() || limits.refused {
-        MakeError::Start(fault::classify(error, limits, deadline))
+        MakeError::Start(fault::classify(error, limits, ALLOWANCE))
     } else {
         MakeError::Host(fault::cut(format!("{error:#}")))
     }

@@ -9,6 +9,7 @@
 mod binding;
 mod bounded;
 mod breaker;
+mod builder;
 mod cache;
 mod call_time;
 mod capabilities;
@@ -29,7 +30,6 @@ mod limits;
 mod meter;
 mod pace;
 mod plugin;
-mod rebuild;
 mod rebuild_delay;
 mod settings;
 mod slot;

@@ -206,7 +206,10 @@ impl Meters {
             hooks: self.hooks.each_ref().map(|series| series.as_ref().map(tally)),
         }));
         let mut tallies = self.families.tallies.lock();
-        tallies.retain(|tally| tally.strong_count() > 0);
+        // Those of dropped slots go when the list would grow: a reload makes a slot for every chain entry.
+        if tallies.len() == tallies.capacity() {
+            tallies.retain(|tally| tally.strong_count() > 0);
+        }
         tallies.push(Arc::downgrade(&tally));
         tally
     }

@@ -1,4 +1,4 @@
-//! A binding on one shard: answers the chain through at most one instance, and gets a new one after a fault.
+//! A binding on one shard: answers the chain through at most one instance, which the builders make.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,23 +7,31 @@ use parking_lot::Mutex;
 
 use super::binding::Binding;
 use super::breaker::{Pass, Tripped};
+use super::builder::{PendingInstance, Progress};
 use super::client::{Asking, ClientKey};
 use super::fault;
 use super::good_answers::GoodAnswers;
-use super::instance::Instance;
+use super::instance::{Instance, MakeError};
 use super::meter::{Label, Labelled, Tally};
 use super::pace::Pace;
-use super::rebuild::{PendingInstance, Progress};
 use super::rebuild_delay::RebuildDelay;
 use super::suspension::{Suspended, Suspensions};
-use chain::{Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
+use chain::{
+    Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, HookResponse, PendingCall, PublishVerdict,
+    SubscribeVerdict,
+};
 
 /// An instance that nobody asked for so long gives its memory back.
 const IDLE: Duration = Duration::from_mins(5);
 
+const CIRCUIT_OPEN: &str = "its circuit is open after repeated faults";
+const DELAYED: &str = "it is being rebuilt after a fault";
+const NOT_MADE: &str = "its instance is not made yet";
+
 /// One shard's place for an instance of a plugin in a tenant's chain.
 ///
-/// The instance is made at the first call and given back when idle. A call that does not keep to its
+/// The instance is made when a first call waits for it ([`Hook::pending`]), never on the shard's thread, and given back
+/// when idle. A call that finds none is a fault. A call that does not keep to its
 /// deadline ends at most 3 ms after it: one for the tick it began in, two for a thread that the kernel kept
 /// waiting.
 pub struct Slot {
@@ -54,14 +62,16 @@ enum SlotState {
     Nothing,
     /// Boxed, because each call moves it out and back in.
     Ready(Box<Instance>),
-    /// The last one faulted.
     Coming(PendingInstance),
+    /// It could not be made, which the next call is told.
+    Failed(MakeError),
 }
 
 // === impl Slot ===
 
 impl Slot {
     pub(super) fn new(binding: Arc<Binding>, spare: Option<Box<Instance>>) -> Self {
+        let now = binding.clock().now();
         Self {
             held: spare.map_or(SlotState::Nothing, SlotState::Ready),
             rebuild_delay: RebuildDelay::default(),
@@ -71,7 +81,7 @@ impl Slot {
             paces: Default::default(),
             unjudged: None,
             asked: false,
-            used: binding.clock().now(),
+            used: now,
             binding,
         }
     }
@@ -87,14 +97,14 @@ impl Slot {
         if let Some(left) = self.suspensions.check(asking, || self.binding.clock().now()) {
             return Err(self.not_asked(hook, Fault::Suspended(left)));
         }
-        let instance = match self.take() {
+        let instance = match self.take(hook) {
             Ok(instance) => instance,
             Err(fault) => return Err(self.not_asked(hook, fault)),
         };
         let breaker = self.binding.breaker(hook);
         let Some(pass) = breaker.admit(|| asking.user_or_address(), || self.binding.clock().now()) else {
             self.held = SlotState::Ready(instance);
-            return Err(self.not_asked(hook, Fault::Unavailable("its circuit is open after repeated faults")));
+            return Err(self.not_asked(hook, Fault::Unavailable(CIRCUIT_OPEN)));
         };
         let start = self.paces[hook as usize].is_timed().then(Instant::now);
         match ask(instance) {
@@ -114,34 +124,96 @@ impl Slot {
         }
     }
 
-    /// The instance, if there is one or can be one now.
-    fn take(&mut self) -> Result<Box<Instance>, Fault> {
+    /// The instance, if there is one.
+    fn take(&mut self, hook: HookKind) -> Result<Box<Instance>, Fault> {
+        if !matches!(self.held, SlotState::Ready(_)) {
+            self.settle();
+        }
         match std::mem::replace(&mut self.held, SlotState::Nothing) {
             SlotState::Ready(instance) => Ok(instance),
-            SlotState::Nothing => self.binding.make().map_err(|error| {
+            missing => Err(self.missing(hook, missing)),
+        }
+    }
+
+    /// There is no instance; has one made, if that is not begun.
+    #[cold]
+    fn missing(&mut self, hook: HookKind, held: SlotState) -> Fault {
+        if !self.would_be_asked(hook) {
+            self.held = held;
+            return Fault::Unavailable(CIRCUIT_OPEN);
+        }
+        match held {
+            SlotState::Failed(error) => {
                 self.rebuild(None);
                 error.into()
-            }),
-            SlotState::Coming(pending) => match pending.poll() {
-                Progress::Done(instance) => Ok(instance),
-                Progress::Waiting => {
-                    self.held = SlotState::Coming(pending);
-                    Err(Fault::Unavailable("it is being rebuilt after a fault"))
-                }
-                Progress::Failed(error) => {
-                    self.rebuild(None);
-                    Err(error.into())
-                }
-                Progress::Lost => Err(Fault::Unavailable("it is to be rebuilt")),
-            },
+            }
+            SlotState::Coming(pending) => {
+                let delayed = pending.is_delayed(Instant::now());
+                self.held = SlotState::Coming(pending);
+                Fault::Unavailable(if delayed { DELAYED } else { NOT_MADE })
+            }
+            SlotState::Nothing | SlotState::Ready(_) => {
+                self.request(Duration::ZERO);
+                Fault::Unavailable(NOT_MADE)
+            }
+        }
+    }
+
+    fn would_be_asked(&self, hook: HookKind) -> bool {
+        let binding = &self.binding;
+        binding.breaker(hook).would_admit(|| binding.clock().now())
+    }
+
+    /// Takes what was made meanwhile.
+    fn settle(&mut self) {
+        let SlotState::Coming(pending) = &self.held else {
+            return;
+        };
+        self.held = match pending.poll() {
+            Progress::Waiting => return,
+            Progress::Done(Ok(instance)) => SlotState::Ready(instance),
+            Progress::Done(Err(error)) => SlotState::Failed(error),
+            Progress::Lost => SlotState::Nothing,
+        };
+    }
+
+    /// What a call has to wait for, if there is no instance.
+    #[cold]
+    fn wait(&mut self, hook: HookKind) -> Option<PendingCall> {
+        self.asked = true;
+        self.settle();
+        // Who is not asked anyway needs no instance, and a trial of the circuit waits for one like any other call.
+        if !self.would_be_asked(hook) {
+            return None;
+        }
+        if let SlotState::Nothing = self.held {
+            self.request(Duration::ZERO);
+        }
+        match &self.held {
+            // After repeated faults it is not made before a time that is too long to wait for.
+            SlotState::Coming(pending) if !pending.is_delayed(Instant::now()) => pending.wait(),
+            _ => None,
         }
     }
 
     /// The instance is gone; has another made.
     fn rebuild(&mut self, client: Option<ClientKey>) {
         let delay = self.rebuild_delay.fault(client, self.binding.clock().now());
-        let pending = self.binding.rebuilder().request(&self.binding, delay);
+        self.request(delay);
+    }
+
+    fn request(&mut self, delay: Duration) {
+        let pending = self.binding.request(delay);
         self.held = pending.map_or(SlotState::Nothing, SlotState::Coming);
+    }
+
+    /// Gives back the instance, if there is one. A shard has many at a time that are idle, or replaced by a reload, and
+    /// taking them apart is not for its thread.
+    fn give_back(&mut self) {
+        if let SlotState::Ready(mut instance) = std::mem::replace(&mut self.held, SlotState::Nothing) {
+            instance.retire();
+            self.binding.discard(instance);
+        }
     }
 
     fn succeeded(&mut self, hook: HookKind, Answered { pass, label, took }: Answered) {
@@ -216,6 +288,13 @@ impl Slot {
 }
 
 impl Hook for Slot {
+    fn pending(&mut self, hook: HookKind) -> Option<PendingCall> {
+        match self.held {
+            SlotState::Ready(_) => None,
+            _ => self.wait(hook),
+        }
+    }
+
     fn connect(
         &mut self,
         handshake: &Arc<Handshake>,
@@ -279,7 +358,13 @@ impl Hook for Slot {
         if std::mem::take(&mut self.asked) {
             self.used = now;
         } else if now.saturating_duration_since(self.used) >= IDLE {
-            self.held = SlotState::Nothing;
+            self.give_back();
         }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::Trap;
 
+use super::builder::BuildWatch;
 use super::call_time::{CallTime, Ticks};
 use super::capabilities::PluginScope;
 use super::limits::InstanceLimits;
@@ -18,6 +19,8 @@ pub(super) struct StoreData {
     pub(super) call: HookCall,
     pub(super) scope: Arc<PluginScope>,
     pub(super) wasi: Wasi,
+    /// While the instance is made.
+    pub(super) building: Option<Arc<BuildWatch>>,
 }
 
 impl Drop for StoreData {

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use futures_util::StreamExt;
 use futures_util::stream;
+use tokio::time::Instant;
 
 use super::join::{CompletedJoin, Join, already_subscribed, begin};
+use crate::session::chain_wait::wait_limit;
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::session::reply_parts;
 use crate::session::reply_room::ReplyRoom;
 use crate::session::seat_guard::SeatGuard;
-use chain::Handshake;
+use chain::{Handshake, HookKind};
 use protocol::names::Channel;
 use protocol::write::{self, Welcome};
 use protocol::{Json, RequestId, Subscribe};
@@ -48,11 +50,12 @@ impl ConnectCommand {
             subscribe,
             data,
         } = *self.request;
-        admit(context, context.connect_handshake(token, client_name, data)).await?;
+        let limit = wait_limit();
+        admit(context, context.connect_handshake(token, client_name, data), limit).await?;
         if subscribe.is_empty() {
             return Ok(welcome(&self.id, context, None).into());
         }
-        let outcomes = join_all(context, subscribe).await;
+        let outcomes = join_all(context, subscribe, limit).await;
         // From here on nothing waits: what is granted now is granted when the ack is queued.
         let mut payloads = Vec::with_capacity(outcomes.len());
         let mut releases = Vec::with_capacity(outcomes.len());
@@ -81,7 +84,8 @@ impl ConnectCommand {
 }
 
 /// Asks who it is and whether there is room.
-async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
+async fn admit(context: &Context, handshake: Handshake, limit: Instant) -> Result<(), Refusal> {
+    context.until_ready(HookKind::Connect, None, limit).await;
     let identity = context.tenant.chain().connect(&Arc::new(handshake), &context.caller)?;
     check_expiry(&identity)?;
     let request = AdmissionRequest {
@@ -106,24 +110,27 @@ async fn admit(context: &Context, handshake: Handshake) -> Result<(), Refusal> {
 /// Joins the channels, [`JOINS_AT_ONCE`] at a time. They begin in their order, so it is their order that decides which of
 /// two requests for one channel is refused, and which channels are over the connection's limit: all that were granted
 /// count, also those that fail later.
-async fn join_all(context: &Context, requests: Vec<Subscribe>) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
+async fn join_all(
+    context: &Context,
+    requests: Vec<Subscribe>,
+    limit: Instant,
+) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
     let begun = RefCell::new(HashSet::<Channel, RandomState>::default());
     let room = &ReplyRoom::of(&context.client);
-    // Each asks plugins, so others have their turn between two of them.
-    let in_turn = stream::iter(requests).then(|request| async move {
+    let begin = async |request: Subscribe| {
+        // Each asks plugins, so others have their turn between two of them.
         context.turn().await;
-        request
-    });
-    let joins = in_turn.map(|request| {
         let channel = request.channel.clone();
+        context.until_ready(HookKind::Subscribe, Some(&channel), limit).await;
         let join = begin_one(context, request, &mut begun.borrow_mut());
-        async move {
-            let joined = match join {
-                Ok(join) => join.finish(context, room).await,
-                Err(refusal) => Err(refusal),
-            };
-            (channel, joined)
-        }
+        (channel, join)
+    };
+    let joins = stream::iter(requests).then(begin).map(async |(channel, join)| {
+        let joined = match join {
+            Ok(join) => join.finish(context, room).await,
+            Err(refusal) => Err(refusal),
+        };
+        (channel, joined)
     });
     joins.buffered(JOINS_AT_ONCE).collect().await
 }

@@ -38,7 +38,7 @@ impl HistoryCommand {
             since,
             reverse,
         } = self.request;
-        let grant = context.grant(&channel)?;
+        let grant = context.grant(&channel).await?;
         let room = ReplyRoom::of(&context.client);
         let settings = context.tenant.settings().channel(&channel).clone();
         if settings.history.is_none() {

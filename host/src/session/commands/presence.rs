@@ -24,7 +24,7 @@ impl PresenceCommand {
     }
 
     async fn read(self, context: &Context) -> CommandResult {
-        let grant = context.grant(&self.channel)?;
+        let grant = context.grant(&self.channel).await?;
         check_presence(context.tenant.settings().channel(&self.channel), grant)?;
         let topic = context.topic(&self.channel);
         let members = context.shard.common.backplane.members(&topic).await?.members;

@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use futures_util::FutureExt;
 
+use crate::session::chain_wait::wait_limit;
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use backplane::{PublishOptions, Published, Rejection};
-use chain::PublishDecision;
+use chain::{HookKind, PublishDecision};
 use protocol::names::Channel;
 use protocol::{RequestId, write};
 use wall_clock::now_ms;
@@ -22,17 +23,32 @@ pub(super) struct PublishCommand {
 impl PublishCommand {
     /// Passes the message to the backplane. The publishes of one burst go together, in their order.
     pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
-        self.publish(context).unwrap_or_else(|refusal| {
-            context.tenant.metrics.refused.inc();
-            Outcome::Done(Err(refusal))
+        // Counted before the chain runs, so denied messages cost too.
+        if let Err(refusal) = context.take_publish() {
+            return refused(context, refusal);
+        }
+        if context
+            .pending_call(HookKind::Publish, Some(&self.request.channel))
+            .is_none()
+        {
+            return self.publish(context);
+        }
+        let context = context.clone();
+        Outcome::unasked(async move {
+            context
+                .until_ready(HookKind::Publish, Some(&self.request.channel), wait_limit())
+                .await;
+            self.publish(&context).answer().await
         })
     }
 
-    fn publish(self, context: &Rc<Context>) -> Result<Outcome, Refusal> {
+    fn publish(self, context: &Rc<Context>) -> Outcome {
+        self.ask(context).unwrap_or_else(|refusal| refused(context, refusal))
+    }
+
+    fn ask(self, context: &Rc<Context>) -> Result<Outcome, Refusal> {
         let Self { id, request } = self;
         let channel = request.channel;
-        // Counted before the chain runs, so denied messages cost too.
-        context.take_publish()?;
         let granted = context.granted(&channel).is_some_and(|grant| grant.publish);
         let decision = context
             .tenant
@@ -66,6 +82,11 @@ impl PublishCommand {
             acknowledge(&context, &id, &channel, reply.await)
         }))
     }
+}
+
+fn refused(context: &Context, refusal: Refusal) -> Outcome {
+    context.tenant.metrics.refused.inc();
+    Outcome::Done(Err(refusal))
 }
 
 fn acknowledge(

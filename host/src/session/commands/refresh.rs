@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::session::chain_wait::wait_limit;
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
+use chain::HookKind;
 use protocol::{RequestId, codes, write};
 use wall_clock::now_ms;
 
@@ -16,7 +18,14 @@ pub(super) struct RefreshCommand {
 
 impl RefreshCommand {
     pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
-        Outcome::Done(self.refresh(context))
+        if context.pending_call(HookKind::Connect, None).is_none() {
+            return Outcome::Done(self.refresh(context));
+        }
+        let context = context.clone();
+        Outcome::unasked(async move {
+            context.until_ready(HookKind::Connect, None, wait_limit()).await;
+            self.refresh(&context)
+        })
     }
 
     fn refresh(self, context: &Context) -> CommandResult {

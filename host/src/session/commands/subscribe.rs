@@ -3,10 +3,12 @@
 use std::rc::Rc;
 
 use super::join::{CompletedJoin, JoinAck, begin};
+use crate::session::chain_wait::wait_limit;
 use crate::session::context::Context;
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::reply_parts;
 use crate::session::reply_room::ReplyRoom;
+use chain::HookKind;
 use protocol::{RequestId, write};
 use wall_clock::now_ms;
 
@@ -17,6 +19,22 @@ pub(super) struct SubscribeCommand {
 
 impl SubscribeCommand {
     pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
+        if context
+            .pending_call(HookKind::Subscribe, Some(&self.request.channel))
+            .is_none()
+        {
+            return self.begin(context);
+        }
+        let context = context.clone();
+        Outcome::unasked(async move {
+            context
+                .until_ready(HookKind::Subscribe, Some(&self.request.channel), wait_limit())
+                .await;
+            self.begin(&context).answer().await
+        })
+    }
+
+    fn begin(self, context: &Rc<Context>) -> Outcome {
         let Self { id, request } = self;
         match begin(context, request, context.subscription_count()) {
             Err(refusal) => Outcome::Done(Err(refusal)),

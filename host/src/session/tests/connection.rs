@@ -15,7 +15,7 @@ pub(super) fn connect() -> Value {
     json!({"type": "connect", "id": 0, "payload": {"version": 1, "token": "ann"}})
 }
 
-fn publish(id: u64) -> Value {
+pub(super) fn publish(id: u64) -> Value {
     json!({"type": "publish", "id": id, "payload": {"channel": "a", "data": id}})
 }
 

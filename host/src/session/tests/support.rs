@@ -4,13 +4,15 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::instance_gate::InstanceGate;
+use super::scripted::{Scripted, chain};
 use crate::observe::Metrics;
 use crate::session::commands;
 use crate::session::context::Context;
@@ -25,10 +27,7 @@ use backplane::{
     Allowance, Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Rejection,
     Reply,
 };
-use chain::{
-    Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Headers, Hook,
-    HookKind, HookResponse, Identity, Message, Penalty, Permit, PublishVerdict, SubscribeVerdict, Upgrade,
-};
+use chain::{Headers, Message, Permit, Upgrade};
 use config::ChannelSettings;
 use protocol::names::{Channel, Topic};
 use protocol::{self, Member};
@@ -47,6 +46,7 @@ pub(super) struct Stage {
     pub inbox: mpsc::Receiver<Envelope>,
     pub asked: Log,
     pub clock: HeldClock,
+    pub instance: Arc<InstanceGate>,
 }
 
 /// The memory backplane behind a gate that joins and publishes wait at while it is closed.
@@ -78,8 +78,9 @@ impl Stage {
         });
         let asked = Log::default();
         let clock = HeldClock::new(Mutex::new(tokio::time::Instant::now()));
+        let instance = Arc::<InstanceGate>::default();
         let tenants = config.tenants.iter().map(|settings| {
-            let scripted = Scripted(asked.clone(), clock.clone());
+            let scripted = Scripted(asked.clone(), clock.clone(), instance.clone());
             NewTenant {
                 settings: settings.clone(),
                 rules: NewRules::Chain(Box::new(|| chain(scripted))),
@@ -105,6 +106,7 @@ impl Stage {
             inbox,
             asked,
             clock,
+            instance,
         }
     }
 
@@ -169,112 +171,6 @@ pub(super) async fn apply(context: &Rc<Context>, kind: &str, payload: &str) -> R
     }
     let envelope: Value = serde_json::from_slice(&reply.envelope.to_vec()).expect("an envelope");
     Ok(envelope["payload"].clone())
-}
-
-// === the chain ===
-
-/// Takes the token for the user's name, denies what is called `denied`, and writes down what it was asked.
-struct Scripted(Log, HeldClock);
-
-impl Scripted {
-    /// Writes down that something was asked for a user, and takes the user's time.
-    fn note(&self, user: Option<&str>, what: String) {
-        if user.is_some_and(|user| user.starts_with("slow")) {
-            *self.1.lock() += SLOW;
-        }
-        self.0.lock().push(what);
-    }
-}
-
-fn chain(hook: Scripted) -> Chain {
-    let link = ChainStep {
-        plugin: "scripted".into(),
-        hooks: HookKind::ALL.into_iter().collect(),
-        on_fault: FaultRules::default(),
-        hook: Box::new(hook),
-    };
-    let defaults = Defaults {
-        anonymous: true,
-        allow: true,
-        message_bytes: 65_536,
-    };
-    Chain::new(vec![link], defaults)
-}
-
-fn denial() -> Denial {
-    Denial {
-        code: 4403,
-        reason: "no".into(),
-        message: None,
-        retry_after_ms: None,
-        penalty: Penalty::None,
-    }
-}
-
-impl Hook for Scripted {
-    fn connect(&mut self, handshake: &Arc<Handshake>, _: &Arc<Caller>) -> Result<HookResponse<ConnectVerdict>, Fault> {
-        let header = |name| handshake.upgrade.headers.get(name).map_or("none", |value| &value[..1]);
-        let what = format!(
-            "connect {:?} refresh {} small {} large {}",
-            handshake.token,
-            handshake.is_refresh,
-            header("small"),
-            header("large"),
-        );
-        self.note(handshake.token.as_deref(), what);
-        let identity = |token: &String| Identity {
-            user: Some(token.as_str().into()),
-            ..Identity::default()
-        };
-        let named = handshake.token.as_ref().map(identity);
-        Ok(named.map_or(ConnectVerdict::Abstain, ConnectVerdict::Accept).into())
-    }
-
-    fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
-        self.note(caller.user().as_deref(), format!("subscribe {channel}"));
-        if channel == "denied" {
-            return Ok(SubscribeVerdict::Deny(denial()).into());
-        }
-        let grant = Grant {
-            publish: true,
-            presence: true,
-            history: true,
-            expires_ms: None,
-        };
-        Ok(SubscribeVerdict::Allow(grant).into())
-    }
-
-    fn publish(
-        &mut self,
-        caller: &Arc<Caller>,
-        channel: &str,
-        _: &[u8],
-    ) -> Result<HookResponse<PublishVerdict>, Fault> {
-        self.note(caller.user().as_deref(), format!("publish {channel}"));
-        Ok(match channel {
-            "denied" => PublishVerdict::Deny(denial()),
-            "discarded" => PublishVerdict::Discard,
-            "kicked" => PublishVerdict::Deny(Denial {
-                penalty: Penalty::Disconnect,
-                ..denial()
-            }),
-            "banned" => PublishVerdict::Deny(Denial {
-                penalty: Penalty::Ban(Duration::from_mins(1)),
-                ..denial()
-            }),
-            _ => PublishVerdict::Allow,
-        }
-        .into())
-    }
-
-    fn disconnect(&mut self, caller: &Arc<Caller>, code: u16) -> Result<(), Fault> {
-        self.note(caller.user().as_deref(), format!("disconnect {code}"));
-        Ok(())
-    }
-
-    fn judged(&mut self, _: HookKind, _: &Arc<Caller>, _: Result<(), &Fault>) {}
-
-    fn evict_idle(&mut self, _: Instant) {}
 }
 
 // === the backplane ===

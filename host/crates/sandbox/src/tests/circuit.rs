@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chain::{Chain, ChainStep, Defaults, FaultRules, HookKind};
+use chain::{Chain, ChainStep, Defaults, FaultRules};
 use protocol::names::Channel;
 
 use super::*;
@@ -18,7 +18,7 @@ fn is_open(fault: &Fault) -> bool {
     matches!(fault, Fault::Unavailable(why) if why.contains("circuit"))
 }
 
-/// Faults of several clients, each on a slot of its own, so that none waits for another's instance.
+/// Faults of several clients, each on a slot of its own, so that none waits for its instance's delay.
 fn trip(stage: &Stage, binding: &Arc<Binding>) {
     let fault_of = |number| {
         let fault = publish_of(&client(number), &mut binding.slot(), "0").expect_err("a trap");
@@ -127,8 +127,12 @@ fn a_trial_whose_data_is_no_json_is_a_bad_trial() {
     let binding = stage.bound("bad-json");
     let room = Channel::parse("room:1").unwrap();
     let faults = || stage.counted("sluicegate_plugin_faults_total", &["acme", "publish", "bad_output"]);
-    // Each on a slot of its own, so that none waits for another's instance.
-    let publish = |number| chain_of(binding.slot()).publish(&client(number), &room, "1".into(), false);
+    // Each on a slot of its own, so that none waits for its instance's delay.
+    let publish = |number| {
+        let mut slot = binding.slot();
+        wait_for_instance(&mut slot);
+        chain_of(slot).publish(&client(number), &room, "1".into(), false)
+    };
     for number in 1..=CLIENTS {
         assert!(publish(number).is_err());
     }

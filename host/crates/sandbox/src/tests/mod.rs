@@ -1,5 +1,6 @@
 //! The sandbox with the guests of `tests/guests/`, each of which says on top what must happen.
 
+mod builders;
 mod cache;
 mod calls;
 mod circuit;
@@ -16,13 +17,15 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::{Context, Wake};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 use serde_json::json;
 
 use super::*;
-use chain::{Caller, Fault, Handshake, Hook, HookResponse, PublishVerdict};
+use chain::{Caller, Fault, Handshake, Hook, HookKind, HookResponse, PendingCall, PublishVerdict};
 use plugin_store::{Clock, PluginStores};
 
 /// Longest wait for what another thread does.
@@ -134,15 +137,55 @@ fn client(number: u8) -> Arc<Caller> {
     Arc::new(Caller::new(session.into(), "acme".into(), address.into(), "websocket"))
 }
 
+/// Waits for what another thread does.
+fn until(is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < PATIENCE);
+        thread::yield_now();
+    }
+}
+
+/// Waits for the slot's instance, as a session does.
+fn wait_for_instance(slot: &mut Slot) {
+    let begin = Instant::now();
+    while let Some(pending) = slot.pending(HookKind::Publish) {
+        block_on(pending, begin + PATIENCE);
+    }
+}
+
+fn block_on(mut pending: PendingCall, until: Instant) {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(thread::current())).into();
+    while pending.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        thread::park_timeout(until.saturating_duration_since(Instant::now()));
+        assert!(
+            Instant::now() < until,
+            "nobody made the instance, or said that it will not be"
+        );
+    }
+}
+
+/// A call as it is without waiting.
+fn publish_now(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
+    slot.publish(&caller(), "room:1", data.as_bytes())
+}
+
 fn publish(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
     publish_of(&caller(), slot, data)
 }
 
 fn publish_of(caller: &Arc<Caller>, slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
+    wait_for_instance(slot);
     slot.publish(caller, "room:1", data.as_bytes())
 }
 
-/// Calls until the answer is another one than that no instance is ready.
+/// Calls until the answer is another one than that no instance may be made yet.
 fn publish_when_ready(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
     let begin = Instant::now();
     loop {

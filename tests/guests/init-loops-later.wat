@@ -1,0 +1,74 @@
+;; init-loops-later: a guest that is good on trial. Its `init` counts in `kv` how often it ran, and from the second time on
+;; it runs for ever. On publish it traps on the message 0, so that its next instance has to be made, and allows every other.
+;; Nobody else may wait for it.
+(component
+  ;; The contract's types, as far as the hook below uses them.
+  (import "sluicegate:plugin/types@0.1.0" (instance $types
+    (export "session" (type (sub resource)))
+    (type $penalty-is (variant (case "none") (case "disconnect") (case "ban" u32)))
+    (export "penalty" (type $penalty (eq $penalty-is)))
+    (type $denial-is (record
+      (field "code" u16) (field "reason" string) (field "message" (option string))
+      (field "retry-after-ms" (option u64)) (field "penalty" $penalty)))
+    (export "denial" (type $denial (eq $denial-is)))
+    (type $publish-is (variant
+      (case "abstain") (case "allow") (case "replace" (list u8)) (case "discard") (case "deny" $denial)))
+    (export "publish-verdict" (type (eq $publish-is)))))
+  (alias export $types "session" (type $session))
+  (alias export $types "publish-verdict" (type $publish-verdict))
+  (import "sluicegate:plugin/kv@0.1.0" (instance $kv
+    (type $error-is (variant (case "too-large") (case "full") (case "not-a-number") (case "unavailable")))
+    (export "error" (type $error (eq $error-is)))
+    (export "increment"
+      (func (param "key" string) (param "by" s64) (param "ttl-ms" (option u64)) (result (result s64 (error $error)))))))
+
+  ;; What the host hands over is put from 4096 on; a hook that returns frees it all.
+  (core module $memory-is
+    (memory (export "memory") 4)
+    (global $free (export "free") (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $free)
+      (global.set $free
+        (i32.and (i32.add (i32.add (global.get $free) (local.get 3)) (i32.const 7)) (i32.const -8)))))
+  (core instance $memory (instantiate $memory-is))
+  (core func $drop-session (canon resource.drop $session))
+  (core func $increment (canon lower (func $kv "increment") (memory (core memory $memory "memory"))))
+
+  (core module $guest
+    (import "memory" "memory" (memory 1))
+    (import "memory" "free" (global $free (mut i32)))
+    (import "host" "drop-session" (func $drop-session (param i32)))
+    (import "host" "increment" (func $increment (param i32 i32 i64 i32 i64 i32)))
+
+    (data (i32.const 128) "inits")
+
+    ;; ok, the first time: the count is at 8 of the result
+    (func (export "init") (param i32 i32) (result i32)
+      (call $increment (i32.const 128) (i32.const 5) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 32))
+      (if (i64.gt_s (i64.load (i32.const 40)) (i64.const 1)) (then (loop $for-ever (br $for-ever))))
+      (global.set $free (i32.const 4096))
+      (i32.store8 (i32.const 0) (i32.const 0))
+      (i32.const 0))
+
+    (func (export "on-publish") (param $session i32) (param $channel i32) (param $channel-len i32) (param $data i32) (param $data-len i32) (result i32)
+      (if (i32.eq (i32.load8_u (local.get $data)) (i32.const 0x30)) (then (unreachable)))
+      (call $drop-session (local.get $session))
+      (global.set $free (i32.const 4096))
+      ;; allow is 1
+      (i32.store (i32.const 64) (i32.const 1))
+      (i32.const 64)))
+
+  (core instance $host
+    (export "drop-session" (func $drop-session))
+    (export "increment" (func $increment)))
+  (core instance $code (instantiate $guest (with "memory" (instance $memory)) (with "host" (instance $host))))
+
+  (func $init (param "config" string) (result (result (error string)))
+    (canon lift (core func $code "init") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $lifecycle (export "init" (func $init)))
+  (export "sluicegate:plugin/lifecycle@0.1.0" (instance $lifecycle))
+
+  (func $on-publish (param "session" (borrow $session)) (param "channel" string) (param "data" (list u8)) (result $publish-verdict)
+    (canon lift (core func $code "on-publish") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+  (instance $publish (export "on-publish" (func $on-publish)))
+  (export "sluicegate:plugin/publish-hook@0.1.0" (instance $publish)))
