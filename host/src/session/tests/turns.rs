@@ -308,7 +308,7 @@ async fn the_time_of_a_tenants_sessions_is_counted() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_drain_ends_when_the_last_hook_was_asked() {
     alone(async {
         let stage = Stage::new(NO_RATES);
