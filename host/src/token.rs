@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
-use sluicegate_contract::limits::USER_BYTES;
+use sluicegate_contract::verdict;
 use thiserror::Error;
 
 use config::Tenant;
@@ -24,9 +24,9 @@ pub enum MintError {
         "the chain of tenant {0:?} has no HS256 key: no entry's config has keys = [{{ alg = \"HS256\", secret = … }}]"
     )]
     NoKey(String),
-    /// The user's name is empty, or longer than plugins accept.
-    #[error("a user has 1 to {USER_BYTES} bytes, this one has {0}")]
-    User(usize),
+    /// The user's name is none that plugins accept.
+    #[error("a user {0}")]
+    User(String),
     /// `claims` has a claim that the arguments set.
     #[error("the claim {0:?} is set by the user and the time to live")]
     Reserved(&'static str),
@@ -50,9 +50,7 @@ pub fn mint(
     ttl: Duration,
     now: SystemTime,
 ) -> Result<String, MintError> {
-    if !(1..=USER_BYTES).contains(&user.len()) {
-        return Err(MintError::User(user.len()));
-    }
+    verdict::check_user(user).map_err(MintError::User)?;
     let mut payload = claims.cloned().unwrap_or_default();
     if let Some(claim) = RESERVED.into_iter().find(|claim| payload.contains_key(*claim)) {
         return Err(MintError::Reserved(claim));
@@ -200,11 +198,10 @@ mod tests {
             mint(&keyless, "ann", None, HOUR, at(1)),
             Err(MintError::NoKey("acme".into()))
         );
-        assert_eq!(mint(&good, "", None, HOUR, at(1)), Err(MintError::User(0)));
-        assert_eq!(
-            mint(&good, &"x".repeat(256), None, HOUR, at(1)),
-            Err(MintError::User(256))
-        );
+        for user in ["", &"x".repeat(256), "a\nb"] {
+            let minted = mint(&good, user, None, HOUR, at(1));
+            assert!(matches!(minted, Err(MintError::User(_))), "{user:?}: {minted:?}");
+        }
         for claim in RESERVED {
             let claims = claims(json!({ claim: 1 }));
             assert_eq!(

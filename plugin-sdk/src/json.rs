@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-pub use sluicegate_contract::json::{found, whole_number};
+pub use sluicegate_contract::json::{BadJson, JsonFault, check_object, found, whole_number};
 
 /// The text is not JSON at this place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,8 @@
 //! | [`limiter`] | shared token buckets | `limiter` |
 //! | [`metrics`] | counters on `/metrics` | `metrics` |
 //! | [`channel`], [`json`], [`words`] | channel patterns, JSON text without a tree, word lists | – |
-//! | [`limits`] | how much of everything a plugin may use and say | – |
+//! | `crypto` | keys that verify signatures, hashes; with the feature `crypto`, a draft of contract 0.2 | – |
+//! | [`check`], [`limits`] | what a verdict must be, and how much of everything a plugin may use and say | – |
 
 #![warn(missing_docs)]
 
@@ -25,6 +26,8 @@ pub mod bindings;
 #[cfg_attr(not(target_family = "wasm"), path = "broker/native.rs")]
 mod broker;
 pub mod clock;
+#[cfg(feature = "crypto")]
+pub mod crypto;
 pub mod effects;
 mod handshake;
 pub mod json;
@@ -49,6 +52,8 @@ pub use sluicegate_contract::hex;
 pub use sluicegate_contract::limits;
 /// Text that repeats what a client sent, made fit for a log or an answer.
 pub use sluicegate_contract::text;
+/// What a user, claims and a denial must be: for plugins that take them from a client.
+pub use sluicegate_contract::verdict as check;
 
 pub use handshake::Handshake;
 pub use plugin::{ConnectHook, DisconnectHook, Plugin, PublishHook, SetupError, SubscribeHook};

@@ -1,6 +1,7 @@
 //! What hooks answer. Plain data; knows nothing of who asks.
 
 use sluicegate_contract::limits::DENIAL_MESSAGE_BYTES;
+use sluicegate_contract::text::on_one_line;
 
 /// Who a connection is, from now until `expires_ms`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,12 +81,11 @@ impl Denial {
         }
     }
 
-    /// Adds words for a person, cut to 256 bytes at a character's end.
+    /// Adds words for a person, cut to 256 bytes at a character's end. What a client wrote may stand in them: characters
+    /// that no message may hold, and such as hide, become escapes (`\u{a}`).
     #[must_use]
     pub fn message(mut self, text: impl Into<String>) -> Self {
-        let mut text = text.into();
-        text.truncate(text.floor_char_boundary(DENIAL_MESSAGE_BYTES));
-        self.message = Some(text);
+        self.message = Some(on_one_line(&text.into(), DENIAL_MESSAGE_BYTES));
         self
     }
 
@@ -169,5 +169,13 @@ mod tests {
         assert_eq!(denial.message.unwrap().len(), DENIAL_MESSAGE_BYTES);
         let denial = Denial::new(4422, "no").message(format!("x{}", "é".repeat(200)));
         assert_eq!(denial.message.unwrap().len(), DENIAL_MESSAGE_BYTES - 1);
+    }
+
+    #[test]
+    fn a_message_holds_no_control_characters_whatever_it_was_made_of() {
+        let denial = Denial::new(4422, "no").message("a key \"x\ny\u{85}\0\"");
+        assert_eq!(denial.message.as_deref(), Some(r#"a key "x\u{a}y\u{85}\u{0}""#));
+        let long = Denial::new(4422, "no").message("\n".repeat(300));
+        assert_eq!(long.message.unwrap().len(), 255, "51 of five bytes each");
     }
 }

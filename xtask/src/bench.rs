@@ -6,6 +6,7 @@ mod bun;
 mod fanout;
 mod figure;
 mod hooks;
+mod logins;
 mod nodes;
 mod noisy;
 mod server;
@@ -84,6 +85,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
         figures.extend(hooks::measure(workspace)?);
         let (fanout, rounds) = fanout::measure(workspace, &folder, &bun, &plan)?;
         figures.extend(fanout);
+        runs.extend(rounds);
+        let (logins, rounds) = logins::measure(workspace, &folder, &plan)?;
+        figures.extend(logins);
         runs.extend(rounds);
     }
     let (nodes, rounds) = nodes::measure(workspace, &folder, &plan, cores)?;

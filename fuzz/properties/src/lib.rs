@@ -11,12 +11,16 @@ pub use envelopes::envelope_reader;
 pub use frames::wire_decoder;
 pub use messages::pointer_and_words;
 
+/// Channel, header and claims of a token, with a NUL between them: a verdict, and one that the broker takes.
+pub use authorize::fuzz::token_reader;
+
 /// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub const TARGETS: [(&str, fn(&[u8])); 5] = [
     ("wire_decoder", wire_decoder),
     ("envelope_reader", envelope_reader),
     ("config", config),
     ("pointer_and_words", pointer_and_words),
+    ("token_reader", token_reader),
 ];
 
 /// The first byte and the rest; of nothing, nothing.

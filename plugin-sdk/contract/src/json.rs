@@ -6,6 +6,10 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::RangeInclusive;
 
+mod check;
+
+pub use check::{BadJson, JsonFault, check_object};
+
 /// The longest part of a number that an error repeats, in bytes.
 const SHOWN_BYTES: usize = 32;
 

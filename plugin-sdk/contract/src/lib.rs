@@ -7,8 +7,10 @@
 //! | [`codes`] | the codes with which a plugin may deny |
 //! | [`hex`] | bytes as text in base 16 |
 //! | [`limits`] | how much of everything plugins may use and say |
-//! | [`json`] | whole numbers and kinds of values in JSON text, and errors in the words of JSON |
+//! | [`json`] | JSON text checked in place, whole numbers and kinds of values, and errors in the words of JSON |
+//! | [`key_algorithm`] | what a key of the interface `crypto` may be for |
 //! | [`text`] | text that repeats what a client sent |
+//! | [`verdict`] | what a user, claims and a denial must be |
 
 #![no_std]
 #![warn(missing_docs)]
@@ -19,5 +21,7 @@ pub mod channel;
 pub mod codes;
 pub mod hex;
 pub mod json;
+pub mod key_algorithm;
 pub mod limits;
 pub mod text;
+pub mod verdict;

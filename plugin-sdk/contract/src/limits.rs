@@ -10,6 +10,8 @@ pub const PATTERN_BYTES: usize = CHANNEL_BYTES;
 pub const USER_BYTES: usize = 255;
 /// Bytes of a session's claims, a JSON object, at most.
 pub const CLAIMS_BYTES: usize = 16 * 1024;
+/// Objects and lists inside of each other in claims, at most: what common readers of JSON go through.
+pub const CLAIMS_DEPTH: usize = 127;
 /// Bytes of a denial's `reason`, a `snake_case_word`, at most.
 pub const DENIAL_REASON_BYTES: usize = 64;
 /// Bytes of a denial's `message`, which has no control characters, at most.
@@ -50,3 +52,14 @@ pub const LOG_LINES_PER_SECOND: u32 = 100;
 pub const COUNTERS: usize = 32;
 /// Bytes of a counter's name, `[a-z_][a-z0-9_]*`, at most.
 pub const COUNTER_NAME_BYTES: usize = 64;
+
+/// Keys of the interface `crypto` alive in an instance at most, over which making one is an error.
+pub const KEYS: usize = 64;
+/// Bytes of a key's text, of its bytes, or of a secret at most; it has 1 at least.
+pub const KEY_BYTES: usize = 16 * 1024;
+/// Bits of an RSA key at least.
+pub const RSA_BITS_MIN: usize = 2048;
+/// Bits of an RSA key at most: verifying with one of 8,192 takes about ten times as long as with one of 2,048.
+pub const RSA_BITS_MAX: usize = 8192;
+/// Bytes that one call of `crypto` looks at, at most.
+pub const CRYPTO_MESSAGE_BYTES: usize = 1024 * 1024;

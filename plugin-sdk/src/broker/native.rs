@@ -2,6 +2,13 @@
 
 use crate::{kv, log, testing::state};
 
+#[cfg(feature = "crypto")]
+#[path = "native/crypto.rs"]
+mod crypto;
+
+#[cfg(feature = "crypto")]
+pub(crate) use crypto::{Key, hmac_sha256, key_from_bytes, key_from_jwk, key_from_pem, sha256};
+
 pub(crate) use crate::testing::{Handshake, Session};
 
 pub(crate) fn now_ms() -> u64 {

@@ -8,6 +8,13 @@ use bindings::types as wire;
 
 pub(crate) use wire::{Handshake, Session};
 
+#[cfg(feature = "crypto")]
+#[path = "wasm/crypto.rs"]
+mod crypto;
+
+#[cfg(feature = "crypto")]
+pub(crate) use crypto::{Key, hmac_sha256, key_from_bytes, key_from_jwk, key_from_pem, sha256};
+
 pub(crate) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)

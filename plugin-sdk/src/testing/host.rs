@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Handshake, Session, state, state::State};
+use super::{Handshake, Session, fault, state, state::State};
 use crate::{
     ConnectHook, ConnectVerdict, DisconnectHook, Plugin, PublishHook, PublishVerdict, SubscribeHook, SubscribeVerdict,
     kv, log::Level, settings,
@@ -139,22 +139,41 @@ impl<P: Plugin> Host<P> {
 
 impl<P: ConnectHook> Host<P> {
     /// Asks the connect hook.
+    ///
+    /// # Panics
+    /// On an answer that would be a fault in the broker.
     pub fn connect(&mut self, handshake: &Handshake, session: &Session) -> ConnectVerdict {
-        self.call(|p| p.on_connect(&crate::Handshake::new(handshake), &crate::Session::new(session)))
+        let verdict = self.call(|p| p.on_connect(&crate::Handshake::new(handshake), &crate::Session::new(session)));
+        fault::unless_connect(&verdict);
+        verdict
     }
 }
 
 impl<P: SubscribeHook> Host<P> {
     /// Asks the subscribe hook.
+    ///
+    /// # Panics
+    /// On an answer that would be a fault in the broker.
     pub fn subscribe(&mut self, session: &Session, channel: &str) -> SubscribeVerdict {
-        self.call(|p| p.on_subscribe(&crate::Session::new(session), channel))
+        let verdict = self.call(|p| p.on_subscribe(&crate::Session::new(session), channel));
+        if let SubscribeVerdict::Deny(denial) = &verdict {
+            fault::unless_denial(denial);
+        }
+        verdict
     }
 }
 
 impl<P: PublishHook> Host<P> {
     /// Asks the publish hook about a message of this JSON text.
+    ///
+    /// # Panics
+    /// On a denial that would be a fault in the broker.
     pub fn publish(&mut self, session: &Session, channel: &str, data: impl AsRef<[u8]>) -> PublishVerdict {
-        self.call(|p| p.on_publish(&crate::Session::new(session), channel, data.as_ref()))
+        let verdict = self.call(|p| p.on_publish(&crate::Session::new(session), channel, data.as_ref()));
+        if let PublishVerdict::Deny(denial) = &verdict {
+            fault::unless_denial(denial);
+        }
+        verdict
     }
 }
 

@@ -26,6 +26,7 @@
 //! assert_eq!(host.tags(), [("seen".to_owned(), "yes".to_owned())]);
 //! ```
 
+mod fault;
 mod host;
 mod people;
 pub(crate) mod state;

@@ -31,6 +31,9 @@ pub(crate) struct State {
     pub cached_ms: Option<u32>,
     pub counts: BTreeMap<String, u64>,
     pub kv_error: Option<kv::Error>,
+    /// Every living key has a clone.
+    #[cfg(feature = "crypto")]
+    pub keys: Rc<()>,
     entries: HashMap<String, Entry>,
     buckets: HashMap<String, Bucket>,
 }
@@ -72,6 +75,8 @@ impl Default for State {
             cached_ms: None,
             counts: BTreeMap::new(),
             kv_error: None,
+            #[cfg(feature = "crypto")]
+            keys: Rc::default(),
             entries: HashMap::new(),
             buckets: HashMap::new(),
         }

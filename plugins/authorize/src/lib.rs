@@ -16,6 +16,9 @@ use crate::{
 };
 
 pub mod claims;
+#[cfg(not(target_family = "wasm"))]
+pub mod fuzz;
+mod key_set;
 pub mod keys;
 pub mod registered;
 pub mod rules;

@@ -1,8 +1,8 @@
 //! The claims that RFC 7519 registers and this plugin looks at, read out of a token's JSON. An error names the claim
 //! and what came: `aud[1] is not a string, but 7`. Knows no rule of what they must say.
 
-use serde_json::{Map, Value};
-use sluicegate_plugin::json;
+use sluicegate_plugin::json::{self, JsonFault};
+use sluicegate_plugin::limits::CLAIMS_DEPTH;
 
 /// Claims of the right kind; `null` is the same as leaving a claim out.
 #[derive(Debug, Default, PartialEq)]
@@ -71,14 +71,16 @@ struct Member<'t> {
 
 /// `what` is the object, for errors.
 fn members<'t, const N: usize>(what: &str, text: &'t str, names: [&'static str; N]) -> Result<[Member<'t>; N], String> {
-    let text = text.trim_ascii();
-    if !text.starts_with('{') {
-        return Err(format!("{what} must be a JSON object, not {}", json::found(text)));
-    }
-    // The broker takes only what a common parser reads, numbers and depth included.
-    serde_json::from_str::<Map<String, Value>>(text).map_err(|error| format!("{what} cannot be read: {error}"))?;
+    // By the broker's own rule, and on the text as the broker will get it: what passes here passes there.
+    json::check_object(text, CLAIMS_DEPTH).map_err(|error| match error.fault {
+        JsonFault::NoObject if !text.trim_ascii().starts_with('{') => {
+            format!("{what} must be a JSON object, not {}", json::found(text))
+        }
+        _ => format!("{what} cannot be read: {error}"),
+    })?;
+    let open = text.find('{').unwrap_or_default();
     let mut members = names.map(|name| Member { name, text: None });
-    for item in json::items(text, 0).map_while(Result::ok) {
+    for item in json::items(text, open).map_while(Result::ok) {
         let key = &text[item.key];
         if let Some(member) = members.iter_mut().find(|member| json::key_is(key, member.name))
             && member.text.replace(&text[item.value]).is_some()
@@ -205,7 +207,9 @@ mod tests {
         }
         for text in [
             "{",
+            "\u{c}{}",
             "{\"a\":1e400}",
+            "{\"a\":\"\\ud800\"}",
             "{} {}",
             &format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200)),
         ] {

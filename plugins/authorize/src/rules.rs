@@ -1,11 +1,12 @@
 //! Who may do what where: the rules, made ready at the start. Knows sessions only as [`Facts`].
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use sluicegate_plugin::channel::{Hole, Pattern};
 
 use crate::{
-    claims,
+    claims::{Names, Places},
     settings::{Action, RuleSettings, Scalar},
 };
 
@@ -46,24 +47,47 @@ impl FromIterator<Action> for Actions {
 struct Rule {
     channels: Pattern,
     allow: Actions,
-    when: Vec<(String, Scalar)>,
+    /// By the claim's number.
+    when: Vec<(usize, Scalar)>,
 }
 
 impl Rule {
     /// The channel first: it costs nothing to ask.
-    fn fits(&self, facts: &impl Facts, channel: &str) -> bool {
+    fn fits<F: Facts>(&self, asked: &Question<'_, F>, channel: &str) -> bool {
         self.channels.matches_with(channel, |hole| match hole {
-            Hole::User => facts.user().map(Cow::Borrowed),
-            Hole::Claim(name) => claims::text(facts.claims(), name),
-        }) && self
-            .when
-            .iter()
-            .all(|(name, wanted)| claims::is(facts.claims(), name, wanted))
+            Hole::User => asked.facts.user().map(Cow::Borrowed),
+            Hole::Claim(name) => asked.claim(name),
+        }) && self.when.iter().all(|(number, wanted)| asked.is(*number, wanted))
     }
 }
 
-/// All rules of the settings.
-pub struct Rules(Vec<Rule>);
+/// One question to the rules, for which the claims are looked through once at most.
+struct Question<'f, F> {
+    facts: &'f F,
+    names: &'f Names,
+    places: OnceCell<Places>,
+}
+
+impl<F: Facts> Question<'_, F> {
+    fn places(&self) -> &Places {
+        self.places.get_or_init(|| self.names.find(self.facts.claims()))
+    }
+
+    fn claim(&self, name: &str) -> Option<Cow<'_, str>> {
+        let number = self.names.number(name)?;
+        self.places().text(self.facts.claims(), number)
+    }
+
+    fn is(&self, number: usize, wanted: &Scalar) -> bool {
+        self.places().is(self.facts.claims(), number, wanted)
+    }
+}
+
+/// All rules of the settings, and the claims that they name.
+pub struct Rules {
+    rules: Vec<Rule>,
+    names: Names,
+}
 
 impl Rules {
     /// Checks the settings of all rules.
@@ -71,27 +95,44 @@ impl Rules {
     /// # Errors
     /// The first rule that cannot work, by its place.
     pub fn check(settings: Vec<RuleSettings>) -> Result<Self, String> {
-        let rules = settings.into_iter().enumerate().map(|(index, rule)| {
+        let mut names = Names::default();
+        let mut rules = Vec::new();
+        for (index, rule) in settings.into_iter().enumerate() {
             let channels = Pattern::parse(&rule.channels);
             let channels = channels.map_err(|e| format!("rules[{index}].channels: {e}"))?;
             if rule.allow.is_empty() {
                 return Err(format!("rules[{index}].allow: a rule that allows nothing does nothing"));
             }
-            Ok(Rule {
-                channels,
+            for hole in channels.holes() {
+                if let Hole::Claim(name) = hole {
+                    names.add(name);
+                }
+            }
+            let when = rule.when.into_iter().map(|(name, wanted)| (names.add(&name), wanted));
+            rules.push(Rule {
+                when: when.collect(),
                 allow: rule.allow.into_iter().collect(),
-                when: rule.when.into_iter().collect(),
-            })
-        });
-        Ok(Self(rules.collect::<Result<_, _>>()?))
+                channels,
+            });
+        }
+        Ok(Self { rules, names })
+    }
+
+    fn ask<'f, F>(&'f self, facts: &'f F) -> Question<'f, F> {
+        Question {
+            facts,
+            names: &self.names,
+            places: OnceCell::new(),
+        }
     }
 
     /// Everything that the rules together allow the session in the channel.
     #[must_use]
     pub fn allowed(&self, facts: &impl Facts, channel: &str) -> Actions {
+        let asked = self.ask(facts);
         let mut allowed = Actions::default();
-        for rule in &self.0 {
-            if rule.fits(facts, channel) {
+        for rule in &self.rules {
+            if rule.fits(&asked, channel) {
                 allowed.add(rule.allow);
             }
         }
@@ -101,8 +142,9 @@ impl Rules {
     /// Whether some rule allows this one action; asks no rule that does not speak of it.
     #[must_use]
     pub fn allows(&self, action: Action, facts: &impl Facts, channel: &str) -> bool {
-        self.0
+        let asked = self.ask(facts);
+        self.rules
             .iter()
-            .any(|rule| rule.allow.has(action) && rule.fits(facts, channel))
+            .any(|rule| rule.allow.has(action) && rule.fits(&asked, channel))
     }
 }

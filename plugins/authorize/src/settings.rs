@@ -51,9 +51,9 @@ fn default_require_exp() -> bool {
 pub struct KeySettings {
     /// The one algorithm that this key is for.
     pub alg: Option<Algorithm>,
-    /// HS256: the shared secret, at least 16 bytes; 32 or more are recommended.
+    /// HS: the shared secret, at least 16 bytes; 32 or more are recommended.
     pub secret: Option<String>,
-    /// RS256, ES256, `EdDSA`: the public key as PEM text.
+    /// RS, PS, ES, `EdDSA`: the public key as PEM text.
     pub public_pem: Option<String>,
     /// A JWK Set as JSON text. `use`, `kid` and `alg` are taken from its keys.
     pub jwks: Option<String>,
@@ -66,10 +66,28 @@ pub struct KeySettings {
 pub enum Algorithm {
     /// HMAC with SHA-256.
     HS256,
+    /// HMAC with SHA-384.
+    HS384,
+    /// HMAC with SHA-512.
+    HS512,
     /// RSA PKCS#1 v1.5 with SHA-256.
     RS256,
+    /// RSA PKCS#1 v1.5 with SHA-384.
+    RS384,
+    /// RSA PKCS#1 v1.5 with SHA-512.
+    RS512,
+    /// RSA PSS with SHA-256.
+    PS256,
+    /// RSA PSS with SHA-384.
+    PS384,
+    /// RSA PSS with SHA-512.
+    PS512,
     /// ECDSA on P-256 with SHA-256.
     ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// ECDSA on P-521 with SHA-512.
+    ES512,
     /// Ed25519.
     EdDSA,
 }

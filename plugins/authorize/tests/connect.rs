@@ -7,7 +7,7 @@ use sluicegate_plugin::{
     ConnectVerdict,
     testing::{Handshake, Host, START_MS, Session},
 };
-use support::{EC, ED, NOW, RSA, SECRET, accepted, hs256, refused, sign, start};
+use support::{EC, ED, NOW, RSA, RSA_PSS, SECRET, accepted, hs256, refused, sign, start};
 
 use authorize::Authorize;
 
@@ -104,14 +104,14 @@ fn a_key_is_only_for_its_algorithm() {
         Some("ann")
     );
     assert_eq!(refused(&mut start(both.clone()), &sign(&EC, None, &claims)).0, 4401);
-    let longer = support::hs_with("HS512", SECRET.as_bytes(), &claims);
+    let longer = support::hs512_with(SECRET.as_bytes(), &claims);
     assert_eq!(refused(&mut start(both), &longer).0, 4401);
 }
 
 #[test]
 fn each_algorithm_is_accepted_and_its_forgery_refused() {
     let claims = json!({"sub": "ann", "exp": NOW + 60, "role": "admin"});
-    for key in [&RSA, &EC, &ED] {
+    for key in [&RSA, &RSA_PSS, &EC, &ED] {
         let mut host = start(json!({"keys": [{"alg": key.name, "public_pem": key.public}]}));
         let token = sign(key, None, &claims);
         assert_eq!(accepted(&mut host, &token).user.as_deref(), Some("ann"), "{}", key.name);

@@ -1,6 +1,7 @@
 //! Plugins as clients see them: the three that come with the broker, and hostile ones.
 
 mod abuse;
+mod any_token;
 mod authorize;
 mod bans;
 mod blame;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::Signer as _;
 use ed25519_dalek::pkcs8::EncodePublicKey as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -41,15 +41,31 @@ pub(crate) fn hs256(secret: &[u8], header: &Value, claims: &Value) -> String {
     })
 }
 
+/// A token of [`SECRET`] whose claims are these bytes, which need not be JSON.
+pub(crate) fn with_text(claims: &[u8]) -> String {
+    let text = format!("{}.{}", encode(header("HS256").to_string()), encode(claims));
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
+    mac.update(text.as_bytes());
+    format!("{text}.{}", encode(mac.finalize().into_bytes()))
+}
+
+/// A token that nobody signed, under this header: its signature has the length of one of RSA with 2,048 bits.
+pub(crate) fn forged(header: &Value, claims: &Value) -> String {
+    sign(header, claims, |_| vec![0x5a; 256])
+}
+
 /// A token without a signature: `alg` is `none`.
 pub(crate) fn unsigned(claims: &Value) -> String {
     sign(&json!({ "alg": "none", "typ": "JWT" }), claims, |_| Vec::new())
 }
 
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 fn sign(header: &Value, claims: &Value, signature: impl Fn(&[u8]) -> Vec<u8>) -> String {
-    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let text = format!("{}.{}", encode(header), encode(claims));
-    let signature = URL_SAFE_NO_PAD.encode(signature(text.as_bytes()));
+    let text = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+    let signature = encode(signature(text.as_bytes()));
     format!("{text}.{signature}")
 }
 
@@ -65,9 +81,33 @@ static RSA: LazyLock<rsa::RsaPrivateKey> = LazyLock::new(|| {
 
 /// RS256.
 pub(crate) fn rs256(claims: &Value) -> String {
+    rs256_with(&header("RS256"), claims)
+}
+
+/// RS256 under this header.
+pub(crate) fn rs256_with(header: &Value, claims: &Value) -> String {
     use rsa::signature::Signer as _;
     let key = rsa::pkcs1v15::SigningKey::<Sha256>::new(RSA.clone());
-    sign(&header("RS256"), claims, |text| key.sign(text).to_vec())
+    sign(header, claims, |text| key.sign(text).to_vec())
+}
+
+/// A JWK Set of so many RSA keys, of which the last, with the name `ours`, is that of [`rs256`].
+pub(crate) fn rs256_jwks(count: u8) -> String {
+    let pem = rs256_public_pem();
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(base64).expect("base64");
+    // At the end of the DER stands the modulus, then the exponent 65537 with its tag and length.
+    let ours = &der[der.len() - 261..der.len() - 5];
+    let jwk = |kid: &str, modulus: &[u8]| json!({ "kty": "RSA", "use": "sig", "kid": kid, "n": encode(modulus), "e": "AQAB" });
+    let mut keys: Vec<Value> = (1..count)
+        .map(|number| {
+            let mut modulus = [0xab; 256];
+            modulus[1] = number;
+            jwk(&format!("other{number}"), &modulus)
+        })
+        .collect();
+    keys.push(jwk("ours", ours));
+    json!({ "keys": keys }).to_string()
 }
 
 /// The public half of the key of [`rs256`].

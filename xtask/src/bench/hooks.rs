@@ -46,7 +46,7 @@ fn figure(what: &str, key: &'static str, result: &Value, name: &str, bound: f64)
     })
 }
 
-fn bench(workspace: &Workspace, name: &str) -> Result<Value> {
+pub(super) fn bench(workspace: &Workspace, name: &str) -> Result<Value> {
     let mut cargo = workspace.cargo();
     cargo
         .args(["bench", "-p", "sluicegate", "--bench", name])

@@ -57,11 +57,14 @@ pub enum LoadError {
     #[error("the config asks for its {hook} hook, which it does not export. It exports: {exported}", exported = list(*exported))]
     LacksHook { hook: &'static str, exported: Hooks },
     #[error(
-        "built for another contract: it {what} {found}, and this broker speaks sluicegate:plugin@{version}. \
-         Build it with the SDK of that version",
-        version = super::contract::VERSION
+        "built for another contract: it {what} {found}, and this broker speaks {speaks}. Build it with the SDK of that \
+         version"
     )]
-    OtherContract { what: &'static str, found: String },
+    OtherContract {
+        what: &'static str,
+        found: String,
+        speaks: String,
+    },
     #[error("imports {import}, which plugins do not get. The host offers: {offered}")]
     UnknownImport { import: String, offered: NameList },
     #[error(
@@ -74,7 +77,7 @@ pub enum LoadError {
          raise `memory_mib` over that"
     )]
     OverPool { asked: usize, most: usize },
-    #[error("a function has another type than in contract {version}: {0}", version = super::contract::VERSION)]
+    #[error("a function has another type than in the contract: {0}")]
     WrongType(String),
     #[error("its settings schema is no JSON Schema: {0}")]
     BadSchema(String),

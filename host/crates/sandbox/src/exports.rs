@@ -23,6 +23,7 @@ pub(super) fn check(engine: &Engine, component: &Component) -> Result<Hooks, Loa
             return Err(LoadError::OtherContract {
                 what: "exports",
                 found: export.to_owned(),
+                speaks: format!("{PACKAGE}/{}@{VERSION}", name.interface),
             });
         }
         has_lifecycle |= name.interface == "lifecycle";

@@ -4,41 +4,74 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::capabilities::Grants;
-use super::contract::{PACKAGE, VERSION};
+use super::contract::{DRAFT, PACKAGE, VERSION};
 use super::error::{LoadError, NameList};
 use super::wasi;
 
-/// Interfaces of the contract that are open to every plugin.
-const OPEN: [&str; 3] = ["types", "effects", "log"];
-/// Interfaces of the contract that need a grant of the same name.
-const GRANTED: [&str; 3] = ["kv", "limiter", "metrics"];
+/// The interfaces of the contract, each with the version that it came with. Those for which there is a capability of the
+/// same name need its grant; the others are open to every plugin.
+const INTERFACES: [(&str, &str); 7] = [
+    ("types", VERSION),
+    ("effects", VERSION),
+    ("log", VERSION),
+    ("kv", VERSION),
+    ("limiter", VERSION),
+    ("metrics", VERSION),
+    ("crypto", DRAFT),
+];
 
 /// Checks that the host offers all that `component` imports, and says which grants it needs.
 pub(super) fn check(engine: &Engine, component: &Component) -> Result<Grants, LoadError> {
     let mut needs = Grants::default();
     for (import, _) in component.component_type().imports(engine) {
         let name = InterfaceName::parse(import);
+        if name.package == PACKAGE {
+            check_version(&name)?;
+        }
+        let is_offered = match name.package {
+            PACKAGE => version_of(name.interface).is_some(),
+            _ => wasi::offers(&name),
+        };
+        if !is_offered {
+            return Err(LoadError::UnknownImport {
+                import: import.to_owned(),
+                offered: offered(),
+            });
+        }
         match (name.package, name.interface) {
-            (PACKAGE, interface) if !name.is_of(VERSION) => {
-                return Err(LoadError::OtherContract {
-                    what: "imports",
-                    found: format!("{PACKAGE}/{interface}@{}", name.version),
-                });
-            }
-            (PACKAGE, interface) if OPEN.contains(&interface) => {}
             (PACKAGE, "kv") => needs.kv = true,
             (PACKAGE, "limiter") => needs.limiter = true,
             (PACKAGE, "metrics") => needs.metrics = true,
-            _ if wasi::offers(&name) => {}
-            _ => {
-                return Err(LoadError::UnknownImport {
-                    import: import.to_owned(),
-                    offered: offered(),
-                });
-            }
+            _ => {}
         }
     }
     Ok(needs)
+}
+
+/// The version of the contract that has this interface.
+fn version_of(interface: &str) -> Option<&'static str> {
+    let found = INTERFACES.iter().find(|(name, _)| *name == interface);
+    found.map(|(_, version)| *version)
+}
+
+/// Checks that an interface of the contract is asked for in the version that has it. One that is not known here may
+/// be of any version that is.
+fn check_version(name: &InterfaceName<'_>) -> Result<(), LoadError> {
+    let (is_spoken, speaks) = match version_of(name.interface) {
+        Some(version) => (name.is_of(version), format!("{PACKAGE}/{}@{version}", name.interface)),
+        None => (
+            name.is_of(VERSION) || name.is_of(DRAFT),
+            format!("{PACKAGE}@{VERSION} and, as a draft, {DRAFT}"),
+        ),
+    };
+    if is_spoken {
+        return Ok(());
+    }
+    Err(LoadError::OtherContract {
+        what: "imports",
+        found: format!("{PACKAGE}/{}@{}", name.interface, name.version),
+        speaks,
+    })
 }
 
 /// Checks that all it `needs` is granted.
@@ -55,10 +88,9 @@ pub(super) fn check_granted(needs: Grants, granted: Grants) -> Result<(), LoadEr
 }
 
 fn offered() -> NameList {
-    let contract = OPEN
+    let contract = INTERFACES
         .iter()
-        .chain(&GRANTED)
-        .map(|interface| format!("{PACKAGE}/{interface}@{VERSION}"));
+        .map(|(interface, version)| format!("{PACKAGE}/{interface}@{version}"));
     NameList(contract.chain(wasi::offered()).collect())
 }
 

@@ -13,6 +13,7 @@ use super::binding::Binding;
 use super::builder::{ALLOWANCE, BuildWatch, Turn};
 use super::call_time::ticks;
 use super::contract::v0_1::GuestExports;
+use super::contract::v0_2::KeyTable;
 use super::fault;
 use super::limits::InstanceLimits;
 use super::state::{GuestPhase, HookCall, StoreData};
@@ -91,6 +92,7 @@ impl Instance {
             scope: Arc::clone(binding.scope()),
             wasi: Wasi::default(),
             building: Some(Arc::clone(watch)),
+            keys: KeyTable::default(),
         };
         let mut store = Store::new(plugin.engine(), state);
         store.limiter(|state| &mut state.limits);

@@ -8,6 +8,7 @@ use wasmtime::Trap;
 use super::builder::BuildWatch;
 use super::call_time::{CallTime, Ticks};
 use super::capabilities::PluginScope;
+use super::contract::v0_2::KeyTable;
 use super::limits::InstanceLimits;
 use super::wasi::Wasi;
 use chain::{Caller, Handshake, HookKind};
@@ -21,6 +22,7 @@ pub(super) struct StoreData {
     pub(super) wasi: Wasi,
     /// While the instance is made.
     pub(super) building: Option<Arc<BuildWatch>>,
+    pub(super) keys: KeyTable,
 }
 
 impl Drop for StoreData {

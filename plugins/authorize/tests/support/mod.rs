@@ -2,8 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use authorize::Authorize;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
+use aws_lc_rs::{hmac, rand::SystemRandom, signature};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use serde_json::{Value, json};
 use sluicegate_plugin::{
     ConnectVerdict, Identity,
@@ -24,6 +28,11 @@ pub(crate) const RSA: Pair = Pair {
     name: "RS256",
     public: include_str!("../keys/rsa.pub.pem"),
     private: include_str!("../keys/rsa.pem"),
+};
+pub(crate) const RSA_PSS: Pair = Pair {
+    name: "PS256",
+    public: RSA.public,
+    private: RSA.private,
 };
 pub(crate) const EC: Pair = Pair {
     name: "ES256",
@@ -53,9 +62,13 @@ pub(crate) fn unsigned(header: &Value, claims: &Value, signature: &str) -> Strin
     format!("{}.{signature}", message(header, &claims.to_string()))
 }
 
-fn signed(message: &str, key: &EncodingKey, alg: Algorithm) -> String {
-    let signature = crypto::sign(message.as_bytes(), key, alg).unwrap();
-    format!("{message}.{signature}")
+fn signed(message: &str, signature: &[u8]) -> String {
+    format!("{message}.{}", part(signature))
+}
+
+fn hmac_of(alg: hmac::Algorithm, secret: &[u8], message: &str) -> String {
+    let tag = hmac::sign(&hmac::Key::new(alg, secret), message.as_bytes());
+    signed(message, tag.as_ref())
 }
 
 pub(crate) fn hs256(claims: &Value) -> String {
@@ -64,35 +77,60 @@ pub(crate) fn hs256(claims: &Value) -> String {
 
 pub(crate) fn hs256_text(claims: &str) -> String {
     let message = message(&json!({"alg": "HS256", "typ": "JWT"}), claims);
-    signed(&message, &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
+    hmac_of(hmac::HMAC_SHA256, SECRET.as_bytes(), &message)
 }
 
 /// HMAC with SHA-256 whatever the header says.
 pub(crate) fn hs256_with(secret: &[u8], header: &Value, claims: &Value) -> String {
-    signed(
-        &message(header, &claims.to_string()),
-        &EncodingKey::from_secret(secret),
-        Algorithm::HS256,
-    )
+    hmac_of(hmac::HMAC_SHA256, secret, &message(header, &claims.to_string()))
 }
 
-pub(crate) fn hs_with(alg: &str, secret: &[u8], claims: &Value) -> String {
-    let message = message(&json!({"alg": alg}), &claims.to_string());
-    signed(&message, &EncodingKey::from_secret(secret), alg.parse().unwrap())
+/// The same of texts and bytes that need not be JSON.
+pub(crate) fn hs256_of(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
+    let message = format!("{}.{}", part(header), part(claims));
+    hmac_of(hmac::HMAC_SHA256, SECRET.as_bytes(), &message)
+}
+
+pub(crate) fn hs512_with(secret: &[u8], claims: &Value) -> String {
+    let message = message(&json!({"alg": "HS512"}), &claims.to_string());
+    hmac_of(hmac::HMAC_SHA512, secret, &message)
 }
 
 pub(crate) fn sign(pair: &Pair, kid: Option<&str>, claims: &Value) -> String {
-    let pem = pair.private.as_bytes();
-    let (key, alg) = match pair.name {
-        "RS256" => (EncodingKey::from_rsa_pem(pem), Algorithm::RS256),
-        "ES256" => (EncodingKey::from_ec_pem(pem), Algorithm::ES256),
-        _ => (EncodingKey::from_ed_pem(pem), Algorithm::EdDSA),
-    };
     let mut header = json!({"alg": pair.name});
     if let Some(kid) = kid {
         header["kid"] = json!(kid);
     }
-    signed(&message(&header, &claims.to_string()), &key.unwrap(), alg)
+    let message = message(&header, &claims.to_string());
+    signed(&message, &pair.sign(message.as_bytes()))
+}
+
+impl Pair {
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let base64: String = self.private.lines().filter(|line| !line.starts_with('-')).collect();
+        let der = BASE64_STANDARD.decode(base64).unwrap();
+        let random = SystemRandom::new();
+        match self.name {
+            "RS256" | "PS256" => {
+                let pair = RsaKeyPair::from_pkcs8(&der).unwrap();
+                let mut out = vec![0; pair.public_modulus_len()];
+                let padding: &'static dyn signature::RsaEncoding = match self.name {
+                    "RS256" => &signature::RSA_PKCS1_SHA256,
+                    _ => &signature::RSA_PSS_SHA256,
+                };
+                pair.sign(padding, &random, message, &mut out).unwrap();
+                out
+            }
+            "ES256" => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der).unwrap();
+                pair.sign(&random, message).unwrap().as_ref().to_vec()
+            }
+            _ => {
+                let pair = Ed25519KeyPair::from_pkcs8(&der).unwrap();
+                pair.sign(message).as_ref().to_vec()
+            }
+        }
+    }
 }
 
 /// The same token with other claims under the old signature.

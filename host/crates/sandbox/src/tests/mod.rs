@@ -5,6 +5,7 @@ mod cache;
 mod calls;
 mod circuit;
 mod compile;
+mod crypto;
 mod faults;
 mod features;
 mod host_work;

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-use sluicegate_contract::codes;
-use sluicegate_contract::limits::{CLAIMS_BYTES, DENIAL_MESSAGE_BYTES, DENIAL_REASON_BYTES, USER_BYTES};
+use sluicegate_contract::verdict;
 
 use super::bindings::sluicegate::plugin::types;
 use crate::fault::Misuse;
@@ -43,13 +41,7 @@ pub(super) fn publish(verdict: types::PublishVerdict) -> Result<PublishVerdict, 
 
 fn identity(identity: types::Identity) -> Result<Identity, Misuse> {
     if let Some(user) = &identity.user {
-        let found = user.len();
-        if found == 0 || found > USER_BYTES {
-            return Err(Misuse::new(format!("a user has 1 to {USER_BYTES} bytes, not {found}")));
-        }
-        if user.chars().any(char::is_control) {
-            return Err(Misuse::new("a control character in a user"));
-        }
+        verdict::check_user(user).map_err(|wrong| Misuse::new(format!("a user {wrong}")))?;
     }
     Ok(Identity {
         user: identity.user.map(Into::into),
@@ -59,19 +51,8 @@ fn identity(identity: types::Identity) -> Result<Identity, Misuse> {
 }
 
 fn claims(claims: &str) -> Result<&str, Misuse> {
-    if claims.is_empty() {
-        return Ok("{}");
-    }
-    if claims.len() > CLAIMS_BYTES {
-        let found = claims.len();
-        return Err(Misuse::new(format!(
-            "claims have at most {CLAIMS_BYTES} bytes, not {found}"
-        )));
-    }
-    match serde_json::from_str::<Map<String, Value>>(claims) {
-        Ok(_) => Ok(claims),
-        Err(error) => Err(Misuse::new(format!("claims that are no JSON object: {error}"))),
-    }
+    verdict::check_claims(claims).map_err(|wrong| Misuse::new(format!("claims {wrong}")))?;
+    Ok(if claims.is_empty() { "{}" } else { claims })
 }
 
 fn denial(denial: types::Denial) -> Result<Denial, Misuse> {
@@ -80,25 +61,8 @@ fn denial(denial: types::Denial) -> Result<Denial, Misuse> {
         types::Penalty::Disconnect => Penalty::Disconnect,
         types::Penalty::Ban(seconds) => Penalty::Ban(Duration::from_secs(seconds.into())),
     };
-    if !codes::is_denial(denial.code, penalty == Penalty::Disconnect) {
-        return Err(Misuse::new(format!(
-            "the denial code {}, which a plugin may not use so",
-            denial.code
-        )));
-    }
-    if !codes::is_reason(&denial.reason) {
-        return Err(Misuse::new(format!(
-            "a denial whose reason is no snake_case_word of 1 to {DENIAL_REASON_BYTES} bytes: {:?}",
-            denial.reason.chars().take(DENIAL_REASON_BYTES).collect::<String>()
-        )));
-    }
-    if let Some(message) = &denial.message
-        && (message.len() > DENIAL_MESSAGE_BYTES || message.chars().any(char::is_control))
-    {
-        return Err(Misuse::new(format!(
-            "a denial's message has at most {DENIAL_MESSAGE_BYTES} bytes and no control characters"
-        )));
-    }
+    let disconnects = penalty == Penalty::Disconnect;
+    verdict::check_denial(denial.code, &denial.reason, denial.message.as_deref(), disconnects).map_err(Misuse::new)?;
     Ok(Denial {
         code: denial.code,
         reason: denial.reason,

@@ -1,3 +1,6 @@
+use sluicegate_contract::codes;
+use sluicegate_contract::limits::CLAIMS_BYTES;
+
 use super::*;
 
 fn raw(code: u16, reason: &str, penalty: types::Penalty) -> types::Denial {
