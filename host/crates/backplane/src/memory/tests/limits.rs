@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::*;
 use crate::conformance::allowance;
+use crate::memory::channel::ChannelState;
 use crate::{Allowance, ChannelLimit, Rejection};
 use protocol::Position;
 use protocol::names::Topic;
 
 const MIB: usize = 1_048_576;
+/// As gauges count.
+const GAUGED_MIB: i64 = 1_048_576;
 
 /// What the gauges of the tests' tenant show: open channels, and bytes.
 fn gauges(memory: &MemoryBackplane) -> (i64, i64) {
@@ -20,7 +23,7 @@ fn gauges(memory: &MemoryBackplane) -> (i64, i64) {
 fn counted(memory: &MemoryBackplane) -> usize {
     let stripes = memory.stripes.iter().map(|stripe| {
         let channels = stripe.lock();
-        channels.values().map(|channel| channel.kept_bytes()).sum::<usize>()
+        channels.values().map(ChannelState::kept_bytes).sum::<usize>()
     });
     stripes.sum()
 }
@@ -165,7 +168,7 @@ async fn over_the_limit_the_history_that_was_published_to_longest_ago_is_shorten
             .unwrap();
         first.push(at);
         let (_, bytes) = gauges(&memory);
-        assert!(bytes <= MIB as i64, "{bytes} after {n}");
+        assert!(bytes <= GAUGED_MIB, "{bytes} after {n}");
         assert_eq!(counted(&memory), usize::try_from(bytes).unwrap());
     }
     let mut kept = Vec::new();
@@ -210,7 +213,7 @@ async fn a_user_who_floods_shortens_what_he_published_to_himself() {
             .position
             .map(|at| (topic, at));
         let (_, bytes) = gauges(&memory);
-        assert!(bytes <= MIB as i64 * 7 / 10, "he has half of it at most: {bytes}");
+        assert!(bytes <= GAUGED_MIB * 7 / 10, "he has half of it at most: {bytes}");
     }
     for (topic, before) in &positions[1..] {
         assert!(since(&bench, topic, before.clone()).await.2, "{topic}");
@@ -235,7 +238,7 @@ async fn keys_are_bytes_too_and_one_user_has_a_part_of_them() {
     let mut n = 0;
     while publish("mallory", n).await.is_ok() {
         n += 1;
-        assert!(gauges(&memory).1 <= MIB as i64 / 2);
+        assert!(gauges(&memory).1 <= GAUGED_MIB / 2);
     }
     assert!(n > 400, "{n}");
     assert_eq!(
@@ -270,9 +273,9 @@ async fn a_limit_that_a_reload_lowered_is_kept_soon() {
             .publish(&topic(&format!("c{}", n % 10)), "1", with(100 * MIB))
             .await;
     }
-    assert!(gauges(&memory).1 > 3 * MIB as i64);
+    assert!(gauges(&memory).1 > 3 * GAUGED_MIB);
     for _ in 0..10 {
         bench.publish(&topic("c1"), "1", with(MIB)).await;
     }
-    assert!(gauges(&memory).1 <= MIB as i64, "{:?}", gauges(&memory));
+    assert!(gauges(&memory).1 <= GAUGED_MIB, "{:?}", gauges(&memory));
 }
