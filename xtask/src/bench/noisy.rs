@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::server::Server;
 use crate::workspace::Workspace;
 use crate::{build, shell};
-use attacks::{ATTACKS, Attack, Bound};
+use attacks::{ATTACKS, Attack, Bound, REPEATED};
 
 /// All cores, for server and load alike: what the broker does beside its shard is part of what a victim meets.
 const CORES: &str = "0-1";
@@ -95,9 +95,10 @@ fn measure(workspace: &Workspace, folder: &Path, attack: &Attack, seconds: f64) 
 /// Writes the config of both tenants, with the guests that it names beside it.
 fn config(workspace: &Workspace, folder: &Path, attack: &Attack) -> Result<PathBuf> {
     let mut plugins = String::new();
-    for name in ["publish-allow"].iter().chain(attack.guests) {
+    for (name, times) in [("publish-allow", 1)].iter().chain(attack.guests) {
         let source = workspace.root.join(format!("tests/guests/{name}.wat"));
-        let bytes = wat::parse_file(&source).with_context(|| source.display().to_string())?;
+        let text = fs::read_to_string(&source).with_context(|| source.display().to_string())?;
+        let bytes = wat::parse_str(repeated(&text, *times)).with_context(|| source.display().to_string())?;
         let file = folder.join(format!("{name}.wasm"));
         fs::write(&file, bytes).with_context(|| file.display().to_string())?;
         plugins.push_str(&format!("[plugins.{name}]\nfile = {:?}\n", file.display().to_string()));
@@ -110,6 +111,15 @@ fn config(workspace: &Workspace, folder: &Path, attack: &Attack) -> Result<PathB
     let path = folder.join(format!("{}.toml", attack.name));
     fs::write(&path, text).with_context(|| path.display().to_string())?;
     Ok(path)
+}
+
+/// `text` with its repeatable line so many times.
+fn repeated(text: &str, times: usize) -> String {
+    let line = |line: &str| match line.ends_with(REPEATED) {
+        true => format!("{line}\n").repeat(times),
+        false => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
 }
 
 fn row(attack: &Attack, result: &Value) -> Result<[String; 8]> {
