@@ -4,6 +4,7 @@
 mod alarms;
 mod connections;
 mod control;
+mod drain;
 mod seats;
 mod tenant;
 mod time_slice;
@@ -11,7 +12,6 @@ mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,9 +42,6 @@ const TURN_ENVELOPES: usize = 256;
 pub const CONTROL_CALLS: usize = 64;
 /// Kicks of one tenant that wait for a shard at most.
 pub const KICKS: usize = 256;
-/// How long the clients of a quarantined tenant are told to stay away, in milliseconds: each another time, so that they do
-/// not come back all at once.
-const QUARANTINE_RETRY_MS: Range<u64> = 15_000..60_000;
 /// How often a shard looks for idle plugin instances.
 const EVICT_EVERY: Duration = Duration::from_secs(15);
 
@@ -172,9 +169,7 @@ impl Shard {
         self.clients.borrow_mut().insert(client.id, listed);
         if self.draining.get() {
             client.signal_close(codes::SHUTTING_DOWN, None);
-        } else if self.tenant(&caller.tenant).is_some_and(|tenant| tenant.is_closed()) {
-            let spread = QUARANTINE_RETRY_MS.end - QUARANTINE_RETRY_MS.start;
-            let retry_after = QUARANTINE_RETRY_MS.start + getrandom::u64().unwrap_or_default() % spread;
+        } else if let Some(retry_after) = self.tenant(&caller.tenant).and_then(|tenant| tenant.sends_away()) {
             client.signal_close(codes::SERVER_ERROR, Some(retry_after));
         }
         Listing {
@@ -354,44 +349,6 @@ impl Shard {
         for tenant in tenants {
             tenant.evict_idle();
             slice.pause().await;
-        }
-    }
-
-    /// Signals every session to end, spread over the available time. Each client is told another time to come back
-    /// after, so that they do not reach the next node all at once.
-    async fn drain(&self, over: Duration) {
-        self.draining.set(true);
-        let clients: Vec<_> = self
-            .clients
-            .borrow()
-            .values()
-            .map(|listed| listed.client.clone())
-            .collect();
-        // The last part of the time is for sessions that are still ending.
-        let step = over.mul_f64(0.8) / u32::try_from(clients.len()).unwrap_or(u32::MAX).max(1);
-        let begin = tokio::time::Instant::now();
-        let spread = u64::try_from(over.as_millis()).unwrap_or(u64::MAX).max(1);
-        for (index, client) in (0u32..).zip(&clients) {
-            let retry_after = getrandom::u64().unwrap_or_default() % spread;
-            tokio::time::sleep_until(begin + step * index).await;
-            client.signal_close(codes::SHUTTING_DOWN, Some(retry_after));
-        }
-        drop(clients);
-        let all_gone = async {
-            while !self.clients.borrow().is_empty() {
-                self.empty.notified().await;
-            }
-            self.turns.none_departed().await;
-        };
-        if tokio::time::timeout_at(begin + over, all_gone).await.is_err() {
-            let left = self.clients.borrow().len();
-            let hooks = self.turns.departed();
-            tracing::warn!(
-                shard = self.index,
-                left,
-                hooks,
-                "the drain time is over; the rest is cut off"
-            );
         }
     }
 }

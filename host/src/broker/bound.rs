@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use printable::printable;
 
-use super::plugins::Attempt;
+use super::attempt::{Attempt, BoundLink};
 use crate::shard::{NewRules, NewTenant};
-use chain::{Chain, ChainStep, Defaults, FaultRules};
+use chain::{Chain, Defaults};
 use config::{Config, Problem, Problems, Tenant};
-use sandbox::Binding;
 
 /// Bytes of one reason in logs and on `/readyz`; guests choose parts of them.
 const REASON_BYTES: usize = 512;
@@ -31,12 +30,6 @@ struct BoundTenant {
     is_new: bool,
     /// Why it is quarantined; empty if it is not.
     problems: Vec<Problem>,
-}
-
-#[derive(Clone)]
-pub(super) struct BoundLink {
-    pub binding: Arc<Binding>,
-    pub on_fault: FaultRules,
 }
 
 /// A tenant whose plugins failed.
@@ -217,17 +210,6 @@ impl BoundTenant {
             settings: self.settings,
             rules,
             quarantined,
-        }
-    }
-}
-
-impl BoundLink {
-    fn on_this_shard(self) -> ChainStep {
-        ChainStep {
-            plugin: self.binding.name().clone(),
-            hooks: self.binding.hooks(),
-            on_fault: self.on_fault,
-            hook: Box::new(self.binding.slot()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The composition root: the only module that knows all others. Starts the shards, receives signals, swaps
 //! tenants and plugins under open connections, and shuts down in order.
 
+mod attempt;
 mod backends;
 mod bound;
 mod error;

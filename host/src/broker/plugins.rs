@@ -8,7 +8,8 @@ use std::sync::Arc;
 use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
 
-use super::bound::{Bound, BoundLink};
+use super::attempt::{Attempt, BoundLink};
+use super::bound::Bound;
 use super::error::BrokerError;
 use crate::observe::Metrics;
 use config::{BackplaneKind, Capability, ChainEntry, Config, PluginFile, Problem, Problems, SandboxLimits, Tenant};
@@ -27,14 +28,6 @@ pub struct Plugins {
     sandbox: Arc<Sandbox>,
     stores: Arc<PluginStores>,
     meter: Arc<Meter>,
-}
-
-/// What came of loading the plugins of some tenants.
-pub(super) struct Attempt {
-    /// All that went wrong, each once.
-    pub problems: Vec<Problem>,
-    /// In the order of the config's tenants; none for one that was not wanted.
-    pub tenants: Vec<Option<Result<Vec<BoundLink>, Vec<Problem>>>>,
 }
 
 /// Loads everything a config names, as `serve` would, and tells what is wrong.

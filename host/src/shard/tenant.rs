@@ -1,6 +1,7 @@
 //! A tenant on one shard: its settings and its chain, swapped by a reload under the sessions that use them.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,6 +9,10 @@ use super::turns::TenantShare;
 use crate::observe::TenantMetrics;
 use chain::{Chain, Defaults};
 use config::Tenant;
+
+/// How long the clients of a quarantined tenant are told to stay away, in milliseconds: each another time, so that they do
+/// not come back all at once.
+const RETRY_MS: Range<u64> = 15_000..60_000;
 
 /// A tenant for a shard. It is made on another thread, so the shard builds the chain.
 pub struct NewTenant {
@@ -74,9 +79,12 @@ impl ShardTenant {
         self.chain.borrow_mut().evict_idle();
     }
 
-    /// Whether its clients are sent away.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.get()
+    /// If its clients are sent away: after how many milliseconds one is to come back.
+    pub(super) fn sends_away(&self) -> Option<u64> {
+        let spread = RETRY_MS.end - RETRY_MS.start;
+        self.closed
+            .get()
+            .then(|| RETRY_MS.start + getrandom::u64().unwrap_or_default() % spread)
     }
 
     /// Whether its plugins failed when they were last loaded.
