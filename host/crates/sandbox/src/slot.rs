@@ -31,9 +31,8 @@ const NOT_MADE: &str = "its instance is not made yet";
 /// One shard's place for an instance of a plugin in a tenant's chain.
 ///
 /// The instance is made when a first call waits for it ([`Hook::pending`]), never on the shard's thread, and given back
-/// when idle. A call that finds none is a fault. A call that does not keep to its
-/// deadline ends at most 3 ms after it: one for the tick it began in, two for a thread that the kernel kept
-/// waiting.
+/// when idle. A call that finds none is a fault. A call that does not keep to its deadline ends at most 3 ms of processor time
+/// after it, see `call_time.rs`.
 pub struct Slot {
     binding: Arc<Binding>,
     held: SlotState,
