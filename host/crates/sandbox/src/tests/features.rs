@@ -37,7 +37,10 @@ const USES: [(&str, &str); 21] = [
     ),
     ("component-model async", "(type (future u32))"),
     ("component-model error-context", "(type (option error-context))"),
-    ("component-model values", "(import \"a\" (value string))"),
+    (
+        "component-model values",
+        "(import \"a\" (value $a string)) (export \"b\" (value $a))",
+    ),
     ("component-model fixed-length lists", "(type (list u32 4))"),
     ("component-model maps", "(type (map string u32))"),
     ("component-model nested names", "(import \"a:b:c/d\" (instance))"),
@@ -77,7 +80,7 @@ fn a_component_that_uses_what_is_off_is_refused_by_its_name() {
             Ok(_) => panic!("{name}: it is loaded"),
             Err(error) => error.to_string(),
         };
-        // Garbage collection is two.
+        // Some stand on others: garbage collection is two.
         let (used, reason) = error.split_once(" of WebAssembly").expect(&error);
         assert!(used.starts_with("uses ") && used.contains(name), "{name}: {error}");
         assert!(OFF.iter().any(|off| reason.contains(off.reason)), "{name}: {error}");
