@@ -4,7 +4,6 @@
 use super::context::Context;
 use super::ending::Ending;
 use super::refusal::Refusal;
-use crate::observe::LogThrottle;
 use crate::shard::Kick;
 use chain::Penalty;
 use protocol::codes;
@@ -20,13 +19,10 @@ impl Context {
                 Some(Ending::close(own.unwrap_or(codes::KICKED)))
             }
             Penalty::Ban(length) => {
-                static LOG: LogThrottle = LogThrottle::new();
                 let tenant = &self.caller.tenant;
                 let user = self.caller.user().or_else(|| refusal.user.clone());
                 let subject = BanSubject::of(user.as_ref(), self.caller.remote);
-                if let Some(others) = LOG.allow() {
-                    tracing::info!(%tenant, %subject, ?length, plugin = ?refusal.plugin, others, "a plugin bans somebody");
-                }
+                tracing::info!(%tenant, %subject, ?length, plugin = ?refusal.plugin, "a plugin bans somebody");
                 // One that finds no room here is spoken of there, and may find it in the cluster.
                 let (order, _full) = self.shard.common.registry.ban(tenant, subject.clone(), length);
                 self.kick_everywhere(&subject);
@@ -45,11 +41,8 @@ impl Context {
                 subject: subject.clone(),
             };
             if kicks.push(tenant, kick).is_err() {
-                static LOG: LogThrottle = LogThrottle::new();
                 // The ban holds nevertheless: it refuses the next connect, and the plugin denies the next publish again.
-                if let Some(others) = LOG.allow() {
-                    tracing::warn!(%tenant, %subject, others, "too many of the tenant's bans wait to end connections");
-                }
+                tracing::warn!(%tenant, %subject, "too many of the tenant's bans wait to end connections");
             }
         }
     }
@@ -60,11 +53,8 @@ impl Context {
         };
         let tenant = order.tenant.clone();
         if let Err(order) = bans.push(&tenant, order) {
-            static LOG: LogThrottle = LogThrottle::new();
-            if let Some(others) = LOG.allow() {
-                let subject = order.subject;
-                tracing::error!(%tenant, %subject, others, "a plugin's ban holds on this node only: too many of the tenant wait");
-            }
+            let subject = order.subject;
+            tracing::error!(%tenant, %subject, "a plugin's ban holds on this node only: too many of the tenant wait");
         }
     }
 }
