@@ -32,7 +32,7 @@ pub use plugins::{Plugins, check};
 
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
 use crate::gateway::{self, AdminRoutes, Api, Directory, Gateway, Readiness};
-use crate::observe::{AuditLog, Log, Metrics};
+use crate::observe::{AuditLog, BrokerLog, Metrics};
 use crate::shard::{CONTROL_CALLS, Common, Control, KICKS};
 use crate::tenant_queue::TenantQueue;
 use backplane::Backplane;
@@ -64,11 +64,11 @@ pub struct Broker {
     /// The claim to this node's name, while Redis has not confirmed it yet.
     name_claim: Option<NameClaimTask>,
     /// Dropped last: it is written to the end.
-    log: Log,
+    log: BrokerLog,
 }
 
 /// Runs a broker until a signal ends it. Prints one line for each address it listens on.
-pub fn run(config: Config, demo: bool, log: Log) -> Result<(), BrokerError> {
+pub fn run(config: Config, demo: bool, log: BrokerLog) -> Result<(), BrokerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before everything else: a signal must reach the broker, not the system's default action.
@@ -86,7 +86,12 @@ fn cannot_listen(address: SocketAddr, key: &'static str) -> impl FnOnce(io::Erro
 
 impl Broker {
     /// None: a signal ended it while it loaded plugins.
-    async fn start(config: Config, demo: bool, log: Log, signals: &mut Signals) -> Result<Option<Self>, BrokerError> {
+    async fn start(
+        config: Config,
+        demo: bool,
+        log: BrokerLog,
+        signals: &mut Signals,
+    ) -> Result<Option<Self>, BrokerError> {
         let config = Arc::new(config);
         let server = &config.server;
         if demo && !server.listen.ip().is_loopback() {
@@ -354,7 +359,7 @@ impl Broker {
 }
 
 /// Gives each tenant's log the budget that is in force.
-fn set_log_budgets(log: &Log, tenants: &[Arc<Tenant>]) {
+fn set_log_budgets(log: &BrokerLog, tenants: &[Arc<Tenant>]) {
     let budgets = tenants
         .iter()
         .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
 use crate::broker;
-use crate::observe::{Log, LogFormat};
+use crate::observe::{BrokerLog, LogFormat};
 
 /// `sluicegate serve`
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Serve) -> Result<()> {
         },
         LineFormat::Json => LogFormat::Json,
     };
-    let log = Log::start(format).context("the log cannot be written")?;
+    let log = BrokerLog::start(format).context("the log cannot be written")?;
     let config = config::load(&args.config)?;
     Ok(broker::run(config, args.demo, log)?)
 }

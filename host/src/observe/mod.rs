@@ -8,6 +8,6 @@ mod log_throttle;
 mod metrics;
 
 pub use audit::{AuditFile, AuditLog};
-pub use log::{Log, LogFormat};
+pub use log::{BrokerLog, LogFormat};
 pub use log_throttle::LogThrottle;
 pub use metrics::{Metrics, TenantMetrics};

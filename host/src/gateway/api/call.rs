@@ -19,9 +19,8 @@ use super::key::{self, CALLS, KeyPlaces};
 use super::problem::{
     BAD_JSON, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, TOO_MANY, UNKNOWN_TENANT,
 };
-use super::record::Record;
+use super::record::{self, Record};
 use super::request::RequestReader;
-use super::strangers;
 
 /// How long a call may take, from its head to its answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -67,7 +66,7 @@ fn conclude(
         Ok(_) => (StatusCode::OK.as_u16(), None),
         Err(problem) => (problem.kind.status, Some(problem.kind.code)),
     };
-    let outcome = if record.key.is_some() || strangers::is_one_of_few(api, record.remote) {
+    let outcome = if record.key.is_some() || record::is_one_of_few(api, record.remote) {
         record.conclude(api, status, problem).and(outcome)
     } else {
         Err(TOO_MANY.because("too many calls from this address had no good key; one with a good key is answered"))

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use axum::extract::Request;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::context::Api;
 use super::problem::{NO_AUDIT, ProblemDetails};
+use super::strangers::{CallSource, Seen};
 use wall_clock::now_ms;
 
 /// Characters that are logged of a path that belongs to no route, at most.
@@ -56,6 +57,17 @@ struct AuditLine<'a> {
     problem: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<u64>,
+}
+
+/// The line of the audit log about calls that have none of their own.
+#[derive(Serialize)]
+struct Summary {
+    /// Milliseconds since the Unix epoch.
+    ts: u64,
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: CallSource,
+    calls: u64,
 }
 
 impl Record {
@@ -123,4 +135,29 @@ impl Record {
 fn cannot(error: io::Error) -> ProblemDetails {
     tracing::error!(%error, "an admin call cannot be written to the audit log, and is not answered");
     NO_AUDIT.because("the audit log takes no line; nothing was changed or read")
+}
+
+/// Counts a call without a good key from `remote`. True: it is one of few, to be answered and recorded.
+pub(super) fn is_one_of_few(api: &Arc<Api>, remote: Option<SocketAddr>) -> bool {
+    match api.strangers.count(remote, Instant::now()) {
+        Seen::Few => true,
+        Seen::Over => false,
+        Seen::FirstOver(source, until) => {
+            tokio::spawn(sum_up(api.clone(), source, until));
+            false
+        }
+    }
+}
+
+async fn sum_up(api: Arc<Api>, source: CallSource, until: Instant) {
+    sleep_until(until).await;
+    let summary = Summary {
+        ts: now_ms(),
+        event: "refused",
+        remote: source,
+        calls: api.strangers.end(source),
+    };
+    if let Err(error) = api.audit.write(&summary) {
+        tracing::error!(%error, calls = summary.calls, "refused admin calls are not in the audit log");
+    }
 }

@@ -3,30 +3,25 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde::Serialize;
-use tokio::time::{Instant, sleep_until};
-
-use super::context::Api;
-use wall_clock::now_ms;
+use tokio::time::Instant;
 
 /// Calls without a good key that an address may make …
 const CALLS: u32 = 60;
 /// … in this time.
-pub(super) const WINDOW: Duration = Duration::from_mins(1);
+const WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are counted apart. More share one count.
 const ADDRESSES: usize = 1_024;
 
 /// What such calls came from: an IPv4 address, or an IPv6 network of one customer (/64). None: one of too many.
-type Source = Option<IpAddr>;
+pub(super) type CallSource = Option<IpAddr>;
 
 #[derive(Default)]
-pub(super) struct Strangers(Mutex<HashMap<Source, Window>>);
+pub(super) struct Strangers(Mutex<HashMap<CallSource, CallWindow>>);
 
-struct Window {
+struct CallWindow {
     until: Instant,
     calls: u32,
     /// Of them, those that were not recorded.
@@ -35,55 +30,20 @@ struct Window {
 
 /// What to do with a call.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
+pub(super) enum Seen {
     /// Answer and record it.
     Few,
     /// Refuse it, and record at this time how many there were.
-    FirstOver(Source, Instant),
+    FirstOver(CallSource, Instant),
     /// Refuse it; it is counted.
     Over,
-}
-
-/// The line of the audit log about calls that have none of their own.
-#[derive(Serialize)]
-struct Summary {
-    /// Milliseconds since the Unix epoch.
-    ts: u64,
-    event: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remote: Source,
-    calls: u64,
-}
-
-/// Counts a call without a good key from `remote`. True: it is one of few, to be answered and recorded.
-pub(super) fn is_one_of_few(api: &Arc<Api>, remote: Option<SocketAddr>) -> bool {
-    match api.strangers.count(remote, Instant::now()) {
-        Seen::Few => true,
-        Seen::Over => false,
-        Seen::FirstOver(source, until) => {
-            tokio::spawn(sum_up(api.clone(), source, until));
-            false
-        }
-    }
-}
-
-async fn sum_up(api: Arc<Api>, source: Source, until: Instant) {
-    sleep_until(until).await;
-    let summary = Summary {
-        ts: now_ms(),
-        event: "refused",
-        remote: source,
-        calls: api.strangers.end(source),
-    };
-    if let Err(error) = api.audit.write(&summary) {
-        tracing::error!(%error, calls = summary.calls, "refused admin calls are not in the audit log");
-    }
 }
 
 // === impl Strangers ===
 
 impl Strangers {
-    fn count(&self, remote: Option<SocketAddr>, now: Instant) -> Seen {
+    /// Counts a call from `remote`.
+    pub(super) fn count(&self, remote: Option<SocketAddr>, now: Instant) -> Seen {
         let mut windows = self.0.lock();
         let mut source = remote.map(|address| network(address.ip()));
         if windows.len() >= ADDRESSES && !windows.contains_key(&source) {
@@ -93,9 +53,9 @@ impl Strangers {
                 source = None;
             }
         }
-        let window = windows.entry(source).or_insert_with(|| Window::beginning(now));
+        let window = windows.entry(source).or_insert_with(|| CallWindow::beginning(now));
         if window.until <= now && window.unrecorded == 0 {
-            *window = Window::beginning(now);
+            *window = CallWindow::beginning(now);
         }
         if window.calls < CALLS {
             window.calls += 1;
@@ -109,12 +69,12 @@ impl Strangers {
     }
 
     /// The minute is over: takes out how many calls had no line.
-    fn end(&self, source: Source) -> u64 {
+    pub(super) fn end(&self, source: CallSource) -> u64 {
         self.0.lock().remove(&source).map_or(0, |window| window.unrecorded)
     }
 }
 
-impl Window {
+impl CallWindow {
     fn beginning(now: Instant) -> Self {
         Self {
             until: now + WINDOW,

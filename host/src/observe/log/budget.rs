@@ -28,17 +28,17 @@ pub(super) struct LogBudgets(Mutex<Budgets>);
 #[derive(Default)]
 struct Budgets {
     tenants: HashMap<Box<str>, TenantBudget>,
-    unknown: [Window; 2],
+    unknown: [BudgetWindow; 2],
 }
 
 struct TenantBudget {
     bytes_per_second: u64,
     /// Of its plugins; of the broker.
-    windows: [Window; 2],
+    windows: [BudgetWindow; 2],
 }
 
 #[derive(Clone, Default)]
-struct Window {
+struct BudgetWindow {
     since: Option<Instant>,
     bytes: u64,
     left_out: u64,
@@ -75,7 +75,7 @@ impl LogBudgets {
     }
 }
 
-impl Window {
+impl BudgetWindow {
     fn charge(&mut self, bytes: u64, limit: u64, now: Instant) -> Charge {
         let is_over = |since: Instant| now.saturating_duration_since(since) >= WINDOW;
         if self.since.is_none_or(is_over) {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_uses_what_is_anothers() {
+    fn nobody_uses_the_bytes_of_others() {
         let (budgets, start) = (budgets(), Instant::now());
         assert_eq!(budgets.charge("a", true, 1000, start), WITHIN);
         assert_eq!(budgets.charge("a", true, 1, start), Charge::Over);

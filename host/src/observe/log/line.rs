@@ -32,10 +32,10 @@ pub(super) struct LogLine<'a> {
     level: Level,
     target: Cow<'a, str>,
     message: String,
-    values: Vec<(&'static str, Value)>,
+    values: Vec<(&'static str, LineValue)>,
 }
 
-enum Value {
+enum LineValue {
     Text(String),
     /// Shown as it is: a number, a truth value, or text of the broker's own making.
     Plain(String),
@@ -62,7 +62,7 @@ impl<'a> LogLine<'a> {
     pub(super) fn left_out(tenant: &str, lines: u64) -> Self {
         let message = format!("{lines} lines were not written: over limits.log_kib_per_second");
         Self {
-            values: vec![("tenant", Value::Text(tenant.to_owned()))],
+            values: vec![("tenant", LineValue::Text(tenant.to_owned()))],
             ..Self::of_the_log(message)
         }
     }
@@ -86,7 +86,7 @@ impl<'a> LogLine<'a> {
     /// The tenant of whom it speaks.
     pub(super) fn tenant(&self) -> Option<&str> {
         self.values.iter().find_map(|(name, value)| match value {
-            Value::Text(text) if *name == "tenant" => Some(text.as_str()),
+            LineValue::Text(text) if *name == "tenant" => Some(text.as_str()),
             _ => None,
         })
     }
@@ -118,20 +118,20 @@ impl<'a> LogLine<'a> {
         for (name, value) in &self.values {
             // Writing to a string does not fail.
             let _ = match value {
-                Value::Text(text) => write!(line, " {name}=\"{}\"", text.replace('"', "\\\"")),
-                Value::Plain(text) => write!(line, " {name}={text}"),
-                Value::Number(number) => write!(line, " {name}={number}"),
-                Value::Truth(truth) => write!(line, " {name}={truth}"),
+                LineValue::Text(text) => write!(line, " {name}=\"{}\"", text.replace('"', "\\\"")),
+                LineValue::Plain(text) => write!(line, " {name}={text}"),
+                LineValue::Number(number) => write!(line, " {name}={number}"),
+                LineValue::Truth(truth) => write!(line, " {name}={truth}"),
             };
         }
         line
     }
 
-    fn put(&mut self, field: &Field, value: Value) {
+    fn put(&mut self, field: &Field, value: LineValue) {
         match (field.name(), value) {
-            ("message", Value::Text(text) | Value::Plain(text)) => self.message = text,
+            ("message", LineValue::Text(text) | LineValue::Plain(text)) => self.message = text,
             // Lines of libraries that log by the crate `log` have their place in values.
-            ("log.target", Value::Text(text)) => self.target = text.into(),
+            ("log.target", LineValue::Text(text)) => self.target = text.into(),
             ("log.module_path" | "log.file" | "log.line", _) => {}
             (name, value) => self.values.push((name, value)),
         }
@@ -148,24 +148,24 @@ impl<'a> LogLine<'a> {
 impl Visit for LogLine<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let text = self.fit(&format!("{value:?}"));
-        self.put(field, Value::Plain(text));
+        self.put(field, LineValue::Plain(text));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         let text = self.fit(value);
-        self.put(field, Value::Text(text));
+        self.put(field, LineValue::Text(text));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, Value::Number(value.into()));
+        self.put(field, LineValue::Number(value.into()));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, Value::Number(value.into()));
+        self.put(field, LineValue::Number(value.into()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, Value::Truth(value));
+        self.put(field, LineValue::Truth(value));
     }
 }
 
@@ -208,9 +208,9 @@ impl Serialize for Values<'_> {
         map.serialize_entry("message", &self.0.message)?;
         for (name, value) in &self.0.values {
             match value {
-                Value::Text(text) | Value::Plain(text) => map.serialize_entry(name, text)?,
-                Value::Number(number) => map.serialize_entry(name, number)?,
-                Value::Truth(truth) => map.serialize_entry(name, truth)?,
+                LineValue::Text(text) | LineValue::Plain(text) => map.serialize_entry(name, text)?,
+                LineValue::Number(number) => map.serialize_entry(name, number)?,
+                LineValue::Truth(truth) => map.serialize_entry(name, truth)?,
             }
         }
         map.end()

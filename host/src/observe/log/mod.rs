@@ -22,7 +22,7 @@ use line::LogLine;
 use sink::Sink;
 
 /// The log of this process.
-pub struct Log {
+pub struct BrokerLog {
     writer: Arc<LogWriter>,
 }
 
@@ -38,9 +38,9 @@ struct LogWriter {
 const OVER_BUDGET: &str = "budget";
 const SLOW_READER: &str = "slow_reader";
 
-// === impl Log ===
+// === impl BrokerLog ===
 
-impl Log {
+impl BrokerLog {
     /// Begins to write to stderr what `RUST_LOG` lets through, by default all from `info` on.
     pub fn start(format: LogFormat) -> io::Result<Self> {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -61,7 +61,7 @@ impl Log {
 }
 
 /// Waits until all that was logged so far is written, but not long.
-impl Drop for Log {
+impl Drop for BrokerLog {
     fn drop(&mut self) {
         self.writer.sink.flush();
     }

@@ -155,12 +155,48 @@ const SLOW: Bound = Bound::SlowHooks { deadline_ms: 5.0 };
 
 /// Plugins first, then clients.
 pub(super) const ATTACKS: &[Attack] = &[
-    guest("loops", &[("loop", 1)], chain_of!("loop", "hooks = [\"publish\"]"), all_publish, SLOW),
-    guest("traps", &[("trap", 1)], chain_of!("trap", "hooks = [\"publish\"]"), all_publish, FAULTS),
-    guest("memory-overgrown", &[("overgrows", 1)], chain_of!("overgrows", ""), publishes, FAULTS),
-    guest("one-long-write", &[("writes-lines", 1)], chain_of!("writes-lines", ""), publishes, SLOW),
-    guest("twenty-long-writes", &[("writes-lines", 20)], chain_of!("writes-lines", ""), publishes, SLOW),
-    guest("long-log-lines", &[("logs-long", 500)], chain_of!("logs-long", ""), publishes, SLOW),
+    guest(
+        "loops",
+        &[("loop", 1)],
+        chain_of!("loop", "hooks = [\"publish\"]"),
+        all_publish,
+        SLOW,
+    ),
+    guest(
+        "traps",
+        &[("trap", 1)],
+        chain_of!("trap", "hooks = [\"publish\"]"),
+        all_publish,
+        FAULTS,
+    ),
+    guest(
+        "memory-overgrown",
+        &[("overgrows", 1)],
+        chain_of!("overgrows", ""),
+        publishes,
+        FAULTS,
+    ),
+    guest(
+        "one-long-write",
+        &[("writes-lines", 1)],
+        chain_of!("writes-lines", ""),
+        publishes,
+        SLOW,
+    ),
+    guest(
+        "twenty-long-writes",
+        &[("writes-lines", 20)],
+        chain_of!("writes-lines", ""),
+        publishes,
+        SLOW,
+    ),
+    guest(
+        "long-log-lines",
+        &[("logs-long", 500)],
+        chain_of!("logs-long", ""),
+        publishes,
+        SLOW,
+    ),
     guest(
         "oversized-keys",
         &[("sets-large-key", 500)],
@@ -175,7 +211,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         publishes,
         SLOW,
     ),
-    guest("log-of-nuls", &[("log-nuls", 1)], chain_of!("log-nuls", ""), publishes, SLOW),
+    guest(
+        "log-of-nuls",
+        &[("log-nuls", 1)],
+        chain_of!("log-nuls", ""),
+        publishes,
+        SLOW,
+    ),
     guest(
         "init-loops-later",
         &[("init-loops-later", 1)],
@@ -190,7 +232,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         all_publish,
         FAULTS,
     ),
-    guest("slow-hooks", &[("slow", 1)], chain_of!("slow", "hooks = [\"publish\"]"), all_publish, SLOW),
+    guest(
+        "slow-hooks",
+        &[("slow", 1)],
+        chain_of!("slow", "hooks = [\"publish\"]"),
+        all_publish,
+        SLOW,
+    ),
     guest(
         "departed-hooks",
         &[("slow", 1)],

@@ -40,7 +40,7 @@ fn what_readers_differ_about_or_refuse_is_told_by_its_place() {
         (r#"{"a":1,}"#, 7, JsonFault::Syntax),
         (r#"{"a":[1,]}"#, 8, JsonFault::Syntax),
         (r#"{"a":[1 2]}"#, 8, JsonFault::Syntax),
-        (r#"{"a":tru}"#, 5, JsonFault::Syntax),
+        (r#"{"a":truth}"#, 5, JsonFault::Syntax),
         (r#"{"a":NaN}"#, 5, JsonFault::Syntax),
         (r#"{"a":01}"#, 6, JsonFault::Syntax),
         (r#"{"a":+1}"#, 5, JsonFault::Syntax),

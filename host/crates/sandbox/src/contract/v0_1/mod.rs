@@ -29,9 +29,9 @@ mod bindings {
 }
 
 /// Links what of an interface works.
-type Define = fn(&mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()>;
+type AddToLinker = fn(&mut LinkerInstance<'_, StoreData>) -> wasmtime::Result<()>;
 
-const INTERFACES: [(&str, Define); 6] = [
+const INTERFACES: [(&str, AddToLinker); 6] = [
     ("types", session::types),
     ("effects", effects::effects),
     ("log", capabilities::log),

@@ -18,11 +18,11 @@ use crate::state::StoreData;
 /// Bytes of an algorithm's name that are read; none is longer.
 const NAME_BYTES: usize = 16;
 
-type Name = BoundedText<NAME_BYTES>;
+type KeyAlgorithmName = BoundedText<NAME_BYTES>;
 type KeyText = BoundedText<KEY_BYTES>;
 
 /// What making a key answers: the key, or why there is none.
-type Made = (Result<Resource<Key>, String>,);
+type MadeKey = (Result<Resource<Key>, String>,);
 
 /// The keys of one instance.
 pub(crate) struct KeyTable(ResourceTable);
@@ -51,7 +51,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     define(
         &mut crypto,
         "[static]key.from-jwk",
-        |state, (text, name): (KeyText, Name)| {
+        |state, (text, name): (KeyText, KeyAlgorithmName)| {
             Ok(made(state, text, name, |text, algorithm| {
                 Key::from_jwk(&text, algorithm)
             }))
@@ -60,7 +60,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     define(
         &mut crypto,
         "[static]key.from-pem",
-        |state, (text, name): (KeyText, Name)| {
+        |state, (text, name): (KeyText, KeyAlgorithmName)| {
             Ok(made(state, text, name, |text, algorithm| {
                 Key::from_pem(&text, algorithm)
             }))
@@ -69,7 +69,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
     define(
         &mut crypto,
         "[static]key.from-bytes",
-        |state, (bytes, name): (BoundedBytes<KEY_BYTES>, Name)| {
+        |state, (bytes, name): (BoundedBytes<KEY_BYTES>, KeyAlgorithmName)| {
             Ok(made(state, bytes, name, |bytes, algorithm| {
                 Key::from_bytes(&bytes, algorithm)
             }))
@@ -84,9 +84,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<
 fn made<T>(
     state: &mut StoreData,
     from: Bounded<T, KEY_BYTES>,
-    name: Name,
+    name: KeyAlgorithmName,
     make: impl FnOnce(T, KeyAlgorithm) -> Result<Key, KeyError>,
-) -> Made {
+) -> MadeKey {
     let key = named(name).and_then(|algorithm| {
         let key = from.whole().map_err(KeyError::Length);
         let key = key.and_then(|from| make(from, algorithm));
@@ -95,7 +95,7 @@ fn made<T>(
     (key.and_then(|key| state.keys.insert(key)),)
 }
 
-fn named(name: Name) -> Result<KeyAlgorithm, String> {
+fn named(name: KeyAlgorithmName) -> Result<KeyAlgorithm, String> {
     let algorithm = name.whole().ok().and_then(|name| KeyAlgorithm::named(&name));
     algorithm.ok_or_else(|| {
         let known = KeyAlgorithm::ALL.map(KeyAlgorithm::name).join(", ");
