@@ -10,6 +10,12 @@ pub struct Latencies {
     longest: u64,
 }
 
+impl Default for Latencies {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Latencies {
     /// None yet.
     pub fn new() -> Self {

@@ -58,16 +58,15 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).expect("below 126")),
-        length => match u16::try_from(length) {
-            Ok(length) => {
+        length => {
+            if let Ok(length) = u16::try_from(length) {
                 frame.push(0x80 | LENGTH_16);
                 frame.extend(length.to_be_bytes());
-            }
-            Err(_) => {
+            } else {
                 frame.push(0x80 | LENGTH_64);
                 frame.extend((length as u64).to_be_bytes());
             }
-        },
+        }
     }
     frame.extend([0; 4]);
     frame.extend(payload);

@@ -120,13 +120,13 @@ impl Attack {
         connect.insert("version".to_owned(), json!(1));
         let connect = json!({ "type": "connect", "id": 0, "payload": connect }).to_string();
         client.say(&[numbered(&connect)])?;
-        if self.reads && !self.hear(&mut client, 1, heard)? {
+        if self.reads && !hear(&mut client, 1, heard)? {
             return Ok(());
         }
         while !stop.load(Ordering::Relaxed) {
             let envelopes = self.envelopes();
             client.say(&envelopes)?;
-            if self.reads && !self.resets && !self.hear(&mut client, envelopes.len(), heard)? {
+            if self.reads && !self.resets && !hear(&mut client, envelopes.len(), heard)? {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(self.pause_ms));
@@ -147,29 +147,29 @@ impl Attack {
         };
         self.burst.iter().flat_map(line).collect()
     }
+}
 
-    /// Waits for so many replies. False: the connection is over.
-    fn hear(&self, client: &mut Client, replies: usize, heard: &mut Heard) -> Result<bool> {
-        let until = Instant::now() + PATIENCE;
-        let mut left = replies;
-        while left > 0 {
-            let what = match client.hear(until)? {
-                Said::Nothing => return Ok(true),
-                Said::Envelope(envelope) if envelope["type"] == "ack" => "ack".to_owned(),
-                Said::Envelope(envelope) if envelope["type"] == "error" => envelope["payload"]["code"].to_string(),
-                // Messages and other pushes are no replies.
-                Said::Envelope(_) => continue,
-                Said::Closed(code) => {
-                    let code = code.map_or_else(|| "without a code".to_owned(), |code| code.to_string());
-                    *heard.entry(format!("close {code}")).or_default() += 1;
-                    return Ok(false);
-                }
-            };
-            *heard.entry(what).or_default() += 1;
-            left -= 1;
-        }
-        Ok(true)
+/// Waits for so many replies. False: the connection is over.
+fn hear(client: &mut Client, replies: usize, heard: &mut Heard) -> Result<bool> {
+    let until = Instant::now() + PATIENCE;
+    let mut left = replies;
+    while left > 0 {
+        let what = match client.hear(until)? {
+            Said::Nothing => return Ok(true),
+            Said::Envelope(envelope) if envelope["type"] == "ack" => "ack".to_owned(),
+            Said::Envelope(envelope) if envelope["type"] == "error" => envelope["payload"]["code"].to_string(),
+            // Messages and other pushes are no replies.
+            Said::Envelope(_) => continue,
+            Said::Closed(code) => {
+                let code = code.map_or_else(|| "without a code".to_owned(), |code| code.to_string());
+                *heard.entry(format!("close {code}")).or_default() += 1;
+                return Ok(false);
+            }
+        };
+        *heard.entry(what).or_default() += 1;
+        left -= 1;
     }
+    Ok(true)
 }
 
 /// `text` with another number in place of each `{n}`.

@@ -85,7 +85,7 @@ impl Client {
                 return Ok(Said::Nothing);
             }
             self.stream.set_read_timeout(Some(left))?;
-            let mut bytes = [0; 65_536];
+            let mut bytes = [0; 8_192];
             match self.stream.read(&mut bytes) {
                 Ok(0) => return Ok(Said::Closed(None)),
                 Ok(length) => self.received.extend_from_slice(&bytes[..length]),

@@ -29,7 +29,7 @@ pub fn config(data: &[u8]) {
         }
         Err(problems) => {
             let mut any = false;
-            for problem in problems.iter() {
+            for problem in &problems {
                 any = true;
                 super::one_line(&problem.to_string());
                 let line = problem.place().line();

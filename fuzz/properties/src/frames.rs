@@ -128,7 +128,7 @@ fn masked_frame(message: &Received) -> Vec<u8> {
     match payload.len() {
         length @ 0..126 => frame.push(0x80 | u8::try_from(length).expect("under 126")),
         length @ 126..65_536 => {
-            frame.push(0x80 | 126);
+            frame.push(0x80 | 0x7E);
             frame.extend(u16::try_from(length).expect("under 65,536").to_be_bytes());
         }
         length => {

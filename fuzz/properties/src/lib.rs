@@ -14,8 +14,11 @@ pub use messages::pointer_and_words;
 /// Channel, header and claims of a token, with a NUL between them: a verdict, and one that the broker takes.
 pub use authorize::fuzz::token_reader;
 
+/// Takes any bytes and panics if a property does not hold.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("wire_decoder", wire_decoder),
     ("envelope_reader", envelope_reader),
     ("config", config),

@@ -105,10 +105,9 @@ fn check_pointer(text: &str) {
         return;
     };
     assert!(steps.len() <= pointer::MAX_STEPS);
-    let again: String = steps
-        .iter()
-        .map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1")))
-        .collect();
+    let again = steps.iter().fold(String::new(), |text, step| {
+        text + "/" + &step.replace('~', "~0").replace('/', "~1")
+    });
     assert_eq!(again, text);
     // What it names in a tree, serde finds by the same pointer.
     let mut tree = json!(1);

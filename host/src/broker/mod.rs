@@ -86,6 +86,10 @@ fn cannot_listen(address: SocketAddr, key: &'static str) -> impl FnOnce(io::Erro
 
 impl Broker {
     /// None: a signal ended it while it loaded plugins.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one thing after the other, in the order of the start"
+    )]
     async fn start(
         config: Config,
         demo: bool,

@@ -42,15 +42,13 @@ impl Readiness {
     /// What is wrong though the node is ready: a line for each quarantined tenant.
     pub(super) fn remarks(&self) -> String {
         let lines = self.quarantined.load();
-        let mut remarks: String = lines
-            .iter()
-            .take(SHOWN)
-            .map(|line| format!("quarantined: {line}\n"))
-            .collect();
-        if lines.len() > SHOWN {
-            remarks += &format!("quarantined: {} more\n", lines.len() - SHOWN);
-        }
-        remarks
+        let shown = lines.iter().take(SHOWN).map(String::as_str);
+        let more = lines.len().saturating_sub(SHOWN);
+        let more = (more > 0).then(|| format!("{more} more"));
+        let remarks = shown
+            .chain(more.as_deref())
+            .flat_map(|line| ["quarantined: ", line, "\n"]);
+        remarks.collect()
     }
 
     /// Why the node is not ready; none if it is.

@@ -46,6 +46,9 @@ pub struct ShardTurns {
     none_departed: Notify,
 }
 
+/// The last hook of a session that is over.
+type DepartedHook = Box<dyn FnOnce()>;
+
 /// The poll of a session's task that runs now.
 #[derive(Clone, Copy)]
 struct RunningPoll {
@@ -248,7 +251,7 @@ impl ShardTurns {
     }
 
     /// Gives the next session its turn. Returns the hook of a departed one if that is next, and `hooks` are asked for.
-    fn next(&self, hooks: bool) -> Option<(Rc<TenantShare>, Box<dyn FnOnce()>)> {
+    fn next(&self, hooks: bool) -> Option<(Rc<TenantShare>, DepartedHook)> {
         while !self.is_spent() && !self.is_granted.get() {
             let tenant = self.next_tenant()?;
             let mut waiting = tenant.waiting.borrow_mut();

@@ -88,11 +88,14 @@ async fn burst(mut client: Client, kind: &str, payloads: Vec<Value>) -> Client {
     client
 }
 
+/// The payload of a request, by its number.
+type Payload<'a> = &'a dyn Fn(usize) -> Value;
+
 #[tokio::test]
 async fn a_burst_of_slow_requests_leaves_others_their_turn() {
     let channels = |n: usize| json!({ "channel": format!("c{n}") });
     let kept = |_| json!({ "channel": "kept:a" });
-    let requests: [(&str, &str, &dyn Fn(usize) -> Value); 5] = [
+    let requests: [(&str, &str, Payload<'_>); 5] = [
         ("refresh", "connect", &|_| json!({ "token": "x" })),
         ("history", "subscribe", &kept),
         ("presence", "subscribe", &kept),

@@ -54,7 +54,7 @@ async fn a_session_that_causes_faults_has_to_wait_and_others_do_not() {
     let (traps, suspended) = counted(&broker).await;
     // A second passes after three, then two, then four: hardly more come through in the time that a slow machine needs.
     assert!(traps < 15.0, "{traps} calls that cost an instance");
-    assert_eq!(suspended, f64::from(waits));
+    assert!((suspended - f64::from(waits)).abs() < 0.5, "{suspended}, {waits}");
     assert!(waits > ROUNDS - 15, "{waits} told when to come back");
     broker.log().wait_for(&["has to wait", ann.session()]).await;
 }

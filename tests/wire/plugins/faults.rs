@@ -197,7 +197,7 @@ async fn data_that_a_plugin_makes_too_large_is_refused_with_4413_and_is_no_fault
             assert!(words.contains("1000000") && words.contains("message_bytes"), "{words}");
         }
         let faults = broker.metrics().await.sum("sluicegate_plugin_faults_total", &[]);
-        assert_eq!(faults.unwrap_or(0.0), 0.0);
+        assert!(faults.unwrap_or(0.0) < 0.5, "{faults:?}");
     }
 }
 

@@ -262,5 +262,5 @@ async fn whatever_a_client_sends_it_gets_an_answer_and_others_are_served() {
         victim.publish(round).await;
     }
     let faults = broker.metrics().await.sum("sluicegate_plugin_faults_total", &[]);
-    assert_eq!(faults.unwrap_or(0.0), 0.0);
+    assert!(faults.unwrap_or(0.0) < 0.5, "{faults:?}");
 }

@@ -33,11 +33,12 @@ async fn another_tenant_of_the_shard_hardly_waits() {
     config += "limits.publish_per_second = 0\n";
     let mut plugins = String::new();
     for guest in ATTACKS {
-        plugins += &format!("[plugins.{guest}]\nfile = \"guests/{guest}.wasm\"\n");
-        config += &format!(
+        plugins.push_str(&["[plugins.", guest, "]\nfile = \"guests/", guest, ".wasm\"\n"].concat());
+        let tenant = format!(
             "[[tenants]]\nname = \"of-{guest}\"\nanonymous = true\ndefault = \"allow\"\n[[tenants.chain]]\n\
              plugin = \"{guest}\"\nhooks = [\"publish\"]\n[tenants.limits]\npublish_per_second = 0\n"
         );
+        config.push_str(&tenant);
     }
     let broker = Broker::start(&(plugins + &config)).await;
     let mut victim = broker.dial("victim").tenant("well").connect().await;

@@ -101,16 +101,20 @@ fn config(workspace: &Workspace, folder: &Path, attack: &Attack) -> Result<PathB
         let bytes = wat::parse_str(repeated(&text, *times)).with_context(|| source.display().to_string())?;
         let file = folder.join(format!("{name}.wasm"));
         fs::write(&file, bytes).with_context(|| file.display().to_string())?;
-        plugins.push_str(&format!("[plugins.{name}]\nfile = {:?}\n", file.display().to_string()));
+        plugins.push_str(&plugin(name, &file));
     }
     for name in attack.plugins {
         let file = workspace.plugin_folder().join(format!("{name}.wasm"));
-        plugins.push_str(&format!("[plugins.{name}]\nfile = {:?}\n", file.display().to_string()));
+        plugins.push_str(&plugin(name, &file));
     }
     let text = format!("{plugins}\n{}\n{}\n", attacks::COMMON, attack.tenant);
     let path = folder.join(format!("{}.toml", attack.name));
     fs::write(&path, text).with_context(|| path.display().to_string())?;
     Ok(path)
+}
+
+fn plugin(name: &str, file: &Path) -> String {
+    format!("[plugins.{name}]\nfile = {:?}\n", file.display().to_string())
 }
 
 /// `text` with its repeatable line so many times.

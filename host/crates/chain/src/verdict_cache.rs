@@ -161,10 +161,10 @@ mod tests {
             cache.keep(key(&format!("c{n}")), tagged(0), None);
         }
         let found = (0..1_000).filter(|n| cache.last(key(&format!("c{n}"))).is_some());
-        let found: Vec<i32> = found.collect();
+        let found: Vec<usize> = found.collect();
         assert_eq!(
             (found.first(), found.last()),
-            (Some(&(1_000 - found.len() as i32)), Some(&999))
+            (Some(&(1_000 - found.len())), Some(&999))
         );
         let (before, bytes) = (cache.entries.len(), cache.bytes);
         for _ in 0..1_000 {

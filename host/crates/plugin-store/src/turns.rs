@@ -53,11 +53,11 @@ impl<V> Turns<V> {
     pub(crate) fn retain_next(&mut self, count: usize, mut keep: impl FnMut(&str, &mut V) -> bool) {
         for _ in 0..count.min(self.entries.len()) {
             let Some((key, value)) = self.turn() else { return };
-            if !keep(key, value) {
+            if keep(key, value) {
+                self.next += 1;
+            } else {
                 // The last one takes its place, and has its turn next.
                 self.entries.swap_remove_index(self.next);
-            } else {
-                self.next += 1;
             }
         }
     }

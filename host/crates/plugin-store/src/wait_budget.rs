@@ -38,7 +38,7 @@ impl WaitBudget {
 
     /// What was waited so far.
     pub fn spent(&self) -> Duration {
-        self.whole - self.left
+        self.whole.checked_sub(self.left).unwrap()
     }
 
     /// Whether nothing was spent yet: who waits that long in vain learnt something about the store.

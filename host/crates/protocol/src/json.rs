@@ -165,7 +165,7 @@ mod tests {
         inner.extend_later();
         inner.extend(b"]");
         let mut outer = Json::default();
-        outer.extend_list(&[large.clone()]);
+        outer.extend_list(std::slice::from_ref(&large));
         outer.append(inner.clone());
         outer.extend_later();
         let text = |text: &'static [u8]| Piece::Text(Bytes::from_static(text));

@@ -86,8 +86,8 @@ impl Bans {
     /// How much longer somebody is refused, if at all.
     pub(super) fn left(&self, tenant: &str, subject: &BanSubject, now: Instant) -> Option<Duration> {
         let table = self.tenants.read().get(tenant)?.clone();
-        let left = table.lock().left(subject, now);
-        left
+
+        table.lock().left(subject, now)
     }
 
     /// The first bans that hold, after this one.
@@ -95,8 +95,8 @@ impl Bans {
         let Some(table) = self.tenants.read().get(tenant).cloned() else {
             return Vec::new();
         };
-        let list = table.lock().list(after, limit, self.epoch_ms(now));
-        list
+
+        table.lock().list(after, limit, self.epoch_ms(now))
     }
 
     fn table(&self, tenant: &Arc<str>) -> Arc<Mutex<TenantBans>> {
@@ -124,14 +124,13 @@ impl TenantBans {
         until_ms: impl Fn(Instant) -> u64,
     ) -> Result<bool, BansFull> {
         self.forget(now, until_ms(now));
-        let was_refused = match self.states.get(&order.subject) {
-            Some(listed) => listed.state.end().is_some_and(|end| now < end),
-            None => {
-                if !self.make_room(order, now, at_most, &until_ms)? {
-                    return Ok(false);
-                }
-                false
+        let was_refused = if let Some(listed) = self.states.get(&order.subject) {
+            listed.state.end().is_some_and(|end| now < end)
+        } else {
+            if !self.make_room(order, now, at_most, &until_ms)? {
+                return Ok(false);
             }
+            false
         };
         let mut state = match self.remove(&order.subject) {
             Some(listed) => listed.state,

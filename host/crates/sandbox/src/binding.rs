@@ -154,8 +154,8 @@ impl Binding {
     }
 
     /// Gives back an instance that is whole.
-    pub(super) fn discard(&self, instance: Box<Instance>) {
-        self.plugin.sandbox().builders.discard(*instance);
+    pub(super) fn discard(&self, instance: Instance) {
+        self.plugin.sandbox().builders.discard(instance);
     }
 
     pub(super) fn plugin(&self) -> &Plugin {

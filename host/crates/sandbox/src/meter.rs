@@ -34,12 +34,14 @@ pub struct Meter {
 
 /// The plugins' own counters. Each plugin in each tenant may have some, and nobody's are counted against another. They
 /// stay as long as the process, so that a plugin does not get new ones with each reload.
+type CountersByName = HashMap<Box<str>, IntCounter>;
+
 #[derive(Default)]
 struct PluginCounters {
     /// By the name that plugins gave.
     families: BTreeMap<String, IntCounterVec>,
     /// By tenant and plugin.
-    counters: HashMap<(Box<str>, Box<str>), HashMap<Box<str>, IntCounter>>,
+    counters: HashMap<(Box<str>, Box<str>), CountersByName>,
 }
 
 /// The families that slots count for on their own. Whoever collects them has the slots hand in first.

@@ -58,6 +58,7 @@ impl RebuildDelay {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as it is asked for")]
     fn client(number: usize) -> Option<ClientKey> {
         Some(ClientKey::numbered(number))
     }

@@ -211,7 +211,7 @@ impl Slot {
     fn give_back(&mut self) {
         if let SlotState::Ready(mut instance) = std::mem::replace(&mut self.held, SlotState::Nothing) {
             instance.retire();
-            self.binding.discard(instance);
+            self.binding.discard(*instance);
         }
     }
 

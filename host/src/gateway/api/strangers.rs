@@ -91,7 +91,7 @@ fn network(address: IpAddr) -> IpAddr {
             let prefix = u128::from(address) >> 64 << 64;
             IpAddr::V6(Ipv6Addr::from(prefix))
         }
-        address => address,
+        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }
 
@@ -99,12 +99,12 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn from(address: &str) -> Option<SocketAddr> {
-        Some(SocketAddr::new(address.parse().unwrap(), 1))
+    fn some(address: &str) -> Option<SocketAddr> {
+        address.parse().ok().map(|address| SocketAddr::new(address, 1))
     }
 
     fn few(strangers: &Strangers, address: &str, now: Instant) -> bool {
-        strangers.count(from(address), now) == Seen::Few
+        strangers.count(some(address), now) == Seen::Few
     }
 
     #[test]
@@ -115,11 +115,11 @@ mod tests {
         }
         let source = Some("192.0.2.1".parse().unwrap());
         assert_eq!(
-            strangers.count(from("::ffff:192.0.2.1"), now),
+            strangers.count(some("::ffff:192.0.2.1"), now),
             Seen::FirstOver(source, now + WINDOW)
         );
         for _ in 0..999 {
-            assert_eq!(strangers.count(from("192.0.2.1"), now), Seen::Over);
+            assert_eq!(strangers.count(some("192.0.2.1"), now), Seen::Over);
         }
         assert!(few(&strangers, "192.0.2.2", now), "another address");
         assert_eq!(strangers.end(source), 1_000);
@@ -130,10 +130,10 @@ mod tests {
     fn what_comes_before_the_summary_is_in_it() {
         let (strangers, now) = (Strangers::default(), Instant::now());
         for _ in 0..=CALLS {
-            strangers.count(from("192.0.2.1"), now);
+            strangers.count(some("192.0.2.1"), now);
         }
         // The minute is over, and its summary not yet written.
-        assert_eq!(strangers.count(from("192.0.2.1"), now + WINDOW), Seen::Over);
+        assert_eq!(strangers.count(some("192.0.2.1"), now + WINDOW), Seen::Over);
         assert_eq!(strangers.end(Some("192.0.2.1".parse().unwrap())), 2);
     }
 

@@ -39,6 +39,7 @@ enum Item {
 
 impl Sink {
     pub(super) fn start(to: impl Write + Send + 'static, format: LogFormat, lost: IntCounter) -> io::Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "bounded by bytes: see `Sink::write`")]
         let (queue, items) = channel();
         let state = Arc::new(SinkState::default());
         let thread_state = state.clone();

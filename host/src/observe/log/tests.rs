@@ -1,7 +1,7 @@
 //! Lines as they come out, in both formats, from events whose values are hostile.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use tracing::subscriber::with_default;
 
@@ -10,8 +10,11 @@ use super::*;
 
 const TEXT: LogFormat = LogFormat::Text { colour: false };
 
+/// More lines than any test writes.
+const LINES: usize = 10_000;
+
 /// Passes on what is written.
-struct Written(Sender<Vec<u8>>);
+struct Written(SyncSender<Vec<u8>>);
 
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -26,7 +29,7 @@ impl Write for Written {
 
 /// What `log` writes, line by line.
 fn lines(format: LogFormat, log: impl FnOnce(&LogWriter)) -> Vec<String> {
-    let (sender, written) = channel();
+    let (sender, written) = sync_channel(LINES);
     let writer = LogWriter::new(format, Written(sender)).unwrap();
     with_default(registry().with(LogLayer(writer.clone())), || log(&writer));
     assert!(writer.sink.flush());
@@ -101,7 +104,7 @@ fn no_value_is_longer_for_what_is_in_it() {
 
 #[test]
 fn a_tenant_has_its_bytes_and_is_told_of_the_rest() {
-    let (sender, written) = channel();
+    let (sender, written) = sync_channel(LINES);
     let writer = LogWriter::new(TEXT, Written(sender)).unwrap();
     writer.budgets.set([("acme", 1000)].into_iter());
     with_default(registry().with(LogLayer(writer.clone())), || {
@@ -138,7 +141,7 @@ impl Write for Slow {
 
 #[test]
 fn who_reads_slowly_loses_lines_and_is_told_and_stops_nobody() {
-    let (sender, written) = channel();
+    let (sender, written) = sync_channel(LINES);
     let (go, stops): (SyncSender<()>, _) = sync_channel(0);
     let writer = LogWriter::new(TEXT, Slow(stops, Written(sender))).unwrap();
     let text = "x".repeat(8000);

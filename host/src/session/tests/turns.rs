@@ -316,7 +316,7 @@ async fn a_drain_ends_when_the_last_hook_was_asked() {
         let (controls, ends) = tokio::sync::mpsc::channel(1);
         let obeying = tokio::task::spawn_local(stage.shard.clone().obey(ends));
         controls
-            .send(crate::shard::Control::Drain(std::time::Duration::from_secs(60)))
+            .send(crate::shard::Control::Drain(std::time::Duration::from_mins(1)))
             .await
             .unwrap();
         for client in &clients {

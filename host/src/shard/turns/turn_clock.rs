@@ -10,6 +10,7 @@ pub(super) struct TurnClock {
 }
 
 impl TurnClock {
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "in tests it is held"))]
     pub(super) fn now(&self) -> Instant {
         #[cfg(test)]
         if let Some(held) = &*self.held.borrow() {

@@ -17,6 +17,7 @@ use protocol::names::Topic;
 pub(super) type PendingRoom = [OwnedSemaphorePermit; 2];
 
 /// What a channel accepts when the shards that want it have room.
+#[expect(clippy::large_enum_variant, reason = "most of what waits is published")]
 pub(super) enum PendingChange {
     Publish {
         message: Message,

@@ -203,7 +203,7 @@ impl Retention {
 
     /// The channel whose oldest message is to go, if one is: of an account that keeps more than its part, else of the
     /// tenant.
-    pub(super) fn to_shorten(&mut self) -> Option<Topic> {
+    pub(super) fn next_to_shorten(&mut self) -> Option<Topic> {
         if let Some(account) = &self.over {
             let own = self.accounts.get(account);
             let is_over = |own: &&KeptBytes| own.bytes > part_of(account, self.limit);

@@ -90,7 +90,7 @@ impl MemoryBackplane {
     /// Removes the oldest messages of a tenant until it keeps no more than it may. Called without a channel's lock.
     pub(super) fn shorten(&self, tenant: &MemoryTenant) {
         for _ in 0..SHORTENED_AT_ONCE {
-            let Some(topic) = tenant.to_shorten() else { return };
+            let Some(topic) = tenant.next_to_shorten() else { return };
             if let Some(channel) = self.channels(&topic).get_mut(&topic) {
                 channel.drop_oldest();
             }

@@ -101,11 +101,11 @@ impl MemoryTenant {
     }
 
     /// The channel whose oldest message is to go, if one is.
-    pub(super) fn to_shorten(&self) -> Option<Topic> {
+    pub(super) fn next_to_shorten(&self) -> Option<Topic> {
         if !self.is_over.load(Ordering::Relaxed) {
             return None;
         }
-        let topic = self.retention.lock().to_shorten();
+        let topic = self.retention.lock().next_to_shorten();
         self.is_over.store(topic.is_some(), Ordering::Relaxed);
         topic
     }

@@ -55,11 +55,13 @@ fn the_operator_shortens_and_lifts() {
     assert_eq!(left(), None, "what was lifted stays so");
 }
 
+/// How a ban is changed, by its length.
+type Change = fn(Duration) -> BanChange;
+
 /// What a tenant may do to its own bans, and what stays. Beside each, another tenant's ban stays.
 #[test]
 fn a_full_table_keeps_what_it_must_and_looks_at_a_few() {
     let long = SECOND * (1 << 31);
-    type Change = fn(Duration) -> BanChange;
     let (plugin, operator): (Change, Change) = (BanChange::Extend, BanChange::Replace);
     // What the flood bans with and for how long, who is banned before it and for how long, and whether that one stays.
     let cases = [

@@ -209,13 +209,15 @@ async fn keys(node: &RedisCluster, kind: &str) -> usize {
     usize::try_from(count).unwrap()
 }
 
+/// How a ban is changed, by its length.
+type Change = fn(Duration) -> BanChange;
+
 /// As `a_full_table_keeps_what_it_must_and_looks_at_a_few` in memory.
 #[tokio::test]
 async fn a_tenant_has_so_many_bans_and_a_plugin_pushes_out_none_of_the_operators() {
     const AT_MOST: usize = 20;
     let minute = Duration::from_mins(1);
     let long = Duration::from_secs(1 << 32);
-    type Change = fn(Duration) -> BanChange;
     let (plugin, operator): (Change, Change) = (BanChange::Extend, BanChange::Replace);
     let cases = [
         ("a flood against the operator's ban", plugin, long, operator, true),

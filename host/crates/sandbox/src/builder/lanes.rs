@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// BuildLanes with these builds, which may begin at once.
+    /// `BuildLanes` with these builds, which may begin at once.
     fn lanes(now: Instant, builds: impl IntoIterator<Item = TestBuild>) -> BuildLanes<TestBuild> {
         let mut lanes = BuildLanes::new(CORES);
         for build in builds {
@@ -352,9 +352,12 @@ mod tests {
         let gone = Rc::clone(&early.wanted);
         let mut lanes = lanes(now, []);
         lanes.push(late, later);
-        lanes.push(early, later - Duration::from_millis(1));
+        lanes.push(early, later.checked_sub(Duration::from_millis(1)).unwrap());
         assert!(lanes.start(now).is_none());
-        assert_eq!(lanes.next_event(), Some(later - Duration::from_millis(1)));
+        assert_eq!(
+            lanes.next_event(),
+            Some(later.checked_sub(Duration::from_millis(1)).unwrap())
+        );
         gone.set(false);
         assert_eq!(lanes.start(later).unwrap().2.name, "late");
         assert_eq!(lanes.waiting(), 0);

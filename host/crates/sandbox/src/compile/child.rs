@@ -1,6 +1,5 @@
 //! The parent's side of a process of its own: starts it, asks, waits no longer than it may, and says what ended it.
 
-use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -64,7 +63,7 @@ impl CompilerProcess {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
-            command.env("LD_LIBRARY_PATH", OsString::from(libraries));
+            command.env("LD_LIBRARY_PATH", libraries);
         }
         let mut process = command.spawn().map_err(ProcessFailure::Start)?;
         let pipes = process.stdin.take().zip(process.stdout.take());
@@ -91,7 +90,7 @@ impl CompilerProcess {
             stdout,
             memory_bytes,
         } = self;
-        let (done, outcome) = mpsc::channel();
+        let (done, outcome) = mpsc::sync_channel(1);
         // A pipe is waited for without an end, so another thread does it. It ends when the process does.
         let answer = thread::scope(|scope| {
             scope.spawn(move || {
