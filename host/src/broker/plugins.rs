@@ -86,7 +86,7 @@ impl Plugins {
     }
 
     /// Loads the config's plugins and binds them to its tenants. A tenant that fails is quarantined, or keeps what it had
-    /// `before`; the problems are an error where [`Bound::settle`] says so.
+    /// `before`; the problems are an error where `Bound::settle` says so.
     pub fn bind(&self, config: &Config, before: Option<&Bound>) -> Result<Bound, Problems> {
         Bound::settle(config, self.attempt(config, |_| true), before)
     }
