@@ -7,7 +7,7 @@ use crate::support::metrics::Metrics;
 use crate::support::{Broker, Client, Value, json};
 
 const ATTACKERS: usize = 20;
-const REQUESTS: usize = 20;
+const REQUESTS: usize = 10;
 /// For so many hooks of the attacker the victim has at least one answer. It has about one for each of them; a machine that
 /// runs all other tests meanwhile leaves some out.
 const HOOKS_AN_ANSWER: usize = 10;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::{Broker, Frame, json};
 
 /// Every label of the broker's metrics, and who its values come from.
-const LABELS: [(&str, &str); 11] = [
+const LABELS: [(&str, &str); 12] = [
     ("tenant", "the config"),
     ("plugin", "the config"),
     ("hook", "the contract"),
@@ -16,6 +16,7 @@ const LABELS: [(&str, &str); 11] = [
     ("call", "the admin API's table of endpoints"),
     ("status", "the broker"),
     ("what", "the broker"),
+    ("why", "the broker"),
     ("le", "the broker's buckets"),
 ];
 

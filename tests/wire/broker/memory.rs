@@ -171,7 +171,7 @@ async fn unread_recoveries_and_histories_take_no_more_than_outboxes() {
         .await;
     let waiting = broker
         .metrics_when("that something waits", |m| {
-            m.sum("sluicegate_outbox_bytes", &[]) > Some(100_000.0)
+            m.sum("sluicegate_outbox_bytes", &[]) > Some(0.0)
         })
         .await;
     let waiting = waiting.sum("sluicegate_outbox_bytes", &[]).unwrap();

@@ -128,6 +128,7 @@ async fn age_bounds_what_is_kept_and_offsets_go_on() {
         anonymous = true
         default = "allow"
         channels = [{ match = "**", history = { size = 10, ttl_seconds = 1 } }]
+        limits = { requests_per_second = 0 }
         "#,
     )
     .await;

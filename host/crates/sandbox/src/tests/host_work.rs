@@ -46,10 +46,9 @@ fn much_host_work_in_a_straight_line_ends_at_the_deadline_and_opens_the_circuit(
         // As many clients as open a circuit, over as long as it takes.
         for number in 1..=5 {
             stage.clock.advance(Duration::from_millis(125));
-            let fault = binding
-                .slot()
-                .publish(&well_known(number), "room:1", b"1")
-                .expect_err(guest);
+            let mut slot = binding.slot();
+            wait_for_instance(&mut slot);
+            let fault = slot.publish(&well_known(number), "room:1", b"1").expect_err(guest);
             assert!(matches!(fault, Fault::Deadline(_)), "{guest}: {fault}");
         }
         let fault = publish_of(&client(6), &mut binding.slot(), "1").expect_err("an open circuit");
