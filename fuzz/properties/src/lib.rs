@@ -5,11 +5,13 @@ mod config_file;
 mod envelopes;
 mod frames;
 mod messages;
+mod verdicts;
 
 pub use config_file::config;
 pub use envelopes::envelope_reader;
 pub use frames::wire_decoder;
 pub use messages::pointer_and_words;
+pub use verdicts::verdict_conversion;
 
 /// Channel, header and claims of a token, with a NUL between them: a verdict, and one that the broker takes.
 pub use authorize::fuzz::token_reader;
@@ -18,10 +20,11 @@ pub use authorize::fuzz::token_reader;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("wire_decoder", wire_decoder),
     ("envelope_reader", envelope_reader),
     ("config", config),
+    ("verdict_conversion", verdict_conversion),
     ("pointer_and_words", pointer_and_words),
     ("token_reader", token_reader),
 ];
