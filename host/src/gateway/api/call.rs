@@ -17,7 +17,7 @@ use super::context::Api;
 use super::endpoint::{self, AdminCall, Endpoint};
 use super::key::{self, CALLS, KeyPlaces};
 use super::problem::{
-    BAD_JSON, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, TOO_MANY, UNKNOWN_TENANT,
+    BAD_JSON, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, UNKNOWN_TENANT,
 };
 use super::record::{self, Record};
 use super::request::RequestReader;
@@ -66,10 +66,11 @@ fn conclude(
         Ok(_) => (StatusCode::OK.as_u16(), None),
         Err(problem) => (problem.kind.status, Some(problem.kind.code)),
     };
-    let outcome = if record.key.is_some() || record::is_one_of_few(api, record.remote) {
-        record.conclude(api, status, problem).and(outcome)
-    } else {
-        Err(TOO_MANY.because("too many calls from this address had no good key; one with a good key is answered"))
+    // What a stranger gets stays the same, however often; only its record becomes a number.
+    let is_recorded = record.key.is_some() || record::is_one_of_few(api, record.remote);
+    let outcome = match is_recorded {
+        true => record.conclude(api, status, problem).and(outcome),
+        false => outcome,
     };
     let response = match outcome {
         Ok(json) => answer(json),

@@ -59,10 +59,6 @@ pub(super) const UNRECOVERABLE: ProblemKind = kind(
 );
 pub(super) const TOO_LARGE: ProblemKind = kind("too_large", 413, "The message or the body is too large");
 pub(super) const BAD_BODY: ProblemKind = kind("bad_body", 422, "The body is not what this call takes");
-pub(super) const TOO_MANY: ProblemKind = ProblemKind {
-    retry_after: Some(60),
-    ..kind("too_many_calls", 429, "Too many calls without a good key")
-};
 pub(super) const INTERNAL: ProblemKind = kind("internal", 500, "The broker failed");
 pub(super) const NO_AUDIT: ProblemKind = kind("audit_unavailable", 500, "The audit log cannot be written");
 pub(super) const BUSY: ProblemKind = passing("busy", 503, "Too many calls at once");
@@ -71,7 +67,7 @@ pub(super) const UNREACHED: ProblemKind = kind("nodes_unreachable", 504, "Some n
 pub(super) const TOO_LATE: ProblemKind = kind("deadline", 504, "It took too long");
 
 /// Problems that every call of an endpoint may meet.
-pub(super) const OF_ALL_CALLS: [ProblemKind; 12] = [
+pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
     BAD_PATH,
     BAD_QUERY,
     BAD_KEY,
@@ -79,7 +75,6 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 12] = [
     MISSING_SCOPE,
     OTHER_TENANT,
     UNKNOWN_TENANT,
-    TOO_MANY,
     INTERNAL,
     NO_AUDIT,
     BUSY,
@@ -90,7 +85,7 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 12] = [
 pub(super) const OF_BODIES: [ProblemKind; 4] = [BAD_JSON, SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [ProblemKind; 25] = [
+pub(super) const ALL: [ProblemKind; 24] = [
     BAD_JSON,
     BAD_PATH,
     BAD_QUERY,
@@ -109,7 +104,6 @@ pub(super) const ALL: [ProblemKind; 25] = [
     UNRECOVERABLE,
     TOO_LARGE,
     BAD_BODY,
-    TOO_MANY,
     INTERNAL,
     NO_AUDIT,
     BUSY,

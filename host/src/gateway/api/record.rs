@@ -137,7 +137,7 @@ fn cannot(error: io::Error) -> ProblemDetails {
     NO_AUDIT.because("the audit log takes no line; nothing was changed or read")
 }
 
-/// Counts a call without a good key from `remote`. True: it is one of few, to be answered and recorded.
+/// Counts a call without a good key from `remote`. True: it is one of few, to be recorded.
 pub(super) fn is_one_of_few(api: &Arc<Api>, remote: Option<SocketAddr>) -> bool {
     match api.strangers.count(remote, Instant::now()) {
         Seen::Few => true,

@@ -1,5 +1,5 @@
-//! Calls without a good key. So many of an address are answered and recorded each; what comes beyond them is refused without
-//! another look, and all of that is one record when the minute is over. A good key is never held up by bad ones.
+//! Calls without a good key. So many of an address are recorded each; what comes beyond them is refused all the same, and is
+//! one record when the minute is over. A good key is never held up by bad ones.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Calls without a good key that an address may make …
+/// Calls without a good key of an address that are recorded each …
 const CALLS: u32 = 60;
 /// … in this time.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -31,11 +31,11 @@ struct CallWindow {
 /// What to do with a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Answer and record it.
+    /// Record it.
     Few,
-    /// Refuse it, and record at this time how many there were.
+    /// Record at this time how many there were.
     FirstOver(CallSource, Instant),
-    /// Refuse it; it is counted.
+    /// It is counted.
     Over,
 }
 
