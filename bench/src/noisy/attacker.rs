@@ -123,6 +123,9 @@ impl Attack {
         if self.reads && !hear(&mut client, 1, heard)? {
             return Ok(());
         }
+        if self.burst.is_empty() {
+            return Ok(());
+        }
         while !stop.load(Ordering::Relaxed) {
             let envelopes = self.envelopes();
             client.say(&envelopes)?;
