@@ -52,7 +52,8 @@ async fn while_one_tenants_init_loops_the_others_of_its_shard_are_served() {
     }
     let faults = broker.metrics().await.sum(FAULTS, &MALLORYS);
     assert_eq!(faults, Some(1.0), "all that while the first publish waited");
-    // The init is ended, and who waited is told so; the second waits for another instance, in its order.
+    // The init is ended, or on a busy machine the wait for it; who waited is told so. The second waits for another instance, in
+    // its order.
     for id in [first, second] {
         let error = mallory.refused(&id, 4503).await;
         assert_eq!(
@@ -61,10 +62,6 @@ async fn while_one_tenants_init_loops_the_others_of_its_shard_are_served() {
             "{error}"
         );
     }
-    broker
-        .log()
-        .wait_for(&["mallory", "loops", "publish", "ran past 2s"])
-        .await;
     ann.still_works().await;
 }
 
