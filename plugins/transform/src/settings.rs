@@ -29,12 +29,12 @@ fn max_growth_bytes() -> u32 {
     65_536
 }
 
-/// A message of many short strings takes a fifth of the default `deadline_ms` to read.
+/// A message of many short strings takes an estimated fifth of the default `deadline_ms` to read.
 fn max_schema_bytes() -> u32 {
     262_144
 }
 
-/// With a schema of a few keywords for each of them, half of the default `deadline_ms`.
+/// With a schema of a few keywords for each of them, an estimated half of the default `deadline_ms`.
 fn max_schema_values() -> u32 {
     10_000
 }
