@@ -13,7 +13,23 @@ use super::name::{NAME_RULE, is_name};
 use super::origins::Origins;
 use super::plugins::PluginFile;
 use super::problem::Place;
-use super::section::{Section, Value};
+use super::section::{Number, Section, Value};
+
+/// What tenants without a weight have.
+const WEIGHT: Number = Number {
+    min: 1,
+    max: 100,
+    default: 1,
+    unit: "times the share of a tenant with weight 1",
+};
+/// 0 stands for no ceiling.
+const MEMORY: Number = Number {
+    min: 0,
+    max: 1_048_576,
+    default: 0,
+    unit: "MiB (0: no ceiling)",
+};
+const MIB: usize = 1_048_576;
 
 /// Bytes of a cookie's name at most.
 const COOKIE_BYTES: usize = 256;
@@ -32,6 +48,10 @@ pub struct Tenant {
     pub allowed_origins: Origins,
     /// The cookie that may hold a token.
     pub token_cookie: Option<String>,
+    /// Its share of a shard's time while others want it too, compared with theirs: 1 to 100.
+    pub weight: u32,
+    /// Bytes of all that a node keeps for it: channels, histories, outboxes, caches, instances; none for no ceiling.
+    pub memory_bytes: Option<usize>,
     /// The plugins, in the order they are asked.
     pub chain: Vec<ChainEntry>,
     /// The channels' settings; the first that fits counts.
@@ -90,6 +110,11 @@ fn tenant(mut section: Section<'_>, plugins: &[PluginFile], taken: &mut Taken) -
             .unwrap_or(false),
         allowed_origins: origins(&section.list("allowed_origins")),
         token_cookie: section.value("token_cookie").and_then(|value| cookie(&value)),
+        weight: u32::try_from(section.number("weight", &WEIGHT)).unwrap_or(1),
+        memory_bytes: match section.count("memory_mib", &MEMORY) {
+            0 => None,
+            mib => Some(mib.saturating_mul(MIB)),
+        },
         chain: chain::read(&section.list("chain"), plugins),
         channels: channels::read(&section.list("channels")),
         limits: limits::read(section.section("limits")),

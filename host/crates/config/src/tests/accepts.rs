@@ -33,6 +33,12 @@ fn settings(toml: &str) -> serde_json::Value {
 }
 
 #[test]
+fn weight_and_memory_are_read() {
+    let tenant = &good(&format!("{LEAST}\nweight = 100\nmemory_mib = 3")).tenants[0];
+    assert_eq!((tenant.weight, tenant.memory_bytes), (100, Some(3 * 1_048_576)));
+}
+
+#[test]
 fn reads_the_whole_example() {
     let config = example();
     let server = &config.server;
@@ -67,6 +73,7 @@ fn reads_the_whole_example() {
     assert!(tenant.allowed_origins.allows("https://acme.example"));
     assert!(!tenant.allowed_origins.allows("https://evil.example"));
     assert_eq!(tenant.token_cookie.as_deref(), Some("sg_token"));
+    assert_eq!((tenant.weight, tenant.memory_bytes), (1, None));
 
     let entry = &tenant.chain[0];
     assert_eq!(&*entry.plugin, "authorize");
@@ -147,6 +154,7 @@ fn one_tenant_is_enough() {
     assert!(!tenant.anonymous && !tenant.default_allow);
     assert!(tenant.hosts.is_empty() && tenant.chain.is_empty() && tenant.channels.is_empty());
     assert_eq!(tenant.token_cookie, None);
+    assert_eq!((tenant.weight, tenant.memory_bytes), (1, None));
     assert!(!tenant.allowed_origins.allows("https://acme.example"));
     assert_eq!(tenant.limits, Limits::default());
     assert_eq!(
