@@ -101,13 +101,13 @@ impl fmt::Display for PatternError {
 
 impl Error for PatternError {}
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
     Hole(Hole),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Segment {
     Text(String),
     Any,
@@ -116,7 +116,7 @@ enum Segment {
 }
 
 /// A checked channel pattern; see the [module](self) for its signs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     segments: Vec<Segment>,
     rest: bool,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::name::{NAME_RULE, is_name};
 use super::plugins::digest;
+use super::references::References;
 use super::section::{Section, Value};
-use super::tenant::Tenant;
 
 /// Keys at most: each call is compared with all of them.
 const KEYS: usize = 1_000;
@@ -72,14 +72,14 @@ impl Scope {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>, base: &Path, tenants: &[Arc<Tenant>]) -> Admin {
+pub(super) fn read(mut section: Section<'_>, base: &Path, references: &mut References) -> Admin {
     let mut keys: Vec<(AdminKey, Value<'_>)> = Vec::new();
     let items = section.list("keys");
     if let Some(one_too_many) = items.get(KEYS) {
         one_too_many.problem("is one key too many", format!("there are at most {KEYS}"));
     }
     for item in items {
-        let Some(key) = key(&item, tenants) else { continue };
+        let Some(key) = key(&item, references) else { continue };
         if let Some((_, first)) = keys.iter().find(|(other, _)| other.name == key.name) {
             twice(&item, first, "name");
         } else if let Some((_, first)) = keys.iter().find(|(other, _)| other.sha256 == key.sha256) {
@@ -95,12 +95,12 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, tenants: &[Arc<Tenant>
     }
 }
 
-fn key(item: &Value<'_>, tenants: &[Arc<Tenant>]) -> Option<AdminKey> {
+fn key(item: &Value<'_>, references: &mut References) -> Option<AdminKey> {
     let mut section = item.section();
     let name = section.need("name").and_then(|value| name(&value));
     let sha256 = section.need("sha256").and_then(|value| key_digest(&value));
     let scopes = section.need("scopes").map(|value| scopes(&value));
-    let tenants = section.value("tenants").map(|value| named(&value, tenants));
+    let tenants = section.value("tenants").map(|value| named(&value, references));
     section.finish();
     Some(AdminKey {
         name: name?.into(),
@@ -135,16 +135,13 @@ fn scopes(value: &Value<'_>) -> Vec<Scope> {
     items.iter().filter_map(|item| item.word(&words)).collect()
 }
 
-fn named(value: &Value<'_>, tenants: &[Arc<Tenant>]) -> Vec<Arc<str>> {
+fn named(value: &Value<'_>, references: &mut References) -> Vec<Arc<str>> {
     let items = value.list().unwrap_or_default();
     if items.is_empty() && value.raw.is_array() {
         value.problem("names no tenant", "leave the key out for all tenants");
     }
-    let names = tenants.iter().map(|tenant| &tenant.name);
-    items
-        .iter()
-        .filter_map(|item| item.name_of("tenant", names.clone()))
-        .collect()
+    let names = items.iter().map(|item| references.tenant_that_may_come(item));
+    names.flatten().collect()
 }
 
 fn twice(item: &Value<'_>, first: &Value<'_>, what: &str) {

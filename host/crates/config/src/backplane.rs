@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::number::Number;
 use super::redis_url::RedisUrl;
-use super::section::{Number, Section, Value};
+use super::section::{Section, Value};
 
 const URL: &str = "redis://127.0.0.1:6379/0";
 const PREFIX: &str = "sg";

@@ -6,27 +6,15 @@ use std::time::Duration;
 
 use chain::{FaultRules, HookKind, Hooks, OnFault};
 
+use super::capability::{self, Capability};
+use super::ceilings::Ceilings;
 use super::plugins::PluginFile;
 use super::problem::Place;
-use super::section::{Number, Section, Value};
+use super::ranges::{DEADLINE, INSTANCE_MEMORY, MIB};
+use super::section::{Section, Value};
 use super::settings::to_json;
 
-const DEADLINE: Number = Number {
-    min: 1,
-    max: 10_000,
-    default: 5,
-    unit: "milliseconds",
-};
-/// The maximum is what a 32-bit memory can be.
-const MEMORY: Number = Number {
-    min: 1,
-    max: 4_096,
-    default: 16,
-    unit: "MiB",
-};
-const MIB: usize = 1_048_576;
-
-/// One plugin of a tenant's chain.
+/// One plugin of a tenant's chain. Equal: whatever shows is the same, wherever it stands in its file.
 #[derive(Clone)]
 pub struct ChainEntry {
     /// Which of the config's plugins.
@@ -60,38 +48,43 @@ impl fmt::Debug for ChainEntry {
     }
 }
 
-/// What a plugin may use only when it is granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Capability {
-    Kv,
-    Limiter,
-    Metrics,
-}
-
-impl Capability {
-    pub const ALL: [Self; 3] = [Self::Kv, Self::Limiter, Self::Metrics];
-
-    /// Its name in the config and its interface in the contract.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kv => "kv",
-            Self::Limiter => "limiter",
-            Self::Metrics => "metrics",
-        }
+impl PartialEq for ChainEntry {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            plugin,
+            hooks,
+            on_fault,
+            deadline,
+            memory_bytes,
+            grants,
+            settings,
+            place: _,
+        } = self;
+        *plugin == other.plugin
+            && *hooks == other.hooks
+            && *on_fault == other.on_fault
+            && *deadline == other.deadline
+            && *memory_bytes == other.memory_bytes
+            && *grants == other.grants
+            && *settings == other.settings
     }
 }
 
-pub(super) fn read(items: &[Value<'_>], plugins: &[PluginFile]) -> Vec<ChainEntry> {
-    items.iter().filter_map(|item| entry(item.section(), plugins)).collect()
+/// Within `ceilings`, where there are some.
+pub(super) fn read(items: &[Value<'_>], plugins: &[PluginFile], ceilings: Option<&Ceilings>) -> Vec<ChainEntry> {
+    let entries = items.iter().map(|item| entry(item.section(), plugins, ceilings));
+    entries.flatten().collect()
 }
 
-fn entry(mut section: Section<'_>, plugins: &[PluginFile]) -> Option<ChainEntry> {
+fn entry(mut section: Section<'_>, plugins: &[PluginFile], ceilings: Option<&Ceilings>) -> Option<ChainEntry> {
     let plugin = section.need("plugin");
     let hooks = section.value("hooks").and_then(|value| hooks(&value));
     let on_fault = section.value("on_fault").map(|value| on_fault(&value));
-    let deadline = section.millis("deadline_ms", &DEADLINE);
-    let memory = section.count("memory_mib", &MEMORY);
-    let grants = grants(&section.list("grants"));
+    let deadline = DEADLINE.up_to(ceilings.map(Ceilings::deadline_ms));
+    let deadline = section.millis("deadline_ms", &deadline);
+    let memory = INSTANCE_MEMORY.up_to(ceilings.map(Ceilings::memory_mib));
+    let memory = section.count("memory_mib", &memory);
+    let grants = grants(&section.list("grants"), ceilings);
     let settings = section.value("config").map(|value| settings(&value));
     let place = section.place.clone();
     section.finish();
@@ -148,17 +141,16 @@ fn on_fault_word(value: &Value<'_>) -> Option<OnFault> {
     ])
 }
 
-fn grants(items: &[Value<'_>]) -> Vec<Capability> {
-    let words = Capability::ALL.map(|capability| (capability.name(), capability));
-    let mut grants = Vec::new();
-    for item in items {
-        if let Some(capability) = item.word(&words)
-            && !grants.contains(&capability)
-        {
-            grants.push(capability);
-        }
+fn grants(items: &[Value<'_>], ceilings: Option<&Ceilings>) -> Vec<Capability> {
+    let is_over = |capability: &Capability| ceilings.is_some_and(|ceilings| !ceilings.grants.contains(capability));
+    let named = capability::read(items);
+    for (capability, item) in named.iter().filter(|(capability, _)| is_over(capability)) {
+        item.problem(
+            format!("{:?} may not be granted to a pushed tenant", capability.name()),
+            "the node's ceilings.grants names what may",
+        );
     }
-    grants
+    named.into_iter().map(|(capability, _)| capability).collect()
 }
 
 fn settings(value: &Value<'_>) -> serde_json::Value {

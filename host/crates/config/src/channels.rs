@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sluicegate_contract::channel::Pattern;
 
-use super::section::{Number, Section, Value};
+use super::number::Number;
+use super::section::{Section, Value};
 
 const HISTORY_SIZE: Number = Number {
     min: 1,
@@ -27,7 +28,7 @@ const IDEMPOTENCY: Number = Number {
 };
 
 /// Settings for the channels that a pattern fits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelRule {
     pub pattern: Pattern,
     /// What they are like.

@@ -1,6 +1,7 @@
 //! `[tenants.limits]`: how much a tenant and its connections may take.
 
-use super::section::{Number, Section, as_usize};
+use super::number::{Number, as_usize};
+use super::section::Section;
 
 const KIB: u64 = 1_024;
 const MIB: usize = 1_048_576;
@@ -121,19 +122,37 @@ impl Default for Limits {
     }
 }
 
-pub(super) fn read(mut section: Section<'_>) -> Limits {
+/// Within `ceilings`, where there are some.
+pub(super) fn read(mut section: Section<'_>, ceilings: Option<&Limits>) -> Limits {
+    let up_to = |number: Number, of: fn(&Limits) -> u64| number.up_to(ceilings.map(of));
+    let rate_up_to = |number: Number, of: fn(&Limits) -> Option<u32>| match ceilings.and_then(of) {
+        // Under a ceiling, no limit is none that may be.
+        Some(ceiling) => Number { min: 1, ..number }.up_to(Some(ceiling.into())),
+        None => number,
+    };
+    let message_bytes = up_to(MESSAGE_BYTES, |limits| limits.message_bytes as u64);
+    let channels = up_to(CHANNELS, |limits| limits.channels_per_connection as u64);
+    let connections = up_to(CONNECTIONS, |limits| limits.connections as u64);
+    let user_connections = up_to(USER_CONNECTIONS, |limits| limits.connections_per_user as u64);
+    let publish_rate = rate_up_to(PUBLISH_RATE, |limits| limits.publish_per_second);
+    let request_rate = rate_up_to(REQUEST_RATE, |limits| limits.requests_per_second);
+    let outbox_bytes = up_to(OUTBOX_BYTES, |limits| limits.outbox_bytes as u64);
+    let log_rate = up_to(LOG_RATE, |limits| limits.log_bytes_per_second / KIB);
+    let bans = up_to(BANS, |limits| limits.bans as u64);
+    let open_channels = up_to(OPEN_CHANNELS, |limits| limits.open_channels as u64);
+    let history_mib = up_to(HISTORY_MIB, |limits| (limits.history_bytes / MIB) as u64);
     let limits = Limits {
-        message_bytes: section.count("message_bytes", &MESSAGE_BYTES),
-        channels_per_connection: section.count("channels_per_connection", &CHANNELS),
-        connections: section.count("connections", &CONNECTIONS),
-        connections_per_user: section.count("connections_per_user", &USER_CONNECTIONS),
-        publish_per_second: rate(section.number("publish_per_second", &PUBLISH_RATE)),
-        requests_per_second: rate(section.number("requests_per_second", &REQUEST_RATE)),
-        outbox_bytes: section.count("outbox_bytes", &OUTBOX_BYTES),
-        log_bytes_per_second: section.number("log_kib_per_second", &LOG_RATE) * KIB,
-        bans: section.count("bans", &BANS),
-        open_channels: section.count("open_channels", &OPEN_CHANNELS),
-        history_bytes: section.count("history_mib", &HISTORY_MIB).saturating_mul(MIB),
+        message_bytes: section.count("message_bytes", &message_bytes),
+        channels_per_connection: section.count("channels_per_connection", &channels),
+        connections: section.count("connections", &connections),
+        connections_per_user: section.count("connections_per_user", &user_connections),
+        publish_per_second: rate(section.number("publish_per_second", &publish_rate)),
+        requests_per_second: rate(section.number("requests_per_second", &request_rate)),
+        outbox_bytes: section.count("outbox_bytes", &outbox_bytes),
+        log_bytes_per_second: section.number("log_kib_per_second", &log_rate) * KIB,
+        bans: section.count("bans", &bans),
+        open_channels: section.count("open_channels", &open_channels),
+        history_bytes: section.count("history_mib", &history_mib).saturating_mul(MIB),
     };
     section.finish();
     limits

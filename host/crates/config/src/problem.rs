@@ -1,5 +1,6 @@
 //! What is wrong with a config, and where. Knows nothing of what the keys mean.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -64,6 +65,11 @@ impl Place {
         }
     }
 
+    /// The file that it stands in.
+    pub fn path(&self) -> &Arc<Path> {
+        &self.file
+    }
+
     /// The line, from 1; none for the file as a whole.
     pub fn line(&self) -> Option<usize> {
         self.line
@@ -109,6 +115,17 @@ impl Problem {
     pub fn place(&self) -> &Place {
         &self.place
     }
+
+    /// The reason and the hint, on one line.
+    pub fn text(&self) -> String {
+        // An error of another library may span lines; a problem is one line for grep and editors. Parts may be a plugin's words.
+        let one_line = |text: &str| printable(&text.replace('\n', "; "), TEXT_BYTES).into_owned();
+        let reason = one_line(&self.reason);
+        match &self.hint {
+            Some(hint) => format!("{reason}. {}", one_line(hint)),
+            None => reason,
+        }
+    }
 }
 
 /// Bytes that are shown of a reason, and of a hint.
@@ -124,17 +141,11 @@ impl fmt::Display for Problem {
         if !key.is_empty() {
             write!(f, " {key}:")?;
         }
-        // An error of another library may span lines; a problem is one line for grep and editors. Parts may be a plugin's words.
-        let one_line = |text: &str| printable(&text.replace('\n', "; "), TEXT_BYTES).into_owned();
-        write!(f, " {}", one_line(&self.reason))?;
-        if let Some(hint) = &self.hint {
-            write!(f, ". {}", one_line(hint))?;
-        }
-        Ok(())
+        write!(f, " {}", self.text())
     }
 }
 
-/// All that is wrong with a config, in the order of its lines. Shows as one line each.
+/// All that is wrong with a config, file by file in the order of lines. Shows as one line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
@@ -152,7 +163,12 @@ impl From<Problem> for Problems {
 
 impl From<Vec<Problem>> for Problems {
     fn from(mut problems: Vec<Problem>) -> Self {
-        problems.sort_by_key(|problem| problem.place.line);
+        let mut files: HashMap<Arc<Path>, usize> = HashMap::new();
+        for Problem { place, .. } in &problems {
+            let next = files.len();
+            files.entry(place.file.clone()).or_insert(next);
+        }
+        problems.sort_by_key(|Problem { place, .. }| (files.get(&place.file).copied(), place.line));
         Self(problems)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::section::{Number, Section};
+use super::number::Number;
+use super::section::Section;
 
 const COMPONENT: Number = Number {
     min: 1,

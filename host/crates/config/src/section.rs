@@ -12,22 +12,16 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::number::{Number, as_usize};
 use super::problem::{Place, Problem};
-
-/// What an integer may be: the range, what an omitted key means, and the unit of all three.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Number {
-    pub min: u64,
-    pub max: u64,
-    pub default: u64,
-    pub unit: &'static str,
-}
 
 const A_LIST: &str = "a list";
 
 /// One file being read: turns offsets into lines and collects the problems.
 pub(super) struct Source {
     file: Place,
+    /// Whether it came from outside, and not from the operator's disk.
+    is_pushed: bool,
     /// Offset of each line's first byte.
     line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
@@ -35,16 +29,38 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(file: Arc<Path>, text: &str) -> Self {
+    pub(crate) fn new(file: impl Into<Arc<Path>>, text: &str) -> Self {
         let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         Self {
             file: Place::file(file),
+            is_pushed: false,
             line_starts: std::iter::once(0)
                 .chain(newlines.map(|(offset, _)| offset + 1))
                 .collect(),
             problems: RefCell::default(),
             warnings: RefCell::default(),
         }
+    }
+
+    /// A document that somebody pushed, for whom the node's ceilings hold.
+    pub(crate) fn pushed(file: impl Into<Arc<Path>>, text: &str) -> Self {
+        Self {
+            is_pushed: true,
+            ..Self::new(file, text)
+        }
+    }
+
+    /// The document that `text`, the whole of this source, is. None: its syntax is wrong, which is reported.
+    pub(crate) fn document<'t>(&self, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        // The first only: the others tend to be its consequences.
+        let Some(error) = errors.iter().min_by_key(|error| offset(error)) else {
+            return Some(table);
+        };
+        // Its message alone: the whole shows the line, and that may hold a secret.
+        self.report(self.place(offset(error)).problem(error.message()));
+        None
     }
 
     /// The line, from 1, of the byte `offset`.
@@ -103,6 +119,12 @@ impl<'a> Section<'a> {
         value
     }
 
+    /// Where `key` stands, or would stand.
+    pub(crate) fn place_of(&mut self, key: &'static str) -> Place {
+        let value = self.value(key);
+        value.map_or_else(|| self.place.child(key), |value| value.place)
+    }
+
     pub(crate) fn text(&mut self, key: &'static str) -> Option<&'a str> {
         self.value(key)?.text()
     }
@@ -146,6 +168,16 @@ impl<'a> Section<'a> {
     /// The items of the list under `key`; none if it is absent.
     pub(crate) fn list(&mut self, key: &'static str) -> Vec<Value<'a>> {
         self.value(key).and_then(|value| value.list()).unwrap_or_default()
+    }
+
+    /// Likewise, but `most` of them: one more is a problem, and the rest is not read.
+    pub(crate) fn list_of(&mut self, key: &'static str, most: usize) -> Vec<Value<'a>> {
+        let mut items = self.list(key);
+        if let Some(one_too_many) = items.get(most) {
+            one_too_many.problem("is one too many", format!("there are at most {most}"));
+            items.truncate(most);
+        }
+        items
     }
 
     /// All entries, for tables whose keys are names that the operator chose.
@@ -215,10 +247,14 @@ impl<'a> Value<'a> {
             .filter(|n| (number.min..=number.max).contains(n));
         if in_range.is_none() {
             let Number { min, max, unit, .. } = number;
-            self.report(
-                self.place
-                    .problem(format!("{raw} is out of range"))
-                    .hint(format!("the range is {min} to {max} {unit}")),
+            let within = if self.source.is_pushed {
+                ", within the node's [ceilings]"
+            } else {
+                ""
+            };
+            self.problem(
+                format!("{raw} is out of range"),
+                format!("the range is {min} to {max} {unit}{within}"),
             );
         }
         in_range
@@ -286,6 +322,24 @@ impl<'a> Value<'a> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
+    /// What is in this table or list; nothing in any other value.
+    pub(crate) fn children(&self) -> Vec<Value<'a>> {
+        if self.raw.is_table() {
+            self.section().entries().map(|(_, value)| value).collect()
+        } else if self.raw.is_array() {
+            self.list().unwrap_or_default()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// `env` or `file`, if this is `{ env = "NAME" }` or `{ file = "PATH" }`: a string that stands elsewhere.
+    pub(crate) fn kept_elsewhere(&self) -> Option<&'static str> {
+        let table = self.raw.as_table().filter(|table| table.len() == 1)?;
+        let is_text = |key: &&str| table.get(*key).is_some_and(|value| value.get_ref().is_str());
+        ["env", "file"].into_iter().find(is_text)
+    }
+
     pub(crate) fn problem(&self, reason: impl Into<String>, hint: impl Into<String>) {
         self.report(self.place.problem(reason).hint(hint));
     }
@@ -302,6 +356,10 @@ impl<'a> Value<'a> {
 
     /// Tells the types only, never the value: it may be a secret under the wrong key.
     fn expected<T>(&self, what: &str) -> Option<T> {
+        if self.source.is_pushed && self.kept_elsewhere().is_some() {
+            // That is reported of the whole document.
+            return None;
+        }
         let found = match self.raw {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -320,14 +378,9 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Every [`Number`]'s maximum fits the word of the machines that we build for, so this never cuts.
-pub(super) fn as_usize(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
 /// The known name that is most like `name`. Jaro-Winkler weighs the beginning, so that `drain` finds
 /// `drain_seconds`; the number of edits would find any other short key.
-fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let likeness = |candidate: &str| strsim::jaro_winkler(name, candidate);
     known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::descriptors::Descriptors;
 use super::machine::Machine;
 use super::name::{NAME_RULE, is_node_name};
-use super::section::{Number, Section, Value};
-use super::tenant::Tenant;
+use super::number::Number;
+use super::references::References;
+use super::section::{Section, Value};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 /// 0 stands for one per core.
@@ -75,14 +76,19 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Directory of compiled plugins; none compiles at every start.
     pub plugin_cache: Option<PathBuf>,
+    /// Where tenants have a file each; none: there is no such place.
+    pub tenants_dir: Option<PathBuf>,
+    /// Whether the config, the tenants' files and the plugins are read again when they change.
+    pub watch: bool,
     /// Whether one tenant whose plugins fail keeps the broker from starting, and a reload from happening.
     pub strict: bool,
 }
 
-pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, tenants: &[Arc<Tenant>]) -> Server {
+pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, references: &mut References) -> Server {
     let listen = section.value("listen").and_then(|value| address(&value));
     let node = section.value("node").and_then(|value| node_name(&value));
     let default_tenant = section.value("default_tenant");
+    let tenants_dir = section.value("tenants_dir").and_then(|value| directory(&value));
     let server = Server {
         listen: listen.unwrap_or(LISTEN),
         admin_listen: section.value("admin_listen").and_then(|value| admin_address(&value)),
@@ -92,8 +98,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ten
         },
         node: node.map_or_else(|| machine.node.clone(), Arc::from),
         drain: section.seconds("drain_seconds", &DRAIN),
-        default_tenant: default_tenant
-            .and_then(|value| value.name_of("tenant", tenants.iter().map(|tenant| &tenant.name))),
+        default_tenant: default_tenant.and_then(|value| references.tenant(&value)),
         max_connections: max_connections(&mut section, machine),
         ping: section.millis("ping_ms", &PING),
         connect_timeout: section.millis("connect_timeout_ms", &CONNECT_TIMEOUT),
@@ -103,6 +108,8 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ten
             Some(directory) => Some(base.join(directory)),
             None => machine.plugin_cache.clone(),
         },
+        tenants_dir: tenants_dir.map(|directory| base.join(directory)),
+        watch: section.flag("watch", false),
         strict: section.flag("strict", false),
     };
     section.finish();
@@ -154,6 +161,15 @@ fn address(value: &Value<'_>) -> Option<SocketAddr> {
         );
     }
     parsed.ok()
+}
+
+fn directory<'a>(value: &Value<'a>) -> Option<&'a str> {
+    let directory = value.text()?;
+    if directory.is_empty() {
+        value.problem("is empty", "write the path of a directory, or leave the key out");
+        return None;
+    }
+    Some(directory)
 }
 
 fn node_name<'a>(value: &Value<'a>) -> Option<&'a str> {

@@ -1,40 +1,35 @@
 //! `[[tenants]]`: whose channels, whose rules, whose limits.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use protocol::names::Channel;
 
+use super::ceilings::Ceilings;
 use super::chain::{self, ChainEntry};
 use super::channels::{self, ChannelRule, ChannelSettings};
 use super::host::canonical_host;
 use super::limits::{self, Limits};
 use super::name::{NAME_RULE, is_name};
+use super::number::Number;
 use super::origins::Origins;
 use super::plugins::PluginFile;
 use super::problem::Place;
-use super::section::{Number, Section, Value};
+use super::ranges::{MIB, TENANT_MEMORY, WEIGHT};
+use super::section::{Section, Value};
 
-/// What tenants without a weight have.
-const WEIGHT: Number = Number {
-    min: 1,
-    max: 100,
-    default: 1,
-    unit: "times the share of a tenant with weight 1",
-};
-/// 0 stands for no ceiling.
-const MEMORY: Number = Number {
-    min: 0,
-    max: 1_048_576,
-    default: 0,
-    unit: "MiB (0: no ceiling)",
-};
-const MIB: usize = 1_048_576;
-
+/// Hosts of one tenant at most.
+const HOSTS: usize = 1_000;
+/// Web pages' origins of one tenant at most: each request is compared with all of them.
+const ORIGINS: usize = 1_000;
+/// Plugins of one chain at most: all of them may be asked about each message.
+const CHAIN_STEPS: usize = 32;
+/// Channel rules of one tenant at most: each channel is compared with them in turn.
+const CHANNEL_RULES: usize = 1_000;
 /// Bytes of a cookie's name at most.
 const COOKIE_BYTES: usize = 256;
 
-#[derive(Clone, Debug)]
+/// Whose channels, users, rules and limits. Equal: nothing would change if one were put in place of the other.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tenant {
     /// `[a-zA-Z0-9_-]{1,64}`, unique in the config.
     pub name: Arc<str>,
@@ -73,77 +68,115 @@ impl Tenant {
     }
 }
 
-pub(super) fn read(items: &[Value<'_>], plugins: &[PluginFile]) -> Vec<Arc<Tenant>> {
-    let mut taken = Taken::default();
-    items
-        .iter()
-        .map(|item| Arc::new(tenant(item.section(), plugins, &mut taken)))
-        .collect()
+/// A tenant as it was read, with the places of what no other tenant may have.
+#[derive(Clone, Debug)]
+pub(super) struct ReadTenant {
+    pub tenant: Arc<Tenant>,
+    /// Where its name stands.
+    pub name_place: Place,
+    /// Of each of its hosts.
+    pub host_places: Vec<Place>,
 }
 
-/// What earlier tenants hold, and where.
-#[derive(Default)]
-struct Taken {
-    names: HashMap<String, Place>,
-    hosts: HashMap<String, Place>,
+/// What a tenant's table is read with.
+#[derive(Clone, Copy)]
+pub(super) struct TenantReading<'a> {
+    pub plugins: &'a [PluginFile],
+    /// What it may not exceed, if it was pushed.
+    pub ceilings: Option<&'a Ceilings>,
+    /// The name that it must have, if it has a file of its own.
+    pub name: Option<&'a str>,
 }
 
-fn tenant(mut section: Section<'_>, plugins: &[PluginFile], taken: &mut Taken) -> Tenant {
-    let name = section.need("name").and_then(|value| name(&value));
-    if let Some((name, value)) = &name {
-        claim(&mut taken.names, value, name, "tenant");
+// === impl TenantReading ===
+
+impl TenantReading<'_> {
+    pub(super) fn tenant(self, mut section: Section<'_>) -> ReadTenant {
+        let Self { plugins, ceilings, .. } = self;
+        let (name, name_place) = self.name(&mut section);
+        let hosts = section.list_of("hosts", HOSTS);
+        let hosts = hosts.iter().filter_map(|value| {
+            let host = host(value)?;
+            if ceilings.is_some_and(|ceilings| !ceilings.allows_host(&host)) {
+                value.problem(
+                    format!("the host {host:?} may not be a pushed tenant's"),
+                    "the node's ceilings.hosts names which may",
+                );
+            }
+            Some((host, value.place.clone()))
+        });
+        let (hosts, host_places) = hosts.unzip();
+        let weight = WEIGHT.up_to(ceilings.map(|ceilings| ceilings.weight.into()));
+        let tenant = Tenant {
+            name,
+            hosts,
+            anonymous: section.flag("anonymous", false),
+            default_allow: section
+                .value("default")
+                .and_then(|value| value.word(&[("deny", false), ("allow", true)]))
+                .unwrap_or(false),
+            allowed_origins: origins(&section.list_of("allowed_origins", ORIGINS)),
+            token_cookie: section.value("token_cookie").and_then(|value| cookie(&value)),
+            weight: u32::try_from(section.number("weight", &weight)).unwrap_or(1),
+            memory_bytes: memory(&mut section, ceilings),
+            chain: chain::read(&section.list_of("chain", CHAIN_STEPS), plugins, ceilings),
+            channels: channels::read(&section.list_of("channels", CHANNEL_RULES)),
+            limits: limits::read(section.section("limits"), ceilings.map(|ceilings| &ceilings.limits)),
+            plain: Arc::default(),
+        };
+        section.finish();
+        ReadTenant {
+            tenant: Arc::new(tenant),
+            name_place,
+            host_places,
+        }
     }
-    let hosts = section.list("hosts");
-    let hosts = hosts.iter().filter_map(|value| {
-        let host = host(value)?;
-        claim(&mut taken.hosts, value, &host, "host");
-        Some(host)
-    });
-    let hosts = hosts.collect();
-    let tenant = Tenant {
-        name: name.map_or_else(Arc::default, |(name, _)| name.into()),
-        hosts,
-        anonymous: section.flag("anonymous", false),
-        default_allow: section
-            .value("default")
-            .and_then(|value| value.word(&[("deny", false), ("allow", true)]))
-            .unwrap_or(false),
-        allowed_origins: origins(&section.list("allowed_origins")),
-        token_cookie: section.value("token_cookie").and_then(|value| cookie(&value)),
-        weight: u32::try_from(section.number("weight", &WEIGHT)).unwrap_or(1),
-        memory_bytes: match section.count("memory_mib", &MEMORY) {
-            0 => None,
-            mib => Some(mib.saturating_mul(MIB)),
-        },
-        chain: chain::read(&section.list("chain"), plugins),
-        channels: channels::read(&section.list("channels")),
-        limits: limits::read(section.section("limits")),
-        plain: Arc::default(),
-    };
-    section.finish();
-    tenant
+
+    /// The tenant's name, and where it stands. A file gives its own to the tenant, which may repeat it.
+    fn name(self, section: &mut Section<'_>) -> (Arc<str>, Place) {
+        let value = match self.name {
+            Some(_) => section.value("name"),
+            None => section.need("name"),
+        };
+        let place = value.as_ref().map_or(&section.place, |value| &value.place).clone();
+        let written = value.as_ref().and_then(|value| name(value));
+        if let (Some(value), Some(written), Some(wanted)) = (&value, written, self.name)
+            && written != wanted
+        {
+            value.problem(
+                format!("is {written:?}, where the name is {wanted:?} already"),
+                "leave the key out, or write the same name",
+            );
+        }
+        let name = self.name.or(written).map_or_else(Arc::default, Arc::from);
+        (name, place)
+    }
 }
 
-fn name<'a>(value: &Value<'a>) -> Option<(&'a str, Value<'a>)> {
+/// Bytes that a node may keep of the tenant; none for no ceiling.
+fn memory(section: &mut Section<'_>, ceilings: Option<&Ceilings>) -> Option<usize> {
+    let mib = match ceilings.and_then(|ceilings| ceilings.tenant_memory_mib) {
+        // Under a ceiling, none is none that may be.
+        Some(ceiling) => {
+            let number = Number {
+                min: 1,
+                default: ceiling,
+                ..TENANT_MEMORY
+            };
+            section.count("memory_mib", &number.up_to(Some(ceiling)))
+        }
+        None => section.count("memory_mib", &TENANT_MEMORY),
+    };
+    (mib > 0).then(|| mib.saturating_mul(MIB))
+}
+
+fn name<'a>(value: &Value<'a>) -> Option<&'a str> {
     let name = value.text()?;
     if !is_name(name) {
         value.problem(format!("{name:?} is not a tenant name"), NAME_RULE);
         return None;
     }
-    Some((name, value.clone()))
-}
-
-/// Notes that `text` is this tenant's; that it already was someone's is a problem.
-fn claim(taken: &mut HashMap<String, Place>, value: &Value<'_>, text: &str, what: &str) {
-    if let Some(first) = taken.get(text) {
-        let line = first.line().unwrap_or(1);
-        value.problem(
-            format!("the {what} {text:?} is there twice"),
-            format!("the first one is {} in line {line}", first.key()),
-        );
-    } else {
-        taken.insert(text.to_owned(), value.place.clone());
-    }
+    Some(name)
 }
 
 fn host(value: &Value<'_>) -> Option<String> {

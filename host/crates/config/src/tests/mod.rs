@@ -1,13 +1,15 @@
 //! The config as operators write it: what it means, and what is said of one that is wrong.
 
 mod accepts;
+mod pushed;
 mod refuses;
 mod syntax;
+mod tenant_files;
 
 use std::path::Path;
 
 use super::machine::Machine;
-use super::{Config, parse_on};
+use super::{Config, ConfigReader};
 
 /// A machine that every test knows.
 fn machine() -> Machine {
@@ -20,7 +22,7 @@ fn machine() -> Machine {
 }
 
 fn read(text: &str) -> Result<Config, super::Problems> {
-    parse_on(Path::new("conf/sg.toml"), text, &machine())
+    ConfigReader::on(Path::new("conf/sg.toml"), machine()).parse(text)
 }
 
 /// The config that `text` means.

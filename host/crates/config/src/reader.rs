@@ -1,0 +1,171 @@
+//! A config that is read again and again: the main file, and a file for each tenant. What has the bytes of the last time is
+//! not parsed again.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use toml::de::DeTable;
+
+use super::config::Config;
+use super::machine::Machine;
+use super::problem::{Place, Problem, Problems};
+use super::references::References;
+use super::section::Source;
+use super::tenant::{ReadTenant, TenantReading};
+use super::tenant_files::TenantFiles;
+use super::{admin, backplane, ceilings, claims, plugins, sandbox, server, utf8};
+
+/// Bytes of the main file at most: a wrong path does not read a disk into memory.
+const FILE_BYTES: u64 = 16 * 1_048_576;
+
+/// A config's files, and what was read of them the last time.
+#[derive(Debug)]
+pub struct ConfigReader {
+    path: PathBuf,
+    machine: Machine,
+    main: Option<MainFile>,
+    tenants: TenantFiles,
+}
+
+/// The main file on its own.
+#[derive(Clone, Debug)]
+struct MainFile {
+    sha256: [u8; 32],
+    /// Without the tenants.
+    config: Config,
+    tenants: Vec<ReadTenant>,
+    /// It has no `[[tenants]]`, or an empty list.
+    is_without_tenants: bool,
+    /// Where `server.tenants_dir` stands.
+    tenants_dir: Place,
+    references: References,
+    problems: Vec<Problem>,
+}
+
+// === impl ConfigReader ===
+
+impl ConfigReader {
+    /// The config in the file at `path`, which is not read yet.
+    pub fn new(path: &Path) -> Self {
+        Self::on(path, Machine::here())
+    }
+
+    pub(super) fn on(path: &Path, machine: Machine) -> Self {
+        Self {
+            path: path.to_owned(),
+            machine,
+            main: None,
+            tenants: TenantFiles::default(),
+        }
+    }
+
+    /// Reads it, again or for the first time.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, or why it cannot be read; of a file with syntax errors only the first of those.
+    pub fn read(&mut self) -> Result<Config, Problems> {
+        let read = regular_file::read(&self.path, FILE_BYTES);
+        let bytes = read.map_err(|error| Place::file(&*self.path).problem(format!("cannot be read: {error}")))?;
+        let text = utf8::text(&self.path, &bytes)?;
+        self.parse(text)
+    }
+
+    /// Reads it as if `text` stood in the main file.
+    pub(super) fn parse(&mut self, text: &str) -> Result<Config, Problems> {
+        let sha256 = Sha256::digest(text).into();
+        let main = match self.main.take() {
+            Some(main) if main.sha256 == sha256 => main,
+            _ => self.parse_main(text, sha256)?,
+        };
+        let mut problems = main.problems.clone();
+        let main = self.main.insert(main);
+        let mut config = main.config.clone();
+        let files = match &config.server.tenants_dir {
+            Some(directory) => self
+                .tenants
+                .read(directory, &main.tenants_dir, &config.plugins, &mut problems),
+            None => Vec::new(),
+        };
+        let of_files = files.iter().filter_map(|file| file.tenant.as_ref());
+        let tenants = main.tenants.iter().chain(of_files);
+        claims::check(tenants.clone(), &mut problems);
+        let names = tenants.clone().map(|read| &*read.tenant.name);
+        let come_and_go = config.server.tenants_dir.is_some();
+        main.references
+            .check(names, come_and_go, &mut problems, &mut config.warnings);
+        if !come_and_go && main.is_without_tenants {
+            let place = Place::file(&*self.path).at_line(1).child("tenants");
+            problems.push(place.problem("there is no tenant").hint("add [[tenants]] with a name"));
+        }
+        config.tenants = tenants.map(|read| read.tenant.clone()).collect();
+        for file in &files {
+            problems.extend_from_slice(&file.problems);
+            config.warnings.extend_from_slice(&file.warnings);
+        }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(problems.into())
+        }
+    }
+
+    /// The main file that `text` is. One whose syntax is wrong is an error.
+    fn parse_main(&self, text: &str, sha256: [u8; 32]) -> Result<MainFile, Problems> {
+        let source = Source::new(&*self.path, text);
+        let main = source
+            .document(text)
+            .map(|table| self.main_file(&source, table.get_ref(), sha256));
+        let (found, warnings) = source.into_problems_and_warnings();
+        let Some(mut main) = main else {
+            return Err(found.into());
+        };
+        main.config.warnings = warnings;
+        main.problems = found;
+        Ok(main)
+    }
+
+    fn main_file(&self, source: &Source, table: &DeTable<'_>, sha256: [u8; 32]) -> MainFile {
+        let base = self.path.parent().unwrap_or(Path::new(""));
+        let mut references = References::default();
+        let mut root = source.root(table);
+        let plugins = plugins::read(&root.section("plugins"), base);
+        let reading = TenantReading {
+            plugins: &plugins,
+            ceilings: None,
+            name: None,
+        };
+        let tenants = root
+            .value("tenants")
+            .map_or_else(|| Some(Vec::new()), |value| value.list());
+        let is_without_tenants = tenants.as_ref().is_some_and(Vec::is_empty);
+        let tenants = tenants.unwrap_or_default();
+        let tenants = tenants.iter().map(|item| reading.tenant(item.section())).collect();
+        let mut server = root.section("server");
+        let tenants_dir = server.place_of("tenants_dir");
+        let server = server::read(server, base, &self.machine, &mut references);
+        let sandbox = sandbox::read(root.section("sandbox"));
+        let ceilings = ceilings::read(root.section("ceilings"));
+        let backplane = backplane::read(root.section("backplane"));
+        let admin = admin::read(root.section("admin"), base, &mut references);
+        root.finish();
+        MainFile {
+            sha256,
+            config: Config {
+                path: self.path.clone(),
+                server,
+                sandbox,
+                ceilings,
+                backplane,
+                admin,
+                plugins,
+                tenants: Vec::new(),
+                warnings: Vec::new(),
+            },
+            tenants,
+            is_without_tenants,
+            tenants_dir,
+            references,
+            problems: Vec::new(),
+        }
+    }
+}
