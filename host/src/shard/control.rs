@@ -8,9 +8,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::NewTenant;
+use address_block::AddressBlock;
 use protocol::codes::CloseCode;
 use protocol::names::{Channel, Topic};
-use registry::{AddressBlock, BanSubject};
+use registry::BanSubject;
 
 /// One request to a shard.
 pub enum Control {

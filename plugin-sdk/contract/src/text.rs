@@ -1,12 +1,32 @@
 //! Text that repeats what a client sent, made fit for where it is shown.
 
 use alloc::string::String;
+use core::ops::RangeInclusive;
+
+/// Characters beside the control characters that show nothing themselves but change how others look. From the categories
+/// `Cf`, `Zl` and `Zp` of Unicode 16.
+const INVISIBLE: [RangeInclusive<char>; 14] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{600}'..='\u{605}',
+    '\u{61c}'..='\u{61c}',
+    '\u{6dd}'..='\u{6dd}',
+    '\u{70f}'..='\u{70f}',
+    '\u{180e}'..='\u{180e}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{fff9}'..='\u{fffb}',
+    '\u{110bd}'..='\u{110cd}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e007f}',
+];
 
 /// Whether a character may end a line, turn the direction of writing or hide itself where text is shown.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    // Nearly all text is ASCII, and no ASCII character is in the table.
+    c.is_control() || (!c.is_ascii() && INVISIBLE.iter().any(|range| range.contains(&c)))
 }
 
 /// `text` on one line of at most `bytes`: characters that are [hidden](is_hidden) become escapes as in Rust

@@ -3,40 +3,22 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::ops::RangeInclusive;
+
+use sluicegate_contract::text::is_hidden;
 
 /// Stands at the end of what was cut.
 const CUT: char = '…';
 
-/// Characters beside the control characters that show nothing themselves but change how others look. From the categories
-/// `Cf`, `Zl` and `Zp` of Unicode 16.
-const INVISIBLE: [RangeInclusive<char>; 14] = [
-    '\u{ad}'..='\u{ad}',
-    '\u{600}'..='\u{605}',
-    '\u{61c}'..='\u{61c}',
-    '\u{6dd}'..='\u{6dd}',
-    '\u{70f}'..='\u{70f}',
-    '\u{180e}'..='\u{180e}',
-    '\u{200b}'..='\u{200f}',
-    '\u{2028}'..='\u{202e}',
-    '\u{2060}'..='\u{206f}',
-    '\u{feff}'..='\u{feff}',
-    '\u{fff9}'..='\u{fffb}',
-    '\u{110bd}'..='\u{110cd}',
-    '\u{1d173}'..='\u{1d17a}',
-    '\u{e0000}'..='\u{e007f}',
-];
-
 /// `text` as at most `bytes` bytes of one line. What could do harm is escaped first, as Rust does (`\n`, `\u{1b}`), and the
 /// result is cut, so that no input is longer after it than any other. Ordinary text is borrowed.
 pub fn printable(text: &str, bytes: usize) -> Cow<'_, str> {
-    if text.len() <= bytes && !text.chars().any(is_harmful) {
+    if text.len() <= bytes && !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut line = String::with_capacity(bytes.min(text.len()));
     for c in text.chars() {
         let before = line.len();
-        if is_harmful(c) {
+        if is_hidden(c) {
             // Writing to a string does not fail.
             let _ = write!(line, "{}", c.escape_default());
         } else {
@@ -57,12 +39,12 @@ pub fn printable(text: &str, bytes: usize) -> Cow<'_, str> {
 
 /// JSON text with what could do harm as escapes of JSON. Only its strings can hold such characters.
 pub fn in_json(json: String) -> String {
-    if !json.chars().any(is_harmful) {
+    if !json.chars().any(is_hidden) {
         return json;
     }
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
-        if is_harmful(c) {
+        if is_hidden(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a string does not fail.
                 let _ = write!(safe, "\\u{unit:04x}");
@@ -72,11 +54,6 @@ pub fn in_json(json: String) -> String {
         }
     }
     safe
-}
-
-fn is_harmful(c: char) -> bool {
-    // Nearly all text is ASCII, and no ASCII character is in the table.
-    c.is_control() || (!c.is_ascii() && INVISIBLE.iter().any(|range| range.contains(&c)))
 }
 
 #[cfg(test)]

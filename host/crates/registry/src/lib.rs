@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 pub use admission::{AdmissionError, AdmissionRequest, LimitReached};
 pub use ban_list::{BanEntry, BannedBy};
 pub use ban_order::{BanChange, BanOrder, DELIVER_FOR, LONGEST_BAN};
-pub use ban_subject::{AddressBlock, BanSubject, NoAddress};
+pub use ban_subject::BanSubject;
 pub use bans::BansFull;
 pub use cluster::{Cluster, ClusterReply, NotRecorded};
 pub use stamp::OrderStamp;

@@ -1,13 +1,11 @@
 //! Who asks a hook, as far as faults are counted for someone: a session, an address, a user. Knows no plugin.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
+use address_block::AddressBlock;
 use chain::{Caller, Handshake, HookKind};
-
-/// Bits of an IPv6 address that tell one customer of a provider from another; the rest is the customer's to choose.
-const IPV6_PREFIX: u32 = 64;
 
 /// The seed is the process's own, so that nobody outside can make two keys meet.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -75,14 +73,14 @@ impl<'a> Asking<'a> {
         match self.handshake {
             Some(handshake) => {
                 let token = handshake.token.as_deref().unwrap_or_default();
-                ClientKey::of("connect", &[&prefix(self.caller.remote), token.as_bytes()])
+                ClientKey::of("connect", &[&block(self.caller.remote), token.as_bytes()])
             }
             None => ClientKey::of("session", &[self.caller.session.as_bytes(), hook]),
         }
     }
 
     pub(super) fn address(&self) -> ClientKey {
-        ClientKey::of("address", &[&prefix(self.caller.remote)])
+        ClientKey::of("address", &[&block(self.caller.remote)])
     }
 
     /// The user; without one, or before it is known, the address. So many connections of one client are one.
@@ -94,14 +92,11 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// The part of an address that is counted for.
-fn prefix(address: IpAddr) -> Vec<u8> {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => {
-            let kept = address.to_bits() & (u128::MAX << (Ipv6Addr::BITS - IPV6_PREFIX));
-            kept.to_be_bytes().to_vec()
-        }
+/// What an address counts as, in bytes.
+fn block(address: IpAddr) -> Vec<u8> {
+    match AddressBlock::from(address).first() {
+        IpAddr::V4(first) => first.octets().to_vec(),
+        IpAddr::V6(first) => first.octets().to_vec(),
     }
 }
 

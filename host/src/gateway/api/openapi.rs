@@ -315,7 +315,7 @@ mod tests {
             texts.extend((1..=8).map(|behind| format!("{}::{}", groups(before), groups(behind))));
         }
         for text in texts {
-            let taken = text.parse::<registry::AddressBlock>().is_ok();
+            let taken = text.parse::<address_block::AddressBlock>().is_ok();
             assert_eq!(allowed.is_valid(&Value::from(text.as_str())), taken, "{text:?}");
         }
     }

@@ -2,9 +2,10 @@
 //! one record when the minute is over. A good key is never held up by bad ones.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use address_block::AddressBlock;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -15,8 +16,8 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are counted apart. More share one count.
 const ADDRESSES: usize = 1_024;
 
-/// What such calls came from: an IPv4 address, or an IPv6 network of one customer (/64). None: one of too many.
-pub(super) type CallSource = Option<IpAddr>;
+/// What such calls came from. None: one of too many.
+pub(super) type CallSource = Option<AddressBlock>;
 
 #[derive(Default)]
 pub(super) struct Strangers(Mutex<HashMap<CallSource, CallWindow>>);
@@ -45,7 +46,7 @@ impl Strangers {
     /// Counts a call from `remote`.
     pub(super) fn count(&self, remote: Option<SocketAddr>, now: Instant) -> Seen {
         let mut windows = self.0.lock();
-        let mut source = remote.map(|address| network(address.ip()));
+        let mut source = remote.map(|address| address.ip().into());
         if windows.len() >= ADDRESSES && !windows.contains_key(&source) {
             // Those that wait for their summary are taken out by it.
             windows.retain(|_, window| window.unrecorded > 0 || window.until > now);
@@ -81,17 +82,6 @@ impl CallWindow {
             calls: 0,
             unrecorded: 0,
         }
-    }
-}
-
-/// What one customer of a network has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let prefix = u128::from(address) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(prefix))
-        }
-        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }
 

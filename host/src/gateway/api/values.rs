@@ -7,10 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::control::PAGE_ENTRIES;
+use address_block::{AddressBlock, NoAddress};
 use protocol::Whole;
 use protocol::codes;
 use protocol::names::{CHANNEL_BYTES, Channel};
-use registry::{AddressBlock, BanEntry, LONGEST_BAN, NoAddress};
+use registry::{BanEntry, LONGEST_BAN};
 
 /// Bytes of UTF-8 at most: a keyword of our own beside `maxLength`, which counts characters.
 pub(super) const MAX_BYTES: &str = "x-maxBytes";
