@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::server::Server;
 use crate::workspace::Workspace;
 use crate::{build, shell};
-use attacks::{ATTACKS, Attack, Bound, REPEATED};
+use attacks::{ATTACKS, Attack, Bound, REPEATED, Runs};
 
 /// All cores, for server and load alike: what the broker does beside its shard is part of what a victim meets.
 const CORES: &str = "0-1";
@@ -94,23 +94,26 @@ fn measure(workspace: &Workspace, folder: &Path, attack: &Attack, seconds: f64) 
 
 /// Writes the config of both tenants, with the guests that it names beside it.
 fn config(workspace: &Workspace, folder: &Path, attack: &Attack) -> Result<PathBuf> {
-    let mut plugins = String::new();
-    for (name, times) in [("publish-allow", 1)].iter().chain(attack.guests) {
-        let source = workspace.root.join(format!("tests/guests/{name}.wat"));
-        let text = fs::read_to_string(&source).with_context(|| source.display().to_string())?;
-        let bytes = wat::parse_str(repeated(&text, *times)).with_context(|| source.display().to_string())?;
-        let file = folder.join(format!("{name}.wasm"));
-        fs::write(&file, bytes).with_context(|| file.display().to_string())?;
-        plugins.push_str(&plugin(name, &file));
-    }
-    for name in attack.plugins {
-        let file = workspace.plugin_folder().join(format!("{name}.wasm"));
-        plugins.push_str(&plugin(name, &file));
+    let mut plugins = guest(workspace, folder, "publish-allow", 1)?;
+    match attack.runs {
+        Runs::Guest(name, times) => plugins += &guest(workspace, folder, name, times)?,
+        Runs::Plugin(name) => plugins += &plugin(name, &workspace.plugin_folder().join(format!("{name}.wasm"))),
+        Runs::Nothing => {}
     }
     let text = format!("{plugins}\n{}\n{}\n", attacks::COMMON, attack.tenant);
     let path = folder.join(format!("{}.toml", attack.name));
     fs::write(&path, text).with_context(|| path.display().to_string())?;
     Ok(path)
+}
+
+/// Writes a guest with its repeatable line so many times, and gives the config's entry for it.
+fn guest(workspace: &Workspace, folder: &Path, name: &str, times: usize) -> Result<String> {
+    let source = workspace.root.join(format!("tests/guests/{name}.wat"));
+    let text = fs::read_to_string(&source).with_context(|| source.display().to_string())?;
+    let bytes = wat::parse_str(repeated(&text, times)).with_context(|| source.display().to_string())?;
+    let file = folder.join(format!("{name}.wasm"));
+    fs::write(&file, bytes).with_context(|| file.display().to_string())?;
+    Ok(plugin(name, &file))
 }
 
 fn plugin(name: &str, file: &Path) -> String {

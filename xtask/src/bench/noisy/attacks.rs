@@ -27,12 +27,18 @@ pub(super) enum Bound {
     SlowHooks { deadline_ms: f64 },
 }
 
+/// What the attacker's chain names.
+pub(super) enum Runs {
+    /// A guest of `tests/guests`, and how often its line that ends with [`REPEATED`] stands there.
+    Guest(&'static str, usize),
+    /// A plugin that comes with the broker.
+    Plugin(&'static str),
+    Nothing,
+}
+
 pub(super) struct Attack {
     pub name: &'static str,
-    /// Guests of `tests/guests`, by name, and how often the line of each that ends with [`REPEATED`] stands there.
-    pub guests: &'static [(&'static str, usize)],
-    /// Plugins that come with the broker.
-    pub plugins: &'static [&'static str],
+    pub runs: Runs,
     /// The attacker's `[[tenants]]`.
     pub tenant: &'static str,
     /// What its clients do: see `bench/src/noisy/attacker.rs`.
@@ -116,167 +122,145 @@ fn forged_tokens() -> Value {
     json!({ "connections": 8, "connect": { "token": token }, "burst": [] })
 }
 
-const fn guest(
-    name: &'static str,
-    guests: &'static [(&'static str, usize)],
-    tenant: &'static str,
-    script: fn() -> Value,
-    bound: Bound,
-) -> Attack {
-    Attack {
-        name,
-        guests,
-        plugins: &[],
-        tenant,
-        script,
-        bound,
-    }
-}
-
-const fn client(
-    name: &'static str,
-    plugins: &'static [&'static str],
-    tenant: &'static str,
-    script: fn() -> Value,
-    bound: Bound,
-) -> Attack {
-    Attack {
-        name,
-        guests: &[],
-        plugins,
-        tenant,
-        script,
-        bound,
-    }
-}
-
 const FAULTS: Bound = Bound::Faults;
 const SLOW: Bound = Bound::SlowHooks { deadline_ms: 5.0 };
 
 /// Plugins first, then clients.
 pub(super) const ATTACKS: &[Attack] = &[
-    guest(
-        "loops",
-        &[("loop", 1)],
-        chain_of!("loop", "hooks = [\"publish\"]"),
-        all_publish,
-        SLOW,
-    ),
-    guest(
-        "traps",
-        &[("trap", 1)],
-        chain_of!("trap", "hooks = [\"publish\"]"),
-        all_publish,
-        FAULTS,
-    ),
-    guest(
-        "memory-overgrown",
-        &[("overgrows", 1)],
-        chain_of!("overgrows", ""),
-        publishes,
-        FAULTS,
-    ),
-    guest(
-        "one-long-write",
-        &[("writes-lines", 1)],
-        chain_of!("writes-lines", ""),
-        publishes,
-        SLOW,
-    ),
-    guest(
-        "twenty-long-writes",
-        &[("writes-lines", 20)],
-        chain_of!("writes-lines", ""),
-        publishes,
-        SLOW,
-    ),
-    guest(
-        "long-log-lines",
-        &[("logs-long", 500)],
-        chain_of!("logs-long", ""),
-        publishes,
-        SLOW,
-    ),
-    guest(
-        "oversized-keys",
-        &[("sets-large-key", 500)],
-        chain_of!("sets-large-key", "grants = [\"kv\"]"),
-        publishes,
-        SLOW,
-    ),
-    guest(
-        "small-values",
-        &[("sets-small", 100_000)],
-        chain_of!("sets-small", "grants = [\"kv\"]"),
-        publishes,
-        SLOW,
-    ),
-    guest(
-        "log-of-nuls",
-        &[("log-nuls", 1)],
-        chain_of!("log-nuls", ""),
-        publishes,
-        SLOW,
-    ),
-    guest(
-        "init-loops-later",
-        &[("init-loops-later", 1)],
-        chain_of!("init-loops-later", "grants = [\"kv\"]"),
-        publishes_zero,
-        FAULTS,
-    ),
-    guest(
-        "bans-for-ever",
-        &[("bans-for-ever", 1)],
-        chain_of!("bans-for-ever", ""),
-        all_publish,
-        FAULTS,
-    ),
-    guest(
-        "slow-hooks",
-        &[("slow", 1)],
-        chain_of!("slow", "hooks = [\"publish\"]"),
-        all_publish,
-        SLOW,
-    ),
-    guest(
-        "departed-hooks",
-        &[("slow", 1)],
-        chain_of!("slow", "hooks = [\"disconnect\"]"),
-        || json!({ "connections": 64, "burst": [{ "type": "ping" }], "resets": true }),
-        SLOW,
-    ),
-    client("forged-tokens", &["authorize"], SIX_KEYS, forged_tokens, FAULTS),
-    client("odd-tokens", &["authorize"], SIX_KEYS, odd_tokens, FAULTS),
-    client(
-        "grown-messages",
-        &["transform"],
-        MASKED,
-        || {
+    Attack {
+        name: "loops",
+        runs: Runs::Guest("loop", 1),
+        tenant: chain_of!("loop", "hooks = [\"publish\"]"),
+        script: all_publish,
+        bound: SLOW,
+    },
+    Attack {
+        name: "traps",
+        runs: Runs::Guest("trap", 1),
+        tenant: chain_of!("trap", "hooks = [\"publish\"]"),
+        script: all_publish,
+        bound: FAULTS,
+    },
+    Attack {
+        name: "memory-overgrown",
+        runs: Runs::Guest("overgrows", 1),
+        tenant: chain_of!("overgrows", ""),
+        script: publishes,
+        bound: FAULTS,
+    },
+    Attack {
+        name: "one-long-write",
+        runs: Runs::Guest("writes-lines", 1),
+        tenant: chain_of!("writes-lines", ""),
+        script: publishes,
+        bound: SLOW,
+    },
+    Attack {
+        name: "twenty-long-writes",
+        runs: Runs::Guest("writes-lines", 20),
+        tenant: chain_of!("writes-lines", ""),
+        script: publishes,
+        bound: SLOW,
+    },
+    Attack {
+        name: "long-log-lines",
+        runs: Runs::Guest("logs-long", 500),
+        tenant: chain_of!("logs-long", ""),
+        script: publishes,
+        bound: SLOW,
+    },
+    Attack {
+        name: "oversized-keys",
+        runs: Runs::Guest("sets-large-key", 500),
+        tenant: chain_of!("sets-large-key", "grants = [\"kv\"]"),
+        script: publishes,
+        bound: SLOW,
+    },
+    Attack {
+        name: "small-values",
+        runs: Runs::Guest("sets-small", 100_000),
+        tenant: chain_of!("sets-small", "grants = [\"kv\"]"),
+        script: publishes,
+        bound: SLOW,
+    },
+    Attack {
+        name: "log-of-nuls",
+        runs: Runs::Guest("log-nuls", 1),
+        tenant: chain_of!("log-nuls", ""),
+        script: publishes,
+        bound: SLOW,
+    },
+    Attack {
+        name: "init-loops-later",
+        runs: Runs::Guest("init-loops-later", 1),
+        tenant: chain_of!("init-loops-later", "grants = [\"kv\"]"),
+        script: publishes_zero,
+        bound: FAULTS,
+    },
+    Attack {
+        name: "bans-for-ever",
+        runs: Runs::Guest("bans-for-ever", 1),
+        tenant: chain_of!("bans-for-ever", ""),
+        script: all_publish,
+        bound: FAULTS,
+    },
+    Attack {
+        name: "slow-hooks",
+        runs: Runs::Guest("slow", 1),
+        tenant: chain_of!("slow", "hooks = [\"publish\"]"),
+        script: all_publish,
+        bound: SLOW,
+    },
+    Attack {
+        name: "departed-hooks",
+        runs: Runs::Guest("slow", 1),
+        tenant: chain_of!("slow", "hooks = [\"disconnect\"]"),
+        script: || json!({ "connections": 64, "burst": [{ "type": "ping" }], "resets": true }),
+        bound: SLOW,
+    },
+    Attack {
+        name: "forged-tokens",
+        runs: Runs::Plugin("authorize"),
+        tenant: SIX_KEYS,
+        script: forged_tokens,
+        bound: FAULTS,
+    },
+    Attack {
+        name: "odd-tokens",
+        runs: Runs::Plugin("authorize"),
+        tenant: SIX_KEYS,
+        script: odd_tokens,
+        bound: FAULTS,
+    },
+    Attack {
+        name: "grown-messages",
+        runs: Runs::Plugin("transform"),
+        tenant: MASKED,
+        script: || {
             let data = Value::from("a ".repeat(30_000));
             json!({ "burst": [{ "type": "publish", "payload": { "channel": "a", "data": data } }] })
         },
-        SLOW,
-    ),
-    client(
-        "refresh-burst",
-        &[],
-        OPEN,
-        || json!({ "burst": [{ "type": "refresh", "payload": { "token": "x" }, "times": 300 }] }),
-        FAULTS,
-    ),
-    client(
-        "history-burst",
-        &[],
-        OPEN,
-        || json!({ "burst": [{ "type": "history", "payload": { "channel": "kept:{n}" }, "times": 900 }] }),
-        FAULTS,
-    ),
-    client(
-        "unread-history",
-        &[],
-        OPEN,
-        || {
+        bound: SLOW,
+    },
+    Attack {
+        name: "refresh-burst",
+        runs: Runs::Nothing,
+        tenant: OPEN,
+        script: || json!({ "burst": [{ "type": "refresh", "payload": { "token": "x" }, "times": 300 }] }),
+        bound: FAULTS,
+    },
+    Attack {
+        name: "history-burst",
+        runs: Runs::Nothing,
+        tenant: OPEN,
+        script: || json!({ "burst": [{ "type": "history", "payload": { "channel": "kept:{n}" }, "times": 900 }] }),
+        bound: FAULTS,
+    },
+    Attack {
+        name: "unread-history",
+        runs: Runs::Nothing,
+        tenant: OPEN,
+        script: || {
             let data = Value::from("x".repeat(60_000));
             json!({
                 "connections": 16,
@@ -288,13 +272,13 @@ pub(super) const ATTACKS: &[Attack] = &[
                 "pause_ms": 500,
             })
         },
-        FAULTS,
-    ),
-    client(
-        "unread-conflation",
-        &[],
-        OPEN,
-        || {
+        bound: FAULTS,
+    },
+    Attack {
+        name: "unread-conflation",
+        runs: Runs::Nothing,
+        tenant: OPEN,
+        script: || {
             let data = Value::from("x".repeat(60_000));
             json!({
                 "connections": 8,
@@ -304,13 +288,13 @@ pub(super) const ATTACKS: &[Attack] = &[
                 "pause_ms": 500,
             })
         },
-        FAULTS,
-    ),
-    client(
-        "connect-storm",
-        &[],
-        OPEN,
-        || json!({ "connections": 32, "burst": [{ "type": "ping" }], "resets": true }),
-        FAULTS,
-    ),
+        bound: FAULTS,
+    },
+    Attack {
+        name: "connect-storm",
+        runs: Runs::Nothing,
+        tenant: OPEN,
+        script: || json!({ "connections": 32, "burst": [{ "type": "ping" }], "resets": true }),
+        bound: FAULTS,
+    },
 ];
