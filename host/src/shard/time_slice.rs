@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long the shard works on its own until its sessions have their turn.
-const SLICE: Duration = Duration::from_millis(1);
+const SLICE: Duration = Duration::from_micros(250);
 
 pub(super) struct TimeSlice(Instant);
 
