@@ -34,8 +34,9 @@ use registry::{BanOrder, BanSubject, Registry};
 use seats::Seats;
 use time_slice::TimeSlice;
 
-/// Bytes read from a socket at once. One buffer serves all connections of a shard.
-const READ_BYTES: usize = 65_536;
+/// Bytes read from a socket at once. One buffer serves all connections of a shard. All requests in it are parsed before
+/// anybody else has a turn, so it is not large.
+const READ_BYTES: usize = 8_192;
 /// Envelopes delivered in one turn at most, so that a flood does not starve the sessions.
 const TURN_ENVELOPES: usize = 256;
 /// Signals that wait for a shard at most.

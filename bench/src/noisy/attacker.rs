@@ -17,8 +17,6 @@ use super::client::{Client, Said};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Before a connection that was refused or closed comes back.
 const COME_BACK: Duration = Duration::from_millis(20);
-/// Of a thread that runs when no other wants to.
-const LEAST_PRIORITY: i32 = 19;
 
 /// A script.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,7 +84,6 @@ impl Attackers {
         let threads = (0..attack.connections).map(|number| {
             let (attack, stop) = (attack.clone(), stop.clone());
             thread::spawn(move || {
-                yield_to_others();
                 let mut heard = Heard::new();
                 let path = attack.path.replace("{n}", &number.to_string());
                 while !stop.load(Ordering::Relaxed) {
@@ -110,15 +107,6 @@ impl Attackers {
             }
         }
         json!(all)
-    }
-}
-
-/// An attacker has machines of its own. Here it shares the broker's, so it gets what the broker and the victim leave: what
-/// the victim waits for is the broker, and not the attacker's own work.
-fn yield_to_others() {
-    // On Linux this is the priority of the thread.
-    if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
-        eprintln!("the attacker keeps its priority: {error}");
     }
 }
 

@@ -3,20 +3,20 @@
 
 mod attacker;
 mod client;
+mod rival;
 mod victim;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::json;
 
-use attacker::{Attack, Attackers};
+use attacker::Attack;
+use rival::Rival;
 use victim::Victim;
 
 /// Publishes as a victim, alone and beside an attacker.
@@ -37,24 +37,33 @@ struct Arguments {
     /// Seconds of each half.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// Attack, until stdin ends, and tell what was heard.
+    #[arg(long, hide = true)]
+    only_attack: bool,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let text = fs::read_to_string(&arguments.attack).with_context(|| arguments.attack.display().to_string())?;
-    let attack: Attack = serde_json::from_str(&text).with_context(|| arguments.attack.display().to_string())?;
+    let attack = read(&arguments.attack)?;
+    if arguments.only_attack {
+        return rival::attack(&attack, arguments.address);
+    }
     let half = Duration::from_secs_f64(arguments.seconds);
     let mut victim = Victim::connect(arguments.address, &arguments.victim, arguments.every_ms)?;
     // Code and connections are warm, and the victim's instance is there.
     victim.publish_for(half / 5)?;
     let quiet = victim.publish_for(half)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let attackers = Attackers::start(&attack, arguments.address, &stop);
+    let rival = Rival::start(&arguments.attack, arguments.address)?;
     let noisy = victim.publish_for(half)?;
-    let seen = attackers.stop(&stop);
+    let heard = rival.stop()?;
     println!(
         "{}",
-        json!({ "quiet": quiet.to_json(), "noisy": noisy.to_json(), "attacker": seen })
+        json!({ "quiet": quiet.to_json(), "noisy": noisy.to_json(), "attacker": heard })
     );
     Ok(())
+}
+
+fn read(file: &Path) -> Result<Attack> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| file.display().to_string())
 }

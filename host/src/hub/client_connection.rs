@@ -152,13 +152,16 @@ impl ClientConnection {
         !self.dirty.replace(true)
     }
 
-    /// Writes what the socket takes. What it does not take, the session writes when it does.
-    pub fn flush(&self) {
+    /// Writes what the socket takes, and tells how many bytes left the outbox. What it does not take, the session writes
+    /// when it does.
+    pub fn flush(&self) -> usize {
         self.dirty.set(false);
         if self.blocked.get() {
-            return;
+            return 0;
         }
-        match self.outbox.borrow_mut().write_to(&self.stream) {
+        let mut outbox = self.outbox.borrow_mut();
+        let before = outbox.bytes();
+        match outbox.write_to(&self.stream) {
             Ok(Flushed::All) => {}
             Ok(Flushed::Blocked) => {
                 self.blocked.set(true);
@@ -169,6 +172,7 @@ impl ClientConnection {
                 self.wake.notify_one();
             }
         }
+        before - outbox.bytes()
     }
 
     /// Gives back the memory of an empty outbox: nothing is expected soon.

@@ -35,8 +35,10 @@ use protocol::codes::{self, CloseCode};
 use protocol::names::Topic;
 use protocol::{Codec, Position};
 
-/// Listeners between two looks at the clock while the hub delivers, or writes.
+/// Listeners between two looks at the clock while the hub delivers, or writes …
 const LOOK_AFTER: usize = 64;
+/// … and bytes that it writes.
+const LOOK_AFTER_BYTES: usize = 65_536;
 
 /// The hub of one shard.
 #[derive(Default)]
@@ -213,10 +215,15 @@ impl Hub {
 
     /// Writes what was queued, one write a connection, until `is_over`. Returns whether all is written.
     pub fn flush_until(&mut self, is_over: impl Fn() -> bool) -> bool {
-        for (written, client) in (1..).zip(std::iter::from_fn(|| self.dirty.pop())) {
-            client.flush();
-            if written % LOOK_AFTER == 0 && is_over() {
-                break;
+        let (mut connections, mut bytes) = (0, 0);
+        while let Some(client) = self.dirty.pop() {
+            bytes += client.flush();
+            connections += 1;
+            if connections >= LOOK_AFTER || bytes >= LOOK_AFTER_BYTES {
+                if is_over() {
+                    break;
+                }
+                (connections, bytes) = (0, 0);
             }
         }
         self.dirty.is_empty()

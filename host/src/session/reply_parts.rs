@@ -18,7 +18,7 @@ use protocol::names::Topic;
 use protocol::{Json, Piece, Position, codes, write};
 
 /// Bytes of messages that are read and queued at once, if the outbox has room for them.
-const PART_BYTES: usize = 262_144;
+const PART_BYTES: usize = 65_536;
 /// Bytes of a fragment: one that is half on the wire has to be completed, whatever happens.
 const FRAGMENT_BYTES: usize = 16_384;
 /// Heartbeats within which something of a part has to be read.

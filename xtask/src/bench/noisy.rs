@@ -10,13 +10,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::server::Server;
+use super::server::{LOAD_CORE, Server};
 use crate::workspace::Workspace;
 use crate::{build, shell};
 use attacks::{ATTACKS, Attack, Bound, REPEATED, Runs};
 
-/// All cores, for server and load alike: what the broker does beside its shard is part of what a victim meets.
-const CORES: &str = "0-1";
+/// The broker may take all cores: what it does beside its shard is part of what a victim meets.
+const BROKER_CORES: &str = "0-1";
 const QUICK_SECONDS: f64 = 3.0;
 const FULL_SECONDS: f64 = 10.0;
 /// Between the victim's publishes.
@@ -78,10 +78,12 @@ fn measure(workspace: &Workspace, folder: &Path, attack: &Attack, seconds: f64) 
     fs::write(&script, (attack.script)().to_string()).with_context(|| script.display().to_string())?;
     let log = folder.join(format!("{}.log", attack.name));
     let arguments = [Path::new("serve"), Path::new("--config"), &config];
-    let server = Server::start(&workspace.broker("release"), &arguments, &log, CORES)?;
+    let server = Server::start(&workspace.broker("release"), &arguments, &log, BROKER_CORES)?;
     let before = resident_mib(&server)?;
     let printed = shell::output(
-        Command::new(workspace.target.join("release/noisy"))
+        Command::new("taskset")
+            .args(["--cpu-list", LOAD_CORE])
+            .arg(workspace.target.join("release/noisy"))
             .arg(&script)
             .args(["--address", &server.address])
             .args(["--every-ms", &EVERY_MS.to_string(), "--seconds", &seconds.to_string()]),

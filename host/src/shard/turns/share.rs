@@ -12,9 +12,9 @@ use crate::observe::TenantMetrics;
 
 /// How long sessions run until the shard looks at its sockets again, and one session until others have their turn.
 /// A hook that has begun is not interrupted.
-pub(super) const SLICE: Duration = Duration::from_micros(250);
+pub(super) const SLICE: Duration = Duration::from_micros(150);
 /// A poll that takes longer makes its tenant wait for its next turns behind everything that is ready …
-const LONG: Duration = Duration::from_micros(125);
+const LONG: Duration = Duration::from_micros(100);
 /// … until so many polls were shorter.
 const LONG_FOR: u8 = 64;
 /// On-disconnect hooks of a tenant that wait for their turn on a shard; at that number its connects are refused with
