@@ -4,6 +4,7 @@
 mod alarms;
 mod connections;
 mod control;
+mod delivery;
 mod drain;
 mod seats;
 mod tenant;
@@ -27,7 +28,7 @@ pub use turns::{SessionShare, ShardTurns};
 use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
-use backplane::{Backplane, Envelope};
+use backplane::Backplane;
 use chain::Caller;
 use protocol::codes;
 use registry::{BanOrder, BanSubject, Registry};
@@ -37,8 +38,6 @@ use time_slice::TimeSlice;
 /// Bytes read from a socket at once. One buffer serves all connections of a shard. All requests in it are parsed before
 /// anybody else has a turn, so it is not large.
 const READ_BYTES: usize = 8_192;
-/// Envelopes delivered in one turn at most, so that a flood does not starve the sessions.
-const TURN_ENVELOPES: usize = 256;
 /// Signals that wait for a shard at most.
 pub const CONTROL_CALLS: usize = 64;
 /// Kicks of one tenant that wait for a shard at most.
@@ -199,33 +198,6 @@ impl Shard {
             listed.seated = true;
             seats.insert(&listed.caller.tenant, &listed.subject(), client);
         }
-    }
-
-    /// Delivers what arrives in the inbox to its subscribers, for ever.
-    pub async fn deliver(self: Rc<Self>, mut inbox: mpsc::Receiver<Envelope>) {
-        let mut turn = Vec::with_capacity(TURN_ENVELOPES);
-        while inbox.recv_many(&mut turn, TURN_ENVELOPES).await > 0 {
-            let mut left = Some(&*turn);
-            while let Some(turn) = left {
-                left = self.take_turn(turn);
-                // The sessions run now; what they publish meanwhile arrives together.
-                tokio::task::yield_now().await;
-            }
-            turn.clear();
-        }
-    }
-
-    /// Delivers for a slice of time. Returns what is left to deliver; none once everything is written.
-    fn take_turn<'a>(&self, turn: &'a [Envelope]) -> Option<&'a [Envelope]> {
-        let slice = TimeSlice::begin();
-        let is_over = || slice.is_over();
-        let mut hub = self.hub.borrow_mut();
-        let left = &turn[hub.deliver_until(turn, is_over)..];
-        let is_written = hub.flush_until(is_over);
-        self.common.metrics.deliveries.inc_by(hub.take_deliveries());
-        drop(hub);
-        self.turns.spend(slice.elapsed());
-        (!is_written || !left.is_empty()).then_some(left)
     }
 
     /// Carries out the controls that come, until the shard is drained.

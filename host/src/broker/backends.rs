@@ -15,7 +15,7 @@ use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
 use backplane::memory::MemoryBackplane;
 use backplane::redis::{RedisBackplane, with_layout};
-use backplane::{Backplane, BackplaneMetrics, Envelope, Nodes};
+use backplane::{Backplane, BackplaneMetrics, Inbox, Nodes};
 use config::{BackplaneKind, Config, RedisKind, RedisSettings};
 use plugin_store::shared::SharedStore;
 use registry::redis::RedisCluster;
@@ -83,7 +83,7 @@ pub(super) async fn claim_name(
 }
 
 /// A backplane for these inboxes, and a registry. They live as long as the process.
-pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metrics: &Metrics) -> io::Result<Joint> {
+pub(super) fn start(config: &Config, inboxes: Vec<Arc<Inbox>>, metrics: &Metrics) -> io::Result<Joint> {
     match &config.backplane {
         BackplaneKind::Memory => {
             metrics.backplane.up.set(1);
@@ -102,7 +102,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<mpsc::Sender<Envelope>>, metri
 }
 
 /// What waits for room is moved on by a thread of its own, because this one compiles plugins at a reload.
-fn memory(inboxes: Vec<mpsc::Sender<Envelope>>, metrics: BackplaneMetrics) -> io::Result<Arc<MemoryBackplane>> {
+fn memory(inboxes: Vec<Arc<Inbox>>, metrics: BackplaneMetrics) -> io::Result<Arc<MemoryBackplane>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let memory = MemoryBackplane::new(inboxes, metrics);
     let running = memory.clone();
@@ -116,7 +116,7 @@ fn memory(inboxes: Vec<mpsc::Sender<Envelope>>, metrics: BackplaneMetrics) -> io
 fn redis(
     settings: RedisSettings,
     node: Arc<str>,
-    inboxes: Vec<mpsc::Sender<Envelope>>,
+    inboxes: Vec<Arc<Inbox>>,
     metrics: BackplaneMetrics,
 ) -> io::Result<Joint> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -36,7 +36,7 @@ use crate::observe::{AuditLog, BrokerLog, Metrics};
 use crate::shard::{CONTROL_CALLS, Common, Control, KICKS};
 use crate::tenant_queue::TenantQueue;
 use backplane::Backplane;
-use backplane::memory::INBOX_ENVELOPES;
+use backplane::Inbox;
 use config::{Config, Tenant};
 use loading::{LoadOutcome, LoadTask, Loaded, Present};
 use naming::{NameClaimTask, claim_name, refused_name};
@@ -121,7 +121,7 @@ impl Broker {
         let (listeners, address) = gateway::bind_shards(server.listen, server.shards)
             .map_err(cannot_listen(server.listen, "server.listen"))?;
 
-        let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(INBOX_ENVELOPES)).unzip();
+        let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| Inbox::open()).unzip();
         let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
         let Joint {
             backplane,

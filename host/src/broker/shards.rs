@@ -9,7 +9,7 @@ use tokio::task::LocalSet;
 
 use crate::gateway::{self, Gateway};
 use crate::shard::{Common, Control, NewTenant, Shard};
-use backplane::Envelope;
+use backplane::InboxReceiver;
 
 /// Bytes of a shard thread's stack. Guests run on it, within the sandbox's limit for them.
 const STACK_BYTES: usize = 4 * 1024 * 1024;
@@ -18,7 +18,7 @@ const STACK_BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct ShardSetup {
     pub index: usize,
     pub listener: std::net::TcpListener,
-    pub inbox: mpsc::Receiver<Envelope>,
+    pub inbox: InboxReceiver,
     pub control: mpsc::Receiver<Control>,
     pub common: Common,
     pub gateway: Arc<Gateway>,

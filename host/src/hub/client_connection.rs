@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::outbox::{Flushed, Outbox, Policy, PushResult};
 use crate::transport::ClientStream;
+use backplane::{MemoryUse, TenantFootprint};
 use protocol::codes::CloseCode;
 use protocol::names::Channel;
 
@@ -22,6 +23,9 @@ pub struct ClientConnection {
     /// Only the session reads from it.
     pub stream: ClientStream,
     outbox: RefCell<Outbox>,
+    /// Counts what waits in the outbox, as far as it is not written at once.
+    footprint: Arc<TenantFootprint>,
+    counted: Cell<usize>,
     /// The socket took no more: the session waits until it does.
     blocked: Cell<bool>,
     dirty: Cell<bool>,
@@ -49,14 +53,28 @@ pub struct SessionSignals {
     pub alarm: bool,
 }
 
+impl Drop for ClientConnection {
+    fn drop(&mut self) {
+        self.count(0);
+    }
+}
+
 impl ClientConnection {
-    /// A connection over `stream` whose outbox holds at most `outbox_bytes`.
-    pub fn new(id: u64, session: Arc<str>, stream: ClientStream, outbox_bytes: usize) -> Rc<Self> {
+    /// A connection over `stream` whose outbox holds at most `outbox_bytes`, which count for its tenant.
+    pub fn new(
+        id: u64,
+        session: Arc<str>,
+        stream: ClientStream,
+        outbox_bytes: usize,
+        footprint: &Arc<TenantFootprint>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             id,
             session,
             stream,
             outbox: RefCell::new(Outbox::new(outbox_bytes)),
+            footprint: footprint.clone(),
+            counted: Cell::new(0),
             blocked: Cell::new(false),
             dirty: Cell::new(false),
             closed: Cell::new(false),
@@ -156,23 +174,32 @@ impl ClientConnection {
     /// when it does.
     pub fn flush(&self) -> usize {
         self.dirty.set(false);
-        if self.blocked.get() {
-            return 0;
-        }
         let mut outbox = self.outbox.borrow_mut();
         let before = outbox.bytes();
-        match outbox.write_to(&self.stream) {
-            Ok(Flushed::All) => {}
-            Ok(Flushed::Blocked) => {
-                self.blocked.set(true);
-                self.wake.notify_one();
-            }
-            Err(_) => {
-                self.broken.set(true);
-                self.wake.notify_one();
+        if !self.blocked.get() {
+            match outbox.write_to(&self.stream) {
+                Ok(Flushed::All) => {}
+                Ok(Flushed::Blocked) => {
+                    self.blocked.set(true);
+                    self.wake.notify_one();
+                }
+                Err(_) => {
+                    self.broken.set(true);
+                    self.wake.notify_one();
+                }
             }
         }
-        before - outbox.bytes()
+        let left = outbox.bytes();
+        self.count(left);
+        before - left
+    }
+
+    /// So many bytes wait now. Of a client that reads, none do after each write, and none are counted.
+    fn count(&self, bytes: usize) {
+        let before = self.counted.replace(bytes);
+        if bytes != before {
+            self.footprint.change(MemoryUse::Outboxes, before, bytes);
+        }
     }
 
     /// Gives back the memory of an empty outbox: nothing is expected soon.
@@ -228,8 +255,8 @@ impl ClientConnection {
 
     /// Forgets what could not be written: the connection is over.
     pub fn abandon(&self) {
-        let mut outbox = self.outbox.borrow_mut();
-        *outbox = Outbox::new(0);
+        self.outbox.replace(Outbox::new(0));
+        self.count(0);
     }
 
     pub fn waiting_bytes(&self) -> usize {

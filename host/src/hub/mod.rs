@@ -44,8 +44,6 @@ const LOOK_AFTER_BYTES: usize = 65_536;
 #[derive(Default)]
 pub struct Hub {
     topics: HashMap<Topic, Listeners, RandomState>,
-    /// Connections that got something since the last flush.
-    dirty: Vec<Rc<ClientConnection>>,
     deliveries: u64,
 }
 
@@ -181,7 +179,13 @@ impl Hub {
     }
 
     /// Queues arrived envelopes for their listeners, in order, until `is_over`. Returns how many of them it has queued.
-    pub fn deliver_until(&mut self, turn: &[Envelope], is_over: impl Fn() -> bool) -> usize {
+    /// Connections that got something, and are not among those that are `dirty`, are added to them.
+    pub fn deliver_until(
+        &mut self,
+        turn: &[Envelope],
+        dirty: &mut Vec<Rc<ClientConnection>>,
+        is_over: impl Fn() -> bool,
+    ) -> usize {
         let mut queued = 0;
         let mut listeners_seen = 0;
         for part in batch::parts(turn) {
@@ -200,11 +204,9 @@ impl Hub {
             let batch = JoinedMessages::join(part);
             for listener in listeners.clients.values_mut() {
                 self.deliveries += match &batch {
-                    Some(batch) if listener.take_batch(batch, overflow, &mut self.dirty) => batch.messages,
+                    Some(batch) if listener.take_batch(batch, overflow, dirty) => batch.messages,
                     _ => {
-                        let taken = part
-                            .iter()
-                            .filter(|envelope| listener.take(envelope, overflow, &mut self.dirty));
+                        let taken = part.iter().filter(|envelope| listener.take(envelope, overflow, dirty));
                         taken.count() as u64
                     }
                 };
@@ -213,37 +215,26 @@ impl Hub {
         queued
     }
 
-    /// Writes what was queued, one write a connection, until `is_over`. Returns whether all is written.
-    pub fn flush_until(&mut self, is_over: impl Fn() -> bool) -> bool {
-        let (mut connections, mut bytes) = (0, 0);
-        while let Some(client) = self.dirty.pop() {
-            bytes += client.flush();
-            connections += 1;
-            if connections >= LOOK_AFTER || bytes >= LOOK_AFTER_BYTES {
-                if is_over() {
-                    break;
-                }
-                (connections, bytes) = (0, 0);
-            }
-        }
-        self.dirty.is_empty()
-    }
-
-    /// All of them.
-    #[cfg(test)]
-    pub fn deliver(&mut self, turn: &[Envelope]) {
-        self.deliver_until(turn, || false);
-    }
-
-    #[cfg(test)]
-    pub fn flush(&mut self) {
-        self.flush_until(|| false);
-    }
-
     /// Messages queued for receivers since the last call.
     pub fn take_deliveries(&mut self) -> u64 {
         std::mem::take(&mut self.deliveries)
     }
+}
+
+/// Writes what was queued, one write a connection, until `is_over`. Returns whether all is written.
+pub fn flush_until(dirty: &mut Vec<Rc<ClientConnection>>, is_over: impl Fn() -> bool) -> bool {
+    let (mut connections, mut bytes) = (0, 0);
+    while let Some(client) = dirty.pop() {
+        bytes += client.flush();
+        connections += 1;
+        if connections >= LOOK_AFTER || bytes >= LOOK_AFTER_BYTES {
+            if is_over() {
+                break;
+            }
+            (connections, bytes) = (0, 0);
+        }
+    }
+    dirty.is_empty()
 }
 
 impl Listeners {

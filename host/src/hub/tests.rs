@@ -1,72 +1,18 @@
 //! Who gets what, over real sockets.
 
 mod bounds;
+mod support;
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use support::{TestHub, client};
 
 use super::*;
-use crate::transport::ClientStream;
 use backplane::PresenceChange;
 use config::History;
 use protocol::Member;
 use protocol::Position;
 use protocol::names::Channel;
-
-struct Client {
-    client: Rc<ClientConnection>,
-    far_end: TcpStream,
-}
-
-async fn client(id: u64, outbox_bytes: usize) -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let far_end = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (stream, _) = listener.accept().await.unwrap();
-    stream.writable().await.unwrap();
-    Client {
-        client: ClientConnection::new(id, format!("s{id}").into(), ClientStream::Tcp(stream), outbox_bytes),
-        far_end,
-    }
-}
-
-impl Client {
-    /// Reads frames until one holds `last`, and tells the payloads' texts.
-    async fn read_until(&mut self, last: &str) -> Vec<String> {
-        let mut bytes = Vec::new();
-        while !String::from_utf8_lossy(&bytes).contains(last) {
-            assert!(
-                self.far_end.read_buf(&mut bytes).await.unwrap() > 0,
-                "closed before {last}"
-            );
-        }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        text.split("\"payload\":")
-            .skip(1)
-            .map(|rest| rest.split([',', '}']).next().unwrap().to_owned())
-            .collect()
-    }
-
-    /// Reads frames until one holds `last`, and tells who came and went.
-    async fn read_changes_until(&mut self, last: &str) -> Vec<String> {
-        let mut bytes = Vec::new();
-        while !String::from_utf8_lossy(&bytes).contains(last) {
-            assert!(
-                self.far_end.read_buf(&mut bytes).await.unwrap() > 0,
-                "closed before {last}"
-            );
-        }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let frames = text.split("\"type\":\"").skip(1);
-        let change = |frame: &str| {
-            let (kind, rest) = frame.split_once('"')?;
-            let (_, session) = rest.split_once("\"session\":\"")?;
-            (kind != "message").then(|| format!("{kind} {}", session.split('"').next().unwrap_or_default()))
-        };
-        frames.filter_map(change).collect()
-    }
-}
 
 fn topic() -> Topic {
     Topic {
@@ -119,7 +65,7 @@ fn at(offset: u64) -> Position {
 #[tokio::test]
 async fn holds_until_released_and_skips_what_the_history_brought() {
     let mut ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     for offset in 1..=4 {
         hub.deliver(&[message(&offset.to_string(), Some(offset))]);
@@ -136,7 +82,7 @@ async fn holds_until_released_and_skips_what_the_history_brought() {
 #[tokio::test]
 async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
     let (mut ann, mut bob) = (client(1, 65_536).await, client(2, 65_536).await);
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     for client in [&ann.client, &bob.client] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, false), client, 7);
         hub.release(&topic(), client.id, None, None);
@@ -165,7 +111,7 @@ async fn what_is_revoked_is_neither_delivered_nor_left_waiting() {
 #[tokio::test]
 async fn what_is_revoked_while_it_is_held_is_never_released() {
     let ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     hub.deliver(&[message("1", Some(1))]);
     assert!(hub.revoke(&topic(), 1, codes::CLOSE_PERMISSION_DENIED));
@@ -183,7 +129,7 @@ async fn what_is_revoked_while_it_is_held_is_never_released() {
 #[tokio::test]
 async fn a_line_that_is_cut_off_gets_last_words_alone() {
     let mut ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.client, 0);
     hub.release(&topic(), 1, None, None);
     hub.deliver(&[message("1", None)]);
@@ -201,7 +147,7 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
 #[tokio::test]
 async fn echo_false_spares_the_publisher_only() {
     let (mut ann, mut bob) = (client(0, 65_536).await, client(1, 65_536).await);
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     for client in [&ann.client, &bob.client] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, false), client, 0);
         hub.release(&topic(), client.id, None, None);
@@ -227,7 +173,7 @@ async fn a_slow_reader_meets_the_policy_of_the_channel() {
         (Overflow::Conflate, false, false, 0),
     ] {
         let slow = client(1, 250).await;
-        let mut hub = Hub::default();
+        let mut hub = TestHub::default();
         hub.insert(&topic(), &settings(overflow, history), &slow.client, 0);
         hub.release(&topic(), 1, None, None);
         for offset in 1..=3 {
@@ -242,7 +188,7 @@ async fn a_slow_reader_meets_the_policy_of_the_channel() {
 #[tokio::test]
 async fn nobody_is_left_behind() {
     let ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.client, 0);
     hub.remove(&topic(), 1);
     assert!(hub.topics.is_empty());
@@ -254,7 +200,7 @@ async fn nobody_is_left_behind() {
 #[tokio::test]
 async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
     let (mut ann, mut bob) = (client(1, 65_536).await, client(2, 65_536).await);
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     // Ann has nothing yet; Bob's history brought the first two.
     for (client, after) in [(&ann.client, 0), (&bob.client, 2)] {
         hub.insert(&topic(), &settings(Overflow::Disconnect, true), client, 0);
@@ -273,7 +219,7 @@ async fn what_arrives_together_is_joined_and_nobody_gets_it_twice() {
 #[tokio::test]
 async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
     let mut slow = client(1, 600).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Drop, true), &slow.client, 0);
     hub.release(&topic(), 1, None, None);
     let turn: Vec<_> = (1..=8)
@@ -290,7 +236,7 @@ async fn a_turn_that_does_not_fit_is_taken_as_far_as_it_does() {
 #[tokio::test]
 async fn of_another_epoch_nothing_is_had_already() {
     let mut ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     let elsewhere = Position {
         epoch: "before".into(),
@@ -305,7 +251,7 @@ async fn of_another_epoch_nothing_is_had_already() {
 #[tokio::test]
 async fn who_listens_is_told_that_messages_are_lost() {
     let ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     hub.release(&topic(), 1, None, None);
     hub.deliver(&[Envelope::Lost(topic()), message("1", Some(1))]);
@@ -318,7 +264,7 @@ async fn who_listens_is_told_that_messages_are_lost() {
 #[tokio::test]
 async fn what_was_held_of_an_epoch_that_is_over_is_not_told_any_more() {
     let mut ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     let old = |offset| in_epoch("over", "9", offset);
     hub.deliver(&[old(361), old(362), message("1", Some(1)), message("2", Some(2))]);
@@ -330,7 +276,7 @@ async fn what_was_held_of_an_epoch_that_is_over_is_not_told_any_more() {
 #[tokio::test]
 async fn what_cannot_be_told_from_old_ends_the_subscription() {
     let ann = client(1, 65_536).await;
-    let mut hub = Hub::default();
+    let mut hub = TestHub::default();
     hub.insert(&topic(), &settings(Overflow::Disconnect, true), &ann.client, 0);
     hub.release(&topic(), 1, Some(at(1)), None);
     hub.deliver(&[in_epoch("another", "9", 362)]);
@@ -384,7 +330,7 @@ async fn joins_and_leaves_that_the_snapshot_shows_are_not_told_again() {
         (vec![came(1)], None, vec![went(2)], vec!["leave bob"]),
     ] {
         let mut ann = client(1, 65_536).await;
-        let mut hub = Hub::default();
+        let mut hub = TestHub::default();
         hub.insert(&topic(), &settings(Overflow::Disconnect, false), &ann.client, 0);
         for change in held {
             hub.deliver(&[change]);

@@ -1,54 +1,29 @@
 //! Counters and gauges of the broker. Handles are looked up once, by shard and tenant, never on the hot path.
 
+use std::sync::Arc;
+
+use prometheus::core::Collector;
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use super::tenant_metrics::{AllTenants, TenantCollector, TenantMetrics};
 use backplane::BackplaneMetrics;
-use prometheus::{
-    Counter, CounterVec, Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
-    core::Collector,
-};
 
 /// Everything the broker counts beside its hooks.
 #[derive(Clone)]
 pub struct Metrics {
     /// The registry of all metrics of the process.
     pub registry: Registry,
-    connections: IntGaugeVec,
-    subscriptions: IntGaugeVec,
-    publishes: IntCounterVec,
     disconnects: IntCounterVec,
     reloads: IntCounterVec,
     quarantined: IntGaugeVec,
     api_calls: IntCounterVec,
-    request_seconds: CounterVec,
-    throttled: IntCounterVec,
+    tenants: AllTenants,
     /// Messages queued for receivers.
     pub deliveries: IntCounter,
-    /// Bytes that wait for clients to read them.
-    pub outbox_bytes: IntGauge,
     /// Connections that were refused because the node is full.
     pub refused: IntCounter,
     /// The metrics of a backplane of many nodes.
     pub backplane: BackplaneMetrics,
-}
-
-#[derive(Clone)]
-pub struct TenantMetrics {
-    /// Sessions that are connected.
-    pub connections: IntGauge,
-    pub subscriptions: IntGauge,
-    /// Publishes that the backplane accepted.
-    pub published: IntCounter,
-    /// Publishes that a plugin discarded.
-    pub discarded: IntCounter,
-    /// Publishes that were refused.
-    pub refused: IntCounter,
-    /// Time that its sessions used.
-    pub request_seconds: Counter,
-    /// Requests beyond `limits.requests_per_second` or `limits.publish_per_second`.
-    pub throttled_by_rate: IntCounter,
-    /// Requests that waited too long for their turn.
-    pub throttled_by_turn: IntCounter,
-    /// Connects while too many on-disconnect hooks waited for their turn.
-    pub throttled_by_departed: IntCounter,
 }
 
 impl Metrics {
@@ -56,27 +31,15 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let gauges = |name, help, label| add(&registry, IntGaugeVec::new(Opts::new(name, help), &[label]));
-        let connections = gauges("sluicegate_connections", "Sessions that are connected.", "tenant");
-        let subscriptions = gauges(
-            "sluicegate_subscriptions",
-            "Subscriptions of connected sessions.",
-            "tenant",
-        );
         let quarantined = gauges(
             "sluicegate_tenant_quarantined",
             "1: a plugin of the tenant failed when it was loaded, and the tenant keeps what it had or its clients are sent away.",
             "tenant",
         );
         let counters = |name, help, labels: &[&str]| add(&registry, IntCounterVec::new(Opts::new(name, help), labels));
+        let backplane = BackplaneMetrics::new(&registry);
         let metrics = Self {
-            connections,
-            subscriptions,
             quarantined,
-            publishes: counters(
-                "sluicegate_publishes_total",
-                "Publish requests by what became of them.",
-                &["tenant", "result"],
-            ),
             disconnects: counters(
                 "sluicegate_disconnects_total",
                 "Ended connections by close code.",
@@ -92,30 +55,12 @@ impl Metrics {
                 "Calls of the admin API by what was called and the status of the answer.",
                 &["call", "status"],
             ),
-            request_seconds: add(
-                &registry,
-                CounterVec::new(
-                    Opts::new(
-                        "sluicegate_tenant_request_seconds_total",
-                        "Time of shards that a tenant's sessions used, hooks included.",
-                    ),
-                    &["tenant"],
-                ),
-            ),
-            throttled: counters(
-                "sluicegate_tenant_throttled_total",
-                "Requests refused with 4429 by the broker: over a rate, or after too long a wait for their turn.",
-                &["tenant", "what"],
-            ),
+            tenants: AllTenants::new(backplane.footprints.clone()),
             deliveries: add(
                 &registry,
                 IntCounter::new("sluicegate_deliveries_total", "Messages queued for receivers."),
             ),
-            outbox_bytes: add(
-                &registry,
-                IntGauge::new("sluicegate_outbox_bytes", "Bytes that wait for clients to read them."),
-            ),
-            backplane: BackplaneMetrics::new(&registry),
+            backplane,
             refused: add(
                 &registry,
                 IntCounter::new(
@@ -125,6 +70,7 @@ impl Metrics {
             ),
             registry: registry.clone(),
         };
+        metrics.show(TenantCollector::new(metrics.tenants.clone()));
         for result in ["ok", "failed"] {
             metrics.reloads.with_label_values(&[result]);
         }
@@ -132,25 +78,14 @@ impl Metrics {
     }
 
     /// Shows what another module counts.
-    pub fn show(&self, collector: impl Collector + Clone + 'static) {
-        add(&self.registry, Ok(collector));
+    pub fn show(&self, collector: impl Collector + 'static) {
+        let registered = self.registry.register(Box::new(collector));
+        registered.expect("metric names are unique");
     }
 
-    /// The handles of `tenant`.
-    pub fn tenant(&self, tenant: &str) -> TenantMetrics {
-        let publishes = |result| self.publishes.with_label_values(&[tenant, result]);
-        let throttled = |what| self.throttled.with_label_values(&[tenant, what]);
-        TenantMetrics {
-            connections: self.connections.with_label_values(&[tenant]),
-            subscriptions: self.subscriptions.with_label_values(&[tenant]),
-            published: publishes("accepted"),
-            discarded: publishes("discarded"),
-            refused: publishes("refused"),
-            request_seconds: self.request_seconds.with_label_values(&[tenant]),
-            throttled_by_rate: throttled("rate"),
-            throttled_by_turn: throttled("turn"),
-            throttled_by_departed: throttled("departed"),
-        }
+    /// The counts of `tenant`.
+    pub fn tenant(&self, tenant: &Arc<str>) -> Arc<TenantMetrics> {
+        self.tenants.of(tenant)
     }
 
     /// A connection ended with this code. No client chooses what is written here.

@@ -6,8 +6,10 @@ mod audit;
 mod log;
 mod log_throttle;
 mod metrics;
+mod tenant_metrics;
 
 pub use audit::{AuditFile, AuditLog};
 pub use log::{BrokerLog, LogFormat};
 pub use log_throttle::LogThrottle;
-pub use metrics::{Metrics, TenantMetrics};
+pub use metrics::Metrics;
+pub use tenant_metrics::TenantMetrics;

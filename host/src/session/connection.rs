@@ -39,8 +39,6 @@ pub struct Session {
     pub(super) pending: PendingRequests,
     /// Subscriptions that the shard ended while a request was pending. The client is told after the reply.
     ended: Vec<(Channel, CloseCode)>,
-    /// The bytes that this connection's outbox adds to the node's gauge.
-    metered_bytes: usize,
     _listing: Listing,
 }
 
@@ -57,7 +55,6 @@ impl Session {
             backlog: Backlog::default(),
             pending: PendingRequests::default(),
             ended: Vec::new(),
-            metered_bytes: 0,
             _listing: listing,
             context,
         })
@@ -334,18 +331,6 @@ impl Session {
     fn flush(&mut self) {
         self.context.client.flush();
         self.liveness.flushed(self.context.client.waiting_bytes());
-        self.meter_outbox();
-    }
-
-    /// Updates the node's gauge with this connection's outbox.
-    fn meter_outbox(&mut self) {
-        let waiting = self.context.client.waiting_bytes();
-        let before = std::mem::replace(&mut self.metered_bytes, waiting);
-        if waiting != before {
-            let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-            let gauge = &self.context.shard.common.metrics.outbox_bytes;
-            gauge.add(signed(waiting) - signed(before));
-        }
     }
 
     // --- ending ---
@@ -379,6 +364,5 @@ impl Session {
         }
         context.client.abandon();
         farewell.await;
-        self.meter_outbox();
     }
 }

@@ -223,7 +223,7 @@ impl Context {
     /// Whose channels this session opens, and how much the tenant may have.
     pub(super) fn allowance(&self) -> Allowance {
         let account = Account::of(self.caller.user(), self.caller.remote);
-        Allowance::new(account, &self.tenant.settings().limits)
+        Allowance::new(account, &self.tenant.settings())
     }
 
     /// This session as others see it.

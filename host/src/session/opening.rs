@@ -9,6 +9,7 @@ use super::context::Context;
 use crate::hub::ClientConnection;
 use crate::shard::{Shard, ShardTenant};
 use crate::transport::ClientStream;
+use backplane::MemoryUse;
 use chain::{Caller, Upgrade};
 
 /// An upgraded connection, and the data of its request.
@@ -32,8 +33,10 @@ impl Opening {
         let settings = tenant.settings();
         let session: Arc<str> = session_id().into();
         let outbox_bytes = settings.limits.outbox_bytes;
-        let client = ClientConnection::new(shard.client_id(), session.clone(), self.stream, outbox_bytes);
+        let footprint = &tenant.metrics.footprint;
+        let client = ClientConnection::new(shard.client_id(), session.clone(), self.stream, outbox_bytes, footprint);
         let caller = Caller::new(session, settings.name.clone(), self.remote, "websocket");
+        let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
         Context::new(shard, tenant, client, Arc::new(caller), self.token, self.upgrade)
     }
 }

@@ -6,9 +6,12 @@ use tokio::time::Instant;
 
 use crate::hub::ClientConnection;
 use crate::shard::{Shard, ShardTenant};
-use backplane::{Interest, Presence};
+use backplane::{Interest, MemoryUse, Presence};
 use chain::Grant;
 use protocol::names::Topic;
+
+/// What a subscription takes beside its channel, by estimate: its entries in the hub, the session and the presence.
+const SUBSCRIPTION_BYTES: usize = 512;
 
 /// One subscription. Its fields are dropped in their order: out of the hub, then absent, then out of
 /// the channel.
@@ -45,6 +48,8 @@ impl Listening {
     /// Counts an entry of the hub, and removes it when dropped.
     pub(super) fn new(shard: Rc<Shard>, tenant: Rc<ShardTenant>, topic: Topic, client: Rc<ClientConnection>) -> Self {
         tenant.metrics.subscriptions.inc();
+        let footprint = &tenant.metrics.footprint;
+        footprint.add(MemoryUse::Channels, SUBSCRIPTION_BYTES);
         client.channels.update(|channels| channels + 1);
         Self {
             shard,
@@ -58,6 +63,8 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.tenant.metrics.subscriptions.dec();
+        let footprint = &self.tenant.metrics.footprint;
+        footprint.sub(MemoryUse::Channels, SUBSCRIPTION_BYTES);
         self.shard.hub.borrow_mut().remove(&self.topic, self.client.id);
         self.client.channels.update(|channels| channels.saturating_sub(1));
     }

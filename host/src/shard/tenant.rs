@@ -39,13 +39,13 @@ pub struct ShardTenant {
     closed: Cell<bool>,
     quarantined: Cell<bool>,
     /// The tenant's metrics.
-    pub metrics: TenantMetrics,
+    pub metrics: Arc<TenantMetrics>,
     /// Its share of the shard's time.
     pub share: Rc<TenantShare>,
 }
 
 impl ShardTenant {
-    pub(super) fn new(new: NewTenant, metrics: TenantMetrics) -> Rc<Self> {
+    pub(super) fn new(new: NewTenant, metrics: Arc<TenantMetrics>) -> Rc<Self> {
         let tenant = Self {
             settings: RefCell::new(new.settings.clone()),
             chain: RefCell::new(no_chain()),
@@ -71,12 +71,14 @@ impl ShardTenant {
                 no_chain()
             }
         };
+        self.share.weigh(new.settings.weight);
         self.settings.replace(new.settings);
         self.chain.replace(chain);
     }
 
     pub(super) fn evict_idle(&self) {
         self.chain.borrow_mut().evict_idle();
+        self.share.report();
     }
 
     /// If its clients are sent away: after how many milliseconds one is to come back.

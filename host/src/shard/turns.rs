@@ -6,10 +6,15 @@
 //! tenant that used the least is next, and of its sessions the one that used the least. So between two slow hooks
 //! everybody else who has something to do has had a turn.
 //!
-//! What is counted is the time of whole polls of a session's task: hooks, encoding, reading, writing.
+//! What is counted is the time of whole polls of a session's task (hooks, encoding, reading, writing) and that of bringing
+//! messages to a tenant's subscribers, which waits for its turn in the same order (`deliveries.rs`). Of tenants that
+//! want the time each gets a share by its weight.
 
+mod deliveries;
 mod fair_queue;
 mod share;
+#[cfg(test)]
+mod tests;
 mod turn_clock;
 
 use std::cell::{Cell, RefCell};
@@ -19,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub(super) use deliveries::{Deliveries, DeliveryRound, TenantDeliveries};
 use fair_queue::FairQueue;
 pub use share::SessionShare;
 pub(super) use share::TenantShare;
@@ -34,6 +40,8 @@ pub struct ShardTurns {
     poll: Cell<Option<RunningPoll>>,
     /// The tenants of whom somebody waits, by what they used.
     tenants: RefCell<FairQueue<Rc<TenantShare>>>,
+    /// The tenant that used the least of those for whose subscribers something waits.
+    delivers: RefCell<Option<Rc<TenantShare>>>,
     /// The most that a tenant had used when its turn came.
     floor: Cell<u64>,
     /// Entries in the queues of all tenants.
@@ -173,10 +181,13 @@ impl ShardTurns {
         if self.is_spent() || tenant.takes_long() {
             return false;
         }
+        tenant.catch_up(self.floor.get());
+        if !self.is_before_deliveries(tenant) {
+            return false;
+        }
         if self.waiting.get() == 0 {
             return true;
         }
-        tenant.catch_up(self.floor.get());
         share.catch_up();
         let first = tenant.waiting.borrow().first_key();
         first.is_none_or(|first| share.used.get() < first) && self.is_first(tenant)
@@ -214,6 +225,7 @@ impl ShardTurns {
 
     fn push(self: &Rc<Self>, tenant: &Rc<TenantShare>, key: u64, waiting: Waiting) {
         tenant.waiting.borrow_mut().push(key, waiting);
+        tenant.count_waiting(1);
         self.waiting.update(|waiting| waiting + 1);
         if !tenant.is_queued.replace(true) {
             self.enqueue(tenant);
@@ -254,12 +266,19 @@ impl ShardTurns {
     fn next(&self, hooks: bool) -> Option<(Rc<TenantShare>, DepartedHook)> {
         while !self.is_spent() && !self.is_granted.get() {
             let tenant = self.next_tenant()?;
+            if !self.is_before_deliveries(&tenant) {
+                self.enqueue(&tenant);
+                return None;
+            }
             let mut waiting = tenant.waiting.borrow_mut();
             let is_left = !hooks && matches!(waiting.first(), Some(Waiting::Hook(_)));
             let next = if is_left { None } else { waiting.pop_first() };
             let is_empty = waiting.is_empty();
             drop(waiting);
-            self.waiting.update(|waiting| waiting - usize::from(next.is_some()));
+            if next.is_some() {
+                tenant.count_waiting(-1);
+                self.waiting.update(|waiting| waiting - 1);
+            }
             tenant.is_queued.set(!is_empty);
             if !is_empty {
                 self.enqueue(&tenant);
@@ -276,6 +295,14 @@ impl ShardTurns {
             }
         }
         None
+    }
+
+    /// Whether nothing is to be delivered first, for another tenant that has used less.
+    fn is_before_deliveries(&self, tenant: &Rc<TenantShare>) -> bool {
+        let first = self.delivers.borrow();
+        first
+            .as_ref()
+            .is_none_or(|first| Rc::ptr_eq(first, tenant) || tenant.used.get() <= first.used.get())
     }
 
     /// The tenant that used the least of those of whom somebody waits.

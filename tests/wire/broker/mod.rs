@@ -3,6 +3,7 @@
 mod accept;
 mod admin;
 mod api;
+mod ceiling;
 mod check;
 mod descriptors;
 mod drain;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::Unavailable;
-use config::Limits;
+use config::Tenant;
 
+const MIB: usize = 1_048_576;
 /// One user has at most one part in so many of what its tenant may have: nobody can use up a tenant's limits alone.
 pub(crate) const USER_PART: usize = 2;
 
@@ -29,9 +30,11 @@ pub struct Allowance {
     pub open_channels: usize,
     /// Bytes of the tenant's histories and keys, where this node keeps them.
     pub history_bytes: usize,
+    /// Bytes of all that this node keeps for the tenant; `usize::MAX`: no ceiling.
+    pub memory_bytes: usize,
 }
 
-/// Which limit a channel or a key would be over.
+/// Which limit a channel, a key, a subscription or a message would be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ChannelLimit {
     #[error("the tenant has {0} channels open, as many as it may (limits.open_channels)")]
@@ -42,6 +45,10 @@ pub enum ChannelLimit {
     KeysOfTenant,
     #[error("the keys that are remembered for one user take all the memory that they may (limits.history_mib)")]
     KeysOfUser,
+    #[error("the tenant takes all the memory of this node that it may: {} MiB (memory_mib)", .0 / MIB)]
+    MemoryOfTenant(usize),
+    #[error("one user takes a part of the memory that the tenant may take of this node, and no more (memory_mib)")]
+    MemoryOfUser,
 }
 
 /// Why a channel was not opened, or a message not accepted.
@@ -73,13 +80,15 @@ impl Allowance {
         account: Account::Operator,
         open_channels: usize::MAX,
         history_bytes: usize::MAX,
+        memory_bytes: usize::MAX,
     };
 
-    pub fn new(account: Account, limits: &Limits) -> Self {
+    pub fn new(account: Account, tenant: &Tenant) -> Self {
         Self {
             account,
-            open_channels: limits.open_channels,
-            history_bytes: limits.history_bytes,
+            open_channels: tenant.limits.open_channels,
+            history_bytes: tenant.limits.history_bytes,
+            memory_bytes: tenant.memory_bytes.unwrap_or(usize::MAX),
         }
     }
 

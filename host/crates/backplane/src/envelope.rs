@@ -121,4 +121,12 @@ impl Envelope {
             Self::Lost(topic) => topic,
         }
     }
+
+    /// Bytes of its message.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Message(publication) => publication.data.len(),
+            Self::Presence(_) | Self::Lost(_) => 0,
+        }
+    }
 }

@@ -5,6 +5,8 @@ mod allowance;
 #[cfg(test)]
 mod conformance;
 mod envelope;
+mod footprint;
+mod inbox;
 mod interest;
 pub mod memory;
 mod metrics;
@@ -18,6 +20,8 @@ use thiserror::Error;
 
 pub use allowance::{Account, Allowance, ChannelLimit, Rejection};
 pub use envelope::{EncodedOnce, Envelope, PresenceChange, Publication};
+pub use footprint::{Footprints, MemoryUse, TenantFootprint};
+pub use inbox::{INBOX_ENVELOPES, Inbox, InboxReceiver};
 pub use interest::{Interest, Presence};
 pub use metrics::BackplaneMetrics;
 

@@ -1,7 +1,9 @@
 //! What a backplane counts.
 
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntGauge, Registry};
+
+use super::footprint::Footprints;
 
 /// What a backplane counts: mostly one of many nodes.
 #[derive(Clone)]
@@ -16,15 +18,8 @@ pub struct BackplaneMetrics {
     pub lost: IntCounter,
     /// Times that plugins waited in vain for what nodes share.
     pub stalls: IntCounter,
-    open_channels: IntGaugeVec,
-    tenant_memory: IntGaugeVec,
-}
-
-/// What is counted of one tenant.
-pub(crate) struct TenantGauges {
-    pub open_channels: IntGauge,
-    /// Bytes of its histories and keys in memory.
-    pub histories: IntGauge,
+    /// What tenants take of this node's memory.
+    pub footprints: Footprints,
 }
 
 impl BackplaneMetrics {
@@ -37,7 +32,6 @@ impl BackplaneMetrics {
     /// All at zero, registered where the metrics of the process meet.
     pub fn new(registry: &Registry) -> Self {
         let counter = |name, help| add(registry, IntCounter::new(name, help));
-        let gauges = |name, help, labels: &[&str]| add(registry, IntGaugeVec::new(Opts::new(name, help), labels));
         let up = IntGauge::new("sluicegate_backplane_up", "1 while messages get through the backplane.");
         Self {
             up: add(registry, up),
@@ -57,24 +51,7 @@ impl BackplaneMetrics {
                 "sluicegate_backplane_stalls_total",
                 "Times that plugins began to do without shared values and limits, because Redis was slow.",
             ),
-            open_channels: gauges(
-                "sluicegate_tenant_open_channels",
-                "Channels of the tenant that are open on this node.",
-                &["tenant"],
-            ),
-            tenant_memory: gauges(
-                "sluicegate_tenant_memory_bytes",
-                "Memory of this node that the tenant takes, by what it is for.",
-                &["tenant", "what"],
-            ),
-        }
-    }
-
-    /// The gauges of `tenant`.
-    pub(crate) fn tenant(&self, tenant: &str) -> TenantGauges {
-        TenantGauges {
-            open_channels: self.open_channels.with_label_values(&[tenant]),
-            histories: self.tenant_memory.with_label_values(&[tenant, "histories"]),
+            footprints: Footprints::default(),
         }
     }
 }

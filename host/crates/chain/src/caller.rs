@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -66,6 +67,13 @@ impl Caller {
         }
     }
 
+    /// The bytes of its verdicts that may be reused are counted in `bytes`, together with others'.
+    #[must_use]
+    pub fn counting_verdicts(self, bytes: Option<Arc<AtomicUsize>>) -> Self {
+        self.verdicts.lock().count_in(bytes);
+        self
+    }
+
     /// Who it is: a copy, two reference counts.
     pub fn identity(&self) -> Identity {
         self.identity.lock().clone()
@@ -78,7 +86,7 @@ impl Caller {
 
     /// Sets who it is from now on (connect, refresh). Verdicts about the earlier identity are forgotten.
     pub fn identify(&self, identity: Identity) {
-        *self.verdicts.lock() = VerdictCache::default();
+        self.verdicts.lock().clear();
         self.show(identity);
     }
 

@@ -1,6 +1,8 @@
 //! Earlier verdicts about one caller: reused while they are fresh, or after a fault whose rule is `cached`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::kind::HookKind;
@@ -35,6 +37,8 @@ pub(super) struct VerdictCache {
     /// The oldest is in front.
     entries: VecDeque<Entry>,
     bytes: usize,
+    /// Counts the bytes of this cache and of others.
+    counted_in: Option<Arc<AtomicUsize>>,
 }
 
 /// Which hook of which plugin gave a verdict, and on which channel.
@@ -47,6 +51,28 @@ pub(super) struct CacheKey<'a> {
 }
 
 impl VerdictCache {
+    /// From now on what it takes is counted there.
+    pub(crate) fn count_in(&mut self, bytes: Option<Arc<AtomicUsize>>) {
+        self.tell(self.bytes, 0);
+        self.counted_in = bytes;
+        self.tell(0, self.bytes);
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.entries = VecDeque::new();
+        let before = std::mem::take(&mut self.bytes);
+        self.tell(before, 0);
+    }
+
+    /// It took `before` bytes, and takes `now`.
+    fn tell(&self, before: usize, now: usize) {
+        if let Some(all) = self.counted_in.as_ref().filter(|_| before != now) {
+            // Wraps around, and so takes away what is less.
+            all.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+
     fn find(&self, key: CacheKey<'_>) -> Option<usize> {
         self.entries.iter().position(|e| {
             e.chain == key.chain && e.step == key.step && e.hook == key.hook && *e.channel == *key.channel
@@ -67,6 +93,12 @@ impl VerdictCache {
     }
 
     pub(crate) fn keep(&mut self, key: CacheKey<'_>, verdict: CachedVerdict, fresh_until: Option<Instant>) {
+        let before = self.bytes;
+        self.put(key, verdict, fresh_until);
+        self.tell(before, self.bytes);
+    }
+
+    fn put(&mut self, key: CacheKey<'_>, verdict: CachedVerdict, fresh_until: Option<Instant>) {
         if let Some(old) = self.find(key).and_then(|index| self.entries.remove(index)) {
             self.bytes -= old.bytes();
         }
@@ -88,6 +120,12 @@ impl VerdictCache {
         }
         self.bytes += bytes;
         self.entries.push_back(entry);
+    }
+}
+
+impl Drop for VerdictCache {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -171,6 +209,26 @@ mod tests {
             cache.keep(key("c999"), tagged(0), None);
         }
         assert_eq!((cache.entries.len(), cache.bytes), (before, bytes));
+    }
+
+    #[test]
+    fn what_it_takes_is_counted_together_with_others_and_given_back() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let mut caches = [(); 2].map(|()| VerdictCache::default());
+        caches[0].keep(key("early"), tagged(1), None);
+        for cache in &mut caches {
+            cache.count_in(Some(all.clone()));
+            for n in 0..1_000 {
+                cache.keep(key(&format!("c{}", n % 300)), tagged(n % 7), None);
+            }
+        }
+        let counted = || all.load(Ordering::Relaxed);
+        assert_eq!(counted(), caches[0].bytes + caches[1].bytes);
+        let [mut one, two] = caches;
+        one.clear();
+        assert_eq!(counted(), two.bytes);
+        drop((one, two));
+        assert_eq!(counted(), 0);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod host_call;
 mod imports;
 mod inspect;
 mod instance;
+mod label;
 mod limits;
 mod meter;
 mod pace;

@@ -1,34 +1,36 @@
-//! What the sandbox counts. Series are resolved when a plugin is bound, and each slot counts on its own
-//! until someone looks: a call touches nothing that another shard touches.
+//! What the sandbox counts. Series are made when a binding is first used, so a tenant that sleeps has none, and each
+//! slot counts on its own until someone looks: a call touches nothing that another shard touches.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus::core::{Collector, Desc};
 use prometheus::local::{LocalHistogram, LocalIntCounter};
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Counter, CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
 };
 
 use sluicegate_contract::limits::COUNTERS;
 
 use super::fault::FaultKind;
-use chain::{ConnectVerdict, HookKind, Hooks, PublishVerdict, SubscribeVerdict};
+pub(super) use super::label::{Label, Labelled};
+use chain::{HookKind, Hooks};
 
 /// Upper bounds of `sluicegate_hook_seconds`: a small hook takes half a microsecond, a deadline is
 /// milliseconds.
 const BUCKETS: [f64; 16] = [
     250e-9, 500e-9, 1e-6, 2e-6, 4e-6, 8e-6, 16e-6, 32e-6, 64e-6, 125e-6, 250e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 50e-3,
 ];
+const TENANT_SECONDS: &str = "sluicegate_tenant_hook_seconds_total";
+
 /// The sandbox's metric families, one for the whole process.
 pub struct Meter {
     registry: Registry,
     hooks: HookFamilies,
-    faults: IntCounterVec,
-    instances: IntGaugeVec,
     counters: Mutex<PluginCounters>,
 }
 
@@ -49,12 +51,24 @@ struct PluginCounters {
 struct HookFamilies {
     seconds: HistogramVec,
     verdicts: IntCounterVec,
+    faults: IntCounterVec,
+    /// Seconds of calls without a verdict.
+    fault_seconds: CounterVec,
+    instances: IntGaugeVec,
+    by_tenant: Arc<Desc>,
     tallies: Arc<Mutex<Vec<Weak<Mutex<Tally>>>>>,
 }
 
-/// The series of one binding.
+/// The series of one binding, made when it is first used.
 pub(super) struct Meters {
     families: HookFamilies,
+    tenant: Arc<str>,
+    plugin: Arc<str>,
+    asked: Hooks,
+    series: OnceLock<BindingSeries>,
+}
+
+struct BindingSeries {
     hooks: [Option<HookSeries>; HookKind::ALL.len()],
     instances: IntGauge,
 }
@@ -63,6 +77,7 @@ struct HookSeries {
     seconds: Histogram,
     verdicts: [Option<IntCounter>; Label::ALL.len()],
     faults: [IntCounter; FaultKind::ALL.len()],
+    fault_seconds: Counter,
 }
 
 /// What one slot counted since it last handed in. Behind a lock that only the slot takes, and for a
@@ -74,23 +89,6 @@ pub(super) struct Tally {
 struct HookTally {
     seconds: LocalHistogram,
     verdicts: [Option<LocalIntCounter>; Label::ALL.len()],
-}
-
-/// Label `verdict`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Label {
-    Abstain,
-    Accept,
-    Allow,
-    Replace,
-    Discard,
-    Deny,
-    Done,
-}
-
-/// A verdict that can be counted.
-pub(super) trait Labelled {
-    fn label(&self) -> Label;
 }
 
 // === impl Meter ===
@@ -118,19 +116,27 @@ impl Meter {
             Opts::new("sluicegate_plugin_instances", "Plugin instances alive"),
             &["tenant", "plugin"],
         )?;
+        let by_tenant = Desc::new(
+            TENANT_SECONDS.into(),
+            "Time that hooks of a tenant took, those without a verdict included".into(),
+            vec!["tenant".into()],
+            HashMap::new(),
+        )?;
         let hooks = HookFamilies {
             seconds,
             verdicts,
+            faults,
+            fault_seconds: CounterVec::new(Opts::new("fault_seconds", "Not shown"), &["tenant"])?,
+            instances,
+            by_tenant: Arc::new(by_tenant),
             tallies: Arc::default(),
         };
         registry.register(Box::new(hooks.clone()))?;
-        registry.register(Box::new(faults.clone()))?;
-        registry.register(Box::new(instances.clone()))?;
+        registry.register(Box::new(hooks.faults.clone()))?;
+        registry.register(Box::new(hooks.instances.clone()))?;
         Ok(Arc::new(Self {
             registry: registry.clone(),
             hooks,
-            faults,
-            instances,
             counters: Mutex::default(),
         }))
     }
@@ -161,37 +167,52 @@ impl Meter {
 // === impl Meters ===
 
 impl Meters {
-    pub(super) fn new(meter: &Meter, tenant: &str, plugin: &str, hooks: Hooks) -> Self {
-        let series = |hook: HookKind| {
-            let name = hook.name();
-            HookSeries {
-                seconds: meter.hooks.seconds.with_label_values(&[tenant, plugin, name]),
-                verdicts: Label::ALL.map(|label| {
-                    let counted = label.is_of(hook);
-                    counted.then(|| {
-                        meter
-                            .hooks
-                            .verdicts
-                            .with_label_values(&[tenant, plugin, name, label.name()])
-                    })
-                }),
-                faults: FaultKind::ALL.map(|kind| meter.faults.with_label_values(&[tenant, plugin, name, kind.name()])),
-            }
-        };
+    pub(super) fn new(meter: &Meter, tenant: &Arc<str>, plugin: &Arc<str>, hooks: Hooks) -> Self {
         Self {
             families: meter.hooks.clone(),
-            hooks: HookKind::ALL.map(|hook| hooks.has(hook).then(|| series(hook))),
-            instances: meter.instances.with_label_values(&[tenant, plugin]),
+            tenant: tenant.clone(),
+            plugin: plugin.clone(),
+            asked: hooks,
+            series: OnceLock::new(),
         }
     }
 
-    pub(super) fn instances(&self) -> &IntGauge {
-        &self.instances
+    fn series(&self) -> &BindingSeries {
+        self.series.get_or_init(|| {
+            let (families, tenant, plugin) = (&self.families, &*self.tenant, &*self.plugin);
+            let series = |hook: HookKind| {
+                let name = hook.name();
+                let verdict = |label: Label| {
+                    families
+                        .verdicts
+                        .with_label_values(&[tenant, plugin, name, label.name()])
+                };
+                let fault = |kind: FaultKind| families.faults.with_label_values(&[tenant, plugin, name, kind.name()]);
+                HookSeries {
+                    seconds: families.seconds.with_label_values(&[tenant, plugin, name]),
+                    verdicts: Label::ALL.map(|label| label.is_of(hook).then(|| verdict(label))),
+                    faults: FaultKind::ALL.map(fault),
+                    fault_seconds: families.fault_seconds.with_label_values(&[tenant]),
+                }
+            };
+            BindingSeries {
+                hooks: HookKind::ALL.map(|hook| self.asked.has(hook).then(|| series(hook))),
+                instances: families.instances.with_label_values(&[tenant, plugin]),
+            }
+        })
     }
 
-    pub(super) fn fault(&self, hook: HookKind, kind: FaultKind) {
-        if let Some(series) = &self.hooks[hook as usize] {
+    pub(super) fn instances(&self) -> &IntGauge {
+        &self.series().instances
+    }
+
+    /// A call gave no verdict; `took`: if it was timed.
+    pub(super) fn fault(&self, hook: HookKind, kind: FaultKind, took: Option<Duration>) {
+        if let Some(series) = &self.series().hooks[hook as usize] {
             series.faults[kind as usize].inc();
+            if let Some(took) = took {
+                series.fault_seconds.inc_by(took.as_secs_f64());
+            }
         }
     }
 
@@ -205,7 +226,7 @@ impl Meters {
                 .map(|counter| counter.as_ref().map(IntCounter::local)),
         };
         let tally = Arc::new(Mutex::new(Tally {
-            hooks: self.hooks.each_ref().map(|series| series.as_ref().map(tally)),
+            hooks: self.series().hooks.each_ref().map(|series| series.as_ref().map(tally)),
         }));
         let mut tallies = self.families.tallies.lock();
         // Those of dropped slots go when the list would grow: a reload makes a slot for every chain entry.
@@ -219,14 +240,47 @@ impl Meters {
 
 impl Collector for HookFamilies {
     fn desc(&self) -> Vec<&Desc> {
-        [self.seconds.desc(), self.verdicts.desc()].concat()
+        [self.seconds.desc(), self.verdicts.desc(), vec![&*self.by_tenant]].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         for tally in self.tallies.lock().iter().filter_map(Weak::upgrade) {
             tally.lock().hand_in();
         }
-        [self.seconds.collect(), self.verdicts.collect()].concat()
+        let seconds = self.seconds.collect();
+        let by_tenant = vec![self.seconds_by_tenant(&seconds)];
+        [seconds, self.verdicts.collect(), by_tenant].concat()
+    }
+}
+
+impl HookFamilies {
+    /// The seconds of all hooks of each tenant.
+    fn seconds_by_tenant(&self, seconds: &[MetricFamily]) -> MetricFamily {
+        let mut sums = BTreeMap::<String, f64>::new();
+        let faults = self.fault_seconds.collect();
+        for series in seconds.iter().chain(&faults).flat_map(MetricFamily::get_metric) {
+            let tenant = series.get_label().iter().find(|label| label.name() == "tenant");
+            let sum = series.get_histogram().get_sample_sum() + series.get_counter().get_value();
+            *sums
+                .entry(tenant.map_or_else(String::new, |label| label.value().to_owned()))
+                .or_default() += sum;
+        }
+        let series = sums.into_iter().map(|(tenant, sum)| {
+            let mut label = LabelPair::default();
+            label.set_name("tenant".into());
+            label.set_value(tenant);
+            let mut counter = proto::Counter::default();
+            counter.set_value(sum);
+            let mut series = Metric::from_label(vec![label]);
+            series.set_counter(counter);
+            series
+        });
+        let mut family = MetricFamily::default();
+        family.set_name(TENANT_SECONDS.into());
+        family.set_help(self.by_tenant.help.clone());
+        family.set_field_type(MetricType::COUNTER);
+        family.set_metric(series.collect());
+        family
     }
 }
 
@@ -257,79 +311,5 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         self.hand_in();
-    }
-}
-
-// === impl Label ===
-
-impl Label {
-    /// In the order of their numbers.
-    const ALL: [Self; 7] = [
-        Self::Abstain,
-        Self::Accept,
-        Self::Allow,
-        Self::Replace,
-        Self::Discard,
-        Self::Deny,
-        Self::Done,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Abstain => "abstain",
-            Self::Accept => "accept",
-            Self::Allow => "allow",
-            Self::Replace => "replace",
-            Self::Discard => "discard",
-            Self::Deny => "deny",
-            Self::Done => "done",
-        }
-    }
-
-    fn is_of(self, hook: HookKind) -> bool {
-        match hook {
-            HookKind::Connect => matches!(self, Self::Abstain | Self::Accept | Self::Deny),
-            HookKind::Subscribe => matches!(self, Self::Abstain | Self::Allow | Self::Deny),
-            HookKind::Publish => !matches!(self, Self::Accept | Self::Done),
-            HookKind::Disconnect => self == Self::Done,
-        }
-    }
-}
-
-impl Labelled for ConnectVerdict {
-    fn label(&self) -> Label {
-        match self {
-            Self::Abstain => Label::Abstain,
-            Self::Accept(_) => Label::Accept,
-            Self::Deny(_) => Label::Deny,
-        }
-    }
-}
-
-impl Labelled for SubscribeVerdict {
-    fn label(&self) -> Label {
-        match self {
-            Self::Abstain => Label::Abstain,
-            Self::Allow(_) => Label::Allow,
-            Self::Deny(_) => Label::Deny,
-        }
-    }
-}
-
-impl Labelled for PublishVerdict {
-    fn label(&self) -> Label {
-        match self {
-            Self::Abstain => Label::Abstain,
-            Self::Allow => Label::Allow,
-            Self::Replace(_) => Label::Replace,
-            Self::Discard => Label::Discard,
-            Self::Deny(_) => Label::Deny,
-        }
-    }
-}
-
-impl Labelled for () {
-    fn label(&self) -> Label {
-        Label::Done
     }
 }

@@ -119,7 +119,7 @@ impl Slot {
                 }
                 Ok(answer)
             }
-            Err(fault) => Err(self.faulted(asking, pass, fault)),
+            Err(fault) => Err(self.faulted(asking, pass, start.map(|start| start.elapsed()), fault)),
         }
     }
 
@@ -225,14 +225,14 @@ impl Slot {
     }
 
     #[cold]
-    fn faulted(&mut self, asking: Asking<'_>, pass: Pass, fault: Fault) -> Fault {
+    fn faulted(&mut self, asking: Asking<'_>, pass: Pass, took: Option<Duration>, fault: Fault) -> Fault {
         let hook = asking.hook;
         let now = self.binding.clock().now();
         let client = asking.user_or_address();
         self.rebuild(Some(client));
         let suspended = self.suspensions.fault(asking, now);
         let binding = &self.binding;
-        binding.meters().fault(hook, fault::kind(&fault));
+        binding.meters().fault(hook, fault::kind(&fault), took);
         let (tenant, plugin) = (&*binding.scope().tenant, &**binding.name());
         let (session, remote) = (&*asking.caller.session, asking.caller.remote);
         tracing::warn!(tenant, plugin, hook = hook.name(), session, %fault, "plugin fault");
@@ -270,7 +270,7 @@ impl Slot {
     #[cold]
     fn not_asked(&self, hook: HookKind, fault: Fault) -> Fault {
         let binding = &self.binding;
-        binding.meters().fault(hook, fault::kind(&fault));
+        binding.meters().fault(hook, fault::kind(&fault), None);
         // Every caller meets an instance that is not there; once per cause is enough for the log.
         if !matches!(fault, Fault::Unavailable(_) | Fault::Suspended(_)) {
             let (tenant, plugin) = (&*binding.scope().tenant, &**binding.name());
@@ -343,7 +343,12 @@ impl Hook for Slot {
         match outcome {
             Ok(()) => self.succeeded(hook, answered),
             Err(fault) => {
-                self.faulted(Asking::in_session(hook, caller), answered.pass, fault.clone());
+                self.faulted(
+                    Asking::in_session(hook, caller),
+                    answered.pass,
+                    Some(answered.took),
+                    fault.clone(),
+                );
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What waits for one connection is bounded in bytes, whatever it is.
 
 use super::*;
+use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
 
 const OUTBOX: usize = 65_536;
@@ -8,7 +9,7 @@ const OUTBOX: usize = 65_536;
 /// A connection whose client reads nothing.
 fn unread() -> Rc<ClientConnection> {
     let stream = ClientStream::Memory(MemoryStream::new(0));
-    ClientConnection::new(1, "s1".into(), stream, OUTBOX)
+    ClientConnection::new(1, "s1".into(), stream, OUTBOX, &Arc::default())
 }
 
 fn channel(n: usize) -> Topic {
@@ -26,7 +27,7 @@ fn sized(topic: &Topic, bytes: usize, offset: u64) -> Envelope {
 
 #[test]
 fn conflated_messages_stay_inside_the_outbox_and_who_cannot_have_the_newest_is_told() {
-    let (mut hub, client) = (Hub::default(), unread());
+    let (mut hub, client) = (TestHub::default(), unread());
     let settings = settings(Overflow::Conflate, true);
     let topics: Vec<_> = (0..100).map(channel).collect();
     for (n, topic) in (0..).zip(&topics) {
@@ -50,7 +51,7 @@ fn conflated_messages_stay_inside_the_outbox_and_who_cannot_have_the_newest_is_t
 
 #[test]
 fn what_is_held_while_histories_are_read_is_bounded_for_the_connection() {
-    let (mut hub, client) = (Hub::default(), unread());
+    let (mut hub, client) = (TestHub::default(), unread());
     let settings = settings(Overflow::Disconnect, true);
     let topics: Vec<_> = (0..4).map(channel).collect();
     for (n, topic) in (0..).zip(&topics) {

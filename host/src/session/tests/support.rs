@@ -9,10 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use super::instance_gate::InstanceGate;
 use super::scripted::{Scripted, chain};
+use crate::hub::flush_until;
 use crate::observe::Metrics;
 use crate::session::commands;
 use crate::session::context::Context;
@@ -24,8 +25,8 @@ use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
 use backplane::memory::MemoryBackplane;
 use backplane::{
-    Allowance, Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Rejection,
-    Reply,
+    Allowance, Backplane, HistoryPage, HistoryRange, Inbox, InboxReceiver, PresenceSnapshot, PublishOptions, Published,
+    Rejection, Reply,
 };
 use chain::{Headers, Message, Permit, Upgrade};
 use config::ChannelSettings;
@@ -43,7 +44,7 @@ pub(super) type Log = Arc<Mutex<Vec<String>>>;
 pub(super) struct Stage {
     pub shard: Rc<Shard>,
     pub gate: Arc<Gated>,
-    pub inbox: mpsc::Receiver<Envelope>,
+    pub inbox: InboxReceiver,
     pub asked: Log,
     pub clock: HeldClock,
     pub instance: Arc<InstanceGate>,
@@ -68,7 +69,7 @@ impl Stage {
         };
         let text = tenant("acme") + &tenant("other");
         let config = config::parse(Path::new("test.toml"), &text).expect("a config");
-        let (inbox_of_shard, inbox) = mpsc::channel(4096);
+        let (inbox_of_shard, inbox) = Inbox::open();
         let metrics = Metrics::new();
         let gate = Arc::new(Gated {
             inner: MemoryBackplane::new(vec![inbox_of_shard], metrics.backplane.clone()),
@@ -138,13 +139,11 @@ impl Stage {
 
     /// Brings what was published to those who listen.
     pub(super) fn deliver(&mut self) {
-        let mut turn = Vec::new();
-        while let Ok(envelope) = self.inbox.try_recv() {
-            turn.push(envelope);
-        }
-        let mut hub = self.shard.hub.borrow_mut();
-        hub.deliver(&turn);
-        hub.flush();
+        let (mut turn, mut dirty) = (Vec::new(), Vec::new());
+        self.inbox.take_arrived(&mut turn);
+        self.shard.hub.borrow_mut().deliver_until(&turn, &mut dirty, || false);
+        flush_until(&mut dirty, || false);
+        self.inbox.delivered(&"acme".into(), &turn);
     }
 
     pub(super) fn topic(channel: &str) -> Topic {

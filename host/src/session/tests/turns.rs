@@ -299,7 +299,16 @@ async fn the_time_of_a_tenants_sessions_is_counted() {
             attacker.send(&[publish(1), publish(2)]);
         }
         settle().await;
-        let seconds = |tenant: &str| stage.shard.tenant(tenant).unwrap().metrics.request_seconds.get();
+        let seconds = |tenant: &str| {
+            stage
+                .shard
+                .tenant(tenant)
+                .unwrap()
+                .metrics
+                .request_time
+                .get()
+                .as_secs_f64()
+        };
         // Each connected, and published twice.
         let expected = (SLOW * 15).as_secs_f64();
         assert!((seconds("other") - expected).abs() < 1e-9, "{}", seconds("other"));

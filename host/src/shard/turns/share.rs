@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,13 +18,17 @@ pub(super) const SLICE: Duration = Duration::from_micros(150);
 const LONG: Duration = Duration::from_micros(100);
 /// … until so many polls were shorter.
 const LONG_FOR: u8 = 64;
+/// Time that a tenant uses until the metrics know of it; or until the shard looks for what is idle.
+const REPORT_EVERY: Duration = Duration::from_millis(1);
 /// On-disconnect hooks of a tenant that wait for their turn on a shard; at that number its connects are refused with
 /// 4429. What comes on top is at most the sessions that it has then.
 const DEPARTED_HOOKS: usize = 1_024;
 
 /// A tenant's share of a shard's time.
 pub struct TenantShare {
-    /// Nanoseconds that it used, or counts as having used.
+    /// Of two tenants that want the time, one with twice the weight gets twice as much.
+    weight: Cell<u32>,
+    /// Nanoseconds that it used, or counts as having used, divided by its weight.
     pub(super) used: Cell<u64>,
     /// Its sessions that wait, by what they used.
     pub(super) waiting: RefCell<FairQueue<Waiting>>,
@@ -34,16 +39,17 @@ pub struct TenantShare {
     /// Polls until its turns no longer count as long.
     long_for: Cell<u8>,
     pub(super) departed: Cell<usize>,
-    metrics: TenantMetrics,
+    metrics: Arc<TenantMetrics>,
     /// Time that is used and not in the metrics yet.
-    unreported: Cell<Duration>,
+    unreported_requests: Cell<Duration>,
+    unreported_deliveries: Cell<Duration>,
 }
 
 /// A session's share of its tenant's time.
 pub struct SessionShare {
     pub(super) tenant: Rc<TenantShare>,
     client: Rc<ClientConnection>,
-    /// As [`TenantShare::used`].
+    /// Nanoseconds that it used, or counts as having used.
     pub(super) used: Cell<u64>,
     pub(super) state: Cell<TurnState>,
     /// Since when it waits.
@@ -69,8 +75,9 @@ pub(super) enum Waiting {
 
 impl TenantShare {
     /// Of a tenant that has used nothing.
-    pub fn new(metrics: TenantMetrics) -> Rc<Self> {
+    pub fn new(metrics: Arc<TenantMetrics>) -> Rc<Self> {
         Rc::new(Self {
+            weight: Cell::new(1),
             used: Cell::default(),
             waiting: RefCell::default(),
             is_queued: Cell::default(),
@@ -78,8 +85,20 @@ impl TenantShare {
             long_for: Cell::default(),
             departed: Cell::default(),
             metrics,
-            unreported: Cell::default(),
+            unreported_requests: Cell::default(),
+            unreported_deliveries: Cell::default(),
         })
+    }
+
+    /// Sets its weight, from 1; it counts from now on.
+    pub fn weigh(&self, weight: u32) {
+        self.weight.set(weight.max(1));
+    }
+
+    /// Hands what was counted to the metrics.
+    pub fn report(&self) {
+        self.metrics.request_time.add(self.unreported_requests.take());
+        self.metrics.delivery_time.add(self.unreported_deliveries.take());
     }
 
     /// Whether so many on-disconnect hooks wait that no further session should come.
@@ -93,26 +112,45 @@ impl TenantShare {
     }
 
     pub(super) fn catch_up(&self, floor: u64) {
-        catch_up(&self.used, floor);
+        catch_up(&self.used, floor, self.weighed(SLICE));
     }
 
+    /// Its sessions used so much.
     pub(super) fn charge(&self, took: Duration) {
-        self.used.update(|used| used + nanos(took));
+        self.used.update(|used| used + self.weighed(took));
         if took >= LONG {
             self.long_for.set(LONG_FOR);
         } else {
             self.long_for.update(|polls| polls.saturating_sub(1));
         }
-        let unreported = self.unreported.get() + took;
+        self.unreported_requests.update(|before| before + took);
         // All shards share the counter, so it is not touched at every poll.
-        if unreported >= SLICE {
-            self.metrics.request_seconds.inc_by(unreported.as_secs_f64());
+        if self.unreported_requests.get() >= REPORT_EVERY {
+            self.report();
         }
-        self.unreported.set(if unreported >= SLICE {
-            Duration::ZERO
-        } else {
-            unreported
-        });
+    }
+
+    /// Bringing messages to its subscribers took so long.
+    pub(super) fn charge_delivery(&self, took: Duration) {
+        self.used.update(|used| used + self.weighed(took));
+        self.unreported_deliveries.update(|before| before + took);
+        if self.unreported_deliveries.get() >= REPORT_EVERY {
+            self.report();
+        }
+    }
+
+    /// So many more sessions and hooks wait, or less.
+    pub(super) fn count_waiting(&self, more: i64) {
+        self.metrics.waiting.add(more);
+    }
+
+    /// So many more envelopes wait to be delivered, or less.
+    pub(super) fn count_deliveries(&self, more: i64) {
+        self.metrics.waiting_deliveries.add(more);
+    }
+
+    fn weighed(&self, time: Duration) -> u64 {
+        nanos(time) / u64::from(self.weight.get())
     }
 }
 
@@ -180,7 +218,7 @@ impl SessionShare {
     }
 
     pub(super) fn catch_up(&self) {
-        catch_up(&self.used, self.tenant.floor.get());
+        catch_up(&self.used, self.tenant.floor.get(), nanos(SLICE));
     }
 
     pub(super) fn used_with(&self, more: Duration) -> u64 {
@@ -189,8 +227,8 @@ impl SessionShare {
 }
 
 /// Time that was not used is not saved: who rested is a slice before the others, and no more.
-fn catch_up(used: &Cell<u64>, floor: u64) {
-    used.update(|used| used.max(floor.saturating_sub(nanos(SLICE))));
+fn catch_up(used: &Cell<u64>, floor: u64, slice: u64) {
+    used.update(|used| used.max(floor.saturating_sub(slice)));
 }
 
 fn nanos(duration: Duration) -> u64 {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
 use crate::{
-    Account, Allowance, Backplane, Envelope, HistoryRange, Interest, PublishOptions, Published, Rejection, Reply,
+    Account, Allowance, Backplane, Envelope, HistoryRange, InboxReceiver, Interest, PublishOptions, Published,
+    Rejection, Reply,
 };
 use chain::{Caller, Chain, Defaults, PublishDecision};
 use config::{ChannelSettings, History};
@@ -20,7 +20,7 @@ pub(crate) const ANY: Allowance = Allowance::UNLIMITED;
 /// A backplane for two shards, and what each of them is sent.
 pub(crate) struct Bench {
     pub backplane: Arc<dyn Backplane>,
-    pub inboxes: Vec<mpsc::Receiver<Envelope>>,
+    pub inboxes: Vec<InboxReceiver>,
 }
 
 pub(crate) fn topic(name: &str) -> Topic {
@@ -103,8 +103,8 @@ impl Bench {
     }
 
     pub(crate) async fn next(&mut self, index: usize) -> Envelope {
-        let envelope = tokio::time::timeout(Duration::from_secs(5), self.inboxes[index].recv()).await;
-        envelope.expect("something comes").expect("the inbox is open")
+        let envelope = tokio::time::timeout(Duration::from_secs(5), self.inboxes[index].next()).await;
+        envelope.expect("something comes")
     }
 
     /// The next that shard `index` is sent.
@@ -115,7 +115,7 @@ impl Bench {
     /// What lies in the inbox of shard `index` now.
     pub(crate) fn waiting(&mut self, index: usize) -> Vec<String> {
         let inbox = &mut self.inboxes[index];
-        std::iter::from_fn(|| inbox.try_recv().ok())
+        std::iter::from_fn(|| inbox.try_next())
             .map(|envelope| text(&envelope))
             .collect()
     }
@@ -160,5 +160,6 @@ pub(crate) fn allowance(user: &str, open_channels: usize, history_bytes: usize) 
         account: Account::User(user.into()),
         open_channels,
         history_bytes,
+        ..ANY
     }
 }

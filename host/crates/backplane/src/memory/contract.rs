@@ -54,7 +54,7 @@ impl Backplane for MemoryBackplane {
                 }
             }
         }
-        if let Some(room) = self.room_or_wait(&topic, channel) {
+        if let Some(room) = self.room_or_wait(&topic, channel, message.data.len()) {
             let published = self.accept(channel, message, &options, room_of_key, room);
             let tenant = channel.tenant().clone();
             drop(channels);
@@ -99,10 +99,12 @@ impl Backplane for MemoryBackplane {
         allowance: &'a Allowance,
         shard: usize,
     ) -> Reply<'a, (), Rejection> {
-        let opened = self
-            .open(&mut self.channels(topic), topic, allowance)
-            .map(|channel| channel.join(shard));
-        Box::pin(ready(opened.map_err(Rejection::from)))
+        let opened = self.open(&mut self.channels(topic), topic, allowance).map(|channel| {
+            channel.join(shard);
+            channel.tenant().clone()
+        });
+        let joined = opened.map(|tenant| self.shorten(&tenant));
+        Box::pin(ready(joined.map_err(Rejection::from)))
     }
 
     fn leave(&self, topic: &Topic, shard: usize) {
@@ -134,16 +136,18 @@ impl Backplane for MemoryBackplane {
 
     fn enter<'a>(&'a self, topic: &'a Topic, settings: &'a ChannelSettings, member: &'a Member) -> Reply<'a, ()> {
         let mut channels = self.channels(topic);
-        // Who is present has joined, so the channel is open.
-        let channel = match self.open(&mut channels, topic, &Allowance::UNLIMITED) {
-            Ok(channel) => channel,
-            Err(limit) => return Box::pin(ready(Err(Unavailable(limit.to_string())))),
-        };
+        // Who is present has joined, so the channel is open and the session was admitted.
+        if !channels.contains_key(topic)
+            && let Err(limit) = self.open(&mut channels, topic, &Allowance::UNLIMITED)
+        {
+            return Box::pin(ready(Err(Unavailable(limit.to_string()))));
+        }
+        let channel = channels.get_mut(topic).expect("it is open");
         if !settings.join_leave || channel.has(member) {
             channel.enter(member);
             return Box::pin(ready(Ok(())));
         }
-        if let Some(room) = self.room_or_wait(topic, channel) {
+        if let Some(room) = self.room_or_wait(topic, channel, 0) {
             channel.enter(member);
             send(room, &Envelope::Presence(self.change(topic, member, true)));
             return Box::pin(ready(Ok(())));

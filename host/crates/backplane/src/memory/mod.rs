@@ -14,4 +14,4 @@ mod tenants;
 mod tests;
 mod waiting;
 
-pub use state::{INBOX_ENVELOPES, MemoryBackplane};
+pub use state::MemoryBackplane;

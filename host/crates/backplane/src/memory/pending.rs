@@ -1,9 +1,9 @@
-//! What waits for room in the inboxes of shards: in each channel in its order, and of channels each in its turn.
+//! What waits for room in the inboxes of shards: in each channel in its order; of channels each in its turn, and of tenants.
 
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
@@ -43,34 +43,50 @@ impl PendingChange {
             Self::Leave(_) => false,
         }
     }
+
+    /// Bytes of its message.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Publish { message, .. } => message.data.len(),
+            Self::Join { .. } | Self::Leave(_) => 0,
+        }
+    }
 }
 
-/// The channels that wait for room in one shard's inbox: each once, in the order of their coming.
+/// The channels that wait for room in one shard's inbox: each once, of a tenant in the order of their coming.
 #[derive(Default)]
 pub(super) struct WaitingChannels {
-    topics: Mutex<IndexSet<Topic, RandomState>>,
+    tenants: Mutex<IndexMap<Arc<str>, IndexSet<Topic, RandomState>, RandomState>>,
     added: Notify,
 }
 
 impl WaitingChannels {
     pub(super) fn add(&self, topic: &Topic) {
-        self.topics.lock().insert(topic.clone());
+        let mut tenants = self.tenants.lock();
+        tenants.entry(topic.tenant.clone()).or_default().insert(topic.clone());
+        drop(tenants);
         self.added.notify_one();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.topics.lock().is_empty()
+    /// Whether a channel of `tenant` waits.
+    pub(super) fn has(&self, tenant: &str) -> bool {
+        self.tenants.lock().contains_key(tenant)
     }
 
-    /// The one that came first; it waits no longer.
-    pub(super) fn take_first(&self) -> Option<Topic> {
-        self.topics.lock().shift_remove_index(0)
-    }
-
-    /// Resolves when there is one.
-    pub(super) async fn any(&self) {
-        while self.is_empty() {
-            self.added.notified().await;
+    /// The one that came first of the tenant whose turn it is among those for which there is room. It waits no longer.
+    pub(super) fn take_first(&self, has_room: impl Fn(&Arc<str>) -> bool) -> Option<Topic> {
+        let mut tenants = self.tenants.lock();
+        let turn = tenants.keys().position(has_room)?;
+        let (tenant, mut topics) = tenants.shift_remove_index(turn)?;
+        let topic = topics.shift_remove_index(0);
+        if !topics.is_empty() {
+            tenants.insert(tenant, topics);
         }
+        topic
+    }
+
+    /// Resolves when one was added since the last call.
+    pub(super) async fn added(&self) {
+        self.added.notified().await;
     }
 }

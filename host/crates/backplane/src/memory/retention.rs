@@ -2,13 +2,14 @@
 //! says what is to be shortened, and shortens nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use prometheus::IntGauge;
 use tokio::time::Instant;
 
 use crate::allowance::{Account, Allowance, ChannelLimit, part_of};
+use crate::footprint::{MemoryUse, TenantFootprint};
 use crate::{Publication, Published};
 use protocol::names::Topic;
 
@@ -27,7 +28,10 @@ pub(super) struct Retention {
     bytes: usize,
     /// Of keys alone.
     key_bytes: usize,
-    limit: usize,
+    /// What they may have (`limits.history_mib`).
+    most: usize,
+    /// What the tenant may take in all (`memory_mib`).
+    ceiling: usize,
     /// No account stands here that keeps nothing.
     accounts: HashMap<Account, KeptBytes, RandomState>,
     /// The channels that keep messages, the one that was published to longest ago first.
@@ -35,7 +39,9 @@ pub(super) struct Retention {
     turns: u64,
     /// The account that was found to keep more than its part last.
     over: Option<Account>,
-    gauge: IntGauge,
+    footprint: Arc<TenantFootprint>,
+    /// What stands there of it: messages, and keys.
+    told: (usize, usize),
 }
 
 /// What is kept for one account.
@@ -81,17 +87,29 @@ impl HistoryPlace {
 }
 
 impl Retention {
-    pub(super) fn new(gauge: IntGauge) -> Self {
+    pub(super) fn new(footprint: Arc<TenantFootprint>) -> Self {
         Self {
             bytes: 0,
             key_bytes: 0,
-            limit: usize::MAX,
+            most: usize::MAX,
+            ceiling: usize::MAX,
             accounts: HashMap::default(),
             order: BTreeMap::new(),
             turns: 0,
             over: None,
-            gauge,
+            footprint,
+            told: (0, 0),
         }
+    }
+
+    fn take_limits(&mut self, allowance: &Allowance) {
+        self.most = allowance.history_bytes;
+        self.ceiling = allowance.memory_bytes;
+    }
+
+    /// Bytes of messages and keys at most: what else the tenant keeps may leave less than it has for them.
+    fn limit(&self) -> usize {
+        self.most.min(self.footprint.left_for_histories(self.ceiling))
     }
 
     /// A channel keeps so many bytes more. Says whether something is to be shortened now.
@@ -103,7 +121,7 @@ impl Retention {
         bytes: usize,
         now: Instant,
     ) -> bool {
-        self.limit = allowance.history_bytes;
+        self.take_limits(allowance);
         let moves = place
             .as_mut()
             .is_some_and(|place| !place.stays(&allowance.account, bytes, now));
@@ -126,11 +144,13 @@ impl Retention {
         self.bytes += more;
         let own = self.accounts.entry(place.account.clone()).or_default();
         own.bytes += more;
-        if own.bytes > part_of(&place.account, self.limit) {
-            self.over = Some(place.account.clone());
-        }
+        let (account, own_bytes) = (place.account.clone(), own.bytes);
         self.tell();
-        self.over.is_some() || self.bytes > self.limit
+        let limit = self.limit();
+        if own_bytes > part_of(&account, limit) {
+            self.over = Some(account);
+        }
+        self.over.is_some() || self.bytes > limit
     }
 
     /// A channel keeps so many bytes less; without any it has no place.
@@ -170,17 +190,27 @@ impl Retention {
 
     /// Takes the room of a key, if it may be remembered.
     pub(super) fn take_key(&mut self, allowance: &Allowance, bytes: usize) -> Result<(), ChannelLimit> {
-        let limit = allowance.history_bytes;
-        self.limit = limit;
+        self.take_limits(allowance);
+        let limit = self.limit();
         let all = self.key_bytes + bytes;
-        if all > limit {
+        let own_before = self.accounts.get(&allowance.account).map_or(0, |own| own.keys);
+        let own = own_before + bytes;
+        if all > self.most {
             return Err(ChannelLimit::KeysOfTenant);
         }
-        let own = self.accounts.entry(allowance.account.clone()).or_default();
-        if own.keys + bytes > allowance.part_of(limit) {
-            self.forget_empty(&allowance.account);
+        if own > allowance.part_of(self.most) {
             return Err(ChannelLimit::KeysOfUser);
         }
+        if all > limit || own > allowance.part_of(limit) {
+            self.footprint.refuse();
+            let is_full = all > limit;
+            return Err(if is_full {
+                ChannelLimit::MemoryOfTenant(self.ceiling)
+            } else {
+                ChannelLimit::MemoryOfUser
+            });
+        }
+        let own = self.accounts.entry(allowance.account.clone()).or_default();
         own.keys += bytes;
         own.bytes += bytes;
         self.key_bytes = all;
@@ -204,19 +234,23 @@ impl Retention {
     /// The channel whose oldest message is to go, if one is: of an account that keeps more than its part, else of the
     /// tenant.
     pub(super) fn next_to_shorten(&mut self) -> Option<Topic> {
+        let limit = self.limit();
         if let Some(account) = &self.over {
             let own = self.accounts.get(account);
-            let is_over = |own: &&KeptBytes| own.bytes > part_of(account, self.limit);
+            let is_over = |own: &&KeptBytes| own.bytes > part_of(account, limit);
             if let Some((_, topic)) = own.filter(is_over).and_then(|own| own.order.first_key_value()) {
                 return Some(topic.clone());
             }
             self.over = None;
         }
-        let oldest = self.order.first_key_value().filter(|_| self.bytes > self.limit);
+        let oldest = self.order.first_key_value().filter(|_| self.bytes > limit);
         oldest.map(|(_, topic)| topic.clone())
     }
 
-    fn tell(&self) {
-        self.gauge.set(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+    fn tell(&mut self) {
+        let now = (self.bytes - self.key_bytes, self.key_bytes);
+        let before = std::mem::replace(&mut self.told, now);
+        self.footprint.change(MemoryUse::Histories, before.0, now.0);
+        self.footprint.change(MemoryUse::Keys, before.1, now.1);
     }
 }

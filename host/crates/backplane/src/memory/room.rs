@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
-use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use super::channel::ChannelState;
 use super::pending::PendingChange;
 use super::state::{ChannelMap, MemoryBackplane};
 use super::tenants::KeyRoom;
+use crate::inbox::{InboxPlace, NoPlace};
 use crate::{Envelope, PresenceChange, PublishOptions, Published};
 use chain::Message;
 use config::ChannelSettings;
@@ -21,11 +21,11 @@ use protocol::names::Topic;
 const TURN: usize = 16;
 
 /// Room for one envelope in each of some inboxes.
-pub(super) type InboxRoom<'a> = Vec<mpsc::Permit<'a, Envelope>>;
+pub(super) type InboxRoom<'a> = Vec<InboxPlace<'a>>;
 
 pub(super) fn send(room: InboxRoom<'_>, envelope: &Envelope) {
-    for permit in room {
-        permit.send(envelope.clone());
+    for place in room {
+        place.send(envelope.clone());
     }
 }
 
@@ -37,16 +37,22 @@ impl MemoryBackplane {
         tokio::join!(self.sweep(), join_all(moving));
     }
 
-    /// Gives the room of a shard's inbox to the channels that wait for it, in turn.
+    /// Gives the room of a shard's inbox to the channels that wait for it: in turn, of the tenants that have room.
     async fn move_on(&self, shard: usize) {
+        let (waiting, inbox) = (&self.waiting[shard], &self.inboxes[shard]);
         loop {
-            self.waiting[shard].any().await;
+            let freed = inbox.freed();
             // Which envelopes the room is for is decided under the channel's lock. An inbox that is closed wants none.
-            drop(self.inboxes[shard].reserve().await);
-            if let Some(topic) = self.waiting[shard].take_first() {
-                self.accept_pending(&mut self.channels(&topic), &topic);
-                self.shorten(&self.tenants.of(&topic.tenant));
-            }
+            let Some(topic) = waiting.take_first(|tenant| inbox.has_room(tenant)) else {
+                tokio::select! {
+                    () = freed => {}
+                    () = waiting.added() => {}
+                }
+                continue;
+            };
+            self.accept_pending(&mut self.channels(&topic), &topic);
+            self.shorten(&self.tenants.of(&topic.tenant));
+            tokio::task::coop::consume_budget().await;
         }
     }
 
@@ -66,7 +72,7 @@ impl MemoryBackplane {
                 return;
             }
             turn = turn.saturating_sub(1);
-            let room = match self.room(channel) {
+            let room = match self.room(topic, channel, pending.bytes()) {
                 Ok(room) => room,
                 Err(full) => {
                     channel.pending.push_front(pending);
@@ -104,27 +110,29 @@ impl MemoryBackplane {
         }
     }
 
-    /// Room in every shard that wants the channel's envelopes, or a shard that has none.
-    fn room(&self, channel: &ChannelState) -> Result<InboxRoom<'_>, usize> {
+    /// Room in every shard that wants the channel's envelopes, for a message of so many bytes; or a shard that has none.
+    fn room(&self, topic: &Topic, channel: &ChannelState, bytes: usize) -> Result<InboxRoom<'_>, usize> {
         let mut room = Vec::with_capacity(self.inboxes.len());
         for shard in channel.interested() {
-            match self.inboxes[shard].try_reserve() {
-                Ok(permit) => room.push(permit),
-                Err(TrySendError::Full(())) => return Err(shard),
-                Err(TrySendError::Closed(())) => {}
+            match self.inboxes[shard].try_reserve(&topic.tenant, bytes) {
+                Ok(place) => room.push(place),
+                Err(NoPlace::Full) => return Err(shard),
+                Err(NoPlace::Closed) => {}
             }
         }
         Ok(room)
     }
 
-    /// The same for what comes now: it goes behind what waits in the channel, and the channel behind those that wait for
-    /// its shards. Without room the channel waits.
-    pub(super) fn room_or_wait(&self, topic: &Topic, channel: &ChannelState) -> Option<InboxRoom<'_>> {
+    /// The same for what comes now: it goes behind what waits in the channel, and the channel behind those of its tenant that
+    /// wait for its shards. Without room the channel waits.
+    pub(super) fn room_or_wait(&self, topic: &Topic, channel: &ChannelState, bytes: usize) -> Option<InboxRoom<'_>> {
         if !channel.pending.is_empty() {
             return None;
         }
-        let behind = channel.interested().find(|shard| !self.waiting[*shard].is_empty());
-        match behind.map_or_else(|| self.room(channel), Err) {
+        let behind = channel
+            .interested()
+            .find(|shard| self.waiting[*shard].has(&topic.tenant));
+        match behind.map_or_else(|| self.room(topic, channel, bytes), Err) {
             Ok(room) => Some(room),
             Err(full) => {
                 self.waiting[full].add(topic);
@@ -168,7 +176,7 @@ impl MemoryBackplane {
             return;
         }
         let change = self.change(topic, member, false);
-        match self.room_or_wait(topic, channel) {
+        match self.room_or_wait(topic, channel, 0) {
             Some(room) => send(room, &Envelope::Presence(change)),
             // A leave comes from a drop, which cannot wait.
             None => channel.pending.push_back(PendingChange::Leave(change)),

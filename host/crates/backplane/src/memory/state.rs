@@ -8,18 +8,16 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::channel::ChannelState;
 use super::pending::{PendingRoom, WaitingChannels};
 use super::tenants::{MemoryTenant, MemoryTenants};
 use crate::allowance::{Allowance, ChannelLimit};
-use crate::{BackplaneMetrics, Envelope};
+use crate::{BackplaneMetrics, Inbox};
 use protocol::names::Topic;
 
-/// Envelopes a shard's inbox holds at most; a publisher waits for room.
-pub const INBOX_ENVELOPES: usize = 1024;
 /// How long a publish or a join waits for room in a shard's inbox before it fails with 4504.
 pub(super) const INBOX_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of messages that wait for room at most, in all channels together; beyond it a publish fails with 4504.
@@ -39,7 +37,7 @@ pub struct MemoryBackplane {
     pub(super) stripes: Vec<Mutex<ChannelMap>>,
     pub(super) hasher: RandomState,
     pub(super) tenants: MemoryTenants,
-    pub(super) inboxes: Vec<mpsc::Sender<Envelope>>,
+    pub(super) inboxes: Vec<Arc<Inbox>>,
     /// The channels that wait for room, by shard.
     pub(super) waiting: Vec<WaitingChannels>,
     /// What is left of [`PENDING_BYTES`].
@@ -56,7 +54,7 @@ pub struct MemoryBackplane {
 
 impl MemoryBackplane {
     /// A backplane for the shards whose inboxes these are, in their order.
-    pub fn new(inboxes: Vec<mpsc::Sender<Envelope>>, metrics: BackplaneMetrics) -> Arc<Self> {
+    pub fn new(inboxes: Vec<Arc<Inbox>>, metrics: BackplaneMetrics) -> Arc<Self> {
         let nonce = getrandom::u64().expect("the system gives random bytes");
         Arc::new(Self {
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
@@ -120,16 +118,19 @@ impl MemoryBackplane {
         self.hasher.hash_one(topic)
     }
 
-    /// The channel, opened if it is not, and if its tenant may have one more.
+    /// The channel, opened if it is not, and if its tenant may have something further.
     pub(super) fn open<'a>(
         &self,
         channels: &'a mut ChannelMap,
         topic: &Topic,
         allowance: &Allowance,
     ) -> Result<&'a mut ChannelState, ChannelLimit> {
-        if !channels.contains_key(topic) {
+        if let Some(channel) = channels.get(topic) {
+            channel.tenant().admit(allowance)?;
+        } else {
             let tenant = self.tenants.of(&topic.tenant);
-            let open = tenant.open.open(allowance)?;
+            tenant.admit(allowance)?;
+            let open = tenant.open.open(allowance, topic.channel.as_str().len())?;
             let channel = ChannelState::new(tenant, self.hash(topic), open, self.inboxes.len());
             channels.insert(topic.clone(), channel);
         }

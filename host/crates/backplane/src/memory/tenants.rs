@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -28,6 +28,8 @@ pub(super) struct MemoryTenant {
     retention: Mutex<Retention>,
     /// Whether something may have to be shortened.
     is_over: AtomicBool,
+    /// What it may take in all, as was said last.
+    ceiling: AtomicUsize,
 }
 
 /// The room that a remembered key takes, given back when it is dropped.
@@ -52,12 +54,13 @@ impl MemoryTenants {
         if let Some(tenant) = tenants.get(name) {
             return tenant.clone();
         }
-        let gauges = self.metrics.tenant(name);
+        let footprint = self.metrics.footprints.of(name);
         let tenant = Arc::new(MemoryTenant {
-            open: OpenChannels::new(gauges.open_channels),
+            open: OpenChannels::new(footprint.clone()),
             epochs: Mutex::new(Epochs::new(self.nonce)),
-            retention: Mutex::new(Retention::new(gauges.histories)),
+            retention: Mutex::new(Retention::new(footprint)),
             is_over: AtomicBool::new(false),
+            ceiling: AtomicUsize::new(usize::MAX),
         });
         tenants.insert(name.clone(), tenant.clone());
         tenant
@@ -74,6 +77,12 @@ impl MemoryTenants {
 }
 
 impl MemoryTenant {
+    /// Whether it may have something further.
+    pub(super) fn admit(&self, allowance: &Allowance) -> Result<(), ChannelLimit> {
+        self.ceiling.store(allowance.memory_bytes, Ordering::Relaxed);
+        self.open.footprint().admit(allowance)
+    }
+
     /// A channel keeps so many bytes more, and so many less.
     pub(super) fn keep(
         &self,
@@ -102,7 +111,9 @@ impl MemoryTenant {
 
     /// The channel whose oldest message is to go, if one is.
     pub(super) fn next_to_shorten(&self) -> Option<Topic> {
-        if !self.is_over.load(Ordering::Relaxed) {
+        // Over the ceiling it may come without a message: what waits for clients grows, and instances do.
+        let ceiling = self.ceiling.load(Ordering::Relaxed);
+        if !self.is_over.load(Ordering::Relaxed) && !self.open.footprint().is_over(ceiling) {
             return None;
         }
         let topic = self.retention.lock().next_to_shorten();

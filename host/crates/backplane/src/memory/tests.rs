@@ -1,21 +1,20 @@
 //! The conformance suite, and what only this backplane promises: how it waits and how it forgets.
 
+mod ceiling;
 mod limits;
 
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use tokio::sync::mpsc;
-
 use super::MemoryBackplane;
 use super::state::{PENDING_BYTES, SWEEP_EVERY, TENANT_PENDING_BYTES};
 use crate::conformance::{ANY, Bench, member, options, suite, topic, with_history};
-use crate::{Backplane, BackplaneMetrics, HistoryRange, PublishOptions};
+use crate::{Backplane, BackplaneMetrics, HistoryRange, Inbox, PublishOptions};
 use crate::{Interest, Presence};
 
 fn bench(inbox: usize) -> (Bench, Arc<MemoryBackplane>) {
-    let (senders, inboxes) = (0..2).map(|_| mpsc::channel(inbox)).unzip();
+    let (senders, inboxes) = (0..2).map(|_| Inbox::with_places(inbox)).unzip();
     let memory = MemoryBackplane::new(senders, BackplaneMetrics::unregistered());
     tokio::spawn(memory.clone().run());
     let bench = Bench {

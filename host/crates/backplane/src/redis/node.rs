@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis_client::{Failure, Topology};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use super::control_messages::ControlMessages;
 use super::names::KeyNames;
@@ -16,7 +16,7 @@ use super::publish_queues::PublishQueues;
 use super::subscribed::SubscribedConnections;
 use super::subscription_table::SubscriptionTable;
 use crate::BackplaneMetrics;
-use crate::{Envelope, Unavailable};
+use crate::{Envelope, Inbox, Unavailable};
 use protocol::names::Topic;
 
 pub(super) struct Node {
@@ -27,7 +27,7 @@ pub(super) struct Node {
     pub presence: PresenceTable,
     pub queues: PublishQueues,
     pub partitions: PartitionCheck,
-    pub inboxes: Vec<mpsc::Sender<Envelope>>,
+    pub inboxes: Vec<Arc<Inbox>>,
     /// Gaps that are recovered at the same time.
     pub recoveries: Semaphore,
     /// Where its tasks run.
@@ -101,7 +101,7 @@ impl Node {
     pub(super) async fn deliver(&self, envelope: &Envelope, shards: &[usize]) {
         for shard in shards {
             // A shard that is gone wants nothing.
-            drop(self.inboxes[*shard].send(envelope.clone()).await);
+            self.inboxes[*shard].send(envelope.clone()).await;
         }
     }
 }

@@ -25,6 +25,9 @@ impl Node {
         message: Message,
         options: &PublishOptions,
     ) -> Reply<'static, Published, Rejection> {
+        if let Err(limit) = self.table.admit(&message.topic.tenant, &options.allowance) {
+            return Box::pin(std::future::ready(Err(limit.into())));
+        }
         // Nothing to wait for.
         if let Err(unavailable) = self.reach(&message.topic) {
             return Box::pin(std::future::ready(Err(unavailable.into())));

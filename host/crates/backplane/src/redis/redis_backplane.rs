@@ -21,7 +21,7 @@ use super::subscription_table::{JoinWait, SubscriptionTable};
 use super::{dispatcher, gap_recovery, subscribers};
 use crate::BackplaneMetrics;
 use crate::{
-    Allowance, Backplane, Envelope, HistoryPage, HistoryRange, Nodes, PresenceSnapshot, PublishOptions, Published,
+    Allowance, Backplane, HistoryPage, HistoryRange, Inbox, Nodes, PresenceSnapshot, PublishOptions, Published,
     Rejection, Reply, Unavailable,
 };
 use chain::{Message, Permit};
@@ -41,7 +41,7 @@ impl RedisBackplane {
         topology: Arc<Topology>,
         settings: &RedisSettings,
         node: &str,
-        inboxes: Vec<mpsc::Sender<Envelope>>,
+        inboxes: Vec<Arc<Inbox>>,
         metrics: BackplaneMetrics,
     ) -> (Self, mpsc::Receiver<Bytes>) {
         let nonce = getrandom::u64().expect("the system gives random bytes");

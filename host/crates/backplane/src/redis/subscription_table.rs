@@ -102,13 +102,16 @@ impl SubscriptionTable {
         allowance: &Allowance,
         shard: usize,
     ) -> Result<JoinWait, ChannelLimit> {
+        self.admit(&topic.tenant, allowance)?;
         let name: Arc<str> = self.names.channel(topic).into();
         let partition = self.names.partition(topic);
         let mut cursors = self.cursors.lock();
         let cursor = match cursors.entry(name.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let open = self.open_channels(&topic.tenant).open(allowance)?;
+                let open = self
+                    .open_channels(&topic.tenant)
+                    .open(allowance, topic.channel.as_str().len())?;
                 let generation = self.generations.fetch_add(1, Ordering::Relaxed);
                 let place = (topic.clone(), partition);
                 let mut cursor = ChannelCursor::new(place, settings.clone(), generation, self.shards, self.check);
@@ -128,9 +131,17 @@ impl SubscriptionTable {
         Ok(JoinWait::When(when))
     }
 
+    /// Whether `tenant` may have something further on this node.
+    pub(super) fn admit(&self, tenant: &Arc<str>, allowance: &Allowance) -> Result<(), ChannelLimit> {
+        if allowance.memory_bytes == usize::MAX {
+            return Ok(());
+        }
+        self.open_channels(tenant).footprint().admit(allowance)
+    }
+
     fn open_channels(&self, tenant: &Arc<str>) -> Arc<OpenChannels> {
         let mut open = self.open.lock();
-        let new = || OpenChannels::new(self.metrics.tenant(tenant).open_channels);
+        let new = || OpenChannels::new(self.metrics.footprints.of(tenant));
         open.entry(tenant.clone()).or_insert_with(new).clone()
     }
 

@@ -19,7 +19,7 @@ use super::redis_backplane::RedisBackplane;
 use super::scripts::PUBLISH;
 use crate::BackplaneMetrics;
 use crate::conformance::{ANY, Bench, member, options, suite, topic, with_history};
-use crate::{Backplane, Envelope, HistoryRange, Interest, Nodes, Publication, PublishOptions};
+use crate::{Backplane, Envelope, HistoryRange, Inbox, InboxReceiver, Interest, Nodes, Publication, PublishOptions};
 use config::{ChannelSettings, RedisSettings, RedisUrl};
 use protocol::Position;
 use protocol::names::Topic;
@@ -41,7 +41,7 @@ fn start(
     client: ClientSettings,
     settings: &RedisSettings,
     name: &str,
-    inboxes: Vec<mpsc::Sender<Envelope>>,
+    inboxes: Vec<Arc<Inbox>>,
 ) -> (RedisBackplane, mpsc::Receiver<Bytes>) {
     RedisBackplane::start(
         Topology::connect(client),
@@ -64,15 +64,12 @@ async fn benched(server: &TestServer) -> (Arc<RedisBackplane>, Bench) {
     (redis, Bench { backplane, inboxes })
 }
 
-async fn connected(server: &TestServer) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
+async fn connected(server: &TestServer) -> (Arc<RedisBackplane>, Vec<InboxReceiver>) {
     connected_with(server.settings(), settings()).await
 }
 
-async fn connected_with(
-    client: ClientSettings,
-    settings: RedisSettings,
-) -> (Arc<RedisBackplane>, Vec<mpsc::Receiver<Envelope>>) {
-    let (senders, inboxes): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::channel(4096)).unzip();
+async fn connected_with(client: ClientSettings, settings: RedisSettings) -> (Arc<RedisBackplane>, Vec<InboxReceiver>) {
+    let (senders, inboxes): (Vec<_>, Vec<_>) = (0..2).map(|_| Inbox::with_places(4096)).unzip();
     let (backplane, _) = start(client, &settings, "n", senders);
     let backplane = Arc::new(backplane);
     while !backplane.is_up() {
@@ -228,8 +225,8 @@ async fn a_loss_in_a_quiet_channel_is_found() {
     let _seat = Interest::join(&backplane, &topic, &settings, &ANY, 0).await.unwrap();
     redis.history(&topic, &settings, HistoryRange::default()).await.unwrap();
     publish_unheard(&redis, &topic, "1".into()).await;
-    let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].recv()).await;
-    let Ok(Some(Envelope::Message(found))) = found else {
+    let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].next()).await;
+    let Ok(Envelope::Message(found)) = found else {
         panic!("{found:?}")
     };
     assert_eq!(&*found.data, b"1");
@@ -257,8 +254,8 @@ async fn a_subscription_that_is_dead_on_a_live_socket_is_found() {
     };
     bench.publish(&topic, "1", options(&settings)).await;
     way.cure().await;
-    let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].recv()).await;
-    let Ok(Some(Envelope::Message(found))) = found else {
+    let found = tokio::time::timeout(Duration::from_secs(10), inboxes[0].next()).await;
+    let Ok(Envelope::Message(found)) = found else {
         panic!("{found:?}")
     };
     assert_eq!(&*found.data, b"1");
@@ -344,8 +341,8 @@ async fn where_nothing_was_said_nothing_is_lost_with_redis() {
     assert_eq!(bench.received(0).await, ["1"]);
     server.kill();
     server.start_again();
-    let told = tokio::time::timeout(Duration::from_secs(10), bench.inboxes[0].recv()).await;
-    assert!(matches!(told, Ok(Some(Envelope::Lost(topic))) if topic == spoken));
+    let told = tokio::time::timeout(Duration::from_secs(10), bench.inboxes[0].next()).await;
+    assert!(matches!(told, Ok(Envelope::Lost(topic)) if topic == spoken));
     bench.publish(&silent, "first", options(&settings)).await;
     assert_eq!(bench.received(0).await, ["first"]);
 }

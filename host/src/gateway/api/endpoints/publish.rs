@@ -109,7 +109,7 @@ impl OperatorMessage {
             ephemeral: self.ephemeral,
             echo: true,
             settings: tenant.channel(&channel).clone(),
-            allowance: Allowance::new(Account::Operator, &tenant.limits),
+            allowance: Allowance::new(Account::Operator, tenant),
         };
         let message = Message {
             topic: Topic {

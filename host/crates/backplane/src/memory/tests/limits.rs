@@ -5,22 +5,21 @@ use std::sync::Arc;
 use super::*;
 use crate::conformance::allowance;
 use crate::memory::channel::ChannelState;
-use crate::{Allowance, ChannelLimit, Rejection};
+use crate::{Allowance, ChannelLimit, MemoryUse, Rejection};
 use protocol::Position;
 use protocol::names::Topic;
 
 const MIB: usize = 1_048_576;
-/// As gauges count.
-const GAUGED_MIB: i64 = 1_048_576;
 
-/// What the gauges of the tests' tenant show: open channels, and bytes.
-fn gauges(memory: &MemoryBackplane) -> (i64, i64) {
-    let gauges = memory.tenants.metrics().tenant("acme");
-    (gauges.open_channels.get(), gauges.histories.get())
+/// What is shown of the tests' tenant: open channels, and bytes of histories and keys.
+pub(super) fn gauges(memory: &MemoryBackplane) -> (usize, usize) {
+    let footprint = memory.tenants.metrics().footprints.of(&"acme".into());
+    let kept = footprint.bytes(MemoryUse::Histories) + footprint.bytes(MemoryUse::Keys);
+    (footprint.open_channels(), kept)
 }
 
 /// The bytes that the tenant's channels keep, counted one by one.
-fn counted(memory: &MemoryBackplane) -> usize {
+pub(super) fn counted(memory: &MemoryBackplane) -> usize {
     let stripes = memory.stripes.iter().map(|stripe| {
         let channels = stripe.lock();
         channels.values().map(ChannelState::kept_bytes).sum::<usize>()
@@ -28,7 +27,7 @@ fn counted(memory: &MemoryBackplane) -> usize {
     stripes.sum()
 }
 
-fn by(user: &str, settings: &Arc<config::ChannelSettings>) -> PublishOptions {
+pub(super) fn by(user: &str, settings: &Arc<config::ChannelSettings>) -> PublishOptions {
     PublishOptions {
         allowance: allowance(user, 100_000, MIB),
         ..options(settings)
@@ -42,7 +41,7 @@ fn keyed(key: String, options: PublishOptions) -> PublishOptions {
     }
 }
 
-async fn since(bench: &Bench, topic: &Topic, position: Position) -> (u64, Vec<u64>, bool) {
+pub(super) async fn since(bench: &Bench, topic: &Topic, position: Position) -> (u64, Vec<u64>, bool) {
     let range = HistoryRange {
         since: Some(position),
         ..HistoryRange::default()
@@ -168,8 +167,8 @@ async fn over_the_limit_the_history_that_was_published_to_longest_ago_is_shorten
             .unwrap();
         first.push(at);
         let (_, bytes) = gauges(&memory);
-        assert!(bytes <= GAUGED_MIB, "{bytes} after {n}");
-        assert_eq!(counted(&memory), usize::try_from(bytes).unwrap());
+        assert!(bytes <= MIB, "{bytes} after {n}");
+        assert_eq!(counted(&memory), bytes);
     }
     let mut kept = Vec::new();
     for (n, at) in first.into_iter().enumerate() {
@@ -213,7 +212,7 @@ async fn a_user_who_floods_shortens_what_he_published_to_himself() {
             .position
             .map(|at| (topic, at));
         let (_, bytes) = gauges(&memory);
-        assert!(bytes <= GAUGED_MIB * 7 / 10, "he has half of it at most: {bytes}");
+        assert!(bytes <= MIB * 7 / 10, "he has half of it at most: {bytes}");
     }
     for (topic, before) in &positions[1..] {
         assert!(since(&bench, topic, before.clone()).await.2, "{topic}");
@@ -238,7 +237,7 @@ async fn keys_are_bytes_too_and_one_user_has_a_part_of_them() {
     let mut n = 0;
     while publish("mallory", n).await.is_ok() {
         n += 1;
-        assert!(gauges(&memory).1 <= GAUGED_MIB / 2);
+        assert!(gauges(&memory).1 <= MIB / 2);
     }
     assert!(n > 400, "{n}");
     assert_eq!(
@@ -250,7 +249,7 @@ async fn keys_are_bytes_too_and_one_user_has_a_part_of_them() {
         "nothing was forgotten early"
     );
     assert!(publish("ann", n).await.is_ok(), "others may still use keys");
-    assert_eq!(counted(&memory), usize::try_from(gauges(&memory).1).unwrap());
+    assert_eq!(counted(&memory), gauges(&memory).1);
     tokio::time::advance(settings.idempotency + SWEEP_EVERY).await;
     tokio::task::yield_now().await;
     assert_eq!(gauges(&memory), (0, 0));
@@ -273,9 +272,9 @@ async fn a_limit_that_a_reload_lowered_is_kept_soon() {
             .publish(&topic(&format!("c{}", n % 10)), "1", with(100 * MIB))
             .await;
     }
-    assert!(gauges(&memory).1 > 3 * GAUGED_MIB);
+    assert!(gauges(&memory).1 > 3 * MIB);
     for _ in 0..10 {
         bench.publish(&topic("c1"), "1", with(MIB)).await;
     }
-    assert!(gauges(&memory).1 <= GAUGED_MIB, "{:?}", gauges(&memory));
+    assert!(gauges(&memory).1 <= MIB, "{:?}", gauges(&memory));
 }

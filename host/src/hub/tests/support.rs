@@ -1,0 +1,102 @@
+//! A hub with its list of connections that are to be written to, and clients at the far ends of sockets.
+
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::hub::{ClientConnection, Hub, flush_until};
+use crate::transport::ClientStream;
+use backplane::Envelope;
+
+/// A hub whose turns end when they say so.
+#[derive(Default)]
+pub(super) struct TestHub {
+    hub: Hub,
+    dirty: Vec<Rc<ClientConnection>>,
+}
+
+impl TestHub {
+    pub(super) fn deliver(&mut self, turn: &[Envelope]) {
+        self.hub.deliver_until(turn, &mut self.dirty, || false);
+    }
+
+    pub(super) fn flush(&mut self) {
+        flush_until(&mut self.dirty, || false);
+    }
+}
+
+impl Deref for TestHub {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl DerefMut for TestHub {
+    fn deref_mut(&mut self) -> &mut Hub {
+        &mut self.hub
+    }
+}
+
+pub(super) struct Client {
+    pub client: Rc<ClientConnection>,
+    far_end: TcpStream,
+}
+
+pub(super) async fn client(id: u64, outbox_bytes: usize) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let far_end = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    stream.writable().await.unwrap();
+    Client {
+        client: ClientConnection::new(
+            id,
+            format!("s{id}").into(),
+            ClientStream::Tcp(stream),
+            outbox_bytes,
+            &Arc::default(),
+        ),
+        far_end,
+    }
+}
+
+impl Client {
+    /// Reads frames until one holds `last`, and tells the payloads' texts.
+    pub(super) async fn read_until(&mut self, last: &str) -> Vec<String> {
+        let mut bytes = Vec::new();
+        while !String::from_utf8_lossy(&bytes).contains(last) {
+            assert!(
+                self.far_end.read_buf(&mut bytes).await.unwrap() > 0,
+                "closed before {last}"
+            );
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        text.split("\"payload\":")
+            .skip(1)
+            .map(|rest| rest.split([',', '}']).next().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Reads frames until one holds `last`, and tells who came and went.
+    pub(super) async fn read_changes_until(&mut self, last: &str) -> Vec<String> {
+        let mut bytes = Vec::new();
+        while !String::from_utf8_lossy(&bytes).contains(last) {
+            assert!(
+                self.far_end.read_buf(&mut bytes).await.unwrap() > 0,
+                "closed before {last}"
+            );
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let frames = text.split("\"type\":\"").skip(1);
+        let change = |frame: &str| {
+            let (kind, rest) = frame.split_once('"')?;
+            let (_, session) = rest.split_once("\"session\":\"")?;
+            (kind != "message").then(|| format!("{kind} {}", session.split('"').next().unwrap_or_default()))
+        };
+        frames.filter_map(change).collect()
+    }
+}
