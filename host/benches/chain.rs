@@ -6,9 +6,10 @@ mod bare;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
-use chain::{Caller, Chain, Identity, PublishDecision};
+use chain::{Caller, Chain, HookKind, Identity, PublishDecision};
 use config::{self, Config, Tenant};
 use protocol::names::Channel;
 use sandbox::CompilerOptions;
@@ -52,7 +53,7 @@ fn chain(plugins: &Plugins, config: &Config, alone: Option<usize>) -> Chain {
         .unwrap_or_else(|problems| panic!("{problems}"));
     let tenant = bound.for_shard().into_iter().next().expect("the demo's tenant");
     match tenant.rules {
-        NewRules::Chain(build) => build(),
+        NewRules::Chain { build, .. } => build(),
         _ => panic!("the demo's tenant is not quarantined"),
     }
 }
@@ -77,7 +78,14 @@ fn main() {
     });
     let channel = Channel::parse(CHANNEL).expect("a channel's name");
     let bytes = Bytes::from_static(data);
+    let is_ready = |chain: &mut Chain| chain.pending(HookKind::Publish, &caller, Some(&channel)).is_none();
+    for chain in [&mut all, &mut first, &mut second, &mut third] {
+        while !is_ready(chain) {
+            thread::yield_now();
+        }
+    }
     let ask = |chain: &mut Chain| {
+        assert!(is_ready(chain), "its instances are there");
         let outcome = chain.publish(&caller, &channel, bytes.clone(), true);
         assert!(matches!(outcome, Ok(PublishDecision::Pass(_))), "{outcome:?}");
     };

@@ -4,9 +4,10 @@
 mod bare;
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use chain::{Caller, Hook};
+use chain::{Caller, Hook, HookKind};
 use plugin_store::{Clock, PluginStores};
 use sandbox::{BindingOptions, Grants, Meter, Sandbox, SandboxOptions, Slot};
 use serde_json::{Value, json};
@@ -26,13 +27,14 @@ fn slot() -> Slot {
         deadline: Duration::from_millis(5),
         memory_bytes: 16 * 1024 * 1024,
         grants: Grants::default(),
+        eager: true,
         settings: Value::Null,
+        first_use: Arc::default(),
     };
     let meter = Meter::new(&Metrics::new().registry).expect("a fresh registry");
-    let binding = plugin
-        .bind(options, &PluginStores::in_memory(Clock::System), &meter)
-        .expect("the guest starts");
-    binding.slot()
+    let stores = PluginStores::in_memory(Clock::System);
+    let binding = sandbox.bind(&plugin, options, &stores, &meter).expect("the guest fits");
+    sandbox.slot(&binding)
 }
 
 fn main() {
@@ -45,10 +47,14 @@ fn main() {
         [127, 0, 0, 1].into(),
         "websocket",
     ));
+    while slot.pending(HookKind::Publish).is_some() {
+        thread::yield_now();
+    }
     let [bare_ns, sandbox_ns] = race(
         CALLS,
         ROUNDS,
         [&mut || bare.call(data), &mut || {
+            assert!(slot.pending(HookKind::Publish).is_none(), "it is there");
             slot.publish(&caller, CHANNEL, data).expect("the guest answers");
         }],
     );

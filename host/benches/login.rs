@@ -4,11 +4,12 @@
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chain::{Caller, ConnectVerdict, Handshake, Hook, Upgrade};
+use chain::{Caller, ConnectVerdict, Handshake, Hook, HookKind, Upgrade};
 use plugin_store::{Clock, PluginStores};
 use sandbox::{BindingOptions, Grants, Meter, Plugin, Sandbox, SandboxOptions};
 use serde_json::{Map, Value, json};
@@ -49,18 +50,24 @@ fn verification(alg: &str, key: &Value, token: &str) -> f64 {
 }
 
 /// The connect hook.
-fn hook(plugin: &Arc<Plugin>, key: &Value, token: &str) -> f64 {
+fn hook(sandbox: &Sandbox, plugin: &Arc<Plugin>, key: &Value, token: &str) -> f64 {
     let options = BindingOptions {
         tenant: "bench".into(),
         hooks: None,
         deadline: Duration::from_millis(50),
         memory_bytes: 16 * 1024 * 1024,
         grants: Grants::default(),
+        eager: true,
         settings: json!({ "keys": [key] }),
+        first_use: Arc::default(),
     };
     let meter = Meter::new(&Metrics::new().registry).expect("a fresh registry");
     let stores = PluginStores::in_memory(Clock::System);
-    let mut slot = plugin.bind(options, &stores, &meter).expect("it starts").slot();
+    let binding = sandbox.bind(plugin, options, &stores, &meter).expect("it fits");
+    let mut slot = sandbox.slot(&binding);
+    while slot.pending(HookKind::Connect).is_some() {
+        thread::yield_now();
+    }
     let caller = Arc::new(Caller::new(
         "s1".into(),
         "bench".into(),
@@ -95,7 +102,7 @@ fn main() {
         let text = |member: &str| each[member].as_str().expect("text");
         let (alg, token) = (text("alg"), text("token"));
         verify_ns.insert(alg.to_owned(), verification(alg, &each["key"], token).into());
-        hook_ns.insert(alg.to_owned(), hook(&plugin, &each["key"], token).into());
+        hook_ns.insert(alg.to_owned(), hook(&sandbox, &plugin, &each["key"], token).into());
     }
     println!("{}", json!({ "verify_ns": verify_ns, "hook_ns": hook_ns }));
 }

@@ -304,8 +304,13 @@ impl Shard {
             slice.pause().await;
         }
         for listed in self.clients.borrow().values() {
-            if !tenants.contains_key(&listed.caller.tenant) {
-                listed.client.signal_close(codes::TENANT_DISABLED, None);
+            match tenants.get(&listed.caller.tenant).map(|tenant| tenant.sends_away()) {
+                None => listed.client.signal_close(codes::TENANT_DISABLED, None),
+                // It has no rules any more, so nothing that it has begun is finished.
+                Some(Some(retry_after)) if !listed.client.is_closed() => {
+                    listed.client.cut_off(codes::SERVER_ERROR, Some(retry_after));
+                }
+                Some(_) => {}
             }
         }
         self.tenants.replace(tenants);

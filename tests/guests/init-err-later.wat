@@ -1,4 +1,5 @@
-;; init-err-later: init takes its settings once, and refuses them from the second time on, by a count in its store. Its words
+;; init-err-later: init takes its settings once, or as often as its setting `good` says (1 to 9), and refuses them from then
+;; on, by a count in its store. Its words
 ;; hold a line break, an escape sequence and a mark that turns the direction of writing. The tenant that uses it
 ;; keeps what it had, every other one is reloaded, and the words are shown escaped.
 (component
@@ -61,9 +62,14 @@
     (data (i32.const 136) "not\0a\1b[31mFORGED\e2\80\aeagain")
 
     ;; ok the first time, then err("not…again")
-    (func (export "init") (param i32 i32) (result i32)
+    (func (export "init") (param $config i32) (param $len i32) (result i32)
       (call $increment (i32.const 128) (i32.const 1) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 32))
-      (i32.store8 (i32.const 0) (i64.gt_s (i64.load (i32.const 40)) (i64.const 1)))
+      (i32.store8 (i32.const 0) (i64.gt_s (i64.load (i32.const 40)) (i64.extend_i32_u
+          ;; {"good":N}, or {} for one
+          (select
+            (i32.sub (i32.load8_u offset=8 (local.get $config)) (i32.const 0x30))
+            (i32.const 1)
+            (i32.gt_u (local.get $len) (i32.const 8))))))
       (i32.store (i32.const 4) (i32.const 136))
       (i32.store (i32.const 8) (i32.const 23))
       (i32.const 0))

@@ -1,5 +1,5 @@
-;; init-loops-later: a guest that is good on trial. Its `init` counts in `kv` how often it ran, and from the second time on
-;; it runs for ever. On publish it traps on the message 0, so that its next instance has to be made, and allows every other.
+;; init-loops-later: a guest that is good at first. Its `init` counts in `kv` how often it ran, and after the first time, or
+;; as many as its setting `good` says (1 to 9), it runs for ever. On publish it traps on the message 0, so that its next instance has to be made, and allows every other.
 ;; Nobody else may wait for it.
 (component
   ;; The contract's types, as far as the hook below uses them.
@@ -43,9 +43,14 @@
     (data (i32.const 128) "inits")
 
     ;; ok, the first time: the count is at 8 of the result
-    (func (export "init") (param i32 i32) (result i32)
+    (func (export "init") (param $config i32) (param $len i32) (result i32)
       (call $increment (i32.const 128) (i32.const 5) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 32))
-      (if (i64.gt_s (i64.load (i32.const 40)) (i64.const 1)) (then (loop $for-ever (br $for-ever))))
+      (if (i64.gt_s (i64.load (i32.const 40)) (i64.extend_i32_u
+          ;; {"good":N}, or {} for one
+          (select
+            (i32.sub (i32.load8_u offset=8 (local.get $config)) (i32.const 0x30))
+            (i32.const 1)
+            (i32.gt_u (local.get $len) (i32.const 8))))) (then (loop $for-ever (br $for-ever))))
       (global.set $free (i32.const 4096))
       (i32.store8 (i32.const 0) (i32.const 0))
       (i32.const 0))

@@ -1,10 +1,11 @@
 //! What came of loading the plugins of tenants, before anything is made of it.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use chain::{ChainStep, FaultRules};
-use config::Problem;
-use sandbox::Binding;
+use config::{ChainEntry, Problem, Tenant};
+use sandbox::{Binding, Sandbox};
 
 pub(super) struct Attempt {
     /// All that went wrong, each once.
@@ -16,6 +17,7 @@ pub(super) struct Attempt {
 /// A plugin in a tenant's chain.
 #[derive(Clone)]
 pub(super) struct BoundLink {
+    pub sandbox: Arc<Sandbox>,
     pub binding: Arc<Binding>,
     pub on_fault: FaultRules,
 }
@@ -26,7 +28,13 @@ impl BoundLink {
             plugin: self.binding.name().clone(),
             hooks: self.binding.hooks(),
             on_fault: self.on_fault,
-            hook: Box::new(self.binding.slot()),
+            hook: Box::new(self.sandbox.slot(&self.binding)),
         }
     }
+}
+
+/// What is wrong with a plugin of a tenant.
+pub(super) fn chain_problem(tenant: &Tenant, entry: &ChainEntry, error: &dyn Display) -> Problem {
+    let reason = format!("plugin {:?} for tenant {:?}: {error}", &*entry.plugin, &*tenant.name);
+    entry.place.problem(reason)
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use printable::printable;
 
-use super::attempt::{Attempt, BoundLink};
+use super::attempt::{Attempt, BoundLink, chain_problem};
 use crate::shard::{NewRules, NewTenant};
 use chain::{Chain, Defaults};
 use config::{Config, Problem, Problems, Tenant};
+use sandbox::{FirstUse, UnusablePlugin};
 
 /// Bytes of one reason in logs and on `/readyz`; guests choose parts of them.
 const REASON_BYTES: usize = 512;
@@ -141,6 +142,31 @@ impl Bound {
         }
     }
 
+    /// The same tenants, but that those with these plugins are quarantined: they could not be used when they were first
+    /// asked. What was replaced meanwhile is no matter.
+    pub(super) fn after_first_use(&self, unusable: &[UnusablePlugin]) -> Self {
+        let tenants = self.tenants.iter().map(|tenant| {
+            let failed = unusable.iter().filter(|failed| tenant.has(&failed.first_use));
+            let problems: Vec<Problem> = failed.filter_map(|failed| tenant.problem(failed)).collect();
+            if problems.is_empty() {
+                return BoundTenant {
+                    is_new: false,
+                    ..tenant.clone()
+                };
+            }
+            BoundTenant {
+                settings: tenant.settings.clone(),
+                links: None,
+                is_new: true,
+                problems,
+            }
+        });
+        Self {
+            tenants: tenants.collect(),
+            unused: Vec::new(),
+        }
+    }
+
     pub(super) fn is_quarantined(&self, name: &str) -> bool {
         self.tenants
             .iter()
@@ -192,6 +218,22 @@ impl BoundTenant {
         !self.problems.is_empty()
     }
 
+    /// What its plugins, as they are bound now, tell of their first use.
+    fn first_use(&self) -> Option<&Arc<FirstUse>> {
+        let first = self.links.as_ref()?.first()?;
+        Some(first.binding.first_use())
+    }
+
+    fn has(&self, first_use: &Arc<FirstUse>) -> bool {
+        self.first_use().is_some_and(|own| Arc::ptr_eq(own, first_use))
+    }
+
+    fn problem(&self, failed: &UnusablePlugin) -> Option<Problem> {
+        let mut chain = self.settings.chain.iter();
+        let entry = chain.find(|entry| entry.plugin == failed.plugin)?;
+        Some(chain_problem(&self.settings, entry, &failed.reason))
+    }
+
     fn for_shard(self) -> NewTenant {
         let defaults = Defaults {
             anonymous: self.settings.anonymous,
@@ -199,12 +241,17 @@ impl BoundTenant {
             message_bytes: self.settings.limits.message_bytes,
         };
         let quarantined = self.is_quarantined();
+        let first_use = self.first_use().cloned().unwrap_or_default();
         let rules = match self.links {
             _ if !self.is_new => NewRules::Unchanged,
             None => NewRules::Closed,
-            Some(links) => NewRules::Chain(Box::new(move || {
-                Chain::new(links.into_iter().map(BoundLink::on_this_shard).collect(), defaults)
-            })),
+            Some(links) => NewRules::Chain {
+                eager: links.iter().any(|link| link.binding.is_eager()),
+                first_use,
+                build: Box::new(move || {
+                    Chain::new(links.into_iter().map(BoundLink::on_this_shard).collect(), defaults)
+                }),
+            },
         };
         NewTenant {
             settings: self.settings,

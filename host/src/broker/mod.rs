@@ -1,6 +1,7 @@
 //! The composition root: the only module that knows all others. Starts the shards, receives signals, swaps
 //! tenants and plugins under open connections, and shuts down in order.
 
+mod announced;
 mod attempt;
 mod backends;
 mod bound;
@@ -14,7 +15,7 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use announced::{say, serve_admin, warn_of};
 use backends::Joint;
 pub use bound::Bound;
 pub use error::BrokerError;
@@ -42,6 +43,7 @@ use loading::{LoadOutcome, LoadTask, Loaded, Present};
 use naming::{NameClaimTask, claim_name, refused_name};
 use registry::Registry;
 use retry::RetryTimer;
+use sandbox::UnusablePlugin;
 use shards::{Running, ShardSetup};
 use signals::Signals;
 
@@ -220,6 +222,7 @@ impl Broker {
 
     async fn obey(mut self, mut signals: Signals) -> Result<(), BrokerError> {
         let mut name_claim = self.name_claim.take();
+        let plugins = self.plugins.clone();
         let mut load: Option<LoadTask<LoadOutcome>> = None;
         // A signal to reload that came during a load.
         let mut again = false;
@@ -235,6 +238,8 @@ impl Broker {
                     load = None;
                     self.finish(outcome).await;
                 }
+                // A load begins with what is in force, so nothing else changes that meanwhile.
+                unusable = plugins.unusable(), if load.is_none() => self.quarantine(&unusable).await,
                 () = self.retry.due(), if load.is_none() => load = self.begin(loading::retry(&self.plugins, &self.present)),
                 taken = refused_name(&mut name_claim) => break Err(taken.into()),
             }
@@ -287,6 +292,14 @@ impl Broker {
         }
         self.metrics.reloaded(false);
         self.retry.loaded(self.present.bound.has_quarantined());
+    }
+
+    /// Quarantines the tenants of plugins that could not be used when they were first asked.
+    async fn quarantine(&mut self, unusable: &[UnusablePlugin]) {
+        self.present.bound = Arc::new(self.present.bound.after_first_use(unusable));
+        self.put_in_force().await;
+        let quarantined = self.report();
+        self.retry.loaded(quarantined);
     }
 
     /// Puts a config that was read again, and its plugins, in place of the old.
@@ -374,27 +387,6 @@ fn ban_limits(tenants: &[Arc<Tenant>]) -> impl Iterator<Item = (Arc<str>, usize)
     tenants.iter().map(|tenant| (tenant.name.clone(), tenant.limits.bans))
 }
 
-fn warn_of(config: &Config) {
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
-}
-
 fn directory(config: &Config, bound: &Bound) -> Directory {
     Directory::new(&bound.settings(), config.server.default_tenant.as_deref())
-}
-
-/// Serves the admin listener. Returns its address.
-fn serve_admin(address: SocketAddr, header_timeout: Duration, routes: &AdminRoutes) -> Result<SocketAddr, BrokerError> {
-    let (listener, bound) = gateway::bind_admin(address).map_err(cannot_listen(address, "server.admin_listen"))?;
-    let listener = TcpListener::from_std(listener)?;
-    tokio::spawn(gateway::serve_admin(listener, routes.clone(), header_timeout));
-    Ok(bound)
-}
-
-/// One line to stdout, for the program or person that started the broker.
-fn say(line: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()
 }

@@ -4,16 +4,20 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
 
-use super::attempt::{Attempt, BoundLink};
+use super::attempt::{Attempt, BoundLink, chain_problem};
 use super::bound::Bound;
 use super::error::BrokerError;
 use crate::observe::Metrics;
 use config::{BackplaneKind, Capability, ChainEntry, Config, PluginFile, Problem, Problems, SandboxLimits, Tenant};
-use sandbox::{BindingOptions, CompilerOptions, Grants, LoadLimits, Meter, Plugin, Sandbox, SandboxOptions};
+use sandbox::{
+    BindingOptions, CompilerOptions, FirstUse, Grants, LoadLimits, Meter, Plugin, Sandbox, SandboxOptions,
+    UnusablePlugin,
+};
 
 /// The broker's own program, also when another file is at its path by now.
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -22,6 +26,18 @@ const COMPILER: &str = "compiler";
 
 /// What a reload may always raise `memory_mib` to without a restart.
 const POOL_MEMORY_BYTES_LEAST: usize = 256 * 1024 * 1024;
+
+/// How long a start or a reload tries out plugins whose tenants may wait for their first use.
+const TRIALS: Duration = Duration::from_secs(1);
+
+/// Which plugins are tried out when they are loaded: an instance is made of each, with its `init`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trials {
+    All,
+    /// Those of the default tenant, eager ones, and as many others as fit into [`TRIALS`], in the order of the config. What
+    /// is left is tried when it is first used.
+    InTime,
+}
 
 /// The sandbox and its stores. They live as long as the broker, so that stored values survive a reload.
 pub struct Plugins {
@@ -39,7 +55,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
             return vec![place.problem(error.to_string())];
         }
     };
-    plugins.attempt(config, |_| true).problems
+    plugins.attempt(config, |_| true, Trials::All).problems
 }
 
 /// The engine's own bound of a memory, behind each chain entry's limit: fixed when the process starts, with room for
@@ -50,6 +66,11 @@ fn pool_memory_bytes(config: &Config) -> usize {
     largest.max(POOL_MEMORY_BYTES_LEAST)
 }
 
+/// Bytes of all instances together.
+fn memory_bytes(config: &Config) -> usize {
+    usize::try_from(config.sandbox.memory_bytes).unwrap_or(usize::MAX)
+}
+
 // === impl Plugins ===
 
 impl Plugins {
@@ -58,9 +79,12 @@ impl Plugins {
             cache_dir: config.server.plugin_cache.clone(),
             cache_bytes: config.sandbox.cache_bytes,
             compiler,
+            instances: config.sandbox.instances,
+            memory_bytes: memory_bytes(config),
             max_memory_bytes: pool_memory_bytes(config),
-            ..SandboxOptions::default()
+            clock: Clock::System,
         })?;
+        metrics.show(sandbox.gauges());
         let stores = match config.backplane {
             BackplaneKind::Memory => PluginStores::in_memory(Clock::System),
             BackplaneKind::Redis(_) => PluginStores::shared(Clock::System)?,
@@ -88,18 +112,30 @@ impl Plugins {
     /// Loads the config's plugins and binds them to its tenants. A tenant that fails is quarantined, or keeps what it had
     /// `before`; the problems are an error where `Bound::settle` says so.
     pub fn bind(&self, config: &Config, before: Option<&Bound>) -> Result<Bound, Problems> {
-        Bound::settle(config, self.attempt(config, |_| true), before)
+        let trials = if config.server.strict {
+            Trials::All
+        } else {
+            Trials::InTime
+        };
+        let bound = Bound::settle(config, self.attempt(config, |_| true, trials), before)?;
+        self.sandbox.limit_memory(memory_bytes(config));
+        Ok(bound)
     }
 
     /// Tries the quarantined tenants of `bound` again, which was made from `config`.
     pub fn retry(&self, config: &Config, bound: &Bound) -> Bound {
         bound.after_retry(
             config,
-            self.attempt(config, |tenant| bound.is_quarantined(&tenant.name)),
+            self.attempt(config, |tenant| bound.is_quarantined(&tenant.name), Trials::All),
         )
     }
 
-    fn attempt(&self, config: &Config, is_wanted: impl Fn(&Tenant) -> bool) -> Attempt {
+    /// Waits until plugins could not be used when they were first asked.
+    pub async fn unusable(&self) -> Vec<UnusablePlugin> {
+        self.sandbox.unusable().await
+    }
+
+    fn attempt(&self, config: &Config, is_wanted: impl Fn(&Tenant) -> bool, trials: Trials) -> Attempt {
         let _loading = self.sandbox.begin_loading(limits(&config.sandbox));
         let wanted: Vec<bool> = config.tenants.iter().map(|tenant| is_wanted(tenant)).collect();
         let mut problems = Vec::new();
@@ -116,11 +152,30 @@ impl Plugins {
             loaded.insert(file.name.clone(), plugin);
         }
         self.sandbox.settle_cache();
+        let mut tried = Duration::ZERO;
         let tenants = config.tenants.iter().zip(wanted).map(|(tenant, wanted)| {
-            wanted.then(|| {
-                let (links, failed) = self.bind_tenant(tenant, &loaded, &mut problems);
-                if failed.is_empty() { Ok(links) } else { Err(failed) }
-            })
+            if !wanted {
+                return None;
+            }
+            let (links, mut failed) = self.bind_tenant(tenant, &loaded, &mut problems);
+            let is_default = Some(&tenant.name) == config.server.default_tenant.as_ref();
+            for (link, entry) in &links {
+                let must = trials == Trials::All || is_default || entry.eager;
+                if !must && tried >= TRIALS {
+                    continue;
+                }
+                let begin = Instant::now();
+                if let Err(error) = self.sandbox.try_out(&link.binding) {
+                    let problem = chain_problem(tenant, entry, &error);
+                    problems.push(problem.clone());
+                    failed.push(problem);
+                }
+                if !must {
+                    tried += begin.elapsed();
+                }
+            }
+            let links = links.into_iter().map(|(link, _)| link).collect();
+            Some(if failed.is_empty() { Ok(links) } else { Err(failed) })
         });
         let tenants = tenants.collect();
         Attempt { problems, tenants }
@@ -136,13 +191,14 @@ impl Plugins {
     }
 
     /// Binds the tenant's plugins: those that could be, and what was wrong. What is not in `problems` yet is put there.
-    fn bind_tenant(
+    fn bind_tenant<'t>(
         &self,
-        tenant: &Tenant,
+        tenant: &'t Tenant,
         loaded: &HashMap<Arc<str>, Result<Arc<Plugin>, Problem>>,
         problems: &mut Vec<Problem>,
-    ) -> (Vec<BoundLink>, Vec<Problem>) {
+    ) -> (Vec<(BoundLink, &'t ChainEntry)>, Vec<Problem>) {
         let (mut links, mut failed) = (Vec::new(), Vec::new());
+        let first_use = Arc::default();
         for entry in &tenant.chain {
             let plugin = match loaded.get(&entry.plugin) {
                 Some(Ok(plugin)) => plugin,
@@ -154,14 +210,18 @@ impl Plugins {
                 // The config was checked for this.
                 None => continue,
             };
-            match plugin.bind(binding_options(tenant, entry), &self.stores, &self.meter) {
-                Ok(binding) => links.push(BoundLink {
-                    binding,
-                    on_fault: entry.on_fault,
-                }),
+            let options = binding_options(tenant, entry, &first_use);
+            match self.sandbox.bind(plugin, options, &self.stores, &self.meter) {
+                Ok(binding) => {
+                    let link = BoundLink {
+                        sandbox: self.sandbox.clone(),
+                        binding,
+                        on_fault: entry.on_fault,
+                    };
+                    links.push((link, entry));
+                }
                 Err(error) => {
-                    let reason = format!("plugin {:?} for tenant {:?}: {error}", &*entry.plugin, &*tenant.name);
-                    let problem = entry.place.problem(reason);
+                    let problem = chain_problem(tenant, entry, &error);
                     problems.push(problem.clone());
                     failed.push(problem);
                 }
@@ -179,7 +239,7 @@ fn limits(settings: &SandboxLimits) -> LoadLimits {
     }
 }
 
-fn binding_options(tenant: &Tenant, entry: &ChainEntry) -> BindingOptions {
+fn binding_options(tenant: &Tenant, entry: &ChainEntry, first_use: &Arc<FirstUse>) -> BindingOptions {
     BindingOptions {
         tenant: tenant.name.clone(),
         hooks: entry.hooks,
@@ -190,6 +250,8 @@ fn binding_options(tenant: &Tenant, entry: &ChainEntry) -> BindingOptions {
             limiter: entry.grants.contains(&Capability::Limiter),
             metrics: entry.grants.contains(&Capability::Metrics),
         },
+        eager: entry.eager,
         settings: entry.settings.clone(),
+        first_use: first_use.clone(),
     }
 }

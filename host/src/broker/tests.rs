@@ -45,7 +45,7 @@ fn parse(folder: &Path, text: &str) -> Config {
 fn told(bound: &Bound) -> Vec<(String, &'static str, bool)> {
     let told = bound.for_shard().into_iter().map(|tenant| {
         let rules = match tenant.rules {
-            NewRules::Chain(_) => "chain",
+            NewRules::Chain { .. } => "chain",
             NewRules::Unchanged => "unchanged",
             NewRules::Closed => "closed",
         };

@@ -147,11 +147,11 @@ impl ClientConnection {
 
     /// Ends it for the client from this moment on: nothing more is queued, what waits is forgotten but for
     /// the frame that is half on the wire, and the session is signaled to send the closing frames.
-    pub fn cut_off(&self, code: CloseCode) {
+    pub fn cut_off(&self, code: CloseCode, retry_after_ms: Option<u64>) {
         self.outbox.borrow_mut().clear();
         self.closed.set(true);
         // Whatever was signalled before: a user who is banned amid a drain is not told to come back.
-        self.signals().close = Some((code, None));
+        self.signals().close = Some((code, retry_after_ms));
         self.wake.notify_one();
     }
 

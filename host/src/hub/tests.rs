@@ -134,7 +134,7 @@ async fn a_line_that_is_cut_off_gets_last_words_alone() {
     hub.release(&topic(), 1, None, None);
     hub.deliver(&[message("1", None)]);
     ann.client.signal_close(codes::SHUTTING_DOWN, Some(5));
-    ann.client.cut_off(codes::KICKED);
+    ann.client.cut_off(codes::KICKED, None);
     hub.deliver(&[message("2", None)]);
     ann.client.push(wire::text_frame("{\"payload\":3}"));
     assert_eq!(ann.client.waiting_bytes(), 0);

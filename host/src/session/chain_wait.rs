@@ -1,6 +1,7 @@
 //! The wait before the chain is asked: for the instances of its plugins, which others make. It stands in the order of the
 //! session's requests, so nobody else waits.
 
+use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 use super::context::Context;
 use super::refusal::Refusal;
 use chain::{Grant, HookKind, PendingCall};
+use protocol::codes;
 use protocol::names::Channel;
 
 /// How long a request waits for the instances that it needs. Then the chain is asked without them, and the fault of who
@@ -23,8 +25,14 @@ pub(super) fn wait_limit() -> Instant {
 
 impl Context {
     /// What a call of `hook` has to wait for. None: the chain can be asked now, and has to be before the session waits
-    /// for anything else.
+    /// for anything else. Where the tenant cannot be served, the session is told to end, and a call waits until it does.
     pub(super) fn pending_call(&self, hook: HookKind, channel: Option<&Channel>) -> Option<PendingCall> {
+        if self.tenant.failed_at_first_use() && hook != HookKind::Disconnect {
+            if !self.client.is_closed() {
+                self.client.cut_off(codes::SERVER_ERROR, self.tenant.sends_away());
+            }
+            return Some(Box::pin(pending()));
+        }
         self.tenant.chain().pending(hook, &self.caller, channel)
     }
 

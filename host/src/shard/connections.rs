@@ -50,7 +50,7 @@ impl Shard {
         let cut_off = |listed: &ListedConnection| {
             let is_meant = *listed.caller.tenant == *tenant && listed.is(whom) && !listed.client.is_closed();
             if is_meant {
-                listed.client.cut_off(code);
+                listed.client.cut_off(code, None);
             }
             u64::from(is_meant)
         };

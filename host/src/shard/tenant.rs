@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::turns::TenantShare;
 use crate::observe::TenantMetrics;
-use chain::{Chain, Defaults};
+use chain::Chain;
 use config::Tenant;
+use sandbox::FirstUse;
 
 /// How long the clients of a quarantined tenant are told to stay away, in milliseconds: each another time, so that they do
 /// not come back all at once.
@@ -22,10 +23,19 @@ pub struct NewTenant {
     pub quarantined: bool,
 }
 
+type BuildChain = Box<dyn FnOnce() -> Chain + Send>;
+
 /// The rules of a tenant for a shard.
 pub enum NewRules {
-    /// Builds the chain, on the shard's thread.
-    Chain(Box<dyn FnOnce() -> Chain + Send>),
+    /// Other rules than before.
+    Chain {
+        /// Builds the chain, on the shard's thread.
+        build: BuildChain,
+        /// At once, not when it is first asked.
+        eager: bool,
+        /// Tells when a plugin cannot be used at its first use.
+        first_use: Arc<FirstUse>,
+    },
     /// The tenant stays as it is.
     Unchanged,
     /// The tenant is quarantined and has no rules that it could keep, so all its clients are sent away.
@@ -35,7 +45,8 @@ pub enum NewRules {
 /// A tenant as a shard's sessions see it.
 pub struct ShardTenant {
     settings: RefCell<Arc<Tenant>>,
-    chain: RefCell<Chain>,
+    chain: RefCell<TenantChain>,
+    first_use: RefCell<Arc<FirstUse>>,
     closed: Cell<bool>,
     quarantined: Cell<bool>,
     /// The tenant's metrics.
@@ -44,11 +55,20 @@ pub struct ShardTenant {
     pub share: Rc<TenantShare>,
 }
 
+/// A tenant's chain. That of one that sleeps is not built yet.
+enum TenantChain {
+    Asleep(BuildChain),
+    Awake(Chain),
+}
+
+// === impl ShardTenant ===
+
 impl ShardTenant {
     pub(super) fn new(new: NewTenant, metrics: Arc<TenantMetrics>) -> Rc<Self> {
         let tenant = Self {
             settings: RefCell::new(new.settings.clone()),
-            chain: RefCell::new(no_chain()),
+            chain: RefCell::new(TenantChain::Awake(Chain::closed())),
+            first_use: RefCell::default(),
             closed: Cell::new(true),
             quarantined: Cell::new(false),
             share: TenantShare::new(metrics.clone()),
@@ -62,13 +82,22 @@ impl ShardTenant {
         self.quarantined.set(new.quarantined);
         let chain = match new.rules {
             NewRules::Unchanged => return,
-            NewRules::Chain(build) => {
+            NewRules::Chain {
+                build,
+                eager,
+                first_use,
+            } => {
                 self.closed.set(false);
-                build()
+                self.first_use.replace(first_use);
+                if eager {
+                    TenantChain::Awake(build())
+                } else {
+                    TenantChain::Asleep(build)
+                }
             }
             NewRules::Closed => {
                 self.closed.set(true);
-                no_chain()
+                TenantChain::Awake(Chain::closed())
             }
         };
         self.share.weigh(new.settings.weight);
@@ -77,16 +106,23 @@ impl ShardTenant {
     }
 
     pub(super) fn evict_idle(&self) {
-        self.chain.borrow_mut().evict_idle();
+        if let TenantChain::Awake(chain) = &mut *self.chain.borrow_mut() {
+            chain.evict_idle();
+        }
         self.share.report();
     }
 
     /// If its clients are sent away: after how many milliseconds one is to come back.
-    pub(super) fn sends_away(&self) -> Option<u64> {
+    pub fn sends_away(&self) -> Option<u64> {
         let spread = RETRY_MS.end - RETRY_MS.start;
-        self.closed
-            .get()
+        (self.closed.get() || self.failed_at_first_use())
             .then(|| RETRY_MS.start + getrandom::u64().unwrap_or_default() % spread)
+    }
+
+    /// Whether one of its plugins could not be used when it was first asked. The broker quarantines it as soon as it hears
+    /// of it.
+    pub fn failed_at_first_use(&self) -> bool {
+        self.first_use.borrow().has_failed()
     }
 
     /// Whether its plugins failed when they were last loaded.
@@ -99,18 +135,23 @@ impl ShardTenant {
         self.settings.borrow().clone()
     }
 
-    /// The present chain, for one call.
+    /// The present chain, for one call. It is built when it is first asked.
     pub fn chain(&self) -> RefMut<'_, Chain> {
-        self.chain.borrow_mut()
+        RefMut::map(self.chain.borrow_mut(), TenantChain::wake)
     }
 }
 
-/// Nobody may anything by it, whatever the tenant's defaults are: a session that would ask it is closed before.
-fn no_chain() -> Chain {
-    let defaults = Defaults {
-        anonymous: false,
-        allow: false,
-        message_bytes: 0,
-    };
-    Chain::new(Vec::new(), defaults)
+// === impl TenantChain ===
+
+impl TenantChain {
+    fn wake(&mut self) -> &mut Chain {
+        if let Self::Asleep(build) = self {
+            let build = std::mem::replace(build, Box::new(Chain::closed));
+            *self = Self::Awake(build());
+        }
+        match self {
+            Self::Awake(chain) => chain,
+            Self::Asleep(_) => unreachable!("it was built just now"),
+        }
+    }
 }

@@ -6,7 +6,8 @@ use crate::support::{Broker, Client, json};
 const FAULTS: &str = "sluicegate_plugin_faults_total";
 const MALLORYS: [(&str, &str); 1] = [("tenant", "mallory")];
 
-/// Two tenants on one shard. The plugin of `mallory` traps on the message 0, and its next `init` loops.
+/// Two tenants on one shard. The plugin of `mallory` traps on the message 0, and its next `init` loops: the first was on trial, the second for
+/// its first use.
 async fn broker() -> Broker {
     Broker::start(
         r#"
@@ -22,7 +23,7 @@ async fn broker() -> Broker {
         name = "mallory"
         anonymous = true
         default = "allow"
-        chain = [{ plugin = "loops", deadline_ms = 500, grants = ["kv"] }]
+        chain = [{ plugin = "loops", deadline_ms = 500, grants = ["kv"], config = { good = 2 } }]
         "#,
     )
     .await

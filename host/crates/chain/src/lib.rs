@@ -80,6 +80,8 @@ pub struct Chain {
     serial: u64,
     steps: Vec<ChainStep>,
     defaults: Defaults,
+    /// Nothing is allowed, not even by what was granted before.
+    is_closed: bool,
 }
 
 // === impl Chain ===
@@ -92,6 +94,20 @@ impl Chain {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             steps,
             defaults,
+            is_closed: false,
+        }
+    }
+
+    /// A chain that refuses everything to everybody, whatever they were granted before.
+    pub fn closed() -> Self {
+        let defaults = Defaults {
+            anonymous: false,
+            allow: false,
+            message_bytes: 0,
+        };
+        Self {
+            is_closed: true,
+            ..Self::new(Vec::new(), defaults)
         }
     }
 
@@ -203,7 +219,7 @@ impl Chain {
     ) -> Result<PublishDecision, Denied> {
         let mut data = data;
         let mut tags = Vec::new();
-        let mut allowed = granted || self.defaults.allow;
+        let mut allowed = !self.is_closed && (granted || self.defaults.allow);
         for (index, step) in self.steps.iter_mut().enumerate() {
             if !step.hooks.has(HookKind::Publish) {
                 continue;

@@ -28,6 +28,8 @@ pub struct ChainEntry {
     pub memory_bytes: usize,
     /// The capabilities it may use.
     pub grants: Vec<Capability>,
+    /// Its instances are made at the start, and stay however long nobody asks for them.
+    pub eager: bool,
     /// The plugin's own settings, always an object.
     pub settings: serde_json::Value,
     /// Where it stands, for problems that show when the plugin is loaded.
@@ -44,6 +46,7 @@ impl fmt::Debug for ChainEntry {
             .field("deadline", &self.deadline)
             .field("memory_bytes", &self.memory_bytes)
             .field("grants", &self.grants)
+            .field("eager", &self.eager)
             .finish_non_exhaustive()
     }
 }
@@ -57,6 +60,7 @@ impl PartialEq for ChainEntry {
             deadline,
             memory_bytes,
             grants,
+            eager,
             settings,
             place: _,
         } = self;
@@ -65,6 +69,7 @@ impl PartialEq for ChainEntry {
             && *on_fault == other.on_fault
             && *deadline == other.deadline
             && *memory_bytes == other.memory_bytes
+            && *eager == other.eager
             && *grants == other.grants
             && *settings == other.settings
     }
@@ -85,6 +90,7 @@ fn entry(mut section: Section<'_>, plugins: &[PluginFile], ceilings: Option<&Cei
     let memory = INSTANCE_MEMORY.up_to(ceilings.map(Ceilings::memory_mib));
     let memory = section.count("memory_mib", &memory);
     let grants = grants(&section.list("grants"), ceilings);
+    let eager = section.flag("eager", false);
     let settings = section.value("config").map(|value| settings(&value));
     let place = section.place.clone();
     section.finish();
@@ -95,6 +101,7 @@ fn entry(mut section: Section<'_>, plugins: &[PluginFile], ceilings: Option<&Cei
         deadline,
         memory_bytes: memory * MIB,
         grants,
+        eager,
         settings: settings.unwrap_or_else(|| serde_json::json!({})),
         place,
     })

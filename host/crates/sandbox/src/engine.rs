@@ -6,143 +6,148 @@ use std::thread;
 
 use thiserror::Error;
 use wasmtime::component::Linker;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::builder::Builders;
 use super::cache::Cache;
 use super::call_time::{TICK, Ticks};
-use super::compile::{Compiler, CompilerOptions, LoadLimits, LoadingGuard};
+use super::code::{GUARD_BYTES, MEMORY_BYTES, code_settings};
+use super::compile::{Compiler, CompilerOptions};
 use super::contract;
-use super::features;
+use super::limits::{CORE_INSTANCES, MEMORIES, TABLES};
+use super::machine::MappingLimits;
+use super::room::Capacity;
 use super::state::StoreData;
 use plugin_store::Clock;
 
-/// Stack a guest may use. Shards have 4 MiB; what is left is the host's.
-const GUEST_STACK_BYTES: usize = 512 * 1024;
-
-/// Core instances, memories and tables a component has at most. A Rust plugin has 3, 1 and 2; composed
-/// ones and those with an interpreter inside have more.
-pub(super) const CORE_INSTANCES: u32 = 32;
-pub(super) const MEMORIES: u32 = 4;
-pub(super) const TABLES: u32 = 16;
 /// Elements of a table: functions whose address is taken.
 const TABLE_ELEMENTS: usize = 20_000;
 
-/// Each memory reserves 4 GiB of addresses, so that no access needs a bounds check. 2,048 instances with
-/// [`MEMORIES`] each reserve 32 TiB of the 128 that a process has.
-const INSTANCES_MAX: u32 = 2_048;
+/// Memories that are reserved at most and at least.
+const MEMORIES_MOST: usize = 262_144;
+const MEMORIES_LEAST: usize = 8;
+/// Mappings of one memory: what is before its image, the image, what is behind it, and what it may not touch.
+pub(super) const MAPPINGS_PER_MEMORY: usize = 4;
+/// Tables that are reserved for each memory: as many as a Rust plugin has, and one more.
+const TABLES_PER_MEMORY: usize = 3;
 
-/// What one memory can have at most: what is reserved for it.
-const MEMORY_BYTES: usize = 4 * 1024 * 1024 * 1024;
-
-/// Of compiled code on disk, unless the options say otherwise.
-const CACHE_BYTES: u64 = 1024 * 1024 * 1024;
-
-/// What a sandbox may take from the machine.
-#[derive(Clone, Debug)]
-pub struct SandboxOptions {
-    /// Where compiled plugins are kept between runs; none compiles them anew on each start. The directory
-    /// is made if it is missing and must be open to this user alone.
-    pub cache_dir: Option<PathBuf>,
-    /// Bytes of that directory at most.
-    pub cache_bytes: u64,
-    /// Instances alive at once, over all shards, tenants and plugins; at most 2,048.
-    pub max_instances: u32,
-    /// Who compiles, and checks settings against schemas.
-    pub compiler: CompilerOptions,
-    /// Of one memory of an instance, however the instance's own limit comes about; at most 4 GiB.
-    pub max_memory_bytes: usize,
-    /// Tells circuit breakers the time.
-    pub clock: Clock,
-}
-
-impl Default for SandboxOptions {
-    fn default() -> Self {
-        Self {
-            cache_dir: None,
-            cache_bytes: CACHE_BYTES,
-            max_instances: 1_024,
-            compiler: CompilerOptions::InPlace,
-            max_memory_bytes: MEMORY_BYTES,
-            clock: Clock::System,
-        }
-    }
-}
-
-/// The engine could not be made.
-#[derive(Debug, Error)]
-#[error(
-    "the WebAssembly engine does not start with room for {instances} instances: {cause}. \
-     It reserves 16 GiB of address space for each; is the process's virtual memory limited (ulimit -v)?"
-)]
-pub struct EngineError {
-    instances: u32,
-    cause: String,
-}
-
-/// The engine, what it offers to plugins, and the threads that serve it.
-pub struct Sandbox {
+/// What compiles plugins, keeps their code, and runs it. Makes no instance.
+pub(super) struct PluginEngine {
     pub(super) engine: Engine,
     /// The contract's imports; WASI is added for each plugin, under the versions it asks for.
     pub(super) contract: Linker<StoreData>,
     pub(super) cache: Option<Cache>,
     pub(super) compiler: Compiler,
-    pub(super) builders: Builders,
     pub(super) ticks: Ticks,
     /// Of one memory: no binding may ask for more.
     pub(super) max_memory_bytes: usize,
     pub(super) clock: Clock,
+    /// What it has room for.
+    pub(super) capacity: Capacity,
 }
 
-// === impl Sandbox ===
+/// What an engine is made with.
+pub(super) struct EngineOptions {
+    pub(super) cache_dir: Option<PathBuf>,
+    pub(super) cache_bytes: u64,
+    pub(super) instances: Option<usize>,
+    pub(super) compiler: CompilerOptions,
+    pub(super) max_memory_bytes: usize,
+    pub(super) clock: Clock,
+}
 
-impl Sandbox {
-    /// Starts the engine, its ticker and the threads that make instances. The threads end when the
-    /// last plugin and the sandbox itself are gone.
-    pub fn new(options: SandboxOptions) -> Result<Arc<Self>, EngineError> {
-        let instances = options.max_instances.clamp(1, INSTANCES_MAX);
-        let failed = |cause: String| EngineError { instances, cause };
+/// The engine could not be made.
+#[derive(Debug, Error)]
+#[error(
+    "the WebAssembly engine does not start with room for {memories} memories of instances: {cause}. \
+     It reserves 4 GiB of address space for each; is the process's virtual memory limited (ulimit -v)?"
+)]
+pub struct EngineError {
+    memories: usize,
+    cause: String,
+}
+
+// === impl EngineError ===
+
+impl EngineError {
+    pub(super) fn new(cause: impl ToString) -> Self {
+        Self {
+            memories: 0,
+            cause: cause.to_string(),
+        }
+    }
+}
+
+// === impl PluginEngine ===
+
+impl PluginEngine {
+    /// Starts the engine and its ticker, which ends when the engine is gone. The engine reserves what the machine lets it
+    /// map.
+    pub(super) fn start(options: EngineOptions) -> Result<Arc<Self>, EngineError> {
         let max_memory_bytes = options.max_memory_bytes.clamp(1, MEMORY_BYTES);
-        let engine = Engine::new(&config(instances, max_memory_bytes)).map_err(|e| failed(format!("{e:#}")))?;
+        let machine = MappingLimits::look();
+        let (engine, memories) = reserve(&machine, options.instances, max_memory_bytes)?;
+        let failed = |cause: String| EngineError { memories, cause };
         let contract = contract::linker(&engine).map_err(|e| failed(format!("{e:#}")))?;
         let ticks = Ticks::start();
         start_ticker(&engine, ticks.clone()).map_err(|e| failed(e.to_string()))?;
-        let builders = Builders::start().map_err(|e| failed(e.to_string()))?;
         let cache = options
             .cache_dir
             .and_then(|dir| Cache::open(dir, options.cache_bytes, &engine));
+        let mapped_memories = machine.mappings.map(|mappings| mappings / MAPPINGS_PER_MEMORY);
         Ok(Arc::new(Self {
             engine,
             contract,
             cache,
             compiler: Compiler::new(options.compiler),
-            builders,
             ticks,
             max_memory_bytes,
             clock: options.clock,
+            capacity: Capacity {
+                instances: options.instances,
+                memories,
+                tables: memories * TABLES_PER_MEMORY,
+                mapped_memories,
+            },
         }))
     }
+}
 
-    /// Begins to load plugins, each within `limits`, until the returned value is dropped. All loading is done by one
-    /// thread.
-    pub fn begin_loading(&self, limits: LoadLimits) -> LoadingGuard<'_> {
-        self.compiler.begin(limits)
+/// An engine with places for as many memories as the process can map, and how many these are. What the kernel grants is
+/// known only once it is asked.
+fn reserve(
+    machine: &MappingLimits,
+    instances: Option<usize>,
+    max_memory_bytes: usize,
+) -> Result<(Engine, usize), EngineError> {
+    let addresses = machine.addresses / (MEMORY_BYTES as u64 + GUARD_BYTES);
+    let mapped = machine.mappings.map(|mappings| mappings / MAPPINGS_PER_MEMORY);
+    let wanted = instances.map(|instances| instances.saturating_mul(MEMORIES as usize));
+    let mut memories = usize::try_from(addresses)
+        .unwrap_or(usize::MAX)
+        .min(mapped.unwrap_or(usize::MAX))
+        .min(wanted.unwrap_or(usize::MAX))
+        .clamp(MEMORIES_LEAST, MEMORIES_MOST);
+    loop {
+        match Engine::new(&config(memories, max_memory_bytes)) {
+            Ok(engine) => return Ok((engine, memories)),
+            Err(_) if memories > MEMORIES_LEAST => memories = (memories / 4 * 3).max(MEMORIES_LEAST),
+            Err(error) => {
+                let cause = format!("{error:#}");
+                return Err(EngineError { memories, cause });
+            }
+        }
     }
 }
 
-/// An engine whose machine code those of [`Sandbox`] can use, without room for instances.
-pub(super) fn for_compiling() -> wasmtime::Result<Engine> {
-    let mut config = code_settings();
-    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-    Engine::new(&config)
-}
-
-fn config(instances: u32, max_memory_bytes: usize) -> Config {
+fn config(memories: usize, max_memory_bytes: usize) -> Config {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(CORE_INSTANCES))
-        .total_memories(instances * MEMORIES)
-        .total_tables(instances * TABLES)
+    // Instances themselves lie where everything else does. Of memories and tables each takes what it has, from all that
+    // there are.
+    pool.total_component_instances(u32::MAX)
+        .total_core_instances(u32::MAX)
+        .total_memories(count(memories))
+        .total_tables(count(memories * TABLES_PER_MEMORY))
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(MEMORIES)
         .max_tables_per_component(TABLES)
@@ -152,22 +157,6 @@ fn config(instances: u32, max_memory_bytes: usize) -> Config {
         .max_memory_size(max_memory_bytes);
     let mut config = code_settings();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    config
-}
-
-/// What decides about machine code: the same in every engine.
-fn code_settings() -> Config {
-    let mut config = Config::new();
-    features::apply(&mut config);
-    config
-        // Hooks are plain calls; without the bookkeeping of tasks they cost half.
-        .concurrency_support(false)
-        .epoch_interruption(true)
-        .max_wasm_stack(GUEST_STACK_BYTES)
-        .cranelift_opt_level(OptLevel::Speed)
-        .memory_init_cow(true)
-        // A fault says what happened and where it was asked; the frames of a stripped plugin add nothing.
-        .wasm_backtrace_max_frames(None);
     config
 }
 

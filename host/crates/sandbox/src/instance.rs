@@ -10,13 +10,18 @@ use wasmtime::component::Instance as Component;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::binding::Binding;
-use super::builder::{ALLOWANCE, BuildWatch, Turn};
+use super::build_watch::{ALLOWANCE, BuildWatch, Turn};
 use super::call_time::ticks;
+use super::capabilities::PluginScope;
 use super::contract::v0_1::GuestExports;
 use super::contract::v0_2::KeyTable;
+use super::error::LoadError;
 use super::fault;
-use super::limits::InstanceLimits;
+use super::limits::{HANDLES, InstanceLimits};
+use super::machine;
+use super::room::{Capacity, Exhausted, InstancePlace};
 use super::state::{GuestPhase, HookCall, StoreData};
+use super::usage::MemoryCharge;
 use super::wasi::Wasi;
 use chain::{Caller, ConnectVerdict, Fault, Handshake, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 use plugin_store::WaitBudget;
@@ -25,8 +30,9 @@ use plugin_store::WaitBudget;
 /// that a config allows, and its envelope. Never more than the guest's own memory, though a call could name
 /// the same bytes many times.
 const TRANSFER_BYTES: usize = 16 * 1024 * 1024 + 64 * 1024;
-/// Handles to resources that are alive in one instance, at most.
-pub(super) const HANDLES: usize = 10_000;
+
+/// The kernel's words for `ENOMEM`, as they stand in an error of a mapping.
+const NO_MEMORY_LEFT: &str = "Cannot allocate memory";
 
 /// A guest ready for the next call.
 pub(super) struct Instance {
@@ -35,7 +41,10 @@ pub(super) struct Instance {
     deadline: Duration,
     /// How long each call may wait for stores that nodes share.
     wait_budget: WaitBudget,
-    _alive: Alive,
+    /// None if nobody will call it.
+    _alive: Option<Alive>,
+    /// Given back last.
+    _place: InstancePlace,
 }
 
 /// An instance could not be made.
@@ -49,10 +58,32 @@ pub(super) enum MakeError {
     Init(Fault),
     #[error("instantiation {0}")]
     Start(Fault),
-    #[error("no room for another instance; raise the limit of instances or use fewer plugins")]
-    Full,
+    #[error("no room for another plugin instance: {0}")]
+    Full(Exhausted),
     #[error("{0}")]
     Host(String),
+}
+
+impl MakeError {
+    /// Whether it is the guest's doing.
+    pub(super) fn is_of_guest(&self) -> bool {
+        match self {
+            Self::Types(_) | Self::Refused(_) => true,
+            Self::Init(fault) | Self::Start(fault) => !matches!(fault, Fault::Host(_)),
+            Self::Full(_) | Self::Host(_) => false,
+        }
+    }
+}
+
+impl From<MakeError> for LoadError {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Types(what) => Self::WrongType(what),
+            MakeError::Refused(reason) => Self::InitRefused(reason),
+            MakeError::Init(fault) => Self::InitFaulted(fault),
+            other => Self::DoesNotStart(other.to_string()),
+        }
+    }
 }
 
 impl From<MakeError> for Fault {
@@ -83,18 +114,42 @@ impl Drop for Alive {
 // === impl Instance ===
 
 impl Instance {
-    /// A new instance, with `init` behind it. `watch` says how long its start and its `init` may go on.
-    pub(super) fn make(binding: &Binding, watch: &Arc<BuildWatch>) -> Result<Box<Self>, MakeError> {
+    /// A new instance for a slot, in its place, with `init` behind it. `watch` says how long its start and its `init` may
+    /// go on.
+    pub(super) fn make(
+        binding: &Binding,
+        watch: &Arc<BuildWatch>,
+        place: InstancePlace,
+    ) -> Result<Box<Self>, MakeError> {
+        let scope = Arc::clone(binding.scope());
+        Self::make_in(binding, watch, place, scope, Some(binding.meters().instances()))
+    }
+
+    /// Makes one that nobody will call, to see whether it can be made.
+    pub(super) fn try_out(binding: &Binding, place: InstancePlace) -> Result<(), MakeError> {
+        let watch = Arc::new(BuildWatch::alone());
+        Self::make_in(binding, &watch, place, binding.trial_scope(), None).map(drop)
+    }
+
+    fn make_in(
+        binding: &Binding,
+        watch: &Arc<BuildWatch>,
+        place: InstancePlace,
+        scope: Arc<PluginScope>,
+        gauge: Option<&IntGauge>,
+    ) -> Result<Box<Self>, MakeError> {
+        let touched_before = machine::touched();
         let plugin = binding.plugin();
+        let charge = MemoryCharge::new(binding.usage(), &binding.tenant_memory());
         let state = StoreData {
-            limits: InstanceLimits::new(binding.memory_bytes()),
-            call: HookCall::new(plugin.sandbox().ticks.clone()),
-            scope: Arc::clone(binding.scope()),
+            limits: InstanceLimits::new(binding.memory_bytes(), charge),
+            call: HookCall::new(plugin.engine().ticks.clone()),
+            scope,
             wasi: Wasi::default(),
             building: Some(Arc::clone(watch)),
             keys: KeyTable::default(),
         };
-        let mut store = Store::new(plugin.engine(), state);
+        let mut store = Store::new(&plugin.engine().engine, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(TRANSFER_BYTES.min(binding.memory_bytes()));
         store.set_max_component_handles(HANDLES);
@@ -112,7 +167,9 @@ impl Instance {
         });
         begin(&mut store, GuestPhase::Start, ALLOWANCE, WaitBudget::default());
         store.set_epoch_deadline(ticks(BuildWatch::first_turn()));
-        let instance = plugin.instantiate(&mut store).map_err(|e| not_started(&e, &store))?;
+        let instance = plugin
+            .instantiate(&mut store)
+            .map_err(|e| not_started(&e, &store, &plugin.engine().capacity))?;
         let guest = load(binding, &mut store, &instance)?;
 
         begin(&mut store, GuestPhase::Init, ALLOWANCE, WaitBudget::within(ALLOWANCE));
@@ -125,13 +182,20 @@ impl Instance {
                 return Err(MakeError::Init(fault));
             }
         }
-        store.data_mut().building = None;
+        let state = store.data_mut();
+        state.building = None;
+        let touched = machine::touched().zip(touched_before);
+        let bytes = state
+            .limits
+            .settle(touched.map(|(now, before)| now.saturating_sub(before)));
+        plugin.note_bytes(bytes);
         Ok(Box::new(Self {
             store,
             guest,
             deadline: binding.deadline(),
             wait_budget: WaitBudget::within(binding.deadline()),
-            _alive: Alive::new(binding.meters().instances()),
+            _alive: gauge.map(Alive::new),
+            _place: place,
         }))
     }
 
@@ -214,15 +278,22 @@ impl Instance {
     }
 }
 
-fn not_started(error: &wasmtime::Error, store: &Store<StoreData>) -> MakeError {
+fn not_started(error: &wasmtime::Error, store: &Store<StoreData>, capacity: &Capacity) -> MakeError {
     let limits = &store.data().limits;
     if error.is::<PoolConcurrencyLimitError>() {
-        MakeError::Full
+        MakeError::Full(Exhausted::Addresses(capacity.memories))
+    } else if is_out_of_mappings(error) {
+        MakeError::Full(Exhausted::Mappings(capacity.mapped_memories))
     } else if error.is::<Trap>() || limits.refused {
         MakeError::Start(fault::classify(error, limits, ALLOWANCE))
     } else {
         MakeError::Host(fault::cut(format!("{error:#}")))
     }
+}
+
+/// The kernel says so where a process has too many mappings.
+fn is_out_of_mappings(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains(NO_MEMORY_LEFT))
 }
 
 fn load(binding: &Binding, store: &mut Store<StoreData>, instance: &Component) -> Result<GuestExports, MakeError> {

@@ -18,6 +18,8 @@ use sluicegate_contract::limits::COUNTERS;
 
 use super::fault::FaultKind;
 pub(super) use super::label::{Label, Labelled};
+use super::room::Room;
+use super::usage::MemoryUsage;
 use chain::{HookKind, Hooks};
 
 /// Upper bounds of `sluicegate_hook_seconds`: a small hook takes half a microsecond, a deadline is
@@ -89,6 +91,48 @@ pub(super) struct Tally {
 struct HookTally {
     seconds: LocalHistogram,
     verdicts: [Option<LocalIntCounter>; Label::ALL.len()],
+}
+
+/// How many instances there are in the process, and their memory, when somebody looks.
+#[derive(Clone)]
+pub struct SandboxGauges {
+    room: Arc<Room>,
+    usage: Arc<MemoryUsage>,
+    instances: IntGauge,
+    bytes: IntGauge,
+}
+
+// === impl SandboxGauges ===
+
+impl SandboxGauges {
+    pub(super) fn new(room: &Arc<Room>, usage: &Arc<MemoryUsage>) -> Self {
+        let gauge = |name, help| IntGauge::new(name, help).expect("the name is valid");
+        Self {
+            room: Arc::clone(room),
+            usage: Arc::clone(usage),
+            instances: gauge(
+                "sluicegate_sandbox_instances",
+                "Plugin instances of all tenants, those in the making included.",
+            ),
+            bytes: gauge(
+                "sluicegate_sandbox_memory_bytes",
+                "Memory of all plugin instances together.",
+            ),
+        }
+    }
+}
+
+impl Collector for SandboxGauges {
+    fn desc(&self) -> Vec<&Desc> {
+        [self.instances.desc(), self.bytes.desc()].concat()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let shown = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.instances.set(shown(self.room.instances()));
+        self.bytes.set(shown(self.usage.bytes()));
+        [self.instances.collect(), self.bytes.collect()].concat()
+    }
 }
 
 // === impl Meter ===

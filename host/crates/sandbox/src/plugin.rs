@@ -3,51 +3,55 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use regular_file::ReadError;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
+use wasmtime::Store;
 use wasmtime::component::{Component, Instance, InstancePre};
-use wasmtime::{Engine, Store};
 
-use super::binding::{self, Binding, BindingOptions};
 use super::cache::CacheEntry;
 use super::capabilities::Grants;
 use super::contract::v0_1::Exports;
-use super::engine::Sandbox;
+use super::engine::PluginEngine;
 use super::error::LoadError;
-use super::meter::Meter;
+use super::limits::{MEMORIES, TABLES};
+use super::room::Needs;
+use super::settings::CheckedSettings;
 use super::state::StoreData;
 use super::{exports, features, imports, inspect, wasi};
 use chain::Hooks;
-use plugin_store::PluginStores;
 
 const MIB: u64 = 1_048_576;
 
 /// A compiled component and what it has and wants.
 pub struct Plugin {
     name: Arc<str>,
-    sandbox: Arc<Sandbox>,
+    engine: Arc<PluginEngine>,
     pre: InstancePre<StoreData>,
     exports: Exports,
     hooks: Hooks,
-    needs: Grants,
-    schema: Option<Value>,
+    imported: Grants,
+    needs: Needs,
+    schema: Option<String>,
+    checked: CheckedSettings,
+    /// Bytes of the last instance of it when it was made.
+    usual_bytes: AtomicUsize,
     /// Keeps its place in the cache of compiled plugins.
     _cached: Option<Arc<CacheEntry>>,
 }
 
-// === impl Sandbox ===
+// === impl Plugin ===
 
-impl Sandbox {
+impl Plugin {
     /// Reads a plugin from a file; with `sha256`, only from these bytes.
-    pub fn load_file(
-        self: &Arc<Self>,
+    pub(super) fn load_file(
+        engine: &Arc<PluginEngine>,
         name: &str,
         path: &Path,
         sha256: Option<[u8; 32]>,
-    ) -> Result<Arc<Plugin>, LoadError> {
-        let limit = self.compiler.limits().component_bytes;
+    ) -> Result<Arc<Self>, LoadError> {
+        let limit = engine.compiler.limits().component_bytes;
         let bytes = regular_file::read(path, limit).map_err(|cause| match cause {
             ReadError::TooLarge(_) => LoadError::TooLarge {
                 path: path.into(),
@@ -65,68 +69,41 @@ impl Sandbox {
                 found: sluicegate_contract::hex::encode(&found),
             });
         }
-        self.load(name, &bytes)
+        Self::load(engine, name, &bytes)
     }
 
     /// Checks and compiles a component (binary, or in the text format). `name` is the plugin's in the config.
-    /// Takes up to seconds for a component with an interpreter inside, unless the cache has it.
-    pub fn load(self: &Arc<Self>, name: &str, bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
+    pub(super) fn load(engine: &Arc<PluginEngine>, name: &str, bytes: &[u8]) -> Result<Arc<Self>, LoadError> {
         let bytes = if inspect::is_text(bytes) {
-            Cow::Owned(self.compiler.binary(&self.engine, bytes)?)
+            Cow::Owned(engine.compiler.binary(&engine.engine, bytes)?)
         } else {
             Cow::Borrowed(bytes)
         };
         let inspected = inspect::inspect(&bytes)?;
-        let cached = self.cache.as_ref().map(|cache| cache.entry(&bytes));
-        let component = self.compile(&bytes, cached.as_ref())?;
-        let needs = imports::check(&self.engine, &component)?;
-        let hooks = exports::check(&self.engine, &component)?;
+        let cached = engine.cache.as_ref().map(|cache| cache.entry(&bytes));
+        let component = compile(engine, &bytes, cached.as_ref())?;
+        let imported = imports::check(&engine.engine, &component)?;
+        let hooks = exports::check(&engine.engine, &component)?;
         let wrong_type = |error: wasmtime::Error| LoadError::WrongType(format!("{error:#}"));
-        let mut linker = self.contract.clone();
+        let mut linker = engine.contract.clone();
         wasi::add_to_linker(&mut linker, &component).map_err(wrong_type)?;
         let pre = linker.instantiate_pre(&component).map_err(wrong_type)?;
         let exports = Exports::find(&pre, hooks).map_err(wrong_type)?;
-        Ok(Arc::new(Plugin {
+        Ok(Arc::new(Self {
             name: name.into(),
-            sandbox: Arc::clone(self),
+            engine: Arc::clone(engine),
+            needs: needs(&component),
             pre,
             exports,
             hooks,
-            needs,
-            schema: inspected.schema,
+            imported,
+            schema: inspected.schema.map(|schema| schema.to_string()),
+            checked: CheckedSettings::default(),
+            usual_bytes: AtomicUsize::new(0),
             _cached: cached,
         }))
     }
 
-    /// A start or a reload has loaded what it loads: the cache of compiled plugins makes room for what is new.
-    pub fn settle_cache(&self) {
-        if let Some(cache) = &self.cache {
-            cache.settle();
-        }
-    }
-
-    fn compile(&self, bytes: &[u8], cached: Option<&Arc<CacheEntry>>) -> Result<Component, LoadError> {
-        let cached = self.cache.as_ref().zip(cached);
-        if let Some(component) = cached.and_then(|(cache, entry)| cache.get(&self.engine, entry)) {
-            return Ok(component);
-        }
-        let component = self
-            .compiler
-            .component(&self.engine, bytes)
-            .map_err(|error| match error {
-                LoadError::Invalid(_) => features::refusal(bytes).unwrap_or(error),
-                other => other,
-            })?;
-        if let Some((cache, entry)) = cached {
-            cache.put(entry, &component);
-        }
-        Ok(component)
-    }
-}
-
-// === impl Plugin ===
-
-impl Plugin {
     /// Its name in the config.
     pub fn name(&self) -> &Arc<str> {
         &self.name
@@ -138,32 +115,36 @@ impl Plugin {
     }
 
     /// The capabilities it imports, which must be granted.
-    pub fn needs(&self) -> Grants {
-        self.needs
+    pub fn imported(&self) -> Grants {
+        self.imported
     }
 
     /// The JSON Schema of its settings, if it carries one.
-    pub fn settings_schema(&self) -> Option<&Value> {
-        self.schema.as_ref()
+    pub fn settings_schema(&self) -> Option<&str> {
+        self.schema.as_deref()
     }
 
-    /// Puts the plugin in a tenant's chain: checks what the tenant asks of it and makes one instance on trial,
-    /// which may take up to 2 s.
-    pub fn bind(
-        self: &Arc<Self>,
-        options: BindingOptions,
-        stores: &Arc<PluginStores>,
-        meter: &Arc<Meter>,
-    ) -> Result<Arc<Binding>, LoadError> {
-        binding::bind(self, options, stores, meter)
+    /// What an instance of it takes of what ends first.
+    pub(super) fn needs(&self) -> Needs {
+        self.needs
     }
 
-    pub(super) fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
+    /// An instance of it was made, and has so many bytes.
+    pub(super) fn note_bytes(&self, bytes: usize) {
+        self.usual_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn engine(&self) -> &Engine {
-        &self.sandbox.engine
+    /// Bytes that the next instance will have, as far as that is known.
+    pub(super) fn usual_bytes(&self) -> usize {
+        self.usual_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn checked_settings(&self) -> &CheckedSettings {
+        &self.checked
+    }
+
+    pub(super) fn engine(&self) -> &PluginEngine {
+        &self.engine
     }
 
     pub(super) fn exports(&self) -> &Exports {
@@ -173,4 +154,37 @@ impl Plugin {
     pub(super) fn instantiate(&self, store: &mut Store<StoreData>) -> wasmtime::Result<Instance> {
         self.pre.instantiate(store)
     }
+}
+
+/// What an instance needs; where the component does not tell, the most that it may have.
+fn needs(component: &Component) -> Needs {
+    let count = |number: u32| number as usize;
+    component.resources_required().map_or(
+        Needs {
+            memories: count(MEMORIES),
+            tables: count(TABLES),
+        },
+        |required| Needs {
+            memories: count(required.num_memories),
+            tables: count(required.num_tables),
+        },
+    )
+}
+
+fn compile(engine: &PluginEngine, bytes: &[u8], cached: Option<&Arc<CacheEntry>>) -> Result<Component, LoadError> {
+    let cached = engine.cache.as_ref().zip(cached);
+    if let Some(component) = cached.and_then(|(cache, entry)| cache.get(&engine.engine, entry)) {
+        return Ok(component);
+    }
+    let component = engine
+        .compiler
+        .component(&engine.engine, bytes)
+        .map_err(|error| match error {
+            LoadError::Invalid(_) => features::refusal(bytes).unwrap_or(error),
+            other => other,
+        })?;
+    if let Some((cache, entry)) = cached {
+        cache.put(entry, &component);
+    }
+    Ok(component)
 }

@@ -7,13 +7,14 @@ use parking_lot::Mutex;
 
 use super::binding::Binding;
 use super::breaker::{Pass, Tripped};
-use super::builder::{PendingInstance, Progress};
+use super::call_time::Ticks;
 use super::client::{Asking, ClientKey};
 use super::fault;
 use super::good_answers::GoodAnswers;
 use super::instance::{Instance, MakeError};
 use super::meter::{Label, Labelled, Tally};
 use super::pace::Pace;
+use super::pool::{InstanceCell, InstancePool, PendingInstance, Progress, UseStamp};
 use super::rebuild_delay::RebuildDelay;
 use super::suspension::{Suspended, Suspensions};
 use chain::{
@@ -31,11 +32,16 @@ const NOT_MADE: &str = "its instance is not made yet";
 /// One shard's place for an instance of a plugin in a tenant's chain.
 ///
 /// The instance is made when a first call waits for it ([`Hook::pending`]), never on the shard's thread, and given back
-/// when idle. A call that finds none is a fault. A call that does not keep to its deadline ends at most 3 ms of processor time
+/// when idle, or when another needs the room. A call that finds none is a fault. A call that does not keep to its deadline ends at most 3 ms of processor time
 /// after it, see `call_time.rs`.
 pub struct Slot {
     binding: Arc<Binding>,
-    held: SlotState,
+    pool: Arc<InstancePool>,
+    /// The instance, while there is one.
+    cell: Arc<InstanceCell>,
+    making: SlotState,
+    ticks: Ticks,
+    uses: u64,
     rebuild_delay: RebuildDelay,
     tally: Arc<Mutex<Tally>>,
     paces: [Pace; HookKind::ALL.len()],
@@ -57,10 +63,9 @@ struct Answered {
     took: Duration,
 }
 
+/// What becomes of an empty cell.
 enum SlotState {
     Nothing,
-    /// Boxed, because each call moves it out and back in.
-    Ready(Box<Instance>),
     Coming(PendingInstance),
     /// It could not be made, which the next call is told.
     Failed(MakeError),
@@ -69,10 +74,15 @@ enum SlotState {
 // === impl Slot ===
 
 impl Slot {
-    pub(super) fn new(binding: Arc<Binding>, spare: Option<Box<Instance>>) -> Self {
+    /// An empty one; one of an eager binding has its instance made at once.
+    pub(super) fn new(binding: &Arc<Binding>, pool: &Arc<InstancePool>) -> Self {
         let now = binding.clock().now();
-        Self {
-            held: spare.map_or(SlotState::Nothing, SlotState::Ready),
+        let mut slot = Self {
+            pool: Arc::clone(pool),
+            cell: Arc::default(),
+            making: SlotState::Nothing,
+            ticks: binding.plugin().engine().ticks.clone(),
+            uses: 0,
             rebuild_delay: RebuildDelay::default(),
             tally: binding.meters().tally(),
             good_answers: binding.good_answers().of_new_slot(),
@@ -81,8 +91,12 @@ impl Slot {
             unjudged: None,
             asked: false,
             used: now,
-            binding,
+            binding: Arc::clone(binding),
+        };
+        if binding.is_eager() {
+            slot.request(Duration::ZERO);
         }
+        slot
     }
 
     fn call<V: Labelled>(
@@ -96,20 +110,24 @@ impl Slot {
         if let Some(left) = self.suspensions.check(asking, || self.binding.clock().now()) {
             return Err(self.not_asked(hook, Fault::Suspended(left)));
         }
-        let instance = match self.take(hook) {
-            Ok(instance) => instance,
-            Err(fault) => return Err(self.not_asked(hook, fault)),
+        let mut held = self.cell.lock();
+        let Some(instance) = held.instance.take() else {
+            drop(held);
+            let fault = self.missing(hook);
+            return Err(self.not_asked(hook, fault));
         };
         let breaker = self.binding.breaker(hook);
         let Some(pass) = breaker.admit(|| asking.user_or_address(), || self.binding.clock().now()) else {
-            self.held = SlotState::Ready(instance);
+            held.instance = Some(instance);
+            drop(held);
             return Err(self.not_asked(hook, Fault::Unavailable(CIRCUIT_OPEN)));
         };
         let start = self.paces[hook as usize].is_timed().then(Instant::now);
         match ask(instance) {
             Ok((answer, instance)) => {
+                held.instance = Some(instance);
+                drop(held);
                 let took = self.paces[hook as usize].count(start.map(|start| start.elapsed()));
-                self.held = SlotState::Ready(instance);
                 let label = answer.verdict.label();
                 let answered = Answered { pass, label, took };
                 if is_judged(&answer.verdict) {
@@ -119,39 +137,32 @@ impl Slot {
                 }
                 Ok(answer)
             }
-            Err(fault) => Err(self.faulted(asking, pass, start.map(|start| start.elapsed()), fault)),
-        }
-    }
-
-    /// The instance, if there is one.
-    fn take(&mut self, hook: HookKind) -> Result<Box<Instance>, Fault> {
-        if !matches!(self.held, SlotState::Ready(_)) {
-            self.settle();
-        }
-        match std::mem::replace(&mut self.held, SlotState::Nothing) {
-            SlotState::Ready(instance) => Ok(instance),
-            missing => Err(self.missing(hook, missing)),
+            Err(fault) => {
+                drop(held);
+                self.cell.emptied();
+                Err(self.faulted(asking, pass, start.map(|start| start.elapsed()), fault))
+            }
         }
     }
 
     /// There is no instance; has one made, if that is not begun.
     #[cold]
-    fn missing(&mut self, hook: HookKind, held: SlotState) -> Fault {
+    fn missing(&mut self, hook: HookKind) -> Fault {
         if !self.would_be_asked(hook) {
-            self.held = held;
             return Fault::Unavailable(CIRCUIT_OPEN);
         }
-        match held {
+        self.settle();
+        match std::mem::replace(&mut self.making, SlotState::Nothing) {
             SlotState::Failed(error) => {
                 self.rebuild(None);
                 error.into()
             }
             SlotState::Coming(pending) => {
                 let delayed = pending.is_delayed(Instant::now());
-                self.held = SlotState::Coming(pending);
+                self.making = SlotState::Coming(pending);
                 Fault::Unavailable(if delayed { DELAYED } else { NOT_MADE })
             }
-            SlotState::Nothing | SlotState::Ready(_) => {
+            SlotState::Nothing => {
                 self.request(Duration::ZERO);
                 Fault::Unavailable(NOT_MADE)
             }
@@ -163,16 +174,15 @@ impl Slot {
         binding.breaker(hook).would_admit(|| binding.clock().now())
     }
 
-    /// Takes what was made meanwhile.
+    /// Learns what came of the making.
     fn settle(&mut self) {
-        let SlotState::Coming(pending) = &self.held else {
+        let SlotState::Coming(pending) = &self.making else {
             return;
         };
-        self.held = match pending.poll() {
+        self.making = match pending.poll() {
             Progress::Waiting => return,
-            Progress::Done(Ok(instance)) => SlotState::Ready(instance),
+            Progress::Done(Ok(())) | Progress::Lost => SlotState::Nothing,
             Progress::Done(Err(error)) => SlotState::Failed(error),
-            Progress::Lost => SlotState::Nothing,
         };
     }
 
@@ -181,18 +191,28 @@ impl Slot {
     fn wait(&mut self, hook: HookKind) -> Option<PendingCall> {
         self.asked = true;
         self.settle();
+        // It may have come just now.
+        if self.touch() {
+            return None;
+        }
         // Who is not asked anyway needs no instance, and a trial of the circuit waits for one like any other call.
         if !self.would_be_asked(hook) {
             return None;
         }
-        if let SlotState::Nothing = self.held {
+        if let SlotState::Nothing = self.making {
             self.request(Duration::ZERO);
         }
-        match &self.held {
+        match &self.making {
             // After repeated faults it is not made before a time that is too long to wait for.
             SlotState::Coming(pending) if !pending.is_delayed(Instant::now()) => pending.wait(),
             _ => None,
         }
+    }
+
+    /// A call is about to come: whether there is an instance for it.
+    fn touch(&mut self) -> bool {
+        self.uses += 1;
+        self.cell.touch(UseStamp::new(self.ticks.now(), self.uses))
     }
 
     /// The instance is gone; has another made.
@@ -202,16 +222,16 @@ impl Slot {
     }
 
     fn request(&mut self, delay: Duration) {
-        let pending = self.binding.request(delay);
-        self.held = pending.map_or(SlotState::Nothing, SlotState::Coming);
+        let pending = self.pool.request(&self.binding, &self.cell, delay);
+        self.making = pending.map_or(SlotState::Nothing, SlotState::Coming);
     }
 
-    /// Gives back the instance, if there is one. A shard has many at a time that are idle, or replaced by a reload, and
-    /// taking them apart is not for its thread.
-    fn give_back(&mut self) {
-        if let SlotState::Ready(mut instance) = std::mem::replace(&mut self.held, SlotState::Nothing) {
+    /// Gives back an instance. A shard has many at a time that are idle, or replaced by a reload, and taking them apart is
+    /// not for its thread.
+    fn give_back(&self, instance: Option<Box<Instance>>) {
+        if let Some(mut instance) = instance {
             instance.retire();
-            self.binding.discard(*instance);
+            self.pool.discard(instance);
         }
     }
 
@@ -288,10 +308,7 @@ impl Slot {
 
 impl Hook for Slot {
     fn pending(&mut self, hook: HookKind) -> Option<PendingCall> {
-        match self.held {
-            SlotState::Ready(_) => None,
-            _ => self.wait(hook),
-        }
+        if self.touch() { None } else { self.wait(hook) }
     }
 
     fn connect(
@@ -361,14 +378,14 @@ impl Hook for Slot {
         self.suspensions.rest(self.binding.clock().now());
         if std::mem::take(&mut self.asked) {
             self.used = now;
-        } else if now.saturating_duration_since(self.used) >= IDLE {
-            self.give_back();
+        } else if now.saturating_duration_since(self.used) >= IDLE && !self.binding.is_eager() {
+            self.give_back(self.cell.take());
         }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.give_back();
+        self.give_back(self.cell.close());
     }
 }

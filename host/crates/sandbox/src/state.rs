@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime::Trap;
 
-use super::builder::BuildWatch;
+use super::build_watch::BuildWatch;
 use super::call_time::{CallTime, Ticks};
 use super::capabilities::PluginScope;
 use super::contract::v0_2::KeyTable;

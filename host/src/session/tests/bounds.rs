@@ -191,7 +191,7 @@ async fn who_is_cut_off_amid_a_large_reply_gets_a_close_frame_and_nothing_else()
         ann.send(&[json!({ "type": "history", "id": 1, "payload": { "channel": "kept:0", "limit": 1000 } })]);
         settle().await;
         let client = stage.shard.clients_for_tests().pop().unwrap();
-        client.cut_off(codes::KICKED);
+        client.cut_off(codes::KICKED, None);
         let bytes = read_slowly(&ann, &stage).await;
         assert!(bytes.ends_with(&wire::close_frame(codes::KICKED.number, codes::KICKED.reason)));
         assert_eq!(texts(&bytes).len(), 1, "the ack of connect alone is whole");

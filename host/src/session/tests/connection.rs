@@ -127,7 +127,7 @@ async fn who_is_cut_off_does_not_wait_for_what_is_pending_and_who_is_sent_away_g
             settle().await;
             let client = stage.shard.clients_for_tests().pop().unwrap();
             if cut_off {
-                client.cut_off(codes::KICKED);
+                client.cut_off(codes::KICKED, None);
             } else {
                 client.signal_close(codes::SHUTTING_DOWN, None);
             }
@@ -155,7 +155,12 @@ async fn a_ban_holds_also_when_the_connection_ends_before_its_refusal_was_sent()
             json!({"type": "publish", "id": 2, "payload": {"channel": "banned", "data": 2}}),
         ]);
         settle().await;
-        stage.shard.clients_for_tests().pop().unwrap().cut_off(codes::KICKED);
+        stage
+            .shard
+            .clients_for_tests()
+            .pop()
+            .unwrap()
+            .cut_off(codes::KICKED, None);
         assert_eq!(ann.ids().await, [0], "the refusal waits behind the publish before it");
         let registry = &stage.shard.common.registry;
         assert!(registry.check_ban("acme", &BanSubject::User("ann".into())).is_err());

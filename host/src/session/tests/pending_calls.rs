@@ -148,7 +148,7 @@ async fn while_one_session_waits_another_is_served_and_a_dropped_one_leaves_noth
         bob.send(&[json!({"type": "subscribe", "id": 1, "payload": {"channel": "a"}})]);
         assert_eq!((ann.ids().await, bob.ids().await), (vec![0], vec![0, 1]));
         for client in stage.shard.clients_for_tests() {
-            client.cut_off(codes::KICKED);
+            client.cut_off(codes::KICKED, None);
         }
         settle().await;
         assert_eq!(stage.instance.waiting(), 0);
@@ -174,7 +174,12 @@ async fn the_closing_frames_do_not_wait_for_the_plugins_that_hear_of_the_end() {
         ann.send(&[connect()]);
         assert_eq!(ann.ids().await, [0]);
         stage.instance.lose(HookKind::Disconnect);
-        stage.shard.clients_for_tests().pop().unwrap().cut_off(codes::KICKED);
+        stage
+            .shard
+            .clients_for_tests()
+            .pop()
+            .unwrap()
+            .cut_off(codes::KICKED, None);
         assert_eq!(ann.receive().await.last().unwrap()["type"], "disconnect");
         assert!(ann.stream.is_shut_down());
         assert_eq!(stage.instance.waiting(), 1);

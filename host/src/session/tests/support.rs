@@ -84,7 +84,11 @@ impl Stage {
             let scripted = Scripted(asked.clone(), clock.clone(), instance.clone());
             NewTenant {
                 settings: settings.clone(),
-                rules: NewRules::Chain(Box::new(|| chain(scripted))),
+                rules: NewRules::Chain {
+                    build: Box::new(|| chain(scripted)),
+                    eager: false,
+                    first_use: Arc::default(),
+                },
                 quarantined: false,
             }
         });

@@ -145,7 +145,7 @@ async fn departed_sessions_whose_hooks_wait_are_closed_and_have_no_seat() {
         let stage = Stage::new("connections = 3");
         let clients = crowd(&stage, "acme", "slow", 3).await;
         for client in stage.shard.clients_for_tests() {
-            client.cut_off(codes::KICKED);
+            client.cut_off(codes::KICKED, None);
         }
         // One round: the first hook is asked, and all have their closing frames.
         while stage.asked.lock().is_empty() {

@@ -51,6 +51,8 @@ fn reads_the_whole_example() {
     assert_eq!(server.max_connections, 15_000);
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/var/cache/sluicegate")));
     assert_eq!(config.sandbox.cache_bytes, 1_024 * 1_048_576);
+    assert_eq!(config.sandbox.instances, None);
+    assert_eq!(config.sandbox.memory_bytes, 2_048 * 1_048_576);
     assert!(!server.strict);
     assert_eq!(config.backplane, BackplaneKind::Memory);
 

@@ -39,12 +39,14 @@ impl PluginScope {
         grants: Grants,
         meter: &Arc<Meter>,
     ) -> Self {
-        let own = stores.of(tenant, plugin);
+        // One that keeps nothing has no stores.
+        let own = (grants.kv || grants.limiter).then(|| stores.of(tenant, plugin));
+        let (kv, limiter) = own.map_or((None, None), |own| (Some(own.kv), Some(own.limiter)));
         Self {
             tenant: Arc::clone(tenant),
             log: Log::new(tenant, plugin, stores.clock().clone()),
-            kv: grants.kv.then_some(own.kv),
-            limiter: grants.limiter.then_some(own.limiter),
+            kv: kv.filter(|_| grants.kv),
+            limiter: limiter.filter(|_| grants.limiter),
             counters: grants.metrics.then(|| Counters::new(meter, tenant, plugin)),
         }
     }

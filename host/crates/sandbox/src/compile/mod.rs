@@ -11,13 +11,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::Value;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::error::{LoadError, SettingError};
 use child::{CompilerProcess, ProcessFailure};
-use task::CompilerTask;
+use task::{CompilerTask, KnownSchemas};
 pub use worker::{WorkerLimits, run as run_worker};
 
 /// Processor time of a check of settings, and of turning text into binary: people wrote both.
@@ -132,21 +131,14 @@ impl Compiler {
         component.map_err(|error| LoadError::Compiler(format!("made what this one cannot use: {error:#}")))
     }
 
-    /// What of `settings` does not fit `schema`.
+    /// What of `settings` does not fit `schema`; both are JSON.
     pub(super) fn violations(
         &self,
         engine: &Engine,
-        schema: &Value,
-        settings: &Value,
+        schema: &str,
+        settings: &str,
     ) -> Result<Vec<SettingError>, LoadError> {
-        let (schema, settings) = (schema.to_string(), settings.to_string());
-        let answer = self.small(
-            engine,
-            &CompilerTask::Settings {
-                schema: &schema,
-                settings: &settings,
-            },
-        );
+        let answer = self.small(engine, &CompilerTask::Settings { schema, settings });
         let list = match answer {
             Ok(answer) => answer.map_err(LoadError::BadSchema)?,
             // What was over a limit was not a compiler.
@@ -160,7 +152,7 @@ impl Compiler {
     /// Does a small task; the inner error is about what the task is about.
     fn small(&self, engine: &Engine, task: &CompilerTask<'_>) -> Result<Result<Vec<u8>, String>, LoadError> {
         let CompilerOptions::Child { program, args } = &self.options else {
-            return Ok(task.perform(engine));
+            return Ok(task.perform(engine, &mut KnownSchemas::default()));
         };
         let mut state = self.state.lock();
         let limits = LoadLimits {

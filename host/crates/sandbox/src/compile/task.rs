@@ -1,5 +1,6 @@
 //! What is to be done, and how: the same in place and in a process of its own.
 
+use jsonschema::Validator;
 use serde_json::Value;
 use wasmtime::Engine;
 
@@ -8,6 +9,8 @@ use super::super::fault::cut;
 
 /// Violations that are shown at once.
 const SHOWN: usize = 10;
+/// Schemas that are known at once.
+const SCHEMAS: usize = 8;
 
 /// A piece of work.
 pub(super) enum CompilerTask<'a> {
@@ -19,9 +22,13 @@ pub(super) enum CompilerTask<'a> {
     Settings { schema: &'a str, settings: &'a str },
 }
 
+/// The schemas of the last plugins whose settings were checked: thousands of tenants have the same few.
+#[derive(Default)]
+pub(super) struct KnownSchemas(Vec<(String, Validator)>);
+
 impl CompilerTask<'_> {
     /// Does it. The error is one line about what the task is about.
-    pub(super) fn perform(&self, engine: &Engine) -> Result<Vec<u8>, String> {
+    pub(super) fn perform(&self, engine: &Engine, schemas: &mut KnownSchemas) -> Result<Vec<u8>, String> {
         match self {
             Self::Binary(text) => {
                 let binary = wat::parse_bytes(text).map_err(|error| error.to_string())?;
@@ -31,16 +38,31 @@ impl CompilerTask<'_> {
                 .precompile_component(binary)
                 .map_err(|error| format!("{error:#}")),
             Self::Settings { schema, settings } => {
-                let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
                 let settings: Value = serde_json::from_str(settings).map_err(|error| error.to_string())?;
-                violations(&schema, &settings)
+                violations(schemas.validator(schema)?, &settings)
             }
         }
     }
 }
 
-fn violations(schema: &Value, settings: &Value) -> Result<Vec<u8>, String> {
-    let validator = jsonschema::validator_for(schema).map_err(|error| cut(error.to_string()))?;
+// === impl KnownSchemas ===
+
+impl KnownSchemas {
+    fn validator(&mut self, schema: &str) -> Result<&Validator, String> {
+        if let Some(index) = self.0.iter().position(|(known, _)| known == schema) {
+            return Ok(&self.0[index].1);
+        }
+        let parsed: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+        let validator = jsonschema::validator_for(&parsed).map_err(|error| cut(error.to_string()))?;
+        if self.0.len() >= SCHEMAS {
+            self.0.remove(0);
+        }
+        self.0.push((schema.to_owned(), validator));
+        Ok(&self.0[self.0.len() - 1].1)
+    }
+}
+
+fn violations(validator: &Validator, settings: &Value) -> Result<Vec<u8>, String> {
     let list: Vec<(String, String)> = validator
         .iter_errors(settings)
         .take(SHOWN)

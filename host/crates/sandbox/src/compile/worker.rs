@@ -9,8 +9,9 @@ use rustix::process::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
-use super::super::engine;
+use super::super::code;
 use super::message::{read_task, write_answer};
+use super::task::KnownSchemas;
 
 /// How much less than its parent the process wants the processor (`nice`).
 const NICE: i32 = 10;
@@ -32,12 +33,13 @@ pub struct WorkerLimits {
 /// The limits cannot be set, or a pipe broke. What a task fails with is an answer.
 pub fn run(limits: WorkerLimits) -> io::Result<()> {
     restrain(limits)?;
-    let engine = engine::for_compiling().map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let engine = code::for_compiling().map_err(|error| io::Error::other(format!("{error:#}")))?;
     let mut tasks = BufReader::new(stdin().lock());
     let mut answers = BufWriter::new(stdout().lock());
+    let mut schemas = KnownSchemas::default();
     while let Some(message) = read_task(&mut tasks)? {
         limit_time(limits.time)?;
-        write_answer(&mut answers, &message.task()?.perform(&engine))?;
+        write_answer(&mut answers, &message.task()?.perform(&engine, &mut schemas))?;
     }
     answers.flush()
 }

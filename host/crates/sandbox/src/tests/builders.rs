@@ -17,7 +17,7 @@ fn options_of(tenant: &str) -> BindingOptions {
 /// A slot whose first instance is gone, and whose next one never ends its `init`.
 fn looping(stage: &Stage, tenant: &str) -> Slot {
     let binding = stage.bind("init-loops-later", options_of(tenant)).unwrap();
-    let mut slot = binding.slot();
+    let mut slot = stage.slot_of(&binding);
     assert!(matches!(publish(&mut slot, "0"), Err(Fault::Trap(_))));
     assert!(is_pending(&mut slot), "the second init loops");
     slot
@@ -29,16 +29,15 @@ fn is_pending(slot: &mut Slot) -> bool {
 
 /// Waits until so many builds of the tenant wait and run.
 fn until_builds(stage: &Stage, tenant: &str, wanted: (usize, usize)) {
-    until(|| stage.sandbox.builders.builds_of(tenant) == wanted);
+    until(|| stage.sandbox.builds_of(tenant) == wanted);
 }
 
 #[test]
 fn a_call_without_an_instance_has_to_wait_and_nothing_is_made_on_its_thread() {
     let stage = Stage::new();
     let binding = stage.bound("publish-allow");
-    let (mut first, mut second) = (binding.slot(), binding.slot());
-    assert!(!is_pending(&mut first), "it has the one of the trial");
-    publish_now(&mut first, "1").unwrap();
+    let (mut first, mut second) = (stage.slot_of(&binding), stage.slot_of(&binding));
+    publish(&mut first, "1").unwrap();
     let fault = publish_now(&mut second, "1").expect_err("nobody waited");
     assert!(matches!(fault, Fault::Unavailable(_)), "{fault}");
     publish(&mut second, "1").unwrap();
@@ -51,7 +50,7 @@ fn victims_come_back_while_the_inits_of_eight_others_loop() {
     let mut victims: Vec<Slot> = (0..3)
         .map(|n| {
             let binding = stage.bind("trap-on-zero", options_of(&format!("victim{n}"))).unwrap();
-            binding.slot()
+            stage.slot_of(&binding)
         })
         .collect();
     let mut attackers: Vec<Slot> = (0..8).map(|n| looping(&stage, &format!("attacker{n}"))).collect();
@@ -71,14 +70,15 @@ fn victims_come_back_while_the_inits_of_eight_others_loop() {
 fn a_tenant_builds_one_at_a_time_however_many_ask() {
     let stage = Stage::new();
     let binding = stage.bind("init-loops-later", options_of("attacker")).unwrap();
-    let mut slots: Vec<Slot> = (0..8).map(|_| binding.slot()).collect();
-    for slot in &mut slots[1..] {
+    let _first = stage.ready_slot_of(&binding);
+    let mut slots: Vec<Slot> = (0..7).map(|_| stage.slot_of(&binding)).collect();
+    for slot in &mut slots {
         assert!(is_pending(slot));
     }
-    let mut other = stage.bound("publish-allow").slot();
+    let mut other = stage.slot("publish-allow");
     other.evict_idle(stage.clock.now() + Duration::from_mins(6));
     publish(&mut other, "1").expect("it waits for nobody's init");
-    assert_eq!(stage.sandbox.builders.builds_of("attacker"), (6, 1));
+    assert_eq!(stage.sandbox.builds_of("attacker"), (6, 1));
 }
 
 #[test]
@@ -116,16 +116,16 @@ fn while_the_circuit_is_open_nothing_is_made() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
     for number in 1..=5 {
-        let fault = publish_of(&client(number), &mut binding.slot(), "0");
+        let fault = publish_of(&client(number), &mut stage.slot_of(&binding), "0");
         assert!(matches!(fault, Err(Fault::Trap(_))));
         stage.clock.advance(Duration::from_millis(150));
     }
     until_builds(&stage, "acme", (0, 0));
-    let mut slot = binding.slot();
+    let mut slot = stage.slot_of(&binding);
     let refused =
         |slot: &mut Slot| matches!(publish_now(slot, "1"), Err(Fault::Unavailable(why)) if why.contains("circuit"));
     assert!(!is_pending(&mut slot) && refused(&mut slot));
-    assert_eq!(stage.sandbox.builders.builds_of("acme"), (0, 0));
+    assert_eq!(stage.sandbox.builds_of("acme"), (0, 0));
     stage.clock.advance(Duration::from_secs(1));
     assert!(is_pending(&mut slot), "a trial waits for its instance like any call");
     publish(&mut slot, "1").unwrap();

@@ -97,6 +97,7 @@ fn a_file_under_the_name_of_another_plugin_is_not_believed() {
 /// Loads plugins that differ, as a start does.
 fn load_all(dir: &Path, cache_bytes: u64, numbers: impl Iterator<Item = usize>) {
     let stage = Stage::with_options(SandboxOptions {
+        instances: Some(16),
         cache_dir: Some(dir.to_owned()),
         cache_bytes,
         ..SandboxOptions::default()

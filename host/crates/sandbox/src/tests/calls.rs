@@ -25,7 +25,7 @@ fn verdicts_arrive_as_they_were_given() {
 fn all_four_hooks_are_asked() {
     let stage = Stage::new();
     let binding = stage.bound("grants");
-    let mut slot = binding.slot();
+    let mut slot = stage.ready_slot_of(&binding);
     let caller = caller();
     let accepted = slot.connect(&Arc::default(), &caller).unwrap().verdict;
     let nobody = Identity {
@@ -120,7 +120,11 @@ fn an_idle_instance_is_given_back_and_made_again() {
 fn each_slot_has_an_instance_of_its_own() {
     let stage = Stage::new();
     let binding = stage.bound("publish-allow");
-    let mut slots = [binding.slot(), binding.slot(), binding.slot()];
+    let mut slots = [
+        stage.slot_of(&binding),
+        stage.slot_of(&binding),
+        stage.slot_of(&binding),
+    ];
     for slot in &mut slots {
         publish(slot, "1").unwrap();
     }

@@ -21,7 +21,7 @@ fn is_open(fault: &Fault) -> bool {
 /// Faults of several clients, each on a slot of its own, so that none waits for its instance's delay.
 fn trip(stage: &Stage, binding: &Arc<Binding>) {
     let fault_of = |number| {
-        let fault = publish_of(&client(number), &mut binding.slot(), "0").expect_err("a trap");
+        let fault = publish_of(&client(number), &mut stage.slot_of(binding), "0").expect_err("a trap");
         assert!(matches!(fault, Fault::Trap(_)), "{fault}");
     };
     (1..CLIENTS).for_each(fault_of);
@@ -37,7 +37,7 @@ fn ask(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Faul
 fn faults_of_all_who_ask_open_it_for_all_slots_and_a_good_trial_closes_it() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
-    let mut slot = binding.slot();
+    let mut slot = stage.slot_of(&binding);
     ask(&mut slot, "1").unwrap();
     trip(&stage, &binding);
     assert!(is_open(&ask(&mut slot, "1").expect_err("open")));
@@ -45,18 +45,18 @@ fn faults_of_all_who_ask_open_it_for_all_slots_and_a_good_trial_closes_it() {
     assert!(is_open(&ask(&mut slot, "1").expect_err("still open")));
     stage.clock.advance(Duration::from_millis(1));
     ask(&mut slot, "1").unwrap();
-    ask(&mut binding.slot(), "1").unwrap();
+    ask(&mut stage.slot_of(&binding), "1").unwrap();
 }
 
 #[test]
 fn a_bad_trial_opens_it_for_longer() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
-    let mut slot = binding.slot();
+    let mut slot = stage.slot_of(&binding);
     ask(&mut slot, "1").unwrap();
     trip(&stage, &binding);
     stage.clock.advance(Duration::from_secs(1));
-    let bad = publish_of(&client(1), &mut binding.slot(), "0");
+    let bad = publish_of(&client(1), &mut stage.slot_of(&binding), "0");
     assert!(matches!(bad, Err(Fault::Trap(_))));
     stage.clock.advance(Duration::from_millis(1_999));
     assert!(is_open(&ask(&mut slot, "1").expect_err("open")));
@@ -71,12 +71,12 @@ fn another_hook_and_another_tenant_have_circuits_of_their_own() {
     let bind = |tenant: &str| {
         let mut options = options();
         options.tenant = tenant.into();
-        plugin.bind(options, &stage.stores, &stage.meter).unwrap()
+        stage.bind_plugin(&plugin, options).unwrap()
     };
     let (ours, theirs) = (bind("acme"), bind("globex"));
     trip(&stage, &ours);
-    assert!(ask(&mut ours.slot(), "1").is_err());
-    assert!(ask(&mut theirs.slot(), "1").is_ok());
+    assert!(ask(&mut stage.slot_of(&ours), "1").is_err());
+    assert!(ask(&mut stage.slot_of(&theirs), "1").is_ok());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn an_open_circuit_is_counted_as_unavailable() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
     trip(&stage, &binding);
-    assert!(ask(&mut binding.slot(), "1").is_err());
+    assert!(ask(&mut stage.slot_of(&binding), "1").is_err());
     let labels = ["acme", "publish", "unavailable"];
     assert_eq!(stage.counted("sluicegate_plugin_faults_total", &labels), 1);
 }
@@ -109,11 +109,11 @@ fn chain_of(slot: Slot) -> Chain {
 fn one_client_or_some_among_many_do_not_open_it() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
-    let mut good = binding.slot();
+    let mut good = stage.slot_of(&binding);
     for round in 0..40 {
         // Sessions of one client, then also clients of addresses of their own: fewer than answers to others.
         let bad = client(if round < 20 { 1 } else { round });
-        drop(publish_of(&bad, &mut binding.slot(), "0"));
+        drop(publish_of(&bad, &mut stage.slot_of(&binding), "0"));
         for _ in 0..2 {
             ask(&mut good, "1").unwrap_or_else(|fault| panic!("round {round}: {fault}"));
         }
@@ -129,7 +129,7 @@ fn a_trial_whose_data_is_no_json_is_a_bad_trial() {
     let faults = || stage.counted("sluicegate_plugin_faults_total", &["acme", "publish", "bad_output"]);
     // Each on a slot of its own, so that none waits for its instance's delay.
     let publish = |number| {
-        let mut slot = binding.slot();
+        let mut slot = stage.slot_of(&binding);
         wait_for_instance(&mut slot);
         chain_of(slot).publish(&client(number), &room, "1".into(), false)
     };

@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::*;
-use crate::engine;
+use crate::code;
 
 #[test]
 fn machine_code_of_the_compiling_engine_fits_the_others() {
@@ -14,7 +14,10 @@ fn machine_code_of_the_compiling_engine_fits_the_others() {
         engine.precompile_compatibility_hash().hash(&mut hasher);
         hasher.finish()
     };
-    assert_eq!(hash(&engine::for_compiling().unwrap()), hash(&stage.sandbox.engine));
+    assert_eq!(
+        hash(&code::for_compiling().unwrap()),
+        hash(&stage.sandbox.engine.engine)
+    );
 }
 
 #[test]
@@ -30,7 +33,7 @@ fn a_program_that_is_no_compiler_is_told() {
         ("/bin/cat", "ended:"),
     ] {
         let options = SandboxOptions {
-            max_instances: 1,
+            instances: Some(1),
             compiler: compiler(program),
             ..SandboxOptions::default()
         };

@@ -82,7 +82,7 @@ fn claims_that_are_no_json_are_a_fault_and_replaced_data_is_the_chains_to_judge(
 fn a_fault_leaves_other_slots_and_tenants_alone() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
-    let (mut one, mut other) = (binding.slot(), binding.slot());
+    let (mut one, mut other) = (stage.slot_of(&binding), stage.slot_of(&binding));
     let mut neighbour = stage.slot("publish-allow");
     assert!(publish(&mut one, "0").is_err());
     assert!(publish(&mut other, "1").is_ok());
@@ -99,7 +99,7 @@ fn a_guest_may_use_the_memory_that_it_is_given() {
     let mut options = options();
     // Twelve pages and more are in use before the first call.
     options.memory_bytes = MIB / 4 + 1024;
-    let mut slot = stage.bind("publish-echo", options).unwrap().slot();
+    let mut slot = stage.slot_of(&stage.bind("publish-echo", options).unwrap());
     assert!(publish(&mut slot, "1").is_ok());
 }
 

@@ -90,6 +90,7 @@ fn a_component_that_uses_what_is_off_is_refused_by_its_name() {
 #[test]
 fn a_memory_limit_over_the_pools_is_told() {
     let stage = Stage::with_options(SandboxOptions {
+        instances: Some(16),
         max_memory_bytes: 16 * MIB,
         ..SandboxOptions::default()
     });

@@ -18,7 +18,7 @@ fn in_a_row(guest: &str, times: usize) -> String {
 fn bound(stage: &Stage, guest: &str, times: usize, deadline: Duration) -> Arc<Binding> {
     let plugin = stage.sandbox.load(guest, in_a_row(guest, times).as_bytes()).unwrap();
     let options = BindingOptions { deadline, ..options() };
-    plugin.bind(options, &stage.stores, &stage.meter).unwrap()
+    stage.bind_plugin(&plugin, options).unwrap()
 }
 
 /// A client with the most claims that there may be.
@@ -46,12 +46,12 @@ fn much_host_work_in_a_straight_line_ends_at_the_deadline_and_opens_the_circuit(
         // As many clients as open a circuit, over as long as it takes.
         for number in 1..=5 {
             stage.clock.advance(Duration::from_millis(125));
-            let mut slot = binding.slot();
+            let mut slot = stage.slot_of(&binding);
             wait_for_instance(&mut slot);
             let fault = slot.publish(&well_known(number), "room:1", b"1").expect_err(guest);
             assert!(matches!(fault, Fault::Deadline(_)), "{guest}: {fault}");
         }
-        let fault = publish_of(&client(6), &mut binding.slot(), "1").expect_err("an open circuit");
+        let fault = publish_of(&client(6), &mut stage.slot_of(&binding), "1").expect_err("an open circuit");
         assert!(fault.to_string().contains("circuit"), "{guest}: {fault}");
     }
 }
@@ -68,7 +68,7 @@ fn the_same_work_once_is_no_fault() {
         "logs-long",
     ] {
         let binding = bound(&stage, guest, 1, Duration::from_millis(200));
-        let answer = binding.slot().publish(&well_known(1), "room:1", b"1");
+        let answer = stage.ready_slot_of(&binding).publish(&well_known(1), "room:1", b"1");
         assert_eq!(answer.unwrap().verdict, PublishVerdict::Allow, "{guest}");
     }
 }
@@ -79,7 +79,7 @@ fn what_is_too_long_is_not_read() {
     // To read it all would take a minute.
     for guest in ["sets-large-key", "logs-long"] {
         let binding = bound(&stage, guest, 2_000, Duration::from_millis(200));
-        let answer = publish(&mut binding.slot(), "1");
+        let answer = publish(&mut stage.slot_of(&binding), "1");
         assert_eq!(answer.unwrap().verdict, PublishVerdict::Allow, "{guest}");
     }
 }
@@ -90,7 +90,7 @@ fn of_a_long_line_the_beginning_is_logged_up_to_a_whole_character() {
     let lines = reach::Lines::default();
     let _listening = lines.listen();
     let binding = bound(&stage, "logs-long", 1, Duration::from_millis(200));
-    publish(&mut binding.slot(), "1").unwrap();
+    publish(&mut stage.slot_of(&binding), "1").unwrap();
     let line = lines.of("ää").pop().expect("a line");
     let beginning = format!("a{}", "ä".repeat(LOG_LINE_BYTES / 2 - 4));
     assert!(line.contains(&beginning) && line.contains("ä…"), "{} bytes", line.len());

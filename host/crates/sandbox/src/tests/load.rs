@@ -78,7 +78,8 @@ fn a_function_of_another_type_is_told() {
     let stage = Stage::new();
     let text = changed("(param \"data\" (list u8)) (result", "(param \"data\" string) (result");
     let plugin = stage.sandbox.load("p", text.as_bytes()).unwrap();
-    refused(plugin.bind(options(), &stage.stores, &stage.meter), &["another type"]);
+    let binding = stage.bind_plugin(&plugin, options()).unwrap();
+    refused(stage.sandbox.try_out(&binding), &["another type"]);
 }
 
 #[test]
@@ -125,12 +126,15 @@ fn a_hook_that_the_config_names_must_be_there() {
 #[test]
 fn an_init_that_goes_wrong_is_told() {
     let stage = Stage::new();
-    refused(stage.bind("init-err", options()), &["init refused the settings"]);
-    refused(stage.bind("init-trap", options()), &["init trapped", "unreachable"]);
-    refused(stage.bind("init-loop", options()), &["init ran past 2s"]);
-    refused(stage.bind("start-loop", options()), &["does not start", "ran past 2s"]);
+    refused(stage.try_out("init-err", options()), &["init refused the settings"]);
+    refused(stage.try_out("init-trap", options()), &["init trapped", "unreachable"]);
+    refused(stage.try_out("init-loop", options()), &["init ran past 2s"]);
     refused(
-        stage.bind("memory-at-start", options()),
+        stage.try_out("start-loop", options()),
+        &["does not start", "ran past 2s"],
+    );
+    refused(
+        stage.try_out("memory-at-start", options()),
         &["does not start", "16777216 bytes of memory"],
     );
 }
@@ -153,7 +157,7 @@ fn settings_are_held_against_the_schema_without_being_shown() {
     assert!(plugin.settings_schema().is_some());
     let bind = |settings: serde_json::Value| {
         let options = BindingOptions { settings, ..options() };
-        plugin.bind(options, &stage.stores, &stage.meter)
+        stage.bind_plugin(&plugin, options)
     };
     bind(json!({"keys": [{"alg": "HS256", "secret": "hunter2"}]})).unwrap();
     bind(json!(null)).unwrap();

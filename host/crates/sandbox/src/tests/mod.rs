@@ -12,6 +12,7 @@ mod host_work;
 mod load;
 mod reach;
 mod rebuilding;
+mod room;
 mod suspended;
 
 use std::fs;
@@ -50,16 +51,16 @@ impl Stage {
     fn with_cache(cache_dir: Option<PathBuf>) -> Self {
         Self::with_options(SandboxOptions {
             cache_dir,
+            instances: Some(16),
             ..SandboxOptions::default()
         })
     }
 
-    /// With `options`, but for the clock and the number of instances.
+    /// With `options`, but for the clock.
     fn with_options(options: SandboxOptions) -> Self {
         let clock = Clock::held();
         let registry = Registry::new();
         let options = SandboxOptions {
-            max_instances: 16,
             compiler: CompilerOptions::InPlace,
             clock: clock.clone(),
             ..options
@@ -78,7 +79,22 @@ impl Stage {
     }
 
     fn bind(&self, guest: &str, options: BindingOptions) -> Result<Arc<Binding>, LoadError> {
-        self.load(guest)?.bind(options, &self.stores, &self.meter)
+        self.bind_plugin(&self.load(guest)?, options)
+    }
+
+    fn bind_plugin(&self, plugin: &Arc<Plugin>, options: BindingOptions) -> Result<Arc<Binding>, LoadError> {
+        self.sandbox.bind(plugin, options, &self.stores, &self.meter)
+    }
+
+    /// Binds a guest as a start of the broker does: with a trial.
+    fn try_out(&self, guest: &str, options: BindingOptions) -> Result<Arc<Binding>, LoadError> {
+        let binding = self.bind(guest, options)?;
+        self.sandbox.try_out(&binding)?;
+        Ok(binding)
+    }
+
+    fn slot_of(&self, binding: &Arc<Binding>) -> Slot {
+        self.sandbox.slot(binding)
     }
 
     /// The guest in the tenant `acme`, with the usual limits and every grant.
@@ -87,8 +103,15 @@ impl Stage {
             .unwrap_or_else(|error| panic!("{guest}: {error}"))
     }
 
+    /// A slot with its instance, if it can be made.
     fn slot(&self, guest: &str) -> Slot {
-        self.bound(guest).slot()
+        self.ready_slot_of(&self.bound(guest))
+    }
+
+    fn ready_slot_of(&self, binding: &Arc<Binding>) -> Slot {
+        let mut slot = self.slot_of(binding);
+        wait_for_instance(&mut slot);
+        slot
     }
 
     /// The value of counters and gauges that have all of `labels`.
@@ -118,7 +141,9 @@ fn options() -> BindingOptions {
             limiter: true,
             metrics: true,
         },
+        eager: false,
         settings: json!({}),
+        first_use: Arc::default(),
     }
 }
 

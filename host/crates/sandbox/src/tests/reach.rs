@@ -70,7 +70,7 @@ fn tenants_do_not_share_what_plugins_store() {
     for tenant in ["acme", "globex"] {
         let mut options = options();
         options.tenant = tenant.into();
-        let mut slot = plugin.bind(options, &stage.stores, &stage.meter).unwrap().slot();
+        let mut slot = stage.slot_of(&stage.bind_plugin(&plugin, options).unwrap());
         for _ in 0..2 {
             assert_eq!(
                 publish(&mut slot, "1").unwrap().verdict,

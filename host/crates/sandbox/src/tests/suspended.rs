@@ -18,7 +18,7 @@ fn refused(answer: Result<HookResponse<PublishVerdict>, Fault>) -> Option<Durati
 fn a_session_whose_calls_fault_is_not_served_and_others_are() {
     let stage = Stage::new();
     let binding = stage.bound("trap-on-zero");
-    let mut slot = binding.slot();
+    let mut slot = stage.slot_of(&binding);
     for _ in 0..3 {
         assert!(matches!(publish_when_ready(&mut slot, "0"), Err(Fault::Trap(_))));
     }
@@ -43,7 +43,7 @@ fn a_session_whose_calls_fault_is_not_served_and_others_are() {
 fn data_that_is_no_json_counts_as_a_fault_of_its_session() {
     let stage = Stage::new();
     let binding = stage.bound("bad-json");
-    let mut slot = binding.slot();
+    let mut slot = stage.slot_of(&binding);
     for _ in 0..3 {
         let answer = publish_when_ready(&mut slot, "1").unwrap();
         assert!(matches!(answer.verdict, PublishVerdict::Replace(_)));
@@ -61,16 +61,14 @@ fn data_that_is_no_json_counts_as_a_fault_of_its_session() {
 
 #[test]
 fn faults_of_the_broker_are_nobodys() {
-    let stage = Stage::new();
+    let stage = Stage::with_options(SandboxOptions {
+        instances: Some(0),
+        ..SandboxOptions::default()
+    });
     let binding = stage.bound("publish-allow");
-    // All places for instances are taken.
-    let mut slots: Vec<Slot> = (0..16).map(|_| binding.slot()).collect();
-    for slot in &mut slots {
-        publish(slot, "1").unwrap();
-    }
-    let mut slot = binding.slot();
+    let mut slot = stage.slot_of(&binding);
     for _ in 0..10 {
-        let fault = publish(&mut slot, "1").expect_err("no room");
+        let fault = publish_now(&mut slot, "1").expect_err("no room");
         assert!(!matches!(fault, Fault::Suspended(_)), "{fault}");
     }
 }

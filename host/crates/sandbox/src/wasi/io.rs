@@ -9,7 +9,7 @@ use super::clocks::is_over;
 use crate::bounded::Bounded;
 use crate::fault::{Misuse, WasiRefused};
 use crate::host_call::{define, define_in_store};
-use crate::instance::HANDLES;
+use crate::limits::HANDLES;
 use crate::state::StoreData;
 
 pub(super) struct InputStream;

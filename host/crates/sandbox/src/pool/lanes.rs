@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A build that takes longer is a slow one.
-pub(in super::super) const QUICK: Duration = Duration::from_millis(20);
+pub(super) const QUICK: Duration = Duration::from_millis(20);
 /// Quick builds at the same time, for each core …
 const QUICK_PER_CORE: usize = 2;
 /// … and slow ones.

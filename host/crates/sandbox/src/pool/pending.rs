@@ -3,24 +3,27 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::super::instance::{Instance, MakeError};
+use super::super::build_watch::{Demand, DemandToken};
+use super::super::instance::MakeError;
 use chain::PendingCall;
 
 /// Calls that wait for one instance at most; one more is refused.
 const WAITING_CALLS: usize = 1_024;
 
-/// What came of a build.
-pub(in super::super) type Made = Result<Box<Instance>, MakeError>;
+/// What came of a build. The instance itself is in its slot's cell.
+pub(in super::super) type Made = Result<(), MakeError>;
 
 /// The slot's end. Nobody wants the instance when it is dropped.
 pub(in super::super) struct PendingInstance {
     making: Arc<Making>,
+    /// Tells the build that it is wanted.
+    _wanted: Arc<DemandToken>,
     due: Instant,
 }
 
@@ -33,10 +36,10 @@ pub(in super::super) enum Progress {
 }
 
 /// The build's end. The instance is lost when it is dropped.
-pub(super) struct Delivery(Arc<Making>);
-
-/// Tells whether the slot still wants it.
-pub(super) struct Demand(Option<Arc<Making>>);
+pub(super) struct Delivery {
+    making: Arc<Making>,
+    wanted: Weak<DemandToken>,
+}
 
 /// A call that waits until the instance is there, or will never be.
 struct WaitingCall {
@@ -67,8 +70,17 @@ pub(super) fn pair(due: Instant) -> (PendingInstance, Delivery) {
         calls: BTreeMap::new(),
         next_call: 0,
     })));
-    let delivery = Delivery(Arc::clone(&making));
-    (PendingInstance { making, due }, delivery)
+    let wanted = Arc::new(DemandToken);
+    let delivery = Delivery {
+        making: Arc::clone(&making),
+        wanted: Arc::downgrade(&wanted),
+    };
+    let pending = PendingInstance {
+        making,
+        _wanted: wanted,
+        due,
+    };
+    (pending, delivery)
 }
 
 // === impl PendingInstance ===
@@ -109,7 +121,6 @@ impl PendingInstance {
 }
 
 impl Drop for PendingInstance {
-    /// What was built and not taken goes too.
     fn drop(&mut self) {
         self.making.end(BuildStage::Over, |_| true);
     }
@@ -119,41 +130,27 @@ impl Drop for PendingInstance {
 
 impl Delivery {
     pub(super) fn deliver(self, made: Made) {
-        self.0.end(BuildStage::Built(made), BuildStage::is_building);
+        self.making.end(BuildStage::Built(made), BuildStage::is_building);
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        self.0.is_building()
+        self.wanted.strong_count() > 0
     }
 
     pub(super) fn demand(&self) -> Demand {
-        Demand(Some(Arc::clone(&self.0)))
+        Demand::of(Weak::clone(&self.wanted))
     }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.0.end(BuildStage::Over, BuildStage::is_building);
-    }
-}
-
-impl Demand {
-    pub(super) fn always() -> Self {
-        Self(None)
-    }
-
-    pub(super) fn is_wanted(&self) -> bool {
-        self.0.as_ref().is_none_or(|making| making.is_building())
+        self.making.end(BuildStage::Over, BuildStage::is_building);
     }
 }
 
 // === impl Making ===
 
 impl Making {
-    fn is_building(&self) -> bool {
-        self.0.lock().stage.is_building()
-    }
-
     /// Goes over to `stage`, if the present one may end so.
     fn end(&self, stage: BuildStage, may_end: impl FnOnce(&BuildStage) -> bool) {
         let mut state = self.0.lock();
@@ -162,7 +159,7 @@ impl Making {
         }
         let before = std::mem::replace(&mut state.stage, stage);
         let first = state.next_to_wake();
-        // An instance is not taken apart, and nobody is woken, under the lock.
+        // Nobody is woken under the lock.
         drop(state);
         drop(before);
         wake(first);
@@ -223,7 +220,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
+    use super::super::super::room::Exhausted;
     use super::*;
+
+    const FULL: Exhausted = Exhausted::Instances(1);
 
     #[derive(Default)]
     struct Counter(AtomicUsize);
@@ -253,8 +253,8 @@ mod tests {
     fn calls_are_woken_one_after_the_other_each_when_the_one_before_it_is_served() {
         let (pending, delivery) = pair(Instant::now());
         let (calls, counter) = waiting(&pending, 4);
-        delivery.deliver(Err(MakeError::Full));
-        assert!(matches!(pending.poll(), Progress::Done(Err(MakeError::Full))));
+        delivery.deliver(Err(MakeError::Full(FULL)));
+        assert!(matches!(pending.poll(), Progress::Done(Err(MakeError::Full(_)))));
         for (served, mut call) in calls.into_iter().enumerate() {
             assert_eq!(counter.0.load(Ordering::Relaxed), served + 1);
             assert!(poll(&mut call, &counter).is_ready());
@@ -266,7 +266,7 @@ mod tests {
         let (pending, delivery) = pair(Instant::now());
         let (mut calls, counter) = waiting(&pending, 3);
         let unpolled = pending.wait().expect("room");
-        delivery.deliver(Err(MakeError::Full));
+        delivery.deliver(Err(MakeError::Full(FULL)));
         // One that was not polled is not woken, and holds up nobody.
         drop(calls.remove(0));
         assert_eq!(counter.0.load(Ordering::Relaxed), 2);

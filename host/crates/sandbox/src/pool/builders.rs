@@ -13,10 +13,6 @@
 //! - Both lanes have few places for each core, and the kernel gives their threads what the shards leave over, except for
 //!   a small part ([`QUICK_NICE`], [`SLOW_NICE`]).
 
-mod lanes;
-mod pending;
-mod watch;
-
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -26,21 +22,21 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-pub(super) use lanes::QUICK;
-use lanes::{BuildJob, BuildLane, BuildLanes, Overrun};
-use pending::Delivery;
-pub(super) use pending::{Made, PendingInstance, Progress};
-pub(super) use watch::{ALLOWANCE, BuildWatch, Turn};
-
-use super::instance::{Instance, MakeError};
+use super::super::build_watch::{BuildWatch, SLOW_NICE, lower_priority};
+use super::super::instance::{Instance, MakeError};
+use super::lanes::{BuildJob, BuildLane, BuildLanes, Overrun, QUICK};
+use super::pending::{self, Delivery, Made, PendingInstance};
 
 /// Instances that were asked for and are not made, at most. Each slot asks for one at a time, so this is more than the
 /// number of slots.
 const QUEUE: usize = 65_536;
-/// The kernel's weight for a build against a shard, as a nice value: a tenth (sched(7)) …
+/// The kernel's weight for a build against a shard, as a nice value: a tenth (sched(7)). A slow one has less,
+/// because there are more of them.
 const QUICK_NICE: i32 = 10;
-/// … and of a slow one a thirtieth, because there are more of them.
-const SLOW_NICE: i32 = 15;
+/// Where there is no room for an instance, it is made so much later …
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(20);
+/// … until its slot has waited so long.
+const NO_ROOM_LONGEST: Duration = Duration::from_secs(4);
 
 /// The way to the threads. They end when this is dropped.
 pub(super) struct Builders(Arc<BuilderQueue>);
@@ -74,6 +70,7 @@ struct BuildersState {
 struct BuildOrder {
     recipe: Recipe,
     delivery: Delivery,
+    asked: Instant,
 }
 
 /// A build's place in its lane, given back when dropped.
@@ -111,7 +108,12 @@ impl Builders {
         if state.lanes.waiting() >= QUEUE {
             return None;
         }
-        state.lanes.push(BuildOrder { recipe, delivery }, due);
+        let order = BuildOrder {
+            recipe,
+            delivery,
+            asked: due,
+        };
+        state.lanes.push(order, due);
         drop(state);
         self.0.changed.notify_one();
         Some(pending)
@@ -208,7 +210,7 @@ fn spawn(place: BuildPlace, lane: BuildLane, order: BuildOrder, watch: Arc<Build
     let given = Arc::clone(&order);
     let started = thread::Builder::new().name("build".into()).spawn(move || {
         if let Some(order) = given.lock().take() {
-            watch::lower_priority(if lane == BuildLane::Slow { SLOW_NICE } else { QUICK_NICE });
+            lower_priority(if lane == BuildLane::Slow { SLOW_NICE } else { QUICK_NICE });
             build(place, order, &watch);
         }
     });
@@ -228,8 +230,20 @@ fn build(place: BuildPlace, order: BuildOrder, watch: &Arc<BuildWatch>) {
     if watch.was_displaced() && order.delivery.is_wanted() {
         // It is asked for again before its place is given back, so that nobody sees a tenant without a build.
         place.shared.state.lock().lanes.push(order, begin);
+    } else if is_full(made.as_ref()) && order.delivery.is_wanted() && order.asked.elapsed() < NO_ROOM_LONGEST {
+        // What has the room is busy now, and may be idle soon.
+        place
+            .shared
+            .state
+            .lock()
+            .lanes
+            .push(order, Instant::now() + NO_ROOM_PAUSE);
     } else if let Some(made) = made {
         order.delivery.deliver(made);
     }
     drop(place);
+}
+
+fn is_full(made: Option<&Made>) -> bool {
+    matches!(made, Some(Err(MakeError::Full(_))))
 }

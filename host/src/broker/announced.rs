@@ -1,0 +1,52 @@
+//! What the broker says of itself before it listens, and the listener that it opens before everything is loaded.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::error::BrokerError;
+use crate::gateway::{self, AdminRoutes};
+use config::Config;
+
+/// Serves the admin listener. Returns its address.
+pub(super) fn serve_admin(
+    address: SocketAddr,
+    header_timeout: Duration,
+    routes: &AdminRoutes,
+) -> Result<SocketAddr, BrokerError> {
+    let (listener, bound) = gateway::bind_admin(address).map_err(|error| BrokerError::Listen {
+        address,
+        key: "server.admin_listen",
+        error,
+    })?;
+    let listener = TcpListener::from_std(listener)?;
+    tokio::spawn(gateway::serve_admin(listener, routes.clone(), header_timeout));
+    Ok(bound)
+}
+
+/// One line to stdout, for the program or person that started the broker.
+pub(super) fn say(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
+}
+
+/// Tells what is not wrong, and likely not meant.
+pub(super) fn warn_of(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let longest = config.tenants.iter().max_by_key(|tenant| tenant.chain.len());
+    if let Some((most, longest)) = config.sandbox.instances.zip(longest)
+        && most < longest.chain.len()
+    {
+        let (tenant, needs) = (&*longest.name, longest.chain.len());
+        tracing::warn!(
+            tenant,
+            "sandbox.instances: there may be {most}, and a request to this tenant needs {needs} at once; raise it, best to \
+             that for each shard, or set it to 0"
+        );
+    }
+}
