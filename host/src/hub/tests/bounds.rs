@@ -3,6 +3,7 @@
 use super::*;
 use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
+use backplane::{MemoryUse, TenantFootprint};
 
 const OUTBOX: usize = 65_536;
 
@@ -74,4 +75,41 @@ fn what_is_held_while_histories_are_read_is_bounded_for_the_connection() {
         hub.remove(topic, client.id);
     }
     assert!(client.hold(OUTBOX), "nothing is held any more");
+}
+
+#[test]
+fn what_waits_counts_for_the_tenant_until_it_is_written_or_given_up() {
+    let footprint = Arc::<TenantFootprint>::default();
+    let waiting = || footprint.bytes(MemoryUse::Outboxes);
+    let connection = |id, room| {
+        let stream = MemoryStream::new(room);
+        let client = ClientConnection::new(id, "s".into(), ClientStream::Memory(stream.clone()), OUTBOX, &footprint);
+        (stream, client)
+    };
+    let mut hub = TestHub::default();
+    let (_, reads) = connection(1, usize::MAX);
+    let (far_end, slow) = connection(2, 100);
+    let (_, gone) = connection(3, 0);
+    for client in [&reads, &slow, &gone] {
+        hub.insert(&channel(0), &settings(Overflow::Drop, true), client, 0);
+        hub.release(&channel(0), client.id, None, None);
+    }
+    for offset in 1..=3 {
+        hub.deliver(&[sized(&channel(0), 5000, offset)]);
+        hub.flush();
+        assert_eq!(waiting(), slow.waiting_bytes() + gone.waiting_bytes());
+        assert!(
+            waiting() > 9_000,
+            "also of those whose socket takes no more: {}",
+            waiting()
+        );
+    }
+    gone.abandon();
+    assert_eq!(waiting(), slow.waiting_bytes());
+    far_end.receive();
+    slow.unblock();
+    assert_eq!(waiting(), slow.waiting_bytes());
+    hub.remove(&channel(0), slow.id);
+    drop(slow);
+    assert_eq!(waiting(), 0, "nothing is left of a connection that is gone");
 }

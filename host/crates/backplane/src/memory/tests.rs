@@ -12,6 +12,7 @@ use super::state::{PENDING_BYTES, SWEEP_EVERY, TENANT_PENDING_BYTES};
 use crate::conformance::{ANY, Bench, member, options, suite, topic, with_history};
 use crate::{Backplane, BackplaneMetrics, HistoryRange, Inbox, PublishOptions};
 use crate::{Interest, Presence};
+use protocol::names::Topic;
 
 fn bench(inbox: usize) -> (Bench, Arc<MemoryBackplane>) {
     let (senders, inboxes) = (0..2).map(|_| Inbox::with_places(inbox)).unzip();
@@ -191,4 +192,32 @@ async fn no_more_waits_than_there_is_room_for() {
     let _all = memory.pending_room.clone().try_acquire_many_owned(most).unwrap();
     let refused = bench.ask(&topic, "2", options(&settings)).now_or_never();
     assert!(refused.is_some_and(|reply| reply.is_err()), "at once");
+}
+
+#[tokio::test]
+async fn a_tenant_whose_messages_no_shard_has_delivered_holds_up_no_other_one() {
+    let (bench, _) = bench(4);
+    let plain = Arc::default();
+    let of = |tenant: &str, name: &str| Topic {
+        tenant: tenant.into(),
+        ..topic(name)
+    };
+    let (quiet, mut seats) = (of("quiet", "c"), Vec::new());
+    for topic in [&of("flood", "a"), &of("flood", "b"), &quiet] {
+        seats.push(Interest::join(&bench.backplane, topic, &plain, &ANY, 0).await.unwrap());
+    }
+    let mut waiting = Vec::new();
+    for n in 0..20 {
+        let name = if n % 2 == 0 { "a" } else { "b" };
+        waiting.push(bench.ask(&of("flood", name), "1", options(&plain)));
+    }
+    let done = waiting
+        .iter_mut()
+        .filter_map(|publish| publish.as_mut().now_or_never())
+        .count();
+    assert_eq!(done, 4, "the others wait for room");
+    for _ in 0..4 {
+        let publish = bench.ask(&quiet, "2", options(&plain)).now_or_never();
+        assert!(publish.expect("it waits for nobody").is_ok());
+    }
 }
