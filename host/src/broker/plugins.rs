@@ -85,6 +85,11 @@ impl Plugins {
             clock: Clock::System,
         })?;
         metrics.show(sandbox.gauges());
+        let counting = Arc::downgrade(&sandbox);
+        metrics.backplane.footprints.count_instances(move |tenant| {
+            let memory = counting.upgrade().map(|sandbox| sandbox.tenant_memory(tenant));
+            Box::new(move || memory.as_ref().map_or(0, |memory| memory.bytes()))
+        });
         let stores = match config.backplane {
             BackplaneKind::Memory => PluginStores::in_memory(Clock::System),
             BackplaneKind::Redis(_) => PluginStores::shared(Clock::System)?,

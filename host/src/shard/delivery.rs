@@ -43,18 +43,20 @@ impl Shard {
     /// Delivers of one tenant, until it is over.
     fn deliver_of(&self, of: &mut TenantDeliveries, inbox: &InboxReceiver, is_over: &dyn Fn() -> bool) {
         let mut hub = self.hub.borrow_mut();
-        while !of.envelopes.is_empty() {
-            // A batch may wrap around in the queue's memory.
+        loop {
+            // A batch may wrap around in the queue's memory. None is left when only writing is.
             let batch = of.envelopes.as_slices().0;
             let batch = &batch[..batch.len().min(BATCH_ENVELOPES)];
-            let queued = hub.deliver_until(batch, &mut of.dirty, is_over);
-            if let Some(tenant) = of.tenant() {
-                inbox.delivered(tenant, &batch[..queued]);
+            if !batch.is_empty() {
+                let queued = hub.deliver_until(batch, &mut of.dirty, is_over);
+                if let Some(tenant) = of.tenant() {
+                    inbox.delivered(tenant, &batch[..queued]);
+                }
+                of.count_delivered(queued);
+                of.envelopes.drain(..queued);
             }
-            of.count_delivered(queued);
-            of.envelopes.drain(..queued);
             let is_written = flush_until(&mut of.dirty, is_over);
-            if !is_written || is_over() {
+            if !is_written || of.envelopes.is_empty() || is_over() {
                 break;
             }
         }

@@ -72,6 +72,12 @@ impl ShardTurns {
         self.clock.held.replace(Some(clock));
     }
 
+    /// In tests: so much passes at each look at the clock that they hold.
+    #[cfg(test)]
+    pub fn step_clock(&self, step: Duration) {
+        self.clock.step.set(step);
+    }
+
     // --- what a session asks ---
 
     /// A poll of a session's task begins.

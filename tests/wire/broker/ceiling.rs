@@ -2,7 +2,7 @@
 //! comes back.
 
 use crate::support::metrics::Metrics;
-use crate::support::{Broker, json};
+use crate::support::{Broker, json, token};
 
 const MEMORY: &str = "sluicegate_tenant_memory_bytes";
 const MIB: f64 = 1_048_576.0;
@@ -143,7 +143,8 @@ async fn subscriptions_count_until_their_connections_are_gone() {
     assert_eq!(refused["code"], 4430, "{refused}");
     assert!((600..2_000).contains(&opened), "{opened}");
     let metrics = broker.metrics().await;
-    assert!((0.9 * MIB..MIB + 2_000.0).contains(&bytes(&metrics, "small", "channels")));
+    let taken = bytes(&metrics, "small", "channels");
+    assert!((0.9 * MIB..MIB + 2_000.0).contains(&taken), "{taken} of {opened}");
     for hoarder in hoarders {
         hoarder.vanish();
     }
@@ -152,6 +153,44 @@ async fn subscriptions_count_until_their_connections_are_gone() {
         .await;
     let mut ann = broker.dial("ann").tenant("small").connect().await;
     ann.subscribe("c1").await;
+}
+
+#[tokio::test]
+async fn instances_count_against_the_ceiling_and_their_hooks_are_timed() {
+    // Each of two tenants with the same plugin, which takes more than 1 MiB.
+    let tenant = |name: &str, mib: u32| {
+        format!(
+            r#"
+            [[tenants]]
+            name = "{name}"
+            memory_mib = {mib}
+            default = "allow"
+            chain = [{{ plugin = "authorize", hooks = ["connect"], deadline_ms = 200, config = {{ keys = [{{ alg = "HS256", secret = "{}" }}] }} }}]
+            "#,
+            token::SECRET
+        )
+    };
+    let broker = Broker::start(&format!(
+        r#"
+        server = {{ shards = 1 }}
+        plugins = {{ authorize = {{ file = "plugins/authorize.wasm" }} }}
+        {}{}
+        "#,
+        tenant("narrow", 1),
+        tenant("wide", 64)
+    ))
+    .await;
+    let user = |tenant: &str| broker.dial(tenant).tenant(tenant).token(&token::of("ann"));
+    let (mut narrow, mut wide) = (user("narrow").connect().await, user("wide").connect().await);
+    let metrics = broker.metrics().await;
+    for tenant in ["narrow", "wide"] {
+        let taken = bytes(&metrics, tenant, "instances");
+        assert!(taken > MIB, "{taken} of {tenant}");
+        let seconds = metrics.sum("sluicegate_tenant_hook_seconds_total", &[("tenant", tenant)]);
+        assert!(seconds > Some(0.0), "{seconds:?}");
+    }
+    narrow.fails("subscribe", json!({ "channel": "c" }), 4430).await;
+    wide.subscribe("c").await;
 }
 
 #[tokio::test]

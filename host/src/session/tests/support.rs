@@ -141,6 +141,11 @@ impl Stage {
         context
     }
 
+    /// The inbox, for a shard that delivers by itself.
+    pub(super) fn take_inbox(&mut self) -> InboxReceiver {
+        std::mem::replace(&mut self.inbox, Inbox::open().1)
+    }
+
     /// Brings what was published to those who listen.
     pub(super) fn deliver(&mut self) {
         let (mut turn, mut dirty) = (Vec::new(), Vec::new());

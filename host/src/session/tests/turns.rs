@@ -342,3 +342,33 @@ async fn a_drain_ends_when_the_last_hook_was_asked() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_message_reaches_all_of_many_subscribers_however_many_rounds_that_takes() {
+    const SUBSCRIBERS: usize = 500;
+    const MESSAGES: u64 = 3;
+    alone(async {
+        let mut stage = Stage::new(NO_RATES);
+        let subscribe = json!({"type": "subscribe", "id": 1, "payload": {"channel": "c"}});
+        let mut subscribers = crowd(&stage, "acme", "u", SUBSCRIBERS).await;
+        for subscriber in &mut subscribers {
+            subscriber.send(std::slice::from_ref(&subscribe));
+        }
+        settle().await;
+        tokio::task::spawn_local(stage.shard.clone().deliver(stage.take_inbox()));
+        // Nobody is written to after the second look.
+        stage.shard.turns.step_clock(SLOW);
+        let publish = |id| json!({"type": "publish", "id": id, "payload": {"channel": "c", "data": id}});
+        subscribers[0].send(&(2..2 + MESSAGES).map(publish).collect::<Vec<_>>());
+        for _ in 0..10 {
+            settle().await;
+        }
+        for subscriber in &mut subscribers {
+            let received = subscriber.receive().await;
+            let messages = received.iter().filter(|envelope| envelope["type"] == "message");
+            let data: Vec<_> = messages.filter_map(|message| message["payload"].as_u64()).collect();
+            assert_eq!(data, (2..2 + MESSAGES).collect::<Vec<_>>());
+        }
+    })
+    .await;
+}

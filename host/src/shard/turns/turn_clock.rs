@@ -7,6 +7,9 @@ use tokio::time::Instant;
 pub(super) struct TurnClock {
     #[cfg(test)]
     pub held: std::cell::RefCell<Option<std::sync::Arc<parking_lot::Mutex<Instant>>>>,
+    /// What passes at each look at a clock that is held.
+    #[cfg(test)]
+    pub step: std::cell::Cell<std::time::Duration>,
 }
 
 impl TurnClock {
@@ -14,7 +17,9 @@ impl TurnClock {
     pub(super) fn now(&self) -> Instant {
         #[cfg(test)]
         if let Some(held) = &*self.held.borrow() {
-            return *held.lock();
+            let mut held = held.lock();
+            *held += self.step.get();
+            return *held;
         }
         Instant::now()
     }

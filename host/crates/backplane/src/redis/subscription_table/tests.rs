@@ -1,6 +1,7 @@
 //! What has to be said to Redis, and what a loss costs.
 
 use super::*;
+use crate::MemoryUse;
 use crate::conformance::topic;
 
 fn table() -> SubscriptionTable {
@@ -138,4 +139,28 @@ fn a_lost_connection_is_made_up_for() {
         1,
         "something may be missing"
     );
+}
+
+#[test]
+fn at_the_ceiling_of_its_tenants_memory_nobody_joins_and_those_who_did_stay() {
+    let table = table();
+    let footprint = table.metrics.footprints.of(&topic("a").tenant);
+    let allowance = Allowance {
+        memory_bytes: 100_000,
+        ..Allowance::UNLIMITED
+    };
+    let join = |name: &str| table.join(&topic(name), &Arc::default(), &allowance, 0).map(drop);
+    join("a").unwrap();
+    footprint.add(MemoryUse::Outboxes, 100_000);
+    let refused = Err(ChannelLimit::MemoryOfTenant(100_000));
+    assert_eq!((join("a"), join("b")), (refused, refused));
+    assert_eq!(
+        table.admit(&topic("a").tenant, &allowance),
+        refused,
+        "no message either"
+    );
+    assert!(table.is_wanted(&topic("a")) && !table.is_wanted(&topic("b")));
+    footprint.sub(MemoryUse::Outboxes, 100_000);
+    join("b").unwrap();
+    assert_eq!(footprint.open_channels(), 2);
 }
