@@ -4,7 +4,6 @@
 mod connection;
 mod crowd;
 mod publisher;
-mod server;
 mod target;
 
 use std::net::SocketAddr;
@@ -15,10 +14,10 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use serde_json::{Value, json};
 
+use bench::server::{Server, Usage};
 use connection::Role;
 use crowd::Crowd;
 use publisher::{Pace, Publishers};
-use server::{Server, Usage};
 use target::Target;
 
 /// From the last connection until memory is read, so that the server can release memory.

@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 /// A process on this machine.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Server(pub u32);
+pub struct Server(pub u32);
 
 /// User and system time of all its threads so far, and the memory it has in RAM.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     pub cpu_seconds: f64,
     pub resident_kib: u64,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Usage {
 impl Server {
     /// What it has used until now.
     #[allow(clippy::cast_precision_loss)] // Ticks and rates are far below 2^53.
-    pub(crate) fn usage(self) -> Result<Usage> {
+    pub fn usage(self) -> Result<Usage> {
         let place = format!("/proc/{}/stat", self.0);
         let stat = fs::read_to_string(&place).with_context(|| place.clone())?;
         let page_kib = u64::try_from(rustix::param::page_size())? / 1024;

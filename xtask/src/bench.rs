@@ -10,6 +10,7 @@ mod logins;
 mod nodes;
 mod noisy;
 mod server;
+mod tenants;
 
 use std::fs;
 
@@ -53,12 +54,15 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     if let ["noisy", words @ ..] = words {
         return noisy::run(workspace, words);
     }
+    if let ["tenants", words @ ..] = words {
+        return tenants::run(workspace, words);
+    }
     let (mut plan, mut nodes_only) = (FULL, false);
     for word in words {
         match *word {
             "--quick" => plan = QUICK,
             "--redis" => nodes_only = true,
-            other => bail!("bench takes --quick and --redis, or noisy, not {other}"),
+            other => bail!("bench takes --quick and --redis, or noisy or tenants, not {other}"),
         }
     }
     needs::ensure(&[needs::TASKSET, needs::REDIS, needs::REDIS_BENCHMARK])?;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, Said};
+use bench::client::{Client, Said};
 
 /// How long replies to a burst are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);

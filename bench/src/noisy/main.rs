@@ -2,7 +2,6 @@
 //! tells how long its acknowledgements took. One line of JSON on stdout; `cargo xtask bench noisy` starts it.
 
 mod attacker;
-mod client;
 mod rival;
 mod victim;
 

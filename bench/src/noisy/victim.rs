@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use bench::latency::Latencies;
 use serde_json::{Value, json};
 
-use super::client::{Client, Said};
+use bench::client::{Client, Said};
 
 /// An acknowledgement that takes longer is an error.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,20 +5,21 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use bench::websocket::{self, Kind};
 use serde_json::Value;
+
+use crate::websocket::{self, Kind};
 
 /// Longest answer to an upgrade.
 const HEAD_BYTES: usize = 8192;
 
 /// A connection on which `connect` was not yet said.
-pub(crate) struct Client {
+pub struct Client {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
 /// What the broker said.
-pub(crate) enum Said {
+pub enum Said {
     Envelope(Value),
     /// It closed the connection, with this code if it said one.
     Closed(Option<u16>),
@@ -30,7 +31,7 @@ pub(crate) enum Said {
 
 impl Client {
     /// Connects and upgrades.
-    pub(crate) fn open(address: SocketAddr, path: &str) -> Result<Self> {
+    pub fn open(address: SocketAddr, path: &str) -> Result<Self> {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -57,13 +58,13 @@ impl Client {
     }
 
     /// Sends envelopes in one write.
-    pub(crate) fn say(&mut self, envelopes: &[String]) -> Result<()> {
+    pub fn say(&mut self, envelopes: &[String]) -> Result<()> {
         let frames: Vec<u8> = envelopes.iter().flat_map(|text| websocket::text_frame(text)).collect();
         Ok(self.stream.write_all(&frames)?)
     }
 
     /// Waits until `until` at most.
-    pub(crate) fn hear(&mut self, until: Instant) -> Result<Said> {
+    pub fn hear(&mut self, until: Instant) -> Result<Said> {
         loop {
             if let Some(frame) = websocket::first_frame(&self.received) {
                 let end = frame.payload.end;
@@ -99,7 +100,7 @@ impl Client {
     }
 
     /// Ends the connection without a word: the broker sees a reset.
-    pub(crate) fn reset(self) -> Result<()> {
+    pub fn reset(self) -> Result<()> {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
         Ok(())
     }
