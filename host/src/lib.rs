@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod hub;
 pub mod observe;
 pub mod outbox;
+pub mod pushed;
 pub mod session;
 pub mod shard;
 pub mod tenant_queue;

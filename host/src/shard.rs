@@ -245,7 +245,10 @@ impl Shard {
     async fn carry_out(&self, control: Control) {
         // A control is carried out even if its sender has stopped waiting.
         match control {
-            Control::Tenants(tenants) => self.set_tenants(tenants).await,
+            Control::Tenants { tenants, done } => {
+                self.set_tenants(tenants).await;
+                let _ = done.send(());
+            }
             Control::CutOff {
                 tenant,
                 whom,

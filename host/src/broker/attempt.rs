@@ -3,8 +3,9 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use super::put_tenant::PutTenants;
 use chain::{ChainStep, FaultRules};
-use config::{ChainEntry, Problem, Tenant};
+use config::{ChainEntry, Config, Problem, Tenant};
 use sandbox::{Binding, Sandbox};
 
 pub(super) struct Attempt {
@@ -12,6 +13,29 @@ pub(super) struct Attempt {
     pub problems: Vec<Problem>,
     /// In the order of the config's tenants; none for one that was not wanted.
     pub tenants: Vec<Option<Result<Vec<BoundLink>, Vec<Problem>>>>,
+}
+
+impl Attempt {
+    /// Those of `pushed` whose files this node cannot use fail, and what fails of `pushed` is no problem of the files.
+    pub(super) fn of_pushed(mut self, config: &Config, pushed: &PutTenants) -> Self {
+        for (settings, tried) in config.tenants.iter().zip(&mut self.tenants) {
+            let Some(put) = pushed.get(&settings.name) else {
+                continue;
+            };
+            if !put.problems.is_empty() && tried.is_some() {
+                *tried = Some(Err(put.problems.clone()));
+            } else if let Some(Err(failed)) = tried {
+                self.problems
+                    .retain(|problem| !failed.contains(problem) || is_of_plugin(config, problem));
+            }
+        }
+        self
+    }
+}
+
+/// Whether it stands where a plugin is declared.
+fn is_of_plugin(config: &Config, problem: &Problem) -> bool {
+    config.plugins.iter().any(|plugin| plugin.place == *problem.place())
 }
 
 /// A plugin in a tenant's chain.

@@ -20,6 +20,8 @@ use config::{BackplaneKind, Config, RedisKind, RedisSettings};
 use plugin_store::shared::SharedStore;
 use registry::redis::RedisCluster;
 use registry::{BanOrder, Registry};
+use tenant_store::redis::RedisTenantStore;
+use tenant_store::{MemoryTenantStore, StoreLimits, TenantStore};
 
 /// How long the start waits for the backplane: a node whose name is taken is refused before it takes connections,
 /// unless Redis is away.
@@ -35,6 +37,8 @@ pub(super) struct Joint {
     pub others: Option<Others>,
     /// The shared store of plugins; none for a single node.
     pub store: Option<Arc<dyn SharedStore>>,
+    /// The tenants that are pushed.
+    pub tenants: Arc<dyn TenantStore>,
 }
 
 pub(super) struct Others {
@@ -92,6 +96,7 @@ pub(super) fn start(config: &Config, inboxes: Vec<Arc<Inbox>>, metrics: &Metrics
                 registry: Arc::default(),
                 others: None,
                 store: None,
+                tenants: Arc::new(MemoryTenantStore::new(StoreLimits::default())),
             })
         }
         BackplaneKind::Redis(settings) => {
@@ -129,11 +134,13 @@ fn redis(
                 stalls.inc()
             });
             let prefix = with_layout(&settings.prefix);
+            let tenants = RedisTenantStore::new(topology.clone(), &prefix, settings.timeout, StoreLimits::default());
             let cluster = RedisCluster::start(topology.clone(), &prefix, &node, &Handle::current());
             let (backplane, messages) = RedisBackplane::start(topology, &settings, &node, inboxes, metrics);
             let backplane = Arc::new(backplane);
             let joint = Joint {
                 store: Some(Arc::new(store)),
+                tenants: Arc::new(tenants),
                 backplane: backplane.clone(),
                 registry: Arc::new(Registry::of(backplane.instance(), cluster)),
                 others: Some(Others {

@@ -1,6 +1,7 @@
 //! Tenants with their plugins, ready for shards; and which of them are quarantined. A tenant is never run without one of
 //! its plugins: it runs as configured, or keeps all that it had, or sends its clients away.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -161,6 +162,36 @@ impl Bound {
                 problems,
             }
         });
+        Self {
+            tenants: tenants.collect(),
+            unused: Vec::new(),
+        }
+    }
+
+    /// The tenants of `config`, of which those that were tried are new or others than `before`.
+    pub(super) fn after_change(config: &Config, attempt: Attempt, before: &Self) -> Self {
+        let mut had: HashMap<&str, &BoundTenant> = HashMap::new();
+        had.extend(before.tenants.iter().map(|tenant| (&*tenant.settings.name, tenant)));
+        let tenants = config
+            .tenants
+            .iter()
+            .zip(attempt.tenants)
+            .map(|(settings, tried)| match tried {
+                Some(Ok(links)) => BoundTenant {
+                    settings: settings.clone(),
+                    links: Some(links),
+                    is_new: true,
+                    problems: Vec::new(),
+                },
+                Some(Err(problems)) => Self::quarantine(settings, problems, Some(before)),
+                None => match had.get(&*settings.name) {
+                    Some(had) => BoundTenant {
+                        is_new: false,
+                        ..(*had).clone()
+                    },
+                    None => Self::quarantine(settings, Vec::new(), None),
+                },
+            });
         Self {
             tenants: tenants.collect(),
             unused: Vec::new(),

@@ -6,9 +6,12 @@ mod attempt;
 mod backends;
 mod bound;
 mod error;
+mod in_force;
 mod loading;
 mod naming;
 mod plugins;
+mod pushed_tenants;
+mod put_tenant;
 mod retry;
 mod shards;
 mod signals;
@@ -32,15 +35,19 @@ pub use error::BrokerError;
 pub use plugins::{Plugins, check};
 
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
-use crate::gateway::{self, AdminRoutes, Api, Directory, Gateway, Readiness};
+use crate::gateway::{self, AdminRoutes, Api, Gateway, Readiness};
 use crate::observe::{AuditLog, BrokerLog, Metrics};
+use crate::pushed::PushedTenants;
 use crate::shard::{CONTROL_CALLS, Common, Control, KICKS};
 use crate::tenant_queue::TenantQueue;
 use backplane::Backplane;
 use backplane::Inbox;
-use config::{Config, Tenant};
+use config::Config;
+use in_force::{InForce, ban_limits, directory, set_log_budgets};
 use loading::{LoadOutcome, LoadTask, Loaded, Present};
 use naming::{NameClaimTask, claim_name, refused_name};
+use pushed_tenants::NodeTenants;
+use put_tenant::Install;
 use registry::Registry;
 use retry::RetryTimer;
 use sandbox::UnusablePlugin;
@@ -59,14 +66,16 @@ pub struct Broker {
     gateway: Arc<Gateway>,
     api: Arc<Api>,
     audit_log: Option<PathBuf>,
-    shards: Vec<Running>,
     readiness: Readiness,
     metrics: Metrics,
     drain: Duration,
+    /// Changes of tenants beside those of the files.
+    installs: mpsc::Receiver<Install>,
+    pushed: PushedTenants,
     /// The claim to this node's name, while Redis has not confirmed it yet.
     name_claim: Option<NameClaimTask>,
-    /// Dropped last: it is written to the end.
-    log: BrokerLog,
+    /// Dropped last, because its log is written to the end.
+    in_force: InForce,
 }
 
 /// Runs a broker until a signal ends it. Prints one line for each address it listens on.
@@ -130,6 +139,7 @@ impl Broker {
             registry,
             others,
             store,
+            tenants,
         } = backends::start(&config, inboxes, &metrics)?;
         if let Some(store) = store {
             plugins.connect(store);
@@ -156,8 +166,17 @@ impl Broker {
             demo,
             metrics: metrics.clone(),
         });
-        let local = Local::new(common.node.clone(), common.registry.clone(), common.controls.clone());
-        let readiness = Readiness::new(backplane.clone());
+        let (node_tenants, installs) = NodeTenants::new(plugins.clone(), config.clone());
+        let (pushed, keeper) = PushedTenants::new(tenants, node_tenants.clone());
+        let local = Local::new(
+            common.node.clone(),
+            common.registry.clone(),
+            common.controls.clone(),
+            pushed.clone(),
+        );
+        let readiness = Readiness::new(backplane.clone(), keeper.is_complete());
+        let (restored, nodes) = (keeper.restored(), others.as_ref().map(|others| others.nodes.clone()));
+        tokio::spawn(keeper.run(nodes));
         let (bus, name_claim): (Arc<dyn Bus>, _) = match others {
             None => {
                 readiness.set(true);
@@ -182,10 +201,12 @@ impl Broker {
             })
         });
         let shards = shards.collect::<io::Result<Vec<_>>>()?;
+        tokio::spawn(in_force::tell_of_restored(bus.clone(), restored));
         let api = Api::new(
             bus,
             common.backplane.clone(),
             registry.clone(),
+            pushed.clone(),
             gateway.clone(),
             audit,
             &config,
@@ -199,18 +220,29 @@ impl Broker {
             api,
             plugins,
             present: Present {
+                files: config.clone(),
+                put: Arc::default(),
                 config: config.clone(),
                 bound,
             },
+            installs,
+            pushed,
             retry: RetryTimer::default(),
+            in_force: InForce {
+                shards,
+                registry: common.registry.clone(),
+                gateway: gateway.clone(),
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                node_tenants,
+                log,
+            },
             gateway,
-            shards,
             readiness,
             metrics,
             name_claim,
-            log,
         };
-        broker.retry.loaded(broker.report());
+        broker.retry.loaded(broker.in_force.report(&broker.present, |_| true));
         admin.replace(gateway::admin_router(
             broker.metrics.clone(),
             broker.readiness.clone(),
@@ -241,6 +273,9 @@ impl Broker {
                 // A load begins with what is in force, so nothing else changes that meanwhile.
                 unusable = plugins.unusable(), if load.is_none() => self.quarantine(&unusable).await,
                 () = self.retry.due(), if load.is_none() => load = self.begin(loading::retry(&self.plugins, &self.present)),
+                Some(install) = self.installs.recv(), if load.is_none() => {
+                    load = self.begin(loading::install(&self.plugins, install, &self.present));
+                }
                 taken = refused_name(&mut name_claim) => break Err(taken.into()),
             }
             if again && load.is_none() {
@@ -272,8 +307,15 @@ impl Broker {
             Some(LoadOutcome::Reload(Err(error))) => self.refuse(&error),
             Some(LoadOutcome::Retry(bound)) => {
                 self.present.bound = Arc::new(bound);
-                self.put_in_force().await;
-                self.retry.retried(self.report());
+                drop(self.in_force.put(&self.present).await);
+                self.retry.retried(self.in_force.report(&self.present, |_| true));
+            }
+            Some(LoadOutcome::Install(present, changed, done)) => {
+                self.present = present;
+                let on_shards = self.in_force.put(&self.present).await;
+                let has_quarantined = self.in_force.report(&self.present, |name| changed.contains(name));
+                self.retry.changed(has_quarantined);
+                tokio::spawn(in_force::tell_when_done(on_shards, done));
             }
             None => self.refuse(&BrokerError::LoadPanicked),
         }
@@ -297,60 +339,30 @@ impl Broker {
     /// Quarantines the tenants of plugins that could not be used when they were first asked.
     async fn quarantine(&mut self, unusable: &[UnusablePlugin]) {
         self.present.bound = Arc::new(self.present.bound.after_first_use(unusable));
-        self.put_in_force().await;
-        let quarantined = self.report();
+        drop(self.in_force.put(&self.present).await);
+        let quarantined = self.in_force.report(&self.present, |_| true);
         self.retry.loaded(quarantined);
     }
 
     /// Puts a config that was read again, and its plugins, in place of the old.
     async fn apply(&mut self, loaded: Loaded) {
-        let Loaded { config, bound, audit } = loaded;
+        let Loaded { present, audit } = loaded;
+        let config = present.files.clone();
         warn_of(&config);
         self.api.audit().use_file(audit);
         self.api.reload(&config);
         self.audit_log.clone_from(&config.admin.audit_log);
         self.drain = config.server.drain;
         let tenants = config.tenants.len();
-        self.present = Present { config, bound };
-        self.put_in_force().await;
-        self.retry.loaded(self.report());
+        self.present = present;
+        drop(self.in_force.put(&self.present).await);
+        self.in_force.node_tenants.reload(config);
+        self.retry.loaded(self.in_force.report(&self.present, |_| true));
+        let pushed = self.pushed.clone();
+        // It is answered when this broker has installed what it finds.
+        tokio::spawn(async move { pushed.look_again().await });
         self.metrics.reloaded(true);
         tracing::info!(tenants, "config and plugins are reloaded");
-    }
-
-    async fn put_in_force(&self) {
-        let Present { config, bound } = &self.present;
-        let settings = bound.settings();
-        set_log_budgets(&self.log, &settings);
-        self.registry.limit_bans(ban_limits(&settings));
-        for shard in &self.shards {
-            shard.tell(Control::Tenants(bound.for_shard())).await;
-        }
-        self.gateway.directory.store(Arc::new(directory(config, bound)));
-    }
-
-    /// Tells the operator which tenants are quarantined. Returns whether any is.
-    fn report(&self) -> bool {
-        let Present { config, bound } = &self.present;
-        for problem in bound.unused() {
-            tracing::error!(problem, "a plugin that no tenant uses does not load");
-        }
-        let quarantined = bound.quarantined();
-        for tenant in &quarantined {
-            let (tenant, why, then) = (&*tenant.name, &*tenant.reason, tenant.consequence());
-            tracing::error!(
-                tenant,
-                why,
-                then,
-                "a tenant is quarantined, because a plugin of it fails"
-            );
-        }
-        let names = config.tenants.iter().map(|tenant| &*tenant.name);
-        self.metrics
-            .quarantined(names.map(|name| (name, bound.is_quarantined(name))));
-        let lines = quarantined.iter().map(ToString::to_string).collect();
-        self.readiness.quarantine(lines);
-        bound.has_quarantined()
     }
 
     /// Takes no new connections, sends every client its closing frames, and ends. A second signal ends the wait.
@@ -358,11 +370,11 @@ impl Broker {
         tracing::info!(drain = ?self.drain, "draining");
         self.readiness.set(false);
         self.gateway.closed.store(true, Ordering::Relaxed);
-        for shard in &self.shards {
+        for shard in &self.in_force.shards {
             shard.tell(Control::Drain(self.drain)).await;
         }
         let drained = async {
-            for shard in self.shards {
+            for shard in self.in_force.shards {
                 shard.ended().await;
             }
             drop(self.backplane.close().await);
@@ -373,20 +385,4 @@ impl Broker {
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
     }
-}
-
-/// Gives each tenant's log the budget that is in force.
-fn set_log_budgets(log: &BrokerLog, tenants: &[Arc<Tenant>]) {
-    let budgets = tenants
-        .iter()
-        .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));
-    log.set_budgets(budgets);
-}
-
-fn ban_limits(tenants: &[Arc<Tenant>]) -> impl Iterator<Item = (Arc<str>, usize)> {
-    tenants.iter().map(|tenant| (tenant.name.clone(), tenant.limits.bans))
-}
-
-fn directory(config: &Config, bound: &Bound) -> Directory {
-    Directory::new(&bound.settings(), config.server.default_tenant.as_deref())
 }

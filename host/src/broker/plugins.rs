@@ -1,17 +1,21 @@
 //! From a config's chains to chains that run: each plugin compiled once, bound to each tenant that names it. What fails
 //! here fails for the tenants that use it, and `bound.rs` says what becomes of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
+use serde_json::Value;
 
 use super::attempt::{Attempt, BoundLink, chain_problem};
 use super::bound::Bound;
 use super::error::BrokerError;
+use super::put_tenant::PutTenants;
 use crate::observe::Metrics;
 use config::{BackplaneKind, Capability, ChainEntry, Config, PluginFile, Problem, Problems, SandboxLimits, Tenant};
 use sandbox::{
@@ -44,7 +48,13 @@ pub struct Plugins {
     sandbox: Arc<Sandbox>,
     stores: Arc<PluginStores>,
     meter: Arc<Meter>,
+    /// Held by whoever loads plugins.
+    loading: Mutex<()>,
+    schemas: ArcSwap<SettingsSchemas>,
 }
+
+/// The schemas of plugins' settings, by the plugins' names.
+pub(super) type SettingsSchemas = HashMap<Arc<str>, Value>;
 
 /// Loads everything a config names, as `serve` would, and tells what is wrong.
 pub fn check(config: &Config) -> Vec<Problem> {
@@ -98,6 +108,8 @@ impl Plugins {
             sandbox,
             stores,
             meter: Meter::new(&metrics.registry).expect("the sandbox's metric names are its own"),
+            loading: Mutex::default(),
+            schemas: ArcSwap::default(),
         })
     }
 
@@ -117,22 +129,31 @@ impl Plugins {
     /// Loads the config's plugins and binds them to its tenants. A tenant that fails is quarantined, or keeps what it had
     /// `before`; the problems are an error where `Bound::settle` says so.
     pub fn bind(&self, config: &Config, before: Option<&Bound>) -> Result<Bound, Problems> {
+        self.bind_all(config, &PutTenants::new(), before)
+    }
+
+    /// The same, where `put` are among the tenants.
+    pub(super) fn bind_all(
+        &self,
+        config: &Config,
+        put: &PutTenants,
+        before: Option<&Bound>,
+    ) -> Result<Bound, Problems> {
         let trials = if config.server.strict {
             Trials::All
         } else {
             Trials::InTime
         };
-        let bound = Bound::settle(config, self.attempt(config, |_| true, trials), before)?;
+        let attempt = self.attempt(config, |_| true, trials).of_pushed(config, put);
+        let bound = Bound::settle(config, attempt, before)?;
         self.sandbox.limit_memory(memory_bytes(config));
         Ok(bound)
     }
 
     /// Tries the quarantined tenants of `bound` again, which was made from `config`.
-    pub fn retry(&self, config: &Config, bound: &Bound) -> Bound {
-        bound.after_retry(
-            config,
-            self.attempt(config, |tenant| bound.is_quarantined(&tenant.name), Trials::All),
-        )
+    pub(super) fn retry(&self, config: &Config, put: &PutTenants, bound: &Bound) -> Bound {
+        let attempt = self.attempt(config, |tenant| bound.is_quarantined(&tenant.name), Trials::All);
+        bound.after_retry(config, attempt.of_pushed(config, put))
     }
 
     /// Waits until plugins could not be used when they were first asked.
@@ -140,7 +161,45 @@ impl Plugins {
         self.sandbox.unusable().await
     }
 
+    /// The tenants that are `changed`, with their plugins, beside those of `before`.
+    pub(super) fn rebind(
+        &self,
+        config: &Config,
+        put: &PutTenants,
+        changed: &HashSet<Arc<str>>,
+        before: &Bound,
+    ) -> Bound {
+        let attempt = self.attempt(config, |tenant| changed.contains(&tenant.name), Trials::InTime);
+        Bound::after_change(config, attempt.of_pushed(config, put), before)
+    }
+
+    /// What is wrong with the plugins of a tenant that is not in force: they are bound, their `init` is run, and nothing
+    /// comes of it.
+    pub(super) fn trial(&self, config: &Config, tenant: &Tenant) -> Vec<Problem> {
+        let _loading = self.loading.lock();
+        let _limits = self.sandbox.begin_loading(limits(&config.sandbox));
+        let mut loaded = HashMap::new();
+        for file in &config.plugins {
+            if tenant.chain.iter().any(|entry| entry.plugin == file.name) {
+                loaded.insert(file.name.clone(), self.load(file));
+            }
+        }
+        let (links, mut failed) = self.bind_tenant(tenant, &loaded, &mut Vec::new());
+        for (link, entry) in links {
+            if let Err(error) = self.sandbox.try_out(&link.binding) {
+                failed.push(chain_problem(tenant, entry, &error));
+            }
+        }
+        failed
+    }
+
+    /// What plugins say about their settings, as they were last loaded.
+    pub(super) fn schemas(&self) -> Arc<SettingsSchemas> {
+        self.schemas.load_full()
+    }
+
     fn attempt(&self, config: &Config, is_wanted: impl Fn(&Tenant) -> bool, trials: Trials) -> Attempt {
+        let _loading = self.loading.lock();
         let _loading = self.sandbox.begin_loading(limits(&config.sandbox));
         let wanted: Vec<bool> = config.tenants.iter().map(|tenant| is_wanted(tenant)).collect();
         let mut problems = Vec::new();
@@ -157,6 +216,7 @@ impl Plugins {
             loaded.insert(file.name.clone(), plugin);
         }
         self.sandbox.settle_cache();
+        self.learn_schemas(loaded.values().flatten());
         let mut tried = Duration::ZERO;
         let tenants = config.tenants.iter().zip(wanted).map(|(tenant, wanted)| {
             if !wanted {
@@ -184,6 +244,21 @@ impl Plugins {
         });
         let tenants = tenants.collect();
         Attempt { problems, tenants }
+    }
+
+    fn learn_schemas<'a>(&self, loaded: impl Iterator<Item = &'a Arc<Plugin>>) {
+        let mut schemas = SettingsSchemas::clone(&self.schemas.load());
+        for plugin in loaded {
+            // It was read when the plugin was loaded.
+            let schema = plugin
+                .settings_schema()
+                .and_then(|text| serde_json::from_str(text).ok());
+            match schema {
+                Some(schema) => drop(schemas.insert(plugin.name().clone(), schema)),
+                None => drop(schemas.remove(plugin.name())),
+            }
+        }
+        self.schemas.store(Arc::new(schemas));
     }
 
     fn load(&self, file: &PluginFile) -> Result<Arc<Plugin>, Problem> {

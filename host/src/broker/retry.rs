@@ -25,6 +25,13 @@ impl RetryTimer {
         self.due = quarantined.then(|| Instant::now() + self.pause);
     }
 
+    /// A tenant came or went. The next retry stays where it is.
+    pub(super) fn changed(&mut self, quarantined: bool) {
+        if !quarantined || self.due.is_none() {
+            self.loaded(quarantined);
+        }
+    }
+
     /// Quarantined tenants were tried again, and some remain or none.
     pub(super) fn retried(&mut self, quarantined: bool) {
         self.pause = (self.pause * 2).min(LONGEST);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::put_tenant::PutTenants;
 use super::{Bound, Plugins};
 use crate::observe::Metrics;
 use crate::shard::NewRules;
@@ -74,14 +75,14 @@ fn a_quarantined_tenant_is_let_in_by_a_retry_that_touches_nobody_else() {
     let bound = stage.plugins.bind(&config, None).unwrap();
     assert_eq!(told(&bound), [tenant("v", "chain", false), tenant("m", "closed", true)]);
 
-    let bound = stage.plugins.retry(&config, &bound);
+    let bound = stage.plugins.retry(&config, &PutTenants::new(), &bound);
     assert_eq!(
         told(&bound),
         [tenant("v", "unchanged", false), tenant("m", "unchanged", true)]
     );
 
     stage.put("bad", "publish-allow");
-    let bound = stage.plugins.retry(&config, &bound);
+    let bound = stage.plugins.retry(&config, &PutTenants::new(), &bound);
     assert_eq!(
         told(&bound),
         [tenant("v", "unchanged", false), tenant("m", "chain", false)]
@@ -109,14 +110,14 @@ fn one_that_had_something_keeps_it_until_it_is_mended() {
             quarantined[0].keeps && quarantined[0].reason.contains("init trapped"),
             "{quarantined:?}"
         );
-        let again = stage.plugins.retry(&config, &bound);
+        let again = stage.plugins.retry(&config, &PutTenants::new(), &bound);
         assert_eq!(
             told(&again),
             [tenant("v", "unchanged", false), tenant("m", "unchanged", true)]
         );
     }
     stage.put("bad", "publish-deny");
-    let bound = stage.plugins.retry(&config, &bound);
+    let bound = stage.plugins.retry(&config, &PutTenants::new(), &bound);
     assert_eq!(
         told(&bound),
         [tenant("v", "unchanged", false), tenant("m", "chain", false)]

@@ -23,7 +23,7 @@ pub(super) struct AdminKeyArgs {
     /// Whose key it is, for the audit log: 1 to 64 of a-z, A-Z, 0-9, _ and -
     #[arg(long, value_parser = parse_name)]
     name: String,
-    /// What it is good for: publish, read, connections, ban
+    /// What it is good for: publish, read, connections, ban, tenants
     #[arg(long, value_delimiter = ',', value_parser = parse_scope, default_value = "publish,read,connections,ban")]
     scopes: Vec<&'static str>,
     /// The tenants it is good for; all if left out
@@ -68,7 +68,7 @@ fn parse_scope(text: &str) -> Result<&'static str, String> {
     let mut words = Scope::ALL.map(Scope::name).into_iter();
     words
         .find(|word| *word == text)
-        .ok_or_else(|| "use publish, read, connections or ban".to_owned())
+        .ok_or_else(|| "use publish, read, connections, ban or tenants".to_owned())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::merge;
 use super::order::{ChannelEntry, Connection, NodeReport, Order, PAGE_ENTRIES, Report};
+use crate::pushed::PushedTenants;
 use crate::shard::{Control, Slice, Whom};
 use protocol::codes::{self, CloseCode};
 use protocol::names::{Channel, Topic};
@@ -22,12 +23,23 @@ pub struct Local {
     node: Arc<str>,
     registry: Arc<Registry>,
     shards: Vec<mpsc::Sender<Control>>,
+    pushed: PushedTenants,
 }
 
 impl Local {
     /// The node of this name, with these shards.
-    pub fn new(node: Arc<str>, registry: Arc<Registry>, shards: Vec<mpsc::Sender<Control>>) -> Self {
-        Self { node, registry, shards }
+    pub fn new(
+        node: Arc<str>,
+        registry: Arc<Registry>,
+        shards: Vec<mpsc::Sender<Control>>,
+        pushed: PushedTenants,
+    ) -> Self {
+        Self {
+            node,
+            registry,
+            shards,
+            pushed,
+        }
     }
 
     /// Carries out an order and reports, after [`ORDER_WAIT`] at the latest.
@@ -74,6 +86,7 @@ impl Local {
                     .await
             }
             Order::Count { tenant } => self.count(tenant).await,
+            Order::ReadTenant { tenant } => self.read_tenant(tenant).await,
         }
     }
 
@@ -222,6 +235,14 @@ impl Local {
             connections: counts.iter().map(|count| count.connections).sum(),
             subscriptions: counts.iter().map(|count| count.subscriptions).sum(),
             quarantined: counts.iter().any(|count| count.quarantined),
+        })
+    }
+
+    async fn read_tenant(&self, tenant: &str) -> Result<Report, String> {
+        let outcome = self.pushed.read(tenant).await.map_err(|error| error.to_string())?;
+        Ok(Report::Tenant {
+            version: outcome.version.map(|version| version.to_string()),
+            hindrance: outcome.hindrance,
         })
     }
 

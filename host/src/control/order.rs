@@ -78,6 +78,9 @@ pub enum Order {
     },
     /// Count a tenant's connections and subscriptions.
     Count { tenant: String },
+    /// Read what is wanted of pushed tenants, because this one was changed, and tell what became of it. Nodes of versions
+    /// that know no pushed tenants do not answer.
+    ReadTenant { tenant: String },
 }
 
 impl From<&BanOrder> for Order {
@@ -114,7 +117,8 @@ impl Order {
             | Self::Unban { tenant, .. }
             | Self::Channels { tenant, .. }
             | Self::Connections { tenant, .. }
-            | Self::Count { tenant } => tenant,
+            | Self::Count { tenant }
+            | Self::ReadTenant { tenant } => tenant,
         }
     }
 }
@@ -143,6 +147,13 @@ pub enum Report {
         /// Nodes of earlier versions do not say.
         #[serde(default)]
         quarantined: bool,
+    },
+    /// What became of a pushed tenant.
+    Tenant {
+        /// The version that the node knows; none if there is no such tenant.
+        version: Option<String>,
+        /// Why it is not in force there, though it is wanted.
+        hindrance: Option<String>,
     },
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use backplane::Backplane;
 
@@ -17,15 +18,18 @@ pub(crate) struct Readiness {
     /// A line for each quarantined tenant.
     quarantined: Arc<ArcSwap<Vec<String>>>,
     backplane: Arc<dyn Backplane>,
+    /// Whether the pushed tenants were read.
+    has_tenants: watch::Receiver<bool>,
 }
 
 impl Readiness {
-    /// Not ready yet; and never while messages do not get through `backplane`.
-    pub(crate) fn new(backplane: Arc<dyn Backplane>) -> Self {
+    /// Not ready yet; and never while messages do not get through `backplane`, or before `has_tenants`.
+    pub(crate) fn new(backplane: Arc<dyn Backplane>, has_tenants: watch::Receiver<bool>) -> Self {
         Self {
             serves: Arc::default(),
             quarantined: Arc::default(),
             backplane,
+            has_tenants,
         }
     }
 
@@ -56,6 +60,9 @@ impl Readiness {
         let serves = self.serves.load(Ordering::Relaxed);
         // The backplane first: until it is there, a node does not know whether its name is its own, and does not start.
         let backplane = self.backplane.hindrance();
-        backplane.or_else(|| (!serves).then(|| "starting or draining".to_owned()))
+        let tenants = || (!*self.has_tenants.borrow()).then(|| "the pushed tenants are not read yet".to_owned());
+        backplane
+            .or_else(|| (!serves).then(|| "starting or draining".to_owned()))
+            .or_else(tenants)
     }
 }

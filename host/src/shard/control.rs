@@ -16,7 +16,11 @@ use registry::BanSubject;
 /// One request to a shard.
 pub enum Control {
     /// Replace the tenants by these. Connections of removed tenants end.
-    Tenants(Vec<NewTenant>),
+    Tenants {
+        tenants: Vec<NewTenant>,
+        /// Told when they are in force.
+        done: oneshot::Sender<()>,
+    },
     /// End connections. When it is done, nothing more is sent to them but closing frames.
     CutOff {
         tenant: Arc<str>,

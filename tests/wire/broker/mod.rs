@@ -17,6 +17,8 @@ mod loading;
 mod memory;
 mod origins;
 mod overflow;
+mod push;
+mod push_refused;
 mod quarantine;
 mod reload;
 mod room;

@@ -10,6 +10,8 @@ mod limits;
 mod names;
 mod partitions;
 mod presence;
+mod push;
+mod push_faults;
 mod recovery;
 mod registry;
 mod restarts;

@@ -25,7 +25,11 @@ pub(crate) fn key_table(name: &str, key: &str, more: &str) -> String {
 
 /// The `[[admin.keys]]` of [`KEY`].
 pub(crate) fn full_key() -> String {
-    key_table("ops", KEY, r#"scopes = ["publish", "read", "connections", "ban"]"#)
+    key_table(
+        "ops",
+        KEY,
+        r#"scopes = ["publish", "read", "connections", "ban", "tenants"]"#,
+    )
 }
 
 /// What a call was answered with.
@@ -33,7 +37,7 @@ pub(crate) fn full_key() -> String {
 pub(crate) struct Answer {
     /// The response.
     pub response: Response,
-    /// Its body.
+    /// Its body; null for TOML.
     pub json: Value,
 }
 
@@ -67,17 +71,35 @@ impl Answer {
 
 /// One request under `/api/v1`, with these bytes as its body.
 pub(crate) async fn request(admin: SocketAddr, method: &str, path: &str, key: Option<&str>, body: &[u8]) -> Answer {
+    request_with(admin, method, path, key, "", body).await
+}
+
+/// The same with more headers, each a line.
+pub(crate) async fn request_with(
+    admin: SocketAddr,
+    method: &str,
+    path: &str,
+    key: Option<&str>,
+    headers: &str,
+    body: &[u8],
+) -> Answer {
+    let headers = headers
+        .lines()
+        .fold(String::new(), |headers, line| format!("{headers}{}\r\n", line.trim()));
     let mut stream = http::dial(admin, None).await;
     let authorization = key.map_or_else(String::new, |key| format!("authorization: Bearer {key}\r\n"));
     let head = format!(
-        "{method} /api/v1{path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n{authorization}content-length: {}\r\n\r\n",
+        "{method} /api/v1{path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n{headers}{authorization}content-length: {}\r\n\r\n",
         body.len()
     );
     // A server that refuses a body need not read it.
     stream.write_all(head.as_bytes()).await.expect("the head is taken");
     stream.write_all(body).await.ok();
     let (response, _) = http::respond(&mut stream).await;
-    let json = serde_json::from_str(&response.body).unwrap_or_else(|e| panic!("no JSON: {e}: {response:?}"));
+    let json = match response.header("content-type") {
+        Some("application/toml") => Value::Null,
+        _ => serde_json::from_str(&response.body).unwrap_or_else(|e| panic!("no JSON: {e}: {response:?}")),
+    };
     Answer { response, json }
 }
 

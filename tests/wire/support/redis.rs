@@ -121,6 +121,11 @@ impl Redis {
         self.process.signal(Signal::CONT);
     }
 
+    /// From now on it can write no file: its folder is gone.
+    pub(crate) fn make_unwritable(&self) {
+        std::fs::remove_dir_all(self.folder.path()).expect("its folder");
+    }
+
     /// Waits until `field` of `INFO` has this value.
     pub(crate) async fn info_is(&self, field: &str, value: &str) {
         let line = format!("{field}:{value}");

@@ -112,6 +112,10 @@ pub trait Nodes: Send + Sync {
     /// Sends a control message to one of them, or to all, this one included. At most once: who waits for an answer has
     /// to know for how long.
     fn send<'a>(&'a self, to: Option<&'a str>, message: Vec<u8>) -> Reply<'a, ()>;
+
+    /// The connection over which control messages come, by a number that no other has; none while there is none. What was
+    /// sent between two connections is lost.
+    fn listens_over(&self) -> Option<u64>;
 }
 
 /// How a message is to be published.

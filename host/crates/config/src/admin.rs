@@ -56,10 +56,12 @@ pub enum Scope {
     Connections,
     /// Refuse users, and no longer.
     Ban,
+    /// Read, push and delete tenants.
+    Tenants,
 }
 
 impl Scope {
-    pub const ALL: [Self; 4] = [Self::Publish, Self::Read, Self::Connections, Self::Ban];
+    pub const ALL: [Self; 5] = [Self::Publish, Self::Read, Self::Connections, Self::Ban, Self::Tenants];
 
     /// Its name in the config.
     pub fn name(self) -> &'static str {
@@ -68,6 +70,7 @@ impl Scope {
             Self::Read => "read",
             Self::Connections => "connections",
             Self::Ban => "ban",
+            Self::Tenants => "tenants",
         }
     }
 }
@@ -130,7 +133,10 @@ fn scopes(value: &Value<'_>) -> Vec<Scope> {
     let words = Scope::ALL.map(|scope| (scope.name(), scope));
     let items = value.list().unwrap_or_default();
     if items.is_empty() && value.raw.is_array() {
-        value.problem("names no scope", "a key is good for publish, read, connections or ban");
+        value.problem(
+            "names no scope",
+            "a key is good for publish, read, connections, ban or tenants",
+        );
     }
     items.iter().filter_map(|item| item.word(&words)).collect()
 }

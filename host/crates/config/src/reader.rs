@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
+use super::admin::Scope;
 use super::config::Config;
 use super::machine::Machine;
 use super::problem::{Place, Problem, Problems};
@@ -90,7 +91,8 @@ impl ConfigReader {
         let tenants = main.tenants.iter().chain(of_files);
         claims::check(tenants.clone(), &mut problems);
         let names = tenants.clone().map(|read| &*read.tenant.name);
-        let come_and_go = config.server.tenants_dir.is_some();
+        let may_push = config.admin.keys.iter().any(|key| key.scopes.contains(&Scope::Tenants));
+        let come_and_go = config.server.tenants_dir.is_some() || may_push;
         main.references
             .check(names, come_and_go, &mut problems, &mut config.warnings);
         if !come_and_go && main.is_without_tenants {

@@ -58,6 +58,24 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// One that has this name and these hosts, and lets nobody do anything.
+    pub fn closed(name: Arc<str>, hosts: Vec<String>) -> Self {
+        Self {
+            name,
+            hosts,
+            anonymous: false,
+            default_allow: false,
+            allowed_origins: Origins::default(),
+            token_cookie: None,
+            weight: 1,
+            memory_bytes: None,
+            chain: Vec::new(),
+            channels: Vec::new(),
+            limits: Limits::default(),
+            plain: Arc::default(),
+        }
+    }
+
     /// The settings of the first rule that fits `channel`, else the defaults.
     pub fn channel(&self, channel: &Channel) -> &Arc<ChannelSettings> {
         let fits = |rule: &&ChannelRule| rule.pattern.matches(channel.as_str());

@@ -3,21 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::{AnswerBytes, CallAnswer};
+use super::call_tenant::CallTenant;
 use super::context::Api;
-use super::endpoint::{self, AdminCall, Endpoint};
+use super::endpoint::{self, AdminCall, BodyMedia, Endpoint};
 use super::key::{self, CALLS, KeyPlaces};
+use super::precondition::Precondition;
 use super::problem::{
-    BAD_JSON, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, UNKNOWN_TENANT,
+    BAD_BODY, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, UNKNOWN_TENANT,
 };
 use super::record::{self, Record};
 use super::request::RequestReader;
@@ -60,7 +62,7 @@ fn conclude(
     api: &Arc<Api>,
     record: &Record,
     endpoint: &'static str,
-    outcome: Result<Vec<u8>, ProblemDetails>,
+    outcome: Result<AnswerBytes, ProblemDetails>,
 ) -> Response {
     let (status, problem) = match &outcome {
         Ok(_) => (StatusCode::OK.as_u16(), None),
@@ -73,7 +75,7 @@ fn conclude(
         false => outcome,
     };
     let response = match outcome {
-        Ok(json) => answer(json),
+        Ok(answer) => answer.response(),
         Err(problem) => problem.response(),
     };
     api.metrics.api_called(endpoint, response.status().as_u16());
@@ -85,7 +87,7 @@ async fn run<E: Endpoint>(
     api: &Arc<Api>,
     request: Request,
     record: &mut Record,
-) -> Result<Vec<u8>, ProblemDetails> {
+) -> Result<AnswerBytes, ProblemDetails> {
     let until = Instant::now() + DEADLINE;
     let (mut parts, body) = request.into_parts();
     let key = api.keys.load().of(&parts.headers)?;
@@ -103,15 +105,21 @@ async fn run<E: Endpoint>(
     };
     record.tenant = Some(tenant.clone());
     key::check(key, E::SCOPE, &tenant)?;
-    let Some(tenant) = api.gateway.directory.load().named(&tenant).cloned() else {
-        return Err(UNKNOWN_TENANT.because(format!("the config has no tenant {tenant:?}")));
-    };
+    let tenant = E::Tenant::find(api, &tenant)?;
     let path = reader.path(parameters)?;
     record.note(&path);
     let query = reader.query(&parts.uri)?;
     record.note(&query);
+    let precondition = match E::CONDITIONAL {
+        true => Precondition::of(&parts.headers)?,
+        false => Precondition::default(),
+    };
+    record.note(&precondition);
     let bytes = if E::VERB.has_body() {
-        let limit = BODY_BYTES + tenant.limits.message_bytes;
+        let limit = match E::BODY {
+            BodyMedia::Json => BODY_BYTES + tenant.message_bytes(),
+            BodyMedia::Toml { bytes } => bytes,
+        };
         let bytes = timeout_at(until, read(Request::from_parts(parts, body), limit)).await;
         bytes.map_err(|_| SLOW_BODY.because(format!("it took more than {DEADLINE:?}")))??
     } else {
@@ -127,11 +135,12 @@ async fn run<E: Endpoint>(
         path,
         query,
         body,
+        precondition,
         until,
     };
     let answer = timeout_at(until, E::carry_out(api.clone(), call)).await;
     let answer = answer.map_err(|_| TOO_LATE.because(late::<E>()))??;
-    serde_json::to_vec(&answer).map_err(|error| INTERNAL.because(error.to_string()))
+    answer.write()
 }
 
 fn late<E: Endpoint>() -> &'static str {
@@ -157,14 +166,6 @@ async fn read(mut request: Request, limit: usize) -> Result<Bytes, ProblemDetail
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
             TOO_LARGE.because(format!("a body has at most {limit} bytes here"))
         }
-        error => BAD_JSON.because(error.to_string()),
+        error => BAD_BODY.because(error.to_string()),
     })
-}
-
-fn answer(json: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(json));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

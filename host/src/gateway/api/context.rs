@@ -7,6 +7,7 @@ use super::strangers::Strangers;
 use crate::control::Bus;
 use crate::gateway::state::Gateway;
 use crate::observe::{AuditLog, Metrics};
+use crate::pushed::PushedTenants;
 use arc_swap::ArcSwap;
 use backplane::Backplane;
 use config::Config;
@@ -17,6 +18,9 @@ pub(crate) struct Api {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) backplane: Arc<dyn Backplane>,
     pub(super) registry: Arc<Registry>,
+    pub(super) pushed: PushedTenants,
+    /// The name of this node.
+    pub(super) node: Arc<str>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) metrics: Metrics,
     pub(super) keys: ArcSwap<AdminKeys>,
@@ -30,6 +34,7 @@ impl Api {
         bus: Arc<dyn Bus>,
         backplane: Arc<dyn Backplane>,
         registry: Arc<Registry>,
+        pushed: PushedTenants,
         gateway: Arc<Gateway>,
         audit: AuditLog,
         config: &Config,
@@ -38,6 +43,8 @@ impl Api {
             bus,
             backplane,
             registry,
+            pushed,
+            node: config.server.node.clone(),
             metrics: gateway.metrics.clone(),
             gateway,
             keys: ArcSwap::from_pointee(AdminKeys::new(&config.admin)),

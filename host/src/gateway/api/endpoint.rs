@@ -8,9 +8,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::answer::CallAnswer;
+use super::call_tenant::CallTenant;
 use super::context::Api;
-use super::problem::{self, ProblemDetails, ProblemKind};
-use config::{Scope, Tenant};
+use super::precondition::Precondition;
+use super::problem::{self, BAD_HEADER, BAD_JSON, ProblemDetails, ProblemKind};
+use config::Scope;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -56,6 +59,16 @@ pub(super) trait RequestPart: DeserializeOwned + Serialize + JsonSchema + Send {
 
 impl<T: DeserializeOwned + Serialize + JsonSchema + Send> RequestPart for T {}
 
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyMedia {
+    Json,
+    /// A document, of so many bytes at most. It is kept as a text, and what is wrong with it is the endpoint's to say.
+    Toml {
+        bytes: usize,
+    },
+}
+
 /// One call of the API.
 pub(super) trait Endpoint: Sized + Send + 'static {
     /// Its `operationId` in the document.
@@ -69,11 +82,15 @@ pub(super) trait Endpoint: Sized + Send + 'static {
     const SCOPE: Scope;
     /// Problems of this endpoint, beside those that every call may meet.
     const PROBLEMS: &'static [ProblemKind];
+    const BODY: BodyMedia = BodyMedia::Json;
+    /// Whether the caller may say which version the call is about.
+    const CONDITIONAL: bool = false;
+    type Tenant: CallTenant;
     /// What the path names beside the tenant.
     type Path: RequestPart;
     type Query: RequestPart;
     type Body: RequestPart;
-    type Answer: Serialize + JsonSchema + Send;
+    type Answer: CallAnswer;
 
     /// Carries the call out, by `call.until` if it can.
     fn carry_out(
@@ -84,10 +101,12 @@ pub(super) trait Endpoint: Sized + Send + 'static {
 
 /// A call whose key, tenant and parameters have been checked.
 pub(super) struct AdminCall<E: Endpoint> {
-    pub tenant: Arc<Tenant>,
+    pub tenant: E::Tenant,
     pub path: E::Path,
     pub query: E::Query,
     pub body: E::Body,
+    /// Nothing, if the endpoint is not conditional.
+    pub precondition: Precondition,
     /// When the caller is answered, whether the call is done or not.
     pub until: Instant,
 }
@@ -104,5 +123,9 @@ pub(super) fn problems<E: Endpoint>() -> Vec<ProblemKind> {
     } else {
         &[]
     };
-    [&problem::OF_ALL_CALLS[..], body, E::PROBLEMS].concat()
+    let json = (E::VERB.has_body() && E::BODY == BodyMedia::Json).then_some(BAD_JSON);
+    let header = E::CONDITIONAL.then_some(BAD_HEADER);
+    let mut problems = [&problem::OF_ALL_CALLS[..], body, E::Tenant::PROBLEMS, E::PROBLEMS].concat();
+    problems.extend(json.into_iter().chain(header));
+    problems
 }

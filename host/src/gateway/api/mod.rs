@@ -5,12 +5,15 @@
 //! Each call takes the same steps (`call.rs`): the limit on calls at once, the key, the tenant, the request against its
 //! schemas (`request.rs`), a line in the audit log, and then the endpoint, which knows nothing of these.
 
+mod answer;
 mod call;
+mod call_tenant;
 mod context;
 mod endpoint;
 mod endpoints;
 mod key;
 mod openapi;
+mod precondition;
 mod problem;
 mod record;
 mod request;

@@ -9,6 +9,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::answer::{JSON, TOML};
+use super::endpoint::BodyMedia;
+use super::precondition::Precondition;
 use super::problem::{self, ProblemKind};
 use super::route::Route;
 use super::values::MAX_BYTES;
@@ -78,11 +81,14 @@ fn operation(route: &Route, asked: &mut SchemaGenerator, answered: &mut SchemaGe
         "name": "tenant",
         "in": "path",
         "required": true,
-        "description": "A tenant's name in the config.",
-        "schema": { "type": "string", "minLength": 1 },
+        "description": "A tenant's name.",
+        "schema": (route.tenant_schema)(),
     })];
     parameters.extend(fields(&(route.path_schema)(asked), "path"));
     parameters.extend(fields(&(route.query_schema)(asked), "query"));
+    if route.conditional {
+        parameters.extend(Precondition::headers());
+    }
     let mut operation = json!({
         "operationId": route.name,
         "summary": route.summary,
@@ -90,30 +96,43 @@ fn operation(route: &Route, asked: &mut SchemaGenerator, answered: &mut SchemaGe
         "x-scope": route.scope.name(),
         "parameters": parameters,
         "security": [{ "key": [route.scope.name()] }],
-        "responses": responses(&(route.answer_schema)(answered), &route.problems),
+        "responses": responses(route, &(route.answer_schema)(answered)),
     });
     if route.verb.has_body() {
         let schema = (route.body_schema)(asked);
+        let media = match route.body {
+            BodyMedia::Json => JSON,
+            BodyMedia::Toml { .. } => TOML,
+        };
         operation["requestBody"] = json!({
-            "required": schema.get("required").is_some(),
-            "content": { "application/json": { "schema": schema } },
+            "required": schema.get("required").is_some() || media != JSON,
+            "content": { media: { "schema": schema } },
         });
     }
     operation
 }
 
 /// The answer, and the problems by their status.
-fn responses(answer: &Schema, problems: &[ProblemKind]) -> Value {
+fn responses(route: &Route, answer: &Schema) -> Value {
     let mut by_status: BTreeMap<u16, Vec<&ProblemKind>> = BTreeMap::new();
-    for kind in problems {
+    for kind in &route.problems {
         by_status.entry(kind.status).or_default().push(kind);
     }
     let mut responses = json!({
         "200": {
             "description": "It is done, on every node.",
-            "content": { "application/json": { "schema": answer } },
+            "content": { route.answer_media: { "schema": answer } },
         },
     });
+    if route.answer_has_version {
+        responses["200"]["headers"] = json!({
+            "ETag": {
+                "required": true,
+                "description": "The version, for `If-Match`.",
+                "schema": { "type": "string", "pattern": "^\"[0-9]+\"$" },
+            },
+        });
+    }
     for (status, kinds) in by_status {
         let titles: Vec<_> = kinds.iter().map(|kind| kind.title).collect();
         let codes: Vec<_> = kinds.iter().map(|kind| kind.code).collect();
@@ -154,7 +173,7 @@ fn problem_schema() -> Value {
     let types: Vec<_> = problem::ALL.iter().map(|kind| kind.type_reference()).collect();
     json!({
         "type": "object",
-        "description": "Problem details as in RFC 9457. `nodes_unreachable` also has `nodes` (who did not answer, and why) and `done` (who did).",
+        "description": "Problem details as in RFC 9457. `nodes_unreachable` also has `nodes` (who did not answer, and why) and `done` (who did); `bad_tenant` has `problems`, and `other_version` the `version` that is there.",
         "required": ["type", "title", "status", "detail", "code"],
         "properties": {
             "type": { "type": "string", "enum": types },
@@ -162,6 +181,19 @@ fn problem_schema() -> Value {
             "status": { "type": "integer" },
             "detail": { "type": "string" },
             "code": { "type": "string", "enum": codes },
+            "version": { "type": "string" },
+            "problems": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["key", "reason"],
+                    "properties": {
+                        "key": { "type": "string" },
+                        "line": { "type": "integer" },
+                        "reason": { "type": "string" },
+                    },
+                },
+            },
             "nodes": {
                 "type": "array",
                 "items": {

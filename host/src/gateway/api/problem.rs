@@ -39,6 +39,7 @@ const fn passing(code: &'static str, status: u16, title: &'static str) -> Proble
 
 pub(super) const BAD_JSON: ProblemKind = kind("bad_json", 400, "The body is not JSON");
 pub(super) const BAD_PATH: ProblemKind = kind("bad_path", 400, "A name in the path is not valid");
+pub(super) const BAD_HEADER: ProblemKind = kind("bad_header", 400, "A header is not what this call takes");
 pub(super) const BAD_QUERY: ProblemKind = kind("bad_query", 400, "The query is not what this call takes");
 pub(super) const BAD_KEY: ProblemKind = kind("bad_key", 401, "The call has no key that is known");
 pub(super) const NO_KEYS: ProblemKind = kind("no_keys", 403, "The admin API has no keys");
@@ -52,13 +53,18 @@ pub(super) const NO_HISTORY: ProblemKind = kind("no_history", 409, "The channel 
 pub(super) const NO_PRESENCE: ProblemKind = kind("no_presence", 409, "The channel keeps no presence");
 pub(super) const TOO_MANY_BANS: ProblemKind = kind("too_many_bans", 409, "The tenant has as many bans as it may");
 pub(super) const LIMIT_EXCEEDED: ProblemKind = kind("limit_exceeded", 409, "The tenant has as much as it may");
+pub(super) const CONFIGURED_TENANT: ProblemKind =
+    kind("configured_tenant", 409, "The tenant is one of the node's own config");
+pub(super) const TOO_MANY_TENANTS: ProblemKind = kind("too_many_tenants", 409, "As many tenants are pushed as may be");
 pub(super) const UNRECOVERABLE: ProblemKind = kind(
     "unrecoverable_position",
     410,
     "The history does not reach back to this position",
 );
+pub(super) const OTHER_VERSION: ProblemKind = kind("other_version", 412, "Another version is there");
 pub(super) const TOO_LARGE: ProblemKind = kind("too_large", 413, "The message or the body is too large");
 pub(super) const BAD_BODY: ProblemKind = kind("bad_body", 422, "The body is not what this call takes");
+pub(super) const BAD_TENANT: ProblemKind = kind("bad_tenant", 422, "The tenant does not check out");
 pub(super) const INTERNAL: ProblemKind = kind("internal", 500, "The broker failed");
 pub(super) const NO_AUDIT: ProblemKind = kind("audit_unavailable", 500, "The audit log cannot be written");
 pub(super) const BUSY: ProblemKind = passing("busy", 503, "Too many calls at once");
@@ -67,14 +73,13 @@ pub(super) const UNREACHED: ProblemKind = kind("nodes_unreachable", 504, "Some n
 pub(super) const TOO_LATE: ProblemKind = kind("deadline", 504, "It took too long");
 
 /// Problems that every call of an endpoint may meet.
-pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
+pub(super) const OF_ALL_CALLS: [ProblemKind; 10] = [
     BAD_PATH,
     BAD_QUERY,
     BAD_KEY,
     NO_KEYS,
     MISSING_SCOPE,
     OTHER_TENANT,
-    UNKNOWN_TENANT,
     INTERNAL,
     NO_AUDIT,
     BUSY,
@@ -82,12 +87,13 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
 ];
 
 /// Problems that a call with a body may meet besides.
-pub(super) const OF_BODIES: [ProblemKind; 4] = [BAD_JSON, SLOW_BODY, TOO_LARGE, BAD_BODY];
+pub(super) const OF_BODIES: [ProblemKind; 3] = [SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [ProblemKind; 24] = [
+pub(super) const ALL: [ProblemKind; 29] = [
     BAD_JSON,
     BAD_PATH,
+    BAD_HEADER,
     BAD_QUERY,
     BAD_KEY,
     NO_KEYS,
@@ -101,9 +107,13 @@ pub(super) const ALL: [ProblemKind; 24] = [
     NO_PRESENCE,
     TOO_MANY_BANS,
     LIMIT_EXCEEDED,
+    CONFIGURED_TENANT,
+    TOO_MANY_TENANTS,
     UNRECOVERABLE,
+    OTHER_VERSION,
     TOO_LARGE,
     BAD_BODY,
+    BAD_TENANT,
     INTERNAL,
     NO_AUDIT,
     BUSY,

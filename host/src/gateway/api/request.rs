@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{BodyMedia, Endpoint};
 use super::problem::{BAD_BODY, BAD_JSON, BAD_PATH, BAD_QUERY, ProblemDetails, ProblemKind};
 use super::values::MAX_BYTES;
 
@@ -58,8 +58,12 @@ impl<E: Endpoint> RequestReader<E> {
         self.query.read_parameters(parameters)
     }
 
-    /// Reads a body. An empty one counts as an empty object.
+    /// Reads a body. Empty JSON counts as an empty object.
     pub(super) fn body(&self, bytes: &[u8]) -> Result<E::Body, ProblemDetails> {
+        if matches!(E::BODY, BodyMedia::Toml { .. }) {
+            let text = std::str::from_utf8(bytes).map_err(|_| BAD_BODY.because("the body is not UTF-8"))?;
+            return self.body.read_text(text);
+        }
         let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
         let json: &RawValue = serde_json::from_slice(bytes).map_err(|error| BAD_JSON.because(error.to_string()))?;
         self.body.read_json(json.get())
@@ -98,6 +102,12 @@ impl<T: DeserializeOwned + JsonSchema> Part<T> {
         let parameters = Value::Object(parameters);
         self.check(&parameters)?;
         serde_json::from_value(parameters).map_err(|error| self.kind.because(error.to_string()))
+    }
+
+    fn read_text(&self, text: &str) -> Result<T, ProblemDetails> {
+        let text = Value::from(text);
+        self.check(&text)?;
+        serde_json::from_value(text).map_err(|error| self.kind.because(error.to_string()))
     }
 
     /// Parses the body twice: into values to check them, and from its text, because a field of any JSON is kept byte for byte.

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
 
+use super::answer::CallAnswer;
 use super::call;
+use super::call_tenant::CallTenant;
 use super::context::Api;
-use super::endpoint::{self, Endpoint, Verb};
+use super::endpoint::{self, BodyMedia, Endpoint, Verb};
 use super::problem::ProblemKind;
 use super::request::RequestReader;
 use config::Scope;
@@ -24,10 +27,18 @@ pub(super) struct Route {
     pub summary: &'static str,
     pub scope: Scope,
     pub problems: Vec<ProblemKind>,
+    /// What the tenant's name in the path may be.
+    pub tenant_schema: fn() -> Value,
     pub path_schema: SchemaOf,
     pub query_schema: SchemaOf,
     pub body_schema: SchemaOf,
     pub answer_schema: SchemaOf,
+    pub body: BodyMedia,
+    /// Whether it reads the headers of a [`super::precondition::Precondition`].
+    pub conditional: bool,
+    pub answer_media: &'static str,
+    /// Whether the answer has an `ETag`.
+    pub answer_has_version: bool,
     /// Makes what answers its calls.
     pub server: fn() -> CallServer,
 }
@@ -44,10 +55,15 @@ impl Route {
             summary: E::SUMMARY,
             scope: E::SCOPE,
             problems: endpoint::problems::<E>(),
+            tenant_schema: E::Tenant::schema,
             path_schema: E::Path::json_schema,
             query_schema: E::Query::json_schema,
             body_schema: E::Body::json_schema,
-            answer_schema: |generator| generator.subschema_for::<E::Answer>(),
+            answer_schema: E::Answer::schema,
+            body: E::BODY,
+            conditional: E::CONDITIONAL,
+            answer_media: E::Answer::MEDIA,
+            answer_has_version: E::Answer::HAS_VERSION,
             server: || {
                 let reader = Arc::new(RequestReader::<E>::new());
                 Arc::new(move |api, request| Box::pin(call::serve(reader.clone(), api, request)))

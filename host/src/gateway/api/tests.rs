@@ -21,6 +21,9 @@ use crate::gateway::state::Gateway;
 use crate::observe::{AuditFile, AuditLog, Metrics};
 use backplane::memory::MemoryBackplane;
 use backplane::{Reply, Unavailable};
+use tenant_store::{Claims, MemoryTenantStore, PushedTenant, StoreLimits};
+
+use crate::pushed::{PushProblems, PushedTenants, RulesReply, TenantRules};
 
 const KEY: &str = "a-key-of-at-least-thirty-two-bytes";
 const OTHER_KEY: &str = "another-key-of-thirty-two-bytes-or-more";
@@ -90,6 +93,31 @@ impl Bus for StandIn {
     }
 }
 
+/// Rules of a node where nobody pushes anything.
+struct NoRules;
+
+impl TenantRules for NoRules {
+    fn is_configured(&self, name: &str) -> bool {
+        name == "acme"
+    }
+
+    fn check(self: Arc<Self>, _: String, _: String) -> RulesReply<'static, Result<Claims, PushProblems>> {
+        Box::pin(async { Ok(Claims::default()) })
+    }
+
+    fn masked(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn install(&self, _: Vec<PushedTenant>) -> RulesReply<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn hindrance(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
 fn api(mood: Mood) -> (Router, Arc<AtomicUsize>) {
     api_with(mood, AuditLog::default())
 }
@@ -121,7 +149,11 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
         done: done.clone(),
     });
     let backplane = MemoryBackplane::new(Vec::new(), gateway.metrics.backplane.clone());
-    let api = Api::new(bus, backplane, Arc::default(), gateway, audit, &config);
+    let (pushed, _) = PushedTenants::new(
+        Arc::new(MemoryTenantStore::new(StoreLimits::default())),
+        Arc::new(NoRules),
+    );
+    let api = Api::new(bus, backplane, Arc::default(), pushed, gateway, audit, &config);
     (router(api), done)
 }
 

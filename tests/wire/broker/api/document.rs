@@ -33,12 +33,14 @@ async fn every_described_call_is_there_and_needs_a_key() {
     calls.sort();
     let expected = [
         "DELETE /tenants/{tenant}/addresses/{address}/ban ban",
+        "DELETE /tenants/{tenant}/config tenants",
         "DELETE /tenants/{tenant}/users/{user}/ban ban",
         "GET /tenants/{tenant} read",
         "GET /tenants/{tenant}/bans ban",
         "GET /tenants/{tenant}/channels read",
         "GET /tenants/{tenant}/channels/{channel}/history read",
         "GET /tenants/{tenant}/channels/{channel}/presence read",
+        "GET /tenants/{tenant}/config tenants",
         "GET /tenants/{tenant}/connections connections",
         "POST /tenants/{tenant}/broadcast publish",
         "POST /tenants/{tenant}/publish publish",
@@ -46,6 +48,7 @@ async fn every_described_call_is_there_and_needs_a_key() {
         "POST /tenants/{tenant}/users/{user}/disconnect connections",
         "POST /tenants/{tenant}/users/{user}/unsubscribe connections",
         "PUT /tenants/{tenant}/addresses/{address}/ban ban",
+        "PUT /tenants/{tenant}/config tenants",
         "PUT /tenants/{tenant}/users/{user}/ban ban",
     ];
     assert_eq!(calls, expected);

@@ -18,6 +18,11 @@ def texts(value):
             yield from texts(item)
 
 
+@schemathesis.serializer("application/toml")
+def as_toml(context, value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
+
 @schemathesis.hook
 def filter_case(context, case):
     # JSON Schema counts characters, not bytes: of longer texts the document promises only those in ASCII.

@@ -214,6 +214,12 @@ impl Nodes for RedisBackplane {
             Ok(())
         })
     }
+
+    fn listens_over(&self) -> Option<u64> {
+        let channel = self.0.table.names.control(None);
+        let connection = self.0.topology.connection_of(channel.as_bytes())?;
+        self.0.subscribed.of(&connection)
+    }
 }
 
 /// A join that was not answered: dropped, it is taken back.

@@ -38,6 +38,7 @@ impl Endpoint for BanUser {
         "Refuse a user for a while, in place of a ban that there is, and end their connections.";
     const SCOPE: Scope = Scope::Ban;
     const PROBLEMS: &'static [ProblemKind] = PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = UserPath;
     type Query = Nothing;
     type Body = BanBody;
@@ -56,6 +57,7 @@ impl Endpoint for UnbanUser {
     const SUMMARY: &'static str = "Refuse a user no longer.";
     const SCOPE: Scope = Scope::Ban;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = UserPath;
     type Query = Nothing;
     type Body = Nothing;
@@ -75,6 +77,7 @@ impl Endpoint for BanAddress {
                                    ban that there is, and end their connections.";
     const SCOPE: Scope = Scope::Ban;
     const PROBLEMS: &'static [ProblemKind] = PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = AddressPath;
     type Query = Nothing;
     type Body = BanBody;
@@ -93,6 +96,7 @@ impl Endpoint for UnbanAddress {
     const SUMMARY: &'static str = "Refuse clients without a user that come from an address no longer.";
     const SCOPE: Scope = Scope::Ban;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = AddressPath;
     type Query = Nothing;
     type Body = Nothing;

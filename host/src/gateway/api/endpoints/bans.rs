@@ -10,7 +10,7 @@ use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind, UNAVAILABLE};
 use crate::gateway::api::values::{BanCursor, Limit};
 use backplane::Unavailable;
-use config::Scope;
+use config::{Scope, Tenant};
 use registry::{BanEntry, BanSubject, BannedBy};
 
 pub(super) struct ListBans;
@@ -65,6 +65,7 @@ impl Endpoint for ListBans {
     const SUMMARY: &'static str = "List the bans that hold, of users and of addresses.";
     const SCOPE: Scope = Scope::Ban;
     const PROBLEMS: &'static [ProblemKind] = &[UNAVAILABLE];
+    type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = BansQuery;
     type Body = Nothing;

@@ -16,7 +16,7 @@ use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{INTERNAL, ProblemDetails, ProblemKind, TOO_LATE};
 use crate::gateway::api::values::{ChannelName, MessageKey};
-use config::Scope;
+use config::{Scope, Tenant};
 
 /// Channels of one call at most.
 const CHANNELS: usize = 1000;
@@ -81,6 +81,7 @@ impl Endpoint for BroadcastMessage {
     const SUMMARY: &'static str = "Publish one message to many channels.";
     const SCOPE: Scope = Scope::Publish;
     const PROBLEMS: &'static [ProblemKind] = &[];
+    type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = Nothing;
     type Body = BroadcastBody;

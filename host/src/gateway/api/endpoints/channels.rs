@@ -11,7 +11,7 @@ use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 use crate::gateway::api::values::Limit;
-use config::Scope;
+use config::{Scope, Tenant};
 
 pub(super) struct ListChannels;
 
@@ -46,6 +46,7 @@ impl Endpoint for ListChannels {
     const SUMMARY: &'static str = "List the channels that have subscribers.";
     const SCOPE: Scope = Scope::Read;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = ChannelsQuery;
     type Body = Nothing;

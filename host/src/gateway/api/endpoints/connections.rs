@@ -11,7 +11,7 @@ use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 use crate::gateway::api::values::{Limit, UserId};
-use config::Scope;
+use config::{Scope, Tenant};
 
 pub(super) struct ListConnections;
 
@@ -47,6 +47,7 @@ impl Endpoint for ListConnections {
     const SUMMARY: &'static str = "List connections.";
     const SCOPE: Scope = Scope::Connections;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = ConnectionsQuery;
     type Body = Nothing;

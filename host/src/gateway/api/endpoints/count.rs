@@ -10,7 +10,7 @@ use crate::control::{self, NodeCount, Order, Report};
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
-use config::Scope;
+use config::{Scope, Tenant};
 
 pub(super) struct CountConnections;
 
@@ -32,6 +32,7 @@ impl Endpoint for CountConnections {
     const SUMMARY: &'static str = "Count connections and subscriptions, by node.";
     const SCOPE: Scope = Scope::Read;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = Nothing;
     type Body = Nothing;

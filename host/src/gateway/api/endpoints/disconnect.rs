@@ -11,7 +11,7 @@ use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 use crate::gateway::api::values::{CloseNumber, SessionPath, UserPath};
-use config::Scope;
+use config::{Scope, Tenant};
 
 pub(super) struct DisconnectUser;
 pub(super) struct DisconnectSession;
@@ -31,6 +31,7 @@ impl Endpoint for DisconnectUser {
     const SUMMARY: &'static str = "End all connections of a user.";
     const SCOPE: Scope = Scope::Connections;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = UserPath;
     type Query = Nothing;
     type Body = DisconnectBody;
@@ -53,6 +54,7 @@ impl Endpoint for DisconnectSession {
     const SUMMARY: &'static str = "End one connection.";
     const SCOPE: Scope = Scope::Connections;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = SessionPath;
     type Query = Nothing;
     type Body = DisconnectBody;

@@ -14,7 +14,7 @@ use crate::gateway::api::problem::{
 use crate::gateway::api::values::{ChannelPath, Limit, Offset};
 use crate::session::{ANSWER_BYTES, fitting};
 use backplane::HistoryRange;
-use config::Scope;
+use config::{Scope, Tenant};
 use protocol::Position;
 use protocol::names::Topic;
 
@@ -59,6 +59,7 @@ impl Endpoint for ReadHistory {
     const SUMMARY: &'static str = "Read the messages of a channel.";
     const SCOPE: Scope = Scope::Read;
     const PROBLEMS: &'static [ProblemKind] = &[NO_HISTORY, UNRECOVERABLE, UNAVAILABLE];
+    type Tenant = Arc<Tenant>;
     type Path = ChannelPath;
     type Query = HistoryQuery;
     type Body = Nothing;

@@ -12,6 +12,7 @@ mod history;
 mod nodes;
 mod presence;
 mod publish;
+mod tenant_config;
 mod unsubscribe;
 
 use super::route::Route;
@@ -34,5 +35,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::of::<ban::BanAddress>(),
         Route::of::<ban::UnbanAddress>(),
         Route::of::<bans::ListBans>(),
+        Route::of::<tenant_config::ReadTenantConfig>(),
+        Route::of::<tenant_config::PushTenantConfig>(),
+        Route::of::<tenant_config::DeleteTenantConfig>(),
     ]
 }

@@ -9,7 +9,7 @@ use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{NO_PRESENCE, ProblemDetails, ProblemKind, UNAVAILABLE};
 use crate::gateway::api::values::{ChannelPath, PageQuery};
-use config::Scope;
+use config::{Scope, Tenant};
 use protocol::names::Topic;
 
 pub(super) struct ReadPresence;
@@ -42,6 +42,7 @@ impl Endpoint for ReadPresence {
     const SUMMARY: &'static str = "List the members of a channel.";
     const SCOPE: Scope = Scope::Read;
     const PROBLEMS: &'static [ProblemKind] = &[NO_PRESENCE, UNAVAILABLE];
+    type Tenant = Arc<Tenant>;
     type Path = ChannelPath;
     type Query = PageQuery;
     type Body = Nothing;

@@ -57,6 +57,7 @@ impl Endpoint for PublishMessage {
     const SUMMARY: &'static str = "Publish a message to a channel.";
     const SCOPE: Scope = Scope::Publish;
     const PROBLEMS: &'static [ProblemKind] = &[LIMIT_EXCEEDED, UNAVAILABLE];
+    type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = Nothing;
     type Body = PublishBody;

@@ -11,7 +11,7 @@ use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind};
 use crate::gateway::api::values::{ChannelName, UserPath};
-use config::Scope;
+use config::{Scope, Tenant};
 
 pub(super) struct UnsubscribeUser;
 
@@ -29,6 +29,7 @@ impl Endpoint for UnsubscribeUser {
     const SUMMARY: &'static str = "End a user's subscriptions to a channel.";
     const SCOPE: Scope = Scope::Connections;
     const PROBLEMS: &'static [ProblemKind] = nodes::PROBLEMS;
+    type Tenant = Arc<Tenant>;
     type Path = UserPath;
     type Query = Nothing;
     type Body = UnsubscribeBody;
