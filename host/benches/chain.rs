@@ -48,9 +48,7 @@ fn chain(plugins: &Plugins, config: &Config, alone: Option<usize>) -> Chain {
         tenant.chain = vec![tenant.chain.swap_remove(index)];
     }
     config.tenants = vec![Arc::new(tenant)];
-    let bound = plugins
-        .bind(&config, None)
-        .unwrap_or_else(|problems| panic!("{problems}"));
+    let bound = plugins.bind(&config).unwrap_or_else(|problems| panic!("{problems}"));
     let tenant = bound.for_shard().into_iter().next().expect("the demo's tenant");
     match tenant.rules {
         NewRules::Chain { build, .. } => build(),

@@ -8,6 +8,7 @@ mod delivery;
 mod drain;
 mod seats;
 mod tenant;
+mod tenants;
 mod time_slice;
 mod turns;
 
@@ -33,7 +34,6 @@ use chain::Caller;
 use protocol::codes;
 use registry::{BanOrder, BanSubject, Registry};
 use seats::Seats;
-use time_slice::TimeSlice;
 
 /// Bytes read from a socket at once. One buffer serves all connections of a shard. All requests in it are parsed before
 /// anybody else has a turn, so it is not large.
@@ -169,8 +169,16 @@ impl Shard {
         self.clients.borrow_mut().insert(client.id, listed);
         if self.draining.get() {
             client.signal_close(codes::SHUTTING_DOWN, None);
-        } else if let Some(retry_after) = self.tenant(&caller.tenant).and_then(|tenant| tenant.sends_away()) {
-            client.signal_close(codes::SERVER_ERROR, Some(retry_after));
+        } else {
+            match self.tenant(&caller.tenant) {
+                // It was removed since the upgrade.
+                None => client.signal_close(codes::TENANT_DISABLED, None),
+                Some(tenant) => {
+                    if let Some(retry_after) = tenant.sends_away() {
+                        client.signal_close(codes::SERVER_ERROR, Some(retry_after));
+                    }
+                }
+            }
         }
         Listing {
             shard: self.clone(),
@@ -245,8 +253,8 @@ impl Shard {
     async fn carry_out(&self, control: Control) {
         // A control is carried out even if its sender has stopped waiting.
         match control {
-            Control::Tenants { tenants, done } => {
-                self.set_tenants(tenants).await;
+            Control::Tenants { put, removed, done } => {
+                self.change_tenants(put, removed).await;
                 let _ = done.send(());
             }
             Control::CutOff {
@@ -285,51 +293,6 @@ impl Shard {
             Control::Count { tenant, answer } => drop(answer.send(self.count(&tenant))),
             // It drains already.
             Control::Drain(_) => {}
-        }
-    }
-
-    /// Puts these tenants in place of those that there are. Chains are built one after the other, and the sessions have
-    /// their turn between two of them.
-    async fn set_tenants(&self, news: Vec<NewTenant>) {
-        let before = self.tenants.borrow().clone();
-        let mut tenants = HashMap::default();
-        let mut slice = TimeSlice::begin();
-        for new in news {
-            let name = new.settings.name.clone();
-            let tenant = match before.get(&name) {
-                Some(tenant) => {
-                    tenant.replace(new);
-                    tenant.clone()
-                }
-                None => self.new_tenant(new),
-            };
-            tenants.insert(name, tenant);
-            slice.pause().await;
-        }
-        for listed in self.clients.borrow().values() {
-            match tenants.get(&listed.caller.tenant).map(|tenant| tenant.sends_away()) {
-                None => listed.client.signal_close(codes::TENANT_DISABLED, None),
-                // It has no rules any more, so nothing that it has begun is finished.
-                Some(Some(retry_after)) if !listed.client.is_closed() => {
-                    listed.client.cut_off(codes::SERVER_ERROR, Some(retry_after));
-                }
-                Some(_) => {}
-            }
-        }
-        self.tenants.replace(tenants);
-    }
-
-    fn new_tenant(&self, new: NewTenant) -> Rc<ShardTenant> {
-        let metrics = self.common.metrics.tenant(&new.settings.name);
-        ShardTenant::new(new, metrics)
-    }
-
-    async fn evict_idle(&self) {
-        let tenants: Vec<_> = self.tenants.borrow().values().cloned().collect();
-        let mut slice = TimeSlice::begin();
-        for tenant in tenants {
-            tenant.evict_idle();
-            slice.pause().await;
         }
     }
 }

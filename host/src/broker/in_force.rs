@@ -1,119 +1,123 @@
-//! What is in force: tenants and their rules on the shards, and what the operator is told of it.
+//! What changes when tenants are put in force: only theirs, wherever something is kept by tenant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
-use super::bound::{Bound, QuarantinedTenant};
-use super::loading::Present;
-use super::pushed_tenants::NodeTenants;
-use super::shards::Running;
-use crate::control::{Bus, Order};
-use crate::gateway::{Directory, Gateway, Readiness};
-use crate::observe::{BrokerLog, Metrics};
-use crate::shard::Control;
-use config::{Config, Tenant};
-use registry::Registry;
+use super::Broker;
+use super::bound::{Applied, AppliedTenant, Delta};
+use super::bound_tenant::BoundTenant;
+use super::quarantined::QuarantinedTenant;
+use crate::shard::NewTenant;
+use config::Tenant;
 
-/// Where tenants are in force.
-pub(super) struct InForce {
-    pub shards: Vec<Running>,
-    pub registry: Arc<Registry>,
-    pub gateway: Arc<Gateway>,
-    pub metrics: Metrics,
-    pub readiness: Readiness,
-    pub node_tenants: Arc<NodeTenants>,
-    /// Dropped last: it is written to the end.
-    pub log: BrokerLog,
-}
+/// Tenants that shards are told of at once.
+const AT_ONCE: usize = 256;
+/// How long a shard may be busy until nobody waits any more for what it does with them: longer than a plugin's call can take.
+const SHARD_WAIT: Duration = Duration::from_secs(15);
 
-// === impl InForce ===
-
-impl InForce {
-    /// Puts it in force. Each shard tells when it has done so.
-    pub(super) async fn put(&self, present: &Present) -> Vec<oneshot::Receiver<()>> {
-        let Present { config, bound, .. } = present;
-        let settings = bound.settings();
-        set_log_budgets(&self.log, &settings);
-        self.registry.limit_bans(ban_limits(&settings));
-        let mut on_shards = Vec::with_capacity(self.shards.len());
-        for shard in &self.shards {
-            let (done, told) = oneshot::channel();
-            let tenants = bound.for_shard();
-            shard.tell(Control::Tenants { tenants, done }).await;
-            on_shards.push(told);
-        }
-        self.gateway.directory.store(Arc::new(directory(config, bound)));
-        on_shards
+impl Broker {
+    /// The tenants that the shards begin with are in force.
+    pub(super) fn begin_in_force(&mut self) {
+        let bound = &self.present.bound;
+        let tenants: Vec<_> = bound.tenants().collect();
+        self.take_over(tenants.iter().copied());
+        self.gateway
+            .directory
+            .put(tenants.iter().map(|tenant| &tenant.settings));
+        self.gateway
+            .directory
+            .set_default(self.present.config.server.default_tenant.as_ref());
+        self.report(tenants.iter().copied());
+        self.retry.loaded(self.present.bound.has_quarantined());
     }
 
-    /// Tells the operator which tenants are quarantined, in the log only of those that are `news`. Returns whether any is.
-    pub(super) fn report(&self, present: &Present, is_news: impl Fn(&str) -> bool) -> bool {
-        let Present { config, bound, .. } = present;
-        for problem in bound.unused() {
-            tracing::error!(problem, "a plugin that no tenant uses does not load");
+    /// Takes over what changed. Every shard has it when this returns, and the clients of removed tenants are cut off.
+    pub(super) async fn put_in_force(&mut self, delta: Delta) {
+        let applied = Arc::make_mut(&mut self.present.bound).apply(delta);
+        let Applied { put, removed } = &applied;
+        // Nobody comes any more to those that go.
+        self.gateway.directory.remove(removed.iter());
+        self.take_over(put.iter().map(|tenant| &tenant.now));
+        if !removed.is_empty() {
+            let names: Vec<_> = removed.iter().map(|tenant| tenant.name.clone()).collect();
+            self.tell_shards(Vec::new, &names).await;
+            self.forget(removed);
         }
-        let quarantined = bound.quarantined();
-        for tenant in quarantined.iter().filter(|tenant| is_news(&tenant.name)) {
-            let (tenant, why, then) = (&*tenant.name, &*tenant.reason, tenant.consequence());
-            tracing::error!(
-                tenant,
-                why,
-                then,
-                "a tenant is quarantined, because a plugin of it fails"
-            );
+        for some in put.chunks(AT_ONCE) {
+            self.tell_shards(|| some.iter().map(AppliedTenant::for_shard).collect(), &[])
+                .await;
         }
-        let names = config.tenants.iter().map(|tenant| &*tenant.name);
-        self.metrics
-            .quarantined(names.map(|name| (name, bound.is_quarantined(name))));
-        let reason = |tenant: &QuarantinedTenant| {
-            (
-                tenant.name.clone(),
-                format!("{}: {}", tenant.consequence(), tenant.reason),
-            )
+        // And to those that come, when every shard has them.
+        let in_force = put
+            .iter()
+            .map(|tenant| &tenant.now)
+            .filter(|tenant| !tenant.is_quarantined());
+        let directory = &self.gateway.directory;
+        directory.put(in_force.map(|tenant| &tenant.settings));
+        directory.put_behind(self.present.bound.kept());
+        self.report(put.iter().map(|tenant| &tenant.now));
+    }
+
+    async fn tell_shards(&self, put: impl Fn() -> Vec<NewTenant>, removed: &[Arc<str>]) {
+        let mut all_done = Vec::new();
+        for shard in &self.shards {
+            all_done.push(shard.change_tenants(put(), removed.to_vec()).await);
+        }
+        let all_done = async {
+            for done in all_done {
+                // A shard that is gone has no clients.
+                drop(done.await);
+            }
         };
-        self.node_tenants.quarantine(quarantined.iter().map(reason).collect());
+        if timeout(SHARD_WAIT, all_done).await.is_err() {
+            tracing::warn!(?SHARD_WAIT, "a shard has too much to do: tenants change there later");
+        }
+    }
+
+    /// What is kept for tenants beside shards and directory is as their settings say.
+    fn take_over<'a>(&self, tenants: impl Iterator<Item = &'a BoundTenant> + Clone) {
+        let settings = tenants.map(|tenant| &*tenant.settings);
+        let budgets = settings
+            .clone()
+            .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));
+        self.log.set_budgets(budgets);
+        self.registry
+            .limit_bans(settings.map(|tenant| (tenant.name.clone(), tenant.limits.bans)));
+    }
+
+    fn forget(&self, tenants: &[Arc<Tenant>]) {
+        for tenant in tenants {
+            self.log.forget_budget(&tenant.name);
+            self.registry.forget_limit(&tenant.name);
+            self.metrics.forget(&tenant.name);
+            self.plugins.forget(tenant);
+        }
+    }
+
+    /// Tells the operator which of these tenants are quarantined.
+    fn report<'a>(&self, tenants: impl Iterator<Item = &'a BoundTenant>) {
+        for tenant in tenants {
+            let quarantined = tenant.quarantined();
+            self.metrics.quarantined(&tenant.settings.name, quarantined.is_some());
+            if let Some(quarantined) = quarantined {
+                let (tenant, why, then) = (&*quarantined.name, &*quarantined.reason, quarantined.consequence());
+                tracing::error!(
+                    tenant,
+                    why,
+                    then,
+                    "a tenant is quarantined, because a plugin of it fails"
+                );
+            }
+        }
+        let quarantined = self.present.bound.quarantined();
+        let why = |tenant: &QuarantinedTenant| format!("{}: {}", tenant.consequence(), tenant.reason);
+        let reasons = quarantined.iter().map(|tenant| (tenant.name.clone(), why(tenant)));
+        self.node_tenants.quarantine(reasons.collect());
         let mut lines: Vec<String> = quarantined.iter().map(ToString::to_string).collect();
         let conflicts = self.node_tenants.conflicts().into_iter();
         lines.extend(conflicts.map(|(name, why)| format!("{name}: it was pushed, and is not in force: {why}")));
         self.readiness.quarantine(lines);
-        bound.has_quarantined()
     }
-}
-
-/// Tells who waits for it when all shards have it.
-pub(super) async fn tell_when_done(on_shards: Vec<oneshot::Receiver<()>>, done: oneshot::Sender<()>) {
-    for told in on_shards {
-        // A shard that is gone was logged.
-        drop(told.await);
-    }
-    // Whoever wanted it may not wait any more.
-    let _ = done.send(());
-}
-
-/// Has the other nodes look when this one gave the store of pushed tenants back what it had lost.
-pub(super) async fn tell_of_restored(bus: Arc<dyn Bus>, restored: Arc<Notify>) {
-    loop {
-        restored.notified().await;
-        let order = Order::ReadTenant { tenant: String::new() };
-        if let Err(error) = bus.ask(order).await {
-            tracing::debug!(%error, "the other nodes find by themselves what was restored");
-        }
-    }
-}
-
-/// Gives each tenant's log the budget that is in force.
-pub(super) fn set_log_budgets(log: &BrokerLog, tenants: &[Arc<Tenant>]) {
-    let budgets = tenants
-        .iter()
-        .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));
-    log.set_budgets(budgets);
-}
-
-pub(super) fn ban_limits(tenants: &[Arc<Tenant>]) -> impl Iterator<Item = (Arc<str>, usize)> {
-    tenants.iter().map(|tenant| (tenant.name.clone(), tenant.limits.bans))
-}
-
-pub(super) fn directory(config: &Config, bound: &Bound) -> Directory {
-    Directory::new(&bound.settings(), config.server.default_tenant.as_deref())
 }

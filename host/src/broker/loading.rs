@@ -1,47 +1,43 @@
 //! Loads configs and plugins on a thread of its own, one load at a time: what a plugin's author makes slow holds up neither
 //! health checks nor signals nor other nodes. The process does not wait for it when it ends.
 
-use std::collections::HashSet;
 use std::future::pending;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::bound::Bound;
+use super::bound::{Bound, Delta};
 use super::error::BrokerError;
 use super::plugins::Plugins;
-use super::put_tenant::{Install, PutTenant, PutTenants, all_tenants};
+use super::put_tenant::Install;
 use crate::observe::AuditFile;
-use config::Config;
+use config::{Config, ConfigReader, ConfigSources};
 
 /// What is in force, and what a load begins with.
 #[derive(Clone)]
 pub(super) struct Present {
-    /// What the files say.
-    pub files: Arc<Config>,
-    /// The tenants beside them.
-    pub put: Arc<PutTenants>,
-    /// Both together.
     pub config: Arc<Config>,
     pub bound: Arc<Bound>,
 }
 
 /// A config with its plugins, and everything else that it needs, before anything is changed.
 pub(super) struct Loaded {
-    pub present: Present,
+    pub config: Arc<Config>,
+    pub delta: Delta,
     pub audit: AuditFile,
 }
 
 /// What came of a load.
 pub(super) enum LoadOutcome {
-    /// The config was read again.
-    Reload(Result<Loaded, BrokerError>),
+    /// The config was read again, from these files.
+    Reload(Result<Loaded, BrokerError>, ConfigSources),
     /// Quarantined tenants were tried again.
-    Retry(Bound),
-    /// Tenants came or went beside the files.
-    Install(Present, HashSet<Arc<str>>, oneshot::Sender<()>),
+    Retry(Delta),
+    /// Tenants beside those of the files.
+    Install(Delta, oneshot::Sender<()>),
 }
 
 /// A load that goes on.
@@ -74,37 +70,42 @@ pub(super) async fn outcome<T: Send + 'static>(task: &mut Option<LoadTask<T>>) -
 /// Loads the plugins of a config that was read.
 pub(super) fn first(plugins: &Arc<Plugins>, config: &Arc<Config>) -> io::Result<LoadTask<Result<Bound, BrokerError>>> {
     let (plugins, config) = (plugins.clone(), config.clone());
-    LoadTask::start(move || Ok(plugins.bind(&config, None)?))
+    LoadTask::start(move || Ok(plugins.bind(&config)?))
 }
 
-/// Reads the config at `path` again, with everything that it names.
-pub(super) fn reload(plugins: &Arc<Plugins>, path: PathBuf, present: &Present) -> io::Result<LoadTask<LoadOutcome>> {
-    let (plugins, Present { put, bound, .. }) = (plugins.clone(), present.clone());
+/// Reads the config again, with everything that it names.
+pub(super) fn reload(
+    plugins: &Arc<Plugins>,
+    reader: &Arc<Mutex<ConfigReader>>,
+    present: &Present,
+) -> io::Result<LoadTask<LoadOutcome>> {
+    let (plugins, reader, present) = (plugins.clone(), reader.clone(), present.clone());
     LoadTask::start(move || {
         let load = || {
-            let files = Arc::new(config::load(&path)?);
-            let config = all_tenants(&files, &put);
-            let bound = Arc::new(plugins.bind_all(&config, &put, Some(&bound))?);
+            let config = Arc::new(reader.lock().read()?);
+            let delta = plugins.reload(&config, &present.bound)?;
             let audit = open_audit(config.admin.audit_log.as_deref())?;
-            let present = Present {
-                files,
-                put,
-                config,
-                bound,
-            };
-            Ok(Loaded { present, audit })
+            Ok(Loaded { config, delta, audit })
         };
-        LoadOutcome::Reload(load())
+        let loaded = load();
+        let outcome = LoadOutcome::Reload(loaded, reader.lock().sources());
+        // Before it is told: what is changed then is not copied for a load that is over.
+        drop(present);
+        outcome
     })
 }
 
 /// Tries the quarantined tenants again.
 pub(super) fn retry(plugins: &Arc<Plugins>, present: &Present) -> io::Result<LoadTask<LoadOutcome>> {
     let (plugins, present) = (plugins.clone(), present.clone());
-    LoadTask::start(move || LoadOutcome::Retry(plugins.retry(&present.config, &present.put, &present.bound)))
+    LoadTask::start(move || {
+        let delta = plugins.retry(&present.config, &present.bound);
+        drop(present);
+        LoadOutcome::Retry(delta)
+    })
 }
 
-/// Puts tenants in force beside those of the files, or takes them back.
+/// Binds tenants beside those of the files.
 pub(super) fn install(
     plugins: &Arc<Plugins>,
     install: Install,
@@ -112,28 +113,10 @@ pub(super) fn install(
 ) -> io::Result<LoadTask<LoadOutcome>> {
     let (plugins, present) = (plugins.clone(), present.clone());
     LoadTask::start(move || {
-        let mut put = PutTenants::clone(&present.put);
-        for name in &install.remove {
-            put.remove(name);
-        }
-        let mut changed = HashSet::new();
-        for new in install.put {
-            let name = new.settings.name.clone();
-            let is_new = |had: &PutTenant| had.settings != new.settings || !had.problems.is_empty();
-            if put.get(&name).is_none_or(is_new) || !new.problems.is_empty() {
-                changed.insert(name.clone());
-            }
-            put.insert(name, new);
-        }
-        let config = all_tenants(&present.files, &put);
-        let bound = plugins.rebind(&config, &put, &changed, &present.bound);
-        let present = Present {
-            put: Arc::new(put),
-            config,
-            bound: Arc::new(bound),
-            ..present
-        };
-        LoadOutcome::Install(present, changed, install.done)
+        let Install { put, remove, done } = install;
+        let delta = plugins.install(&present.config, put, &remove, &present.bound);
+        drop(present);
+        LoadOutcome::Install(delta, done)
     })
 }
 

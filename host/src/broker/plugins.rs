@@ -1,27 +1,28 @@
 //! From a config's chains to chains that run: each plugin compiled once, bound to each tenant that names it. What fails
 //! here fails for the tenants that use it, and `bound.rs` says what becomes of them.
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
-use serde_json::Value;
 
-use super::attempt::{Attempt, BoundLink, chain_problem};
-use super::bound::Bound;
+use super::attempt::Attempt;
+use super::binder::{Binder, Trials};
+use super::bound::{Bound, Delta};
+use super::bound_tenant::BoundTenant;
+use super::difference::{difference, refuses};
 use super::error::BrokerError;
-use super::put_tenant::PutTenants;
+use super::link::{NewLink, chain_problem};
+use super::loaded::LoadedPlugins;
+use super::put_tenant::PutTenant;
+use super::quarantined::reason;
+use super::wanted::{Owner, WantedTenant};
 use crate::observe::Metrics;
-use config::{BackplaneKind, Capability, ChainEntry, Config, PluginFile, Problem, Problems, SandboxLimits, Tenant};
-use sandbox::{
-    BindingOptions, CompilerOptions, FirstUse, Grants, LoadLimits, Meter, Plugin, Sandbox, SandboxOptions,
-    UnusablePlugin,
-};
+use config::{BackplaneKind, Config, PluginFile, Problem, Problems, SandboxLimits, Tenant};
+use sandbox::{CompilerOptions, LoadLimits, Meter, Sandbox, SandboxOptions, UnusablePlugin};
 
 /// The broker's own program, also when another file is at its path by now.
 const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -31,30 +32,14 @@ const COMPILER: &str = "compiler";
 /// What a reload may always raise `memory_mib` to without a restart.
 const POOL_MEMORY_BYTES_LEAST: usize = 256 * 1024 * 1024;
 
-/// How long a start or a reload tries out plugins whose tenants may wait for their first use.
-const TRIALS: Duration = Duration::from_secs(1);
-
-/// Which plugins are tried out when they are loaded: an instance is made of each, with its `init`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trials {
-    All,
-    /// Those of the default tenant, eager ones, and as many others as fit into [`TRIALS`], in the order of the config. What
-    /// is left is tried when it is first used.
-    InTime,
-}
-
 /// The sandbox and its stores. They live as long as the broker, so that stored values survive a reload.
 pub struct Plugins {
-    sandbox: Arc<Sandbox>,
-    stores: Arc<PluginStores>,
-    meter: Arc<Meter>,
+    binder: Binder,
     /// Held by whoever loads plugins.
     loading: Mutex<()>,
-    schemas: ArcSwap<SettingsSchemas>,
+    /// The plugins as they were last loaded.
+    loaded: ArcSwap<LoadedPlugins>,
 }
-
-/// The schemas of plugins' settings, by the plugins' names.
-pub(super) type SettingsSchemas = HashMap<Arc<str>, Value>;
 
 /// Loads everything a config names, as `serve` would, and tells what is wrong.
 pub fn check(config: &Config) -> Vec<Problem> {
@@ -65,7 +50,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
             return vec![place.problem(error.to_string())];
         }
     };
-    plugins.attempt(config, |_| true, Trials::All).problems
+    plugins.check(config)
 }
 
 /// The engine's own bound of a memory, behind each chain entry's limit: fixed when the process starts, with room for
@@ -105,12 +90,29 @@ impl Plugins {
             BackplaneKind::Redis(_) => PluginStores::shared(Clock::System)?,
         };
         Ok(Self {
-            sandbox,
-            stores,
-            meter: Meter::new(&metrics.registry).expect("the sandbox's metric names are its own"),
+            binder: Binder {
+                sandbox,
+                stores,
+                meter: Meter::new(&metrics.registry).expect("the sandbox's metric names are its own"),
+            },
             loading: Mutex::default(),
-            schemas: ArcSwap::default(),
+            loaded: ArcSwap::default(),
         })
+    }
+
+    /// All that is wrong with the config's plugins, and with what its tenants want of them.
+    fn check(&self, config: &Config) -> Vec<Problem> {
+        let _loading = self.loading.lock();
+        let _limits = self.binder.sandbox.begin_loading(limits(&config.sandbox));
+        let plugins = self.load(config, |_| true, &LoadedPlugins::default());
+        let wanted = config.tenants.iter().map(|tenant| WantedTenant {
+            tenant: tenant.clone(),
+            owner: Owner::Files,
+        });
+        let wanted: Vec<_> = wanted.collect();
+        self.binder
+            .attempt(config, &plugins, &wanted, &Bound::default(), Trials::All)
+            .problems
     }
 
     /// A compiler that is a process of this program.
@@ -123,191 +125,159 @@ impl Plugins {
 
     /// Connects the store that all nodes share. Until then it does not answer plugins.
     pub fn connect(&self, store: Arc<dyn SharedStore>) {
-        self.stores.connect(store);
+        self.binder.stores.connect(store);
     }
 
-    /// Loads the config's plugins and binds them to its tenants. A tenant that fails is quarantined, or keeps what it had
-    /// `before`; the problems are an error where `Bound::settle` says so.
-    pub fn bind(&self, config: &Config, before: Option<&Bound>) -> Result<Bound, Problems> {
-        self.bind_all(config, &PutTenants::new(), before)
+    /// Loads the config's plugins and binds them to its tenants. A tenant that fails is quarantined.
+    ///
+    /// # Errors
+    /// The problems, where they refuse the whole config.
+    pub fn bind(&self, config: &Config) -> Result<Bound, Problems> {
+        let mut bound = Bound::default();
+        bound.apply(self.reload(config, &bound)?);
+        Ok(bound)
     }
 
-    /// The same, where `put` are among the tenants.
-    pub(super) fn bind_all(
-        &self,
-        config: &Config,
-        put: &PutTenants,
-        before: Option<&Bound>,
-    ) -> Result<Bound, Problems> {
+    /// Loads the config's plugins, and binds them to the tenants that are not as they were `before`, or whose plugins are not.
+    /// A tenant that fails keeps what it had, or is quarantined.
+    ///
+    /// # Errors
+    /// The problems, if there are any and the config is strict, all tenants failed, or the default tenant has nothing
+    /// that it could keep.
+    pub(super) fn reload(&self, config: &Config, before: &Bound) -> Result<Delta, Problems> {
+        let _loading = self.loading.lock();
+        let _limits = self.binder.sandbox.begin_loading(limits(&config.sandbox));
+        let plugins = self.load(config, |_| true, &before.plugins);
+        let (wanted, removed) = difference(config, &plugins, before);
         let trials = if config.server.strict {
             Trials::All
         } else {
             Trials::InTime
         };
-        let attempt = self.attempt(config, |_| true, trials).of_pushed(config, put);
-        let bound = Bound::settle(config, attempt, before)?;
-        self.sandbox.limit_memory(memory_bytes(config));
-        Ok(bound)
+        let Attempt { tenants, problems } = self.binder.attempt(config, &plugins, &wanted, before, trials);
+        if !problems.is_empty() && refuses(config, &tenants, &removed, before) {
+            return Err(problems.into());
+        }
+        let concerns = |problem: &Problem| tenants.iter().any(|tenant| tenant.problems.contains(problem));
+        for problem in problems.iter().filter(|problem| !concerns(problem)).map(reason) {
+            tracing::error!(problem, "a plugin that no tenant uses does not load");
+        }
+        self.binder.sandbox.limit_memory(memory_bytes(config));
+        self.loaded.store(Arc::new(plugins.clone()));
+        Ok(Delta {
+            put: tenants,
+            removed,
+            plugins: Some(plugins),
+        })
     }
 
     /// Tries the quarantined tenants of `bound` again, which was made from `config`.
-    pub(super) fn retry(&self, config: &Config, put: &PutTenants, bound: &Bound) -> Bound {
-        let attempt = self.attempt(config, |tenant| bound.is_quarantined(&tenant.name), Trials::All);
-        bound.after_retry(config, attempt.of_pushed(config, put))
+    pub(super) fn retry(&self, config: &Config, bound: &Bound) -> Delta {
+        let _loading = self.loading.lock();
+        let _limits = self.binder.sandbox.begin_loading(limits(&config.sandbox));
+        let quarantined = bound.tenants.values();
+        let quarantined = quarantined.filter(|tenant| tenant.is_quarantined() && tenant.may_recover);
+        let wanted: Vec<_> = quarantined.map(BoundTenant::wanted).collect();
+        let is_used = |file: &PluginFile| {
+            let mut entries = wanted.iter().flat_map(|wanted| &wanted.tenant.chain);
+            entries.any(|entry| entry.plugin == file.name)
+        };
+        let mut plugins = bound.plugins.clone();
+        plugins.extend(self.load(config, is_used, &bound.plugins));
+        self.loaded.store(Arc::new(plugins.clone()));
+        let tried = self.binder.attempt(config, &plugins, &wanted, bound, Trials::All);
+        Delta {
+            put: tried.tenants,
+            removed: Vec::new(),
+            plugins: Some(plugins),
+        }
     }
 
-    /// Waits until plugins could not be used when they were first asked.
-    pub async fn unusable(&self) -> Vec<UnusablePlugin> {
-        self.sandbox.unusable().await
+    /// Binds pushed tenants to the plugins that are in force, and takes others away. One that fails is closed: what it had is
+    /// not wanted any more.
+    pub(super) fn install(&self, config: &Config, put: Vec<PutTenant>, remove: &[Arc<str>], bound: &Bound) -> Delta {
+        let _loading = self.loading.lock();
+        let _limits = self.binder.sandbox.begin_loading(limits(&config.sandbox));
+        // Files win: what came in between is sorted out by who pushes.
+        let is_free = |name: &str| {
+            bound
+                .tenants
+                .get(name)
+                .is_none_or(|tenant| tenant.owner == Owner::Pushed)
+        };
+        let (good, bad): (Vec<_>, Vec<_>) = put
+            .into_iter()
+            .filter(|put| is_free(&put.settings.name))
+            .partition(|put| put.problems.is_empty());
+        // All are put again when the files were read again: those that are as they were stay so.
+        let runs = |put: &PutTenant| {
+            let tenant = bound.tenants.get(&put.settings.name);
+            tenant.is_some_and(|tenant| tenant.runs(&put.settings, |plugin| bound.plugins.plugin(plugin)))
+        };
+        let others = good.into_iter().filter(|put| !runs(put));
+        let wanted = others.map(|put| WantedTenant {
+            tenant: put.settings,
+            owner: Owner::Pushed,
+        });
+        let wanted: Vec<_> = wanted.collect();
+        let mut tenants = self
+            .binder
+            .attempt(config, &bound.plugins, &wanted, bound, Trials::All)
+            .tenants;
+        for tenant in tenants.iter_mut().filter(|tenant| tenant.is_quarantined()) {
+            tenant.close();
+        }
+        tenants.extend(bad.into_iter().map(|put| BoundTenant {
+            may_recover: false,
+            ..BoundTenant::failed(put.settings, Owner::Pushed, put.problems, None)
+        }));
+        let is_pushed = |name: &&Arc<str>| bound.tenants.contains_key(*name) && is_free(name);
+        Delta {
+            put: tenants,
+            removed: remove.iter().filter(is_pushed).cloned().collect(),
+            plugins: None,
+        }
     }
 
-    /// The tenants that are `changed`, with their plugins, beside those of `before`.
-    pub(super) fn rebind(
-        &self,
-        config: &Config,
-        put: &PutTenants,
-        changed: &HashSet<Arc<str>>,
-        before: &Bound,
-    ) -> Bound {
-        let attempt = self.attempt(config, |tenant| changed.contains(&tenant.name), Trials::InTime);
-        Bound::after_change(config, attempt.of_pushed(config, put), before)
+    /// There is no such tenant any more: what its plugins stored in memory and counted is gone with it.
+    pub(super) fn forget(&self, tenant: &Tenant) {
+        for entry in &tenant.chain {
+            self.binder.stores.forget(&tenant.name, &entry.plugin);
+            self.binder.meter.forget(&tenant.name, &entry.plugin);
+        }
     }
 
     /// What is wrong with the plugins of a tenant that is not in force: they are bound, their `init` is run, and nothing
     /// comes of it.
     pub(super) fn trial(&self, config: &Config, tenant: &Tenant) -> Vec<Problem> {
         let _loading = self.loading.lock();
-        let _limits = self.sandbox.begin_loading(limits(&config.sandbox));
-        let mut loaded = HashMap::new();
-        for file in &config.plugins {
-            if tenant.chain.iter().any(|entry| entry.plugin == file.name) {
-                loaded.insert(file.name.clone(), self.load(file));
-            }
-        }
-        let (links, mut failed) = self.bind_tenant(tenant, &loaded, &mut Vec::new());
-        for (link, entry) in links {
-            if let Err(error) = self.sandbox.try_out(&link.binding) {
+        let _limits = self.binder.sandbox.begin_loading(limits(&config.sandbox));
+        let is_used = |file: &PluginFile| tenant.chain.iter().any(|entry| entry.plugin == file.name);
+        let plugins = self.load(config, is_used, &self.loaded.load());
+        let (links, mut failed) = self.binder.bind_tenant(tenant, &plugins, None, &mut Vec::new());
+        for NewLink { link, entry, .. } in links {
+            if let Err(error) = self.binder.sandbox.try_out(&link.binding) {
                 failed.push(chain_problem(tenant, entry, &error));
             }
         }
         failed
     }
 
-    /// What plugins say about their settings, as they were last loaded.
-    pub(super) fn schemas(&self) -> Arc<SettingsSchemas> {
-        self.schemas.load_full()
+    /// The plugins as they were last loaded, with what they say about their settings.
+    pub(super) fn loaded(&self) -> Arc<LoadedPlugins> {
+        self.loaded.load_full()
     }
 
-    fn attempt(&self, config: &Config, is_wanted: impl Fn(&Tenant) -> bool, trials: Trials) -> Attempt {
-        let _loading = self.loading.lock();
-        let _loading = self.sandbox.begin_loading(limits(&config.sandbox));
-        let wanted: Vec<bool> = config.tenants.iter().map(|tenant| is_wanted(tenant)).collect();
-        let mut problems = Vec::new();
-        let mut loaded = HashMap::new();
-        // All, also those that no tenant uses, unless a part of the tenants is wanted.
-        let is_used = |file: &PluginFile| {
-            let uses = |tenant: &Tenant| tenant.chain.iter().any(|entry| entry.plugin == file.name);
-            let mut tenants = config.tenants.iter().zip(&wanted);
-            wanted.iter().all(|wanted| *wanted) || tenants.any(|(tenant, wanted)| *wanted && uses(tenant))
-        };
-        for file in config.plugins.iter().filter(|file| is_used(file)) {
-            let plugin = self.load(file);
-            problems.extend(plugin.as_ref().err().cloned());
-            loaded.insert(file.name.clone(), plugin);
-        }
-        self.sandbox.settle_cache();
-        self.learn_schemas(loaded.values().flatten());
-        let mut tried = Duration::ZERO;
-        let tenants = config.tenants.iter().zip(wanted).map(|(tenant, wanted)| {
-            if !wanted {
-                return None;
-            }
-            let (links, mut failed) = self.bind_tenant(tenant, &loaded, &mut problems);
-            let is_default = Some(&tenant.name) == config.server.default_tenant.as_ref();
-            for (link, entry) in &links {
-                let must = trials == Trials::All || is_default || entry.eager;
-                if !must && tried >= TRIALS {
-                    continue;
-                }
-                let begin = Instant::now();
-                if let Err(error) = self.sandbox.try_out(&link.binding) {
-                    let problem = chain_problem(tenant, entry, &error);
-                    problems.push(problem.clone());
-                    failed.push(problem);
-                }
-                if !must {
-                    tried += begin.elapsed();
-                }
-            }
-            let links = links.into_iter().map(|(link, _)| link).collect();
-            Some(if failed.is_empty() { Ok(links) } else { Err(failed) })
-        });
-        let tenants = tenants.collect();
-        Attempt { problems, tenants }
+    /// Waits until plugins could not be used when they were first asked.
+    pub async fn unusable(&self) -> Vec<UnusablePlugin> {
+        self.binder.sandbox.unusable().await
     }
 
-    fn learn_schemas<'a>(&self, loaded: impl Iterator<Item = &'a Arc<Plugin>>) {
-        let mut schemas = SettingsSchemas::clone(&self.schemas.load());
-        for plugin in loaded {
-            // It was read when the plugin was loaded.
-            let schema = plugin
-                .settings_schema()
-                .and_then(|text| serde_json::from_str(text).ok());
-            match schema {
-                Some(schema) => drop(schemas.insert(plugin.name().clone(), schema)),
-                None => drop(schemas.remove(plugin.name())),
-            }
-        }
-        self.schemas.store(Arc::new(schemas));
-    }
-
-    fn load(&self, file: &PluginFile) -> Result<Arc<Plugin>, Problem> {
-        self.sandbox
-            .load_file(&file.name, &file.path, file.sha256)
-            .map_err(|error| {
-                let reason = format!("plugin {:?} ({}): {error}", &*file.name, file.path.display());
-                file.place.problem(reason)
-            })
-    }
-
-    /// Binds the tenant's plugins: those that could be, and what was wrong. What is not in `problems` yet is put there.
-    fn bind_tenant<'t>(
-        &self,
-        tenant: &'t Tenant,
-        loaded: &HashMap<Arc<str>, Result<Arc<Plugin>, Problem>>,
-        problems: &mut Vec<Problem>,
-    ) -> (Vec<(BoundLink, &'t ChainEntry)>, Vec<Problem>) {
-        let (mut links, mut failed) = (Vec::new(), Vec::new());
-        let first_use = Arc::default();
-        for entry in &tenant.chain {
-            let plugin = match loaded.get(&entry.plugin) {
-                Some(Ok(plugin)) => plugin,
-                // It is reported once, where it is declared.
-                Some(Err(problem)) => {
-                    failed.push(problem.clone());
-                    continue;
-                }
-                // The config was checked for this.
-                None => continue,
-            };
-            let options = binding_options(tenant, entry, &first_use);
-            match self.sandbox.bind(plugin, options, &self.stores, &self.meter) {
-                Ok(binding) => {
-                    let link = BoundLink {
-                        sandbox: self.sandbox.clone(),
-                        binding,
-                        on_fault: entry.on_fault,
-                    };
-                    links.push((link, entry));
-                }
-                Err(error) => {
-                    let problem = chain_problem(tenant, entry, &error);
-                    problems.push(problem.clone());
-                    failed.push(problem);
-                }
-            }
-        }
-        (links, failed)
+    fn load(&self, config: &Config, is_used: impl Fn(&PluginFile) -> bool, before: &LoadedPlugins) -> LoadedPlugins {
+        let files = config.plugins.iter().filter(|file| is_used(file));
+        let plugins = LoadedPlugins::load(files, config.sandbox.component_bytes, &self.binder.sandbox, before);
+        self.binder.sandbox.settle_cache();
+        plugins
     }
 }
 
@@ -316,22 +286,5 @@ fn limits(settings: &SandboxLimits) -> LoadLimits {
         component_bytes: settings.component_bytes,
         compile_time: settings.compile_time,
         compile_memory_bytes: settings.compile_memory_bytes,
-    }
-}
-
-fn binding_options(tenant: &Tenant, entry: &ChainEntry, first_use: &Arc<FirstUse>) -> BindingOptions {
-    BindingOptions {
-        tenant: tenant.name.clone(),
-        hooks: entry.hooks,
-        deadline: entry.deadline,
-        memory_bytes: entry.memory_bytes,
-        grants: Grants {
-            kv: entry.grants.contains(&Capability::Kv),
-            limiter: entry.grants.contains(&Capability::Limiter),
-            metrics: entry.grants.contains(&Capability::Metrics),
-        },
-        eager: entry.eager,
-        settings: entry.settings.clone(),
-        first_use: first_use.clone(),
     }
 }

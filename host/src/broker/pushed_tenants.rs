@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
+use super::loaded::LoadedPlugins;
 use super::loading::LoadTask;
-use super::plugins::{Plugins, SettingsSchemas};
+use super::plugins::Plugins;
 use super::put_tenant::{Install, PutTenant};
 use crate::pushed::{NameClaimed, PushProblems, RulesReply, TenantRules, claims_of};
 use config::{Config, Place, PushRules, TakenNames, Tenant, check_pushed, masked};
@@ -84,10 +85,10 @@ impl NodeTenants {
     }
 
     fn check_on_trial(&self, name: &str, text: &str) -> Result<Claims, PushProblems> {
-        let schemas = self.plugins.schemas();
+        let loaded = self.plugins.loaded();
         let (files, tenant) = {
             let state = self.state.lock();
-            let tenant = state.check(name, text, &schemas)?;
+            let tenant = state.check(name, text, &loaded)?;
             (state.files.clone(), tenant)
         };
         let problems = self.plugins.trial(&files, &tenant);
@@ -99,9 +100,9 @@ impl NodeTenants {
 
     /// What is to be done about tenants that are wanted now, or not wanted any more.
     fn sort(&self, tenants: Vec<PushedTenant>) -> (Vec<PutTenant>, Vec<Arc<str>>) {
-        let schemas = self.plugins.schemas();
+        let loaded = self.plugins.loaded();
         let mut state = self.state.lock();
-        state.sort(tenants, &schemas)
+        state.sort(tenants, &loaded)
     }
 }
 
@@ -126,9 +127,9 @@ impl TenantRules for NodeTenants {
     }
 
     fn masked(&self, text: &str) -> String {
-        let schemas = self.plugins.schemas();
+        let loaded = self.plugins.loaded();
         // What is stored was checked, so it can be read.
-        masked(text, &|plugin: &str| schemas.get(plugin)).unwrap_or_default()
+        masked(text, &|plugin: &str| loaded.schema(plugin)).unwrap_or_default()
     }
 
     fn install(&self, tenants: Vec<PushedTenant>) -> RulesReply<'_, ()> {
@@ -165,17 +166,17 @@ impl NodeState {
         }
     }
 
-    fn check(&self, name: &str, text: &str, schemas: &SettingsSchemas) -> Result<Tenant, PushProblems> {
+    fn check(&self, name: &str, text: &str, loaded: &LoadedPlugins) -> Result<Tenant, PushProblems> {
         let rules = PushRules {
             ceilings: &self.files.ceilings,
             plugins: &self.files.plugins,
             taken: &self.taken,
-            schema_of: &|plugin: &str| schemas.get(plugin),
+            schema_of: &|plugin: &str| loaded.schema(plugin),
         };
         check_pushed(name, text, rules)
     }
 
-    fn sort(&mut self, mut tenants: Vec<PushedTenant>, schemas: &SettingsSchemas) -> (Vec<PutTenant>, Vec<Arc<str>>) {
+    fn sort(&mut self, mut tenants: Vec<PushedTenant>, loaded: &LoadedPlugins) -> (Vec<PutTenant>, Vec<Arc<str>>) {
         // What hindered these may be gone with this change.
         let named: HashSet<Arc<str>> = tenants.iter().map(|tenant| tenant.name.clone()).collect();
         let conflicting = std::mem::take(&mut self.conflicting).into_values();
@@ -203,7 +204,7 @@ impl NodeState {
                     .insert(tenant.name.clone(), Conflict { tenant, reason });
                 continue;
             }
-            let (settings, problems) = match self.check(&tenant.name, &file.text, schemas) {
+            let (settings, problems) = match self.check(&tenant.name, &file.text, loaded) {
                 Ok(settings) => (settings, Vec::new()),
                 Err(problems) => (stand_in, problems.iter().cloned().collect()),
             };

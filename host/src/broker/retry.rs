@@ -25,17 +25,19 @@ impl RetryTimer {
         self.due = quarantined.then(|| Instant::now() + self.pause);
     }
 
-    /// A tenant came or went. The next retry stays where it is.
-    pub(super) fn changed(&mut self, quarantined: bool) {
-        if !quarantined || self.due.is_none() {
-            self.loaded(quarantined);
-        }
-    }
-
     /// Quarantined tenants were tried again, and some remain or none.
     pub(super) fn retried(&mut self, quarantined: bool) {
         self.pause = (self.pause * 2).min(LONGEST);
         self.due = quarantined.then(|| Instant::now() + self.pause);
+    }
+
+    /// Tenants changed, and some are quarantined or none. A retry that is due soon stays so.
+    pub(super) fn noticed(&mut self, quarantined: bool) {
+        if !quarantined {
+            self.due = None;
+        } else if self.due.is_none() {
+            self.loaded(true);
+        }
     }
 
     /// Waits until it is time; for ever if nobody is quarantined.
@@ -67,6 +69,21 @@ mod tests {
         let start = Instant::now();
         timer.due().await;
         assert_eq!(start.elapsed().as_secs(), 30, "a reload begins anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_of_tenants_do_not_put_off_a_retry() {
+        let mut timer = RetryTimer::default();
+        let start = Instant::now();
+        timer.noticed(true);
+        for _ in 0..4 {
+            tokio::time::advance(FIRST / 5).await;
+            timer.noticed(true);
+        }
+        timer.due().await;
+        assert_eq!(start.elapsed().as_secs(), 30);
+        timer.noticed(false);
+        assert!(tokio::time::timeout(LONGEST, timer.due()).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

@@ -56,6 +56,13 @@ impl Running {
         }
     }
 
+    /// Has the shard change tenants. Tells when it has done so.
+    pub(super) async fn change_tenants(&self, put: Vec<NewTenant>, removed: Vec<Arc<str>>) -> oneshot::Receiver<()> {
+        let (done, told) = oneshot::channel();
+        self.tell(Control::Tenants { put, removed, done }).await;
+        told
+    }
+
     /// Waits for its end.
     pub(super) async fn ended(self) {
         drop(self.ended.await);

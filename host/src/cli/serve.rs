@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::broker;
 use crate::observe::{BrokerLog, LogFormat};
+use config::ConfigReader;
 
 /// `sluicegate serve`
 #[derive(Debug, Args)]
@@ -37,6 +38,7 @@ pub(super) fn run(args: &Serve) -> Result<()> {
         LineFormat::Json => LogFormat::Json,
     };
     let log = BrokerLog::start(format).context("the log cannot be written")?;
-    let config = config::load(&args.config)?;
-    Ok(broker::run(config, args.demo, log)?)
+    let mut reader = ConfigReader::new(&args.config);
+    let config = reader.read()?;
+    Ok(broker::run(config, reader, args.demo, log)?)
 }

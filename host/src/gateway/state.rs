@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
 use super::directory::Directory;
 use crate::observe::Metrics;
 
 /// One for the node.
 pub(crate) struct Gateway {
-    /// The tenants; a reload puts a new directory in its place.
-    pub(crate) directory: ArcSwap<Directory>,
+    /// The tenants that are in force.
+    pub(crate) directory: Directory,
     /// Connections of this node at most.
     pub(crate) max_connections: usize,
     /// Connections of this node, each from its accept to its end.

@@ -83,15 +83,15 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
         ));
     }
     let host = target::host(request)?;
-    let directory = gateway.directory.load();
-    let tenant = directory
+    let tenant = gateway
+        .directory
         .find(host.as_deref(), named)
         .ok_or_else(|| HttpRefusal::new(StatusCode::NOT_FOUND, "there is no such tenant here"))?;
     let origin = allowed_origin(&tenant.allowed_origins, request.headers())?;
     let offer = bearer::offer(&bearer::offered(request.headers())?)
         .map_err(|unknown| HttpRefusal::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
     let token = match bearer::header_token(request.headers())?.or(offer.token) {
-        None if origin.is_some() => cookie_token(tenant, request.headers())?,
+        None if origin.is_some() => cookie_token(&tenant, request.headers())?,
         token => token,
     };
     Ok(Admissible {

@@ -99,13 +99,15 @@ impl Metrics {
         self.reloads.with_label_values(&[result]).inc();
     }
 
-    /// These are the tenants, and whether each is quarantined.
-    pub fn quarantined<'a>(&self, tenants: impl Iterator<Item = (&'a str, bool)>) {
-        // Tenants that left are not shown any more.
-        self.quarantined.reset();
-        for (tenant, is_quarantined) in tenants {
-            self.quarantined.with_label_values(&[tenant]).set(is_quarantined.into());
-        }
+    /// Whether a tenant is quarantined.
+    pub fn quarantined(&self, tenant: &str, is_quarantined: bool) {
+        self.quarantined.with_label_values(&[tenant]).set(is_quarantined.into());
+    }
+
+    /// There is no such tenant any more. What its sessions counted is not shown once they have ended.
+    pub fn forget(&self, tenant: &str) {
+        // One that nobody spoke of is not there.
+        drop(self.quarantined.remove_label_values(&[tenant]));
     }
 
     /// Counts an answered call of the admin API. `call` is the endpoint's name, so the labels are bounded.

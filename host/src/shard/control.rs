@@ -15,10 +15,12 @@ use registry::BanSubject;
 
 /// One request to a shard.
 pub enum Control {
-    /// Replace the tenants by these. Connections of removed tenants end.
+    /// Change some tenants, and leave all others as they are.
     Tenants {
-        tenants: Vec<NewTenant>,
-        /// Told when they are in force.
+        /// In place of what they were.
+        put: Vec<NewTenant>,
+        /// Their connections end. When it is done, nothing more is sent to them but closing frames.
+        removed: Vec<Arc<str>>,
         done: oneshot::Sender<()>,
     },
     /// End connections. When it is done, nothing more is sent to them but closing frames.

@@ -36,8 +36,8 @@ pub enum NewRules {
         /// Tells when a plugin cannot be used at its first use.
         first_use: Arc<FirstUse>,
     },
-    /// The tenant stays as it is.
-    Unchanged,
+    /// The chain that it has, with its instances, and perhaps other settings.
+    SameChain,
     /// The tenant is quarantined and has no rules that it could keep, so all its clients are sent away.
     Closed,
 }
@@ -81,7 +81,11 @@ impl ShardTenant {
     pub(super) fn replace(&self, new: NewTenant) {
         self.quarantined.set(new.quarantined);
         let chain = match new.rules {
-            NewRules::Unchanged => return,
+            NewRules::SameChain => {
+                self.share.weigh(new.settings.weight);
+                self.settings.replace(new.settings);
+                return;
+            }
             NewRules::Chain {
                 build,
                 eager,
@@ -123,6 +127,11 @@ impl ShardTenant {
     /// of it.
     pub fn failed_at_first_use(&self) -> bool {
         self.first_use.borrow().has_failed()
+    }
+
+    /// Whether it serves clients.
+    pub(super) fn is_open(&self) -> bool {
+        !self.closed.get()
     }
 
     /// Whether its plugins failed when they were last loaded.

@@ -23,5 +23,6 @@ mod quarantine;
 mod reload;
 mod room;
 mod secrets;
+mod tenant_files;
 mod tenants;
 mod upgrade;

@@ -55,7 +55,7 @@ pub struct FaultRules {
 }
 
 /// What the tenant decides when no plugin does.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defaults {
     /// A connection that no plugin accepted is taken, without a user.
     pub anonymous: bool,

@@ -51,12 +51,13 @@ impl fmt::Debug for ChainEntry {
     }
 }
 
-impl PartialEq for ChainEntry {
-    fn eq(&self, other: &Self) -> bool {
+impl ChainEntry {
+    /// Whether the same is asked of the same plugin, whatever its faults mean.
+    pub fn is_same_but_on_fault(&self, other: &Self) -> bool {
         let Self {
             plugin,
             hooks,
-            on_fault,
+            on_fault: _,
             deadline,
             memory_bytes,
             grants,
@@ -66,12 +67,17 @@ impl PartialEq for ChainEntry {
         } = self;
         *plugin == other.plugin
             && *hooks == other.hooks
-            && *on_fault == other.on_fault
             && *deadline == other.deadline
             && *memory_bytes == other.memory_bytes
             && *eager == other.eager
             && *grants == other.grants
             && *settings == other.settings
+    }
+}
+
+impl PartialEq for ChainEntry {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same_but_on_fault(other) && self.on_fault == other.on_fault
     }
 }
 

@@ -33,6 +33,7 @@ mod tenant_files;
 #[cfg(test)]
 mod tests;
 mod utf8;
+mod watch;
 
 use std::path::Path;
 
@@ -58,6 +59,7 @@ pub use sandbox::SandboxLimits;
 pub use secrets::{SettingsSchemaOf, masked};
 pub use server::Server;
 pub use tenant::Tenant;
+pub use watch::{ConfigSources, ConfigWatch};
 
 /// Reads the file at `path`, and what it names.
 ///

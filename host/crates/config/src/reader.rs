@@ -14,6 +14,7 @@ use super::references::References;
 use super::section::Source;
 use super::tenant::{ReadTenant, TenantReading};
 use super::tenant_files::TenantFiles;
+use super::watch::ConfigSources;
 use super::{admin, backplane, ceilings, claims, plugins, sandbox, server, utf8};
 
 /// Bytes of the main file at most: a wrong path does not read a disk into memory.
@@ -69,6 +70,17 @@ impl ConfigReader {
         let bytes = read.map_err(|error| Place::file(&*self.path).problem(format!("cannot be read: {error}")))?;
         let text = utf8::text(&self.path, &bytes)?;
         self.parse(text)
+    }
+
+    /// The files that it is made of, as far as they are known: those that the main file names, if that could be parsed.
+    pub fn sources(&self) -> ConfigSources {
+        let config = self.main.as_ref().map(|main| &main.config);
+        let plugins = config.into_iter().flat_map(|config| &config.plugins);
+        let main = std::iter::once(self.path.clone());
+        ConfigSources {
+            files: main.chain(plugins.map(|plugin| plugin.path.clone())).collect(),
+            tenants_dir: config.and_then(|config| config.server.tenants_dir.clone()),
+        }
     }
 
     /// Reads it as if `text` stood in the main file.

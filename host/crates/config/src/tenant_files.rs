@@ -79,7 +79,7 @@ impl TenantFiles {
 }
 
 /// The tenants' files, by name.
-fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut names: Vec<OsString> = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();

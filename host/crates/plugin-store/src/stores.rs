@@ -94,6 +94,12 @@ impl PluginStores {
         });
         stores.clone()
     }
+
+    /// There is no such tenant any more: what `plugin` stored for it in memory is gone when nobody uses it any more. What
+    /// other nodes share stays until it expires.
+    pub fn forget(&self, tenant: &Arc<str>, plugin: &Arc<str>) {
+        self.stores.lock().remove(&(Arc::clone(tenant), Arc::clone(plugin)));
+    }
 }
 
 /// Gives leases back that nobody uses, until the stores are gone.
@@ -108,5 +114,24 @@ fn sweep(stores: &Weak<PluginStores>) {
         for stores in swept {
             stores.limiter.sweep();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WaitBudget;
+
+    #[test]
+    fn what_a_tenant_stored_is_gone_with_it_and_nobody_elses() {
+        let stores = PluginStores::in_memory(Clock::held());
+        let (acme, other, plugin) = (Arc::from("acme"), Arc::from("other"), Arc::from("p"));
+        let mut budget = WaitBudget::of(Duration::from_secs(1));
+        for tenant in [&acme, &other] {
+            stores.of(tenant, &plugin).kv.set("k", b"v", None, &mut budget).unwrap();
+        }
+        stores.forget(&acme, &plugin);
+        let mut kept = |tenant| stores.of(tenant, &plugin).kv.get("k", &mut budget).unwrap();
+        assert_eq!((kept(&acme), kept(&other)), (None, Some(b"v".to_vec())));
     }
 }

@@ -65,9 +65,16 @@ impl Default for Bans {
 }
 
 impl Bans {
-    /// How many bans each tenant may have from now on.
+    /// How many bans these tenants may have from now on.
     pub(super) fn set_limits(&self, limits: impl Iterator<Item = (Arc<str>, usize)>) {
-        *self.limits.write() = limits.collect();
+        for (tenant, limit) in limits {
+            self.limits.write().insert(tenant, limit);
+        }
+    }
+
+    /// There is no such tenant any more. Bans that were given stay, for one of the same name that comes again.
+    pub(super) fn forget_limit(&self, tenant: &str) {
+        self.limits.write().remove(tenant);
     }
 
     /// How many bans a tenant may have.

@@ -81,9 +81,14 @@ impl Registry {
         Ok(seat)
     }
 
-    /// How many bans each tenant may have from now on: `limits.bans`.
+    /// How many bans these tenants may have from now on: `limits.bans`.
     pub fn limit_bans(&self, limits: impl Iterator<Item = (Arc<str>, usize)>) {
         self.bans.set_limits(limits);
+    }
+
+    /// There is no such tenant any more.
+    pub fn forget_limit(&self, tenant: &str) {
+        self.bans.forget_limit(tenant);
     }
 
     /// Refuses who is banned, as far as this node knows.

@@ -206,6 +206,27 @@ impl Meter {
         own.insert(name.into(), counter.clone());
         Some(counter)
     }
+
+    /// There is no such tenant any more: nothing is shown of its plugin.
+    pub fn forget(&self, tenant: &str, plugin: &str) {
+        // What was never counted is not there.
+        for hook in HookKind::ALL.map(HookKind::name) {
+            drop(self.hooks.seconds.remove_label_values(&[tenant, plugin, hook]));
+            for label in Label::ALL.map(Label::name) {
+                drop(self.hooks.verdicts.remove_label_values(&[tenant, plugin, hook, label]));
+            }
+            for kind in FaultKind::ALL.map(FaultKind::name) {
+                drop(self.hooks.faults.remove_label_values(&[tenant, plugin, hook, kind]));
+            }
+        }
+        drop(self.hooks.fault_seconds.remove_label_values(&[tenant]));
+        drop(self.hooks.instances.remove_label_values(&[tenant, plugin]));
+        let PluginCounters { families, counters } = &mut *self.counters.lock();
+        let own = counters.remove(&(tenant.into(), plugin.into()));
+        for family in own.iter().flatten().filter_map(|(name, _)| families.get(&**name)) {
+            drop(family.remove_label_values(&[tenant, plugin]));
+        }
+    }
 }
 
 // === impl Meters ===

@@ -30,7 +30,7 @@ impl CallTenant for Arc<Tenant> {
     }
 
     fn find(api: &Api, name: &str) -> Result<Self, ProblemDetails> {
-        let tenant = api.gateway.directory.load().named(name).cloned();
+        let tenant = api.gateway.directory.named(name);
         tenant.ok_or_else(|| UNKNOWN_TENANT.because(format!("there is no tenant {name:?}")))
     }
 

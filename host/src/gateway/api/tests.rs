@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -135,7 +134,7 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
     let text = format!("tenants = [{{ name = \"acme\" }}]\n{}", keys.concat());
     let config = config::parse(Path::new("t.toml"), &text).unwrap();
     let gateway = Arc::new(Gateway {
-        directory: ArcSwap::from_pointee(Directory::new(&config.tenants, None)),
+        directory: Directory::new(config.tenants.iter(), None),
         max_connections: 1,
         connections: 0.into(),
         header_timeout: Duration::from_secs(1),

@@ -26,14 +26,13 @@ pub(super) async fn page() -> Response {
 
 /// Fresh tokens of the demo's users.
 pub(super) async fn tokens(State(gateway): State<Arc<Gateway>>) -> Response {
-    let directory = gateway.directory.load();
-    let Some(tenant) = directory.default_tenant() else {
+    let Some(tenant) = gateway.directory.default_tenant() else {
         let sentence = "the demo needs a default_tenant in the config";
         return HttpRefusal::new(StatusCode::NOT_FOUND, sentence).into_response();
     };
     let mut users = Vec::new();
     for user in USERS {
-        match crate::token::mint(tenant, user, None, TOKEN_TTL, SystemTime::now()) {
+        match crate::token::mint(&tenant, user, None, TOKEN_TTL, SystemTime::now()) {
             Ok(token) => users.push(json!({ "user": user, "token": token })),
             Err(error) => return HttpRefusal::new(StatusCode::NOT_FOUND, error.to_string()).into_response(),
         }

@@ -47,20 +47,25 @@ struct BudgetWindow {
 // === impl LogBudgets ===
 
 impl LogBudgets {
-    /// Each tenant's bytes a second; what was used of this second stays used.
+    /// These tenants' bytes a second from now on; what was used of this second stays used.
     pub(super) fn set<'a>(&self, tenants: impl Iterator<Item = (&'a str, u64)>) {
-        let mut budgets = self.0.lock();
-        let mut before = std::mem::take(&mut budgets.tenants);
-        budgets.tenants = tenants
-            .map(|(name, bytes_per_second)| {
-                let windows = before.remove(name).map(|budget| budget.windows).unwrap_or_default();
+        for (name, bytes_per_second) in tenants {
+            let mut budgets = self.0.lock();
+            if let Some(budget) = budgets.tenants.get_mut(name) {
+                budget.bytes_per_second = bytes_per_second;
+            } else {
                 let budget = TenantBudget {
                     bytes_per_second,
-                    windows,
+                    windows: Default::default(),
                 };
-                (name.into(), budget)
-            })
-            .collect();
+                budgets.tenants.insert(name.into(), budget);
+            }
+        }
+    }
+
+    /// There is no such tenant any more.
+    pub(super) fn forget(&self, tenant: &str) {
+        self.0.lock().tenants.remove(tenant);
     }
 
     /// Counts a line about `tenant`.

@@ -54,6 +54,11 @@ impl BrokerLog {
         self.writer.budgets.set(tenants);
     }
 
+    /// There is no such tenant any more: lines about it come out of what all unknown names share.
+    pub fn forget_budget(&self, tenant: &str) {
+        self.writer.budgets.forget(tenant);
+    }
+
     /// Counts the lines that were not written, by why.
     pub fn lost(&self) -> IntCounterVec {
         self.writer.lost.clone()

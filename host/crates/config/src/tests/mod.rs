@@ -5,6 +5,7 @@ mod pushed;
 mod refuses;
 mod syntax;
 mod tenant_files;
+mod watch;
 
 use std::path::Path;
 

@@ -1,0 +1,188 @@
+//! The start of a broker: one thing after the other, until it listens.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::Broker;
+use super::announced::{say, serve_admin, warn_of};
+use super::backends::{self, Joint};
+use super::error::BrokerError;
+use super::loading::{self, Present};
+use super::naming::claim_name;
+use super::plugins::Plugins;
+use super::pushed_tenants::NodeTenants;
+use super::restored::tell_of_restored;
+use super::retry::RetryTimer;
+use super::shards::{Running, ShardSetup};
+use super::signals::Signals;
+use super::watcher::ConfigWatcher;
+use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
+use crate::gateway::{self, AdminRoutes, Api, Directory, Gateway, Readiness};
+use crate::observe::{AuditLog, BrokerLog, Metrics};
+use crate::pushed::PushedTenants;
+use crate::shard::{CONTROL_CALLS, Common, KICKS};
+use crate::tenant_queue::TenantQueue;
+use backplane::Inbox;
+use config::{Config, ConfigReader};
+
+impl Broker {
+    /// None: a signal ended it while it loaded plugins.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one thing after the other, in the order of the start"
+    )]
+    pub(super) async fn start(
+        config: Config,
+        reader: ConfigReader,
+        demo: bool,
+        log: BrokerLog,
+        signals: &mut Signals,
+    ) -> Result<Option<Self>, BrokerError> {
+        let config = Arc::new(config);
+        let server = &config.server;
+        if demo && !server.listen.ip().is_loopback() {
+            return Err(BrokerError::DemoInPublic(server.listen));
+        }
+        warn_of(&config);
+        let metrics = Metrics::new();
+        metrics.show(log.lost());
+        let mut watcher = ConfigWatcher::default();
+        // Before plugins are loaded: what changes meanwhile is a change.
+        watcher.begin(config.server.watch.then(|| reader.sources()))?;
+        let audit = AuditLog::default();
+        audit.use_file(loading::open_audit(config.admin.audit_log.as_deref())?);
+        let admin = AdminRoutes::starting(metrics.clone());
+        if let Some(address) = server.admin_listen {
+            let address = serve_admin(address, server.header_timeout, &admin)?;
+            say(&format!("admin on http://{address}"))?;
+        }
+        let plugins = Arc::new(Plugins::new(&config, &metrics, Plugins::child_compiler())?);
+        let mut load = loading::first(&plugins, &config)?;
+        let bound = tokio::select! {
+            bound = load.outcome() => Arc::new(bound.ok_or(BrokerError::LoadPanicked)??),
+            () = signals.end() => return Ok(None),
+        };
+        let (listeners, address) = gateway::bind_shards(server.listen, server.shards)
+            .map_err(cannot_listen(server.listen, "server.listen"))?;
+
+        let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| Inbox::open()).unzip();
+        let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
+        let Joint {
+            backplane,
+            registry,
+            others,
+            store,
+            tenants,
+        } = backends::start(&config, inboxes, &metrics)?;
+        if let Some(store) = store {
+            plugins.connect(store);
+        }
+        let undelivered = TenantQueue::new(BANS_WAITING);
+        let common = Common {
+            node: server.node.clone(),
+            ping: server.ping,
+            connect_timeout: server.connect_timeout,
+            backplane: backplane.clone(),
+            registry: registry.clone(),
+            metrics: metrics.clone(),
+            bans: others.is_some().then(|| undelivered.clone()),
+            kicks: controls.iter().map(|_| TenantQueue::new(KICKS)).collect(),
+            controls,
+        };
+        let gateway = Arc::new(Gateway {
+            directory: Directory::default(),
+            max_connections: server.max_connections,
+            connections: AtomicUsize::new(0),
+            header_timeout: server.header_timeout,
+            closed: false.into(),
+            demo,
+            metrics: metrics.clone(),
+        });
+        let (node_tenants, installs) = NodeTenants::new(plugins.clone(), config.clone());
+        let (pushed, keeper) = PushedTenants::new(tenants, node_tenants.clone());
+        let local = Local::new(
+            common.node.clone(),
+            common.registry.clone(),
+            common.controls.clone(),
+            pushed.clone(),
+        );
+        let readiness = Readiness::new(backplane.clone(), keeper.is_complete());
+        let (restored, nodes) = (keeper.restored(), others.as_ref().map(|others| others.nodes.clone()));
+        tokio::spawn(keeper.run(nodes));
+        let (bus, name_claim): (Arc<dyn Bus>, _) = match others {
+            None => {
+                readiness.set(true);
+                (Arc::new(LocalBus::new(local)), None)
+            }
+            Some(others) => {
+                let bus = backends::cluster_bus(others, local, undelivered);
+                let claim = claim_name(bus.clone(), common.clone(), readiness.clone()).await?;
+                (bus, claim)
+            }
+        };
+        let ends = listeners.into_iter().zip(inbox_ends).zip(control_ends);
+        let shards = ends.enumerate().map(|(index, ((listener, inbox), control))| {
+            Running::start(ShardSetup {
+                index,
+                listener,
+                inbox,
+                control,
+                common: common.clone(),
+                gateway: gateway.clone(),
+                tenants: bound.for_shard(),
+            })
+        });
+        let shards = shards.collect::<io::Result<Vec<_>>>()?;
+        tokio::spawn(tell_of_restored(bus.clone(), restored));
+        let api = Api::new(
+            bus,
+            common.backplane.clone(),
+            registry.clone(),
+            pushed.clone(),
+            gateway.clone(),
+            audit,
+            &config,
+        );
+        let mut broker = Self {
+            drain: server.drain,
+            reader: Arc::new(Mutex::new(reader)),
+            watcher,
+            installs,
+            node_tenants,
+            pushed,
+            backplane,
+            registry,
+            audit_log: config.admin.audit_log.clone(),
+            api,
+            plugins,
+            present: Present {
+                config: config.clone(),
+                bound,
+            },
+            retry: RetryTimer::default(),
+            gateway,
+            shards,
+            readiness,
+            metrics,
+            name_claim,
+            log,
+        };
+        broker.begin_in_force();
+        admin.replace(gateway::admin_router(
+            broker.metrics.clone(),
+            broker.readiness.clone(),
+            broker.api.clone(),
+        ));
+        say(&format!("listening on http://{address}"))?;
+        Ok(Some(broker))
+    }
+}
+
+fn cannot_listen(address: SocketAddr, key: &'static str) -> impl FnOnce(io::Error) -> BrokerError {
+    move |error| BrokerError::Listen { address, key, error }
+}
