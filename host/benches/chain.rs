@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
-use chain::{Caller, Chain, HookKind, Identity, PublishDecision};
+use chain::{Asked, Caller, Chain, Identity, PublishDecision, PublishQuestion};
 use config::{self, Config, Tenant};
 use protocol::names::Channel;
 use sandbox::CompilerOptions;
@@ -76,16 +76,22 @@ fn main() {
     });
     let channel = Channel::parse(CHANNEL).expect("a channel's name");
     let bytes = Bytes::from_static(data);
-    let is_ready = |chain: &mut Chain| chain.pending(HookKind::Publish, &caller, Some(&channel)).is_none();
+    let question = || PublishQuestion::new(channel.clone(), bytes.clone(), true);
+    let is_ready = |chain: &mut Chain, question: &PublishQuestion| chain.pending(question, &caller).is_none();
     for chain in [&mut all, &mut first, &mut second, &mut third] {
-        while !is_ready(chain) {
+        while !is_ready(chain, &question()) {
             thread::yield_now();
         }
     }
     let ask = |chain: &mut Chain| {
-        assert!(is_ready(chain), "its instances are there");
-        let outcome = chain.publish(&caller, &channel, bytes.clone(), true);
-        assert!(matches!(outcome, Ok(PublishDecision::Pass(_))), "{outcome:?}");
+        let question = question();
+        assert!(is_ready(chain, &question), "its instances are there");
+        // Nobody else is there, so it never pauses.
+        let asked = chain.ask(question, &caller, &mut || false);
+        assert!(
+            matches!(asked, Asked::Answered(Ok(PublishDecision::Pass(_)))),
+            "{asked:?}"
+        );
     };
     let runners: [&mut dyn FnMut(); 5] = [
         &mut || bare.call(data),

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chain::{
-    Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Denied, Fault, FaultRules, Handshake, Hook, HookKind,
-    HookResponse, Identity, OnFault, Penalty, PublishDecision, PublishVerdict, SubscribeVerdict,
+    Asked, Caller, Chain, ChainStep, ConnectQuestion, ConnectVerdict, Defaults, Denial, Denied, Fault, FaultRules,
+    Handshake, Hook, HookKind, HookResponse, Identity, OnFault, Penalty, PublishDecision, PublishQuestion,
+    PublishVerdict, Question, SubscribeVerdict,
 };
 use protocol::names::Channel;
 use protocol::write::{self, ErrorReply};
@@ -111,19 +112,22 @@ fn accept(user: &str, claims: &str) {
         expires_ms: None,
     };
     let mut chain = chain(ConnectVerdict::Accept(identity.clone()), None, OnFault::Deny);
-    let connected = chain.connect(&Arc::default(), &caller()).expect("accepted");
+    let connected = ask(&mut chain, ConnectQuestion::new(Handshake::default())).expect("accepted");
     assert_eq!(connected, identity);
 }
 
 fn refused(verdict: HookResponse<ConnectVerdict>) -> Denied {
     let mut chain = chain(verdict.verdict, None, OnFault::Deny);
-    chain.connect(&Arc::default(), &caller()).expect_err("refused")
+    ask(&mut chain, ConnectQuestion::new(Handshake::default())).expect_err("refused")
 }
 
 fn replace(data: &[u8], on_fault: OnFault) {
     let mut chain = chain(ConnectVerdict::Abstain, Some(Bytes::copy_from_slice(data)), on_fault);
     let channel = Channel::parse("c").expect("a name");
-    let decision = chain.publish(&caller(), &channel, Bytes::from_static(b"1"), true);
+    let decision = ask(
+        &mut chain,
+        PublishQuestion::new(channel, Bytes::from_static(b"1"), true),
+    );
     let is_json = std::str::from_utf8(data).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
     match (decision, on_fault) {
         (Ok(PublishDecision::Pass(permit)), _) if is_json && data.len() <= MESSAGE_BYTES => {
@@ -140,6 +144,13 @@ fn replace(data: &[u8], on_fault: OnFault) {
             assert_eq!(denied.code, 4503);
         }
         (decision, _) => panic!("{decision:?}"),
+    }
+}
+
+fn ask<Q: Question>(chain: &mut Chain, question: Q) -> Q::Answer {
+    match chain.ask(question, &caller(), &mut || false) {
+        Asked::Answered(answer) => answer,
+        Asked::Paused(_) => unreachable!("nobody asked for a pause"),
     }
 }
 

@@ -1,10 +1,10 @@
 //! The session's turns on its shard.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::Poll;
 
 use super::context::Context;
+use chain::{Asked, DisconnectQuestion};
 
 impl Context {
     /// Whether the session may read, or begin a request, now. If not, its shard signals it when its turn has come.
@@ -20,17 +20,26 @@ impl Context {
 
     /// Waits until a pending command may go on. The shard's signal wakes the session, which polls its commands then.
     pub(super) async fn turn(&self) {
-        poll_fn(|_| match self.may_run() {
+        poll_fn(|_| match self.shard.turns.may_run(&self.share) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         })
         .await;
     }
 
-    /// Tells the plugins that the session is over: now, or when its turn comes.
-    pub(super) fn ask_disconnect(self: &Rc<Self>, code: u16) {
+    /// Tells the plugins that the session is over: now, or when its turn comes. Others have theirs between two plugins.
+    pub(super) fn ask_disconnect(&self, question: DisconnectQuestion) {
         let (tenant, caller) = (self.tenant.clone(), self.caller.clone());
-        let hook = move || tenant.chain().disconnect(&caller, code);
-        self.shard.turns.depart(&self.share, hook);
+        let mut left = Some(question);
+        let hooks = move |pause: &mut dyn FnMut() -> bool| {
+            if let Some(question) = left.take()
+                && let Asked::Paused(paused) = tenant.chain().ask(question, &caller, pause)
+            {
+                left = Some(paused);
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        };
+        self.shard.turns.depart(&self.share, Box::new(hooks));
     }
 }

@@ -28,7 +28,7 @@ pub(super) use deliveries::{Deliveries, DeliveryRound, TenantDeliveries};
 use fair_queue::FairQueue;
 pub use share::SessionShare;
 pub(super) use share::TenantShare;
-use share::{SLICE, TurnState, Waiting};
+use share::{Departed, DepartedHooks, SLICE, TurnState, Waiting};
 use turn_clock::TurnClock;
 
 /// The turns of one shard.
@@ -53,9 +53,6 @@ pub struct ShardTurns {
     departed: Cell<usize>,
     none_departed: Notify,
 }
-
-/// The last hook of a session that is over.
-type DepartedHook = Box<dyn FnOnce()>;
 
 /// The poll of a session's task that runs now.
 #[derive(Clone, Copy)]
@@ -110,12 +107,7 @@ impl ShardTurns {
         // Commands that a test applies without a session's task are not counted.
         let Some(poll) = self.poll.get() else { return true };
         if poll.is_turn {
-            let now = self.clock.now();
-            if now.saturating_duration_since(poll.began) < SLICE {
-                return true;
-            }
-            self.wait(share, now);
-            return false;
+            return self.may_go_on(share);
         }
         match share.state.get() {
             TurnState::Granted => {
@@ -134,23 +126,36 @@ impl ShardTurns {
         true
     }
 
+    /// Whether the session may go on with what it has begun in this poll. If not, it waits for its turn and is signaled then.
+    pub fn may_go_on(self: &Rc<Self>, share: &Rc<SessionShare>) -> bool {
+        let Some(poll) = self.poll.get() else { return true };
+        let now = self.clock.now();
+        if now.saturating_duration_since(poll.began) < SLICE {
+            return true;
+        }
+        self.wait(share, now);
+        false
+    }
+
     /// The session is over, and takes no more turns.
     pub fn end(&self, share: &SessionShare) {
         self.leave(share, TurnState::Waits);
         self.leave(share, TurnState::Granted);
     }
 
-    /// Runs the last hook of a session that is over: now, or when its turn comes.
-    pub fn depart(self: &Rc<Self>, share: &SessionShare, hook: impl FnOnce() + 'static) {
+    /// Runs the last hooks of a session that is over: now, or when its turn comes.
+    pub fn depart(self: &Rc<Self>, share: &SessionShare, mut hooks: DepartedHooks) {
         let now = self.clock.now();
         let began = self.poll.get().map_or(now, |poll| poll.began);
-        if now.saturating_duration_since(began) < SLICE && self.is_free_for(share) {
-            // Counted with the session's poll.
-            return hook();
+        let is_over = || self.clock.now().saturating_duration_since(began) >= SLICE;
+        // What runs here is counted with the session's poll.
+        if !is_over() && self.is_free_for(share) && hooks(&mut || is_over()).is_ready() {
+            return;
         }
         self.departed.update(|departed| departed + 1);
         share.tenant.departed.update(|departed| departed + 1);
-        self.push(&share.tenant, self.key(share, now), Waiting::Hook(Box::new(hook)));
+        let key = self.key(share, self.clock.now());
+        self.push(&share.tenant, key, Waiting::Hooks(Departed { used: key, hooks }));
     }
 
     // --- what the shard asks ---
@@ -258,8 +263,8 @@ impl ShardTurns {
             self.used.set(Duration::ZERO);
             // A session that has not begun by now does not need its turn.
             self.is_granted.set(false);
-            while let Some((tenant, hook)) = self.next(true) {
-                self.run(&tenant, hook);
+            while let Some((tenant, departed)) = self.next(true) {
+                self.run(&tenant, departed);
             }
             if self.waiting.get() == 0 && !self.is_spent() {
                 self.is_scheduled.set(false);
@@ -268,8 +273,8 @@ impl ShardTurns {
         }
     }
 
-    /// Gives the next session its turn. Returns the hook of a departed one if that is next, and `hooks` are asked for.
-    fn next(&self, hooks: bool) -> Option<(Rc<TenantShare>, DepartedHook)> {
+    /// Gives the next session its turn. Returns the hooks of a departed one if that is next, and `hooks` are asked for.
+    fn next(&self, hooks: bool) -> Option<(Rc<TenantShare>, Departed)> {
         while !self.is_spent() && !self.is_granted.get() {
             let tenant = self.next_tenant()?;
             if !self.is_before_deliveries(&tenant) {
@@ -277,7 +282,7 @@ impl ShardTurns {
                 return None;
             }
             let mut waiting = tenant.waiting.borrow_mut();
-            let is_left = !hooks && matches!(waiting.first(), Some(Waiting::Hook(_)));
+            let is_left = !hooks && matches!(waiting.first(), Some(Waiting::Hooks(_)));
             let next = if is_left { None } else { waiting.pop_first() };
             let is_empty = waiting.is_empty();
             drop(waiting);
@@ -290,7 +295,7 @@ impl ShardTurns {
                 self.enqueue(&tenant);
             }
             match next {
-                Some(Waiting::Hook(hook)) => return Some((tenant, hook)),
+                Some(Waiting::Hooks(departed)) => return Some((tenant, departed)),
                 Some(Waiting::Session(share)) => {
                     if let Some(share) = share.upgrade().filter(|share| share.is_waiting()) {
                         self.is_granted.set(true);
@@ -326,14 +331,19 @@ impl ShardTurns {
         }
     }
 
-    /// Runs the hook of a departed session.
-    fn run(&self, tenant: &TenantShare, hook: Box<dyn FnOnce()>) {
+    /// Runs the hooks of a departed session, as long as the shard has time; the others when its turn comes again.
+    fn run(self: &Rc<Self>, tenant: &Rc<TenantShare>, mut departed: Departed) {
         self.begin(tenant);
         let began = self.clock.now();
-        hook();
-        let took = self.clock.now().saturating_duration_since(began);
+        let since = || self.clock.now().saturating_duration_since(began);
+        let polled = (departed.hooks)(&mut || self.used.get() + since() >= SLICE);
+        let took = since();
         self.used.update(|used| used + took);
         tenant.charge(took);
+        if polled.is_pending() {
+            departed.charge(took);
+            return self.push(tenant, departed.used, Waiting::Hooks(departed));
+        }
         tenant.departed.update(|departed| departed - 1);
         self.departed.update(|departed| departed - 1);
         if self.departed.get() == 0 {

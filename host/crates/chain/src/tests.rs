@@ -1,6 +1,7 @@
 //! Verdicts, faults and permits, with plugins in plain Rust.
 
 mod faults;
+mod pauses;
 mod pending;
 
 use std::cell::RefCell;
@@ -8,9 +9,11 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sluicegate_contract::limits::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES};
 
 use super::*;
+use protocol::names::Channel;
 
 /// Answers what it is told to, and counts how often it was asked.
 struct Scripted {
@@ -136,8 +139,33 @@ fn faults() -> Scripted {
     }
 }
 
+/// Asks a question that nobody pauses.
+fn ask<Q: Question>(chain: &mut Chain, caller: &Arc<Caller>, question: Q) -> Q::Answer {
+    match chain.ask(question, caller, &mut || false) {
+        Asked::Answered(answer) => answer,
+        Asked::Paused(_) => panic!("it paused"),
+    }
+}
+
+fn connect(chain: &mut Chain, caller: &Arc<Caller>) -> Result<Identity, Denied> {
+    ask(chain, caller, ConnectQuestion::new(Handshake::default()))
+}
+
+fn subscribe(chain: &mut Chain, caller: &Arc<Caller>) -> Result<Grant, Denied> {
+    ask(chain, caller, SubscribeQuestion::new(channel("room")))
+}
+
+fn message(granted: bool) -> PublishQuestion {
+    PublishQuestion::new(channel("room"), Bytes::from_static(b"{}"), granted)
+}
+
 fn publish(chain: &mut Chain, caller: &Arc<Caller>, granted: bool) -> Result<Option<Message>, u16> {
-    match chain.publish(caller, &channel("room"), Bytes::from_static(b"{}"), granted) {
+    passed(ask(chain, caller, message(granted)))
+}
+
+/// The message that was let pass, if it was not discarded.
+fn passed(answer: Result<PublishDecision, Denied>) -> Result<Option<Message>, u16> {
+    match answer {
         Ok(PublishDecision::Pass(permit)) => Ok(Some(permit.redeem())),
         Ok(PublishDecision::Discard) => Ok(None),
         Err(denied) => Err(denied.code),
@@ -157,12 +185,9 @@ fn the_first_accept_names_the_identity_and_a_later_deny_still_ends_it() {
         connect: Ok(ConnectVerdict::Deny(denial(4601))),
         ..Scripted::default()
     };
-    let handshake = Arc::default();
     let mut two = chain([accept("ann"), accept("bob")], CLOSED);
-    assert_eq!(two.connect(&handshake, &caller()).unwrap().user.as_deref(), Some("ann"));
-    let denied = chain([accept("ann"), deny], CLOSED)
-        .connect(&handshake, &caller())
-        .unwrap_err();
+    assert_eq!(connect(&mut two, &caller()).unwrap().user.as_deref(), Some("ann"));
+    let denied = connect(&mut chain([accept("ann"), deny], CLOSED), &caller()).unwrap_err();
     assert_eq!((denied.code, denied.plugin.as_deref()), (4601, Some("p1")));
     assert_eq!((denied.retry_after_ms, denied.penalty), (Some(7), Penalty::Disconnect));
 }
@@ -207,21 +232,20 @@ fn later_plugins_see_whom_an_earlier_one_named_and_a_denial_says_who() {
     };
     let mut both = Chain::new(vec![step("accepts", accept, OnFault::Deny), sees], CLOSED);
     let stranger = caller();
-    let denied = both.connect(&Arc::default(), &stranger).unwrap_err();
+    let denied = connect(&mut both, &stranger).unwrap_err();
     assert_eq!((&*denied.reason, denied.user.as_deref()), ("ann", Some("ann")));
     assert_eq!(stranger.user(), None, "who was refused is still nobody");
 }
 
 #[test]
 fn when_all_abstain_the_tenant_decides() {
-    let handshake = Arc::default();
     let abstain = || chain([Scripted::default()], CLOSED);
-    assert_eq!(abstain().connect(&handshake, &caller()).unwrap_err().code, 4401);
-    assert_eq!(abstain().subscribe(&caller(), &channel("a")).unwrap_err().code, 4403);
+    assert_eq!(connect(&mut abstain(), &caller()).unwrap_err().code, 4401);
+    assert_eq!(subscribe(&mut abstain(), &caller()).unwrap_err().code, 4403);
     assert_eq!(publish(&mut abstain(), &caller(), false).unwrap_err(), 4403);
     let mut open = chain([Scripted::default()], OPEN);
-    assert_eq!(open.connect(&handshake, &caller()).unwrap().user, None);
-    assert!(open.subscribe(&caller(), &channel("a")).unwrap().history);
+    assert_eq!(connect(&mut open, &caller()).unwrap().user, None);
+    assert!(subscribe(&mut open, &caller()).unwrap().history);
     assert!(publish(&mut open, &caller(), false).unwrap().is_some());
 }
 
@@ -249,7 +273,7 @@ fn rights_add_up_and_the_first_expiry_ends_them() {
         ..Scripted::default()
     };
     let mut both = chain([allows(true, false, Some(20)), allows(false, true, Some(10))], CLOSED);
-    let grant = both.subscribe(&caller(), &channel("a")).unwrap();
+    let grant = subscribe(&mut both, &caller()).unwrap();
     assert_eq!(
         (grant.publish, grant.history, grant.presence, grant.expires_ms),
         (true, true, false, Some(10))
@@ -325,7 +349,7 @@ fn a_cached_verdict_is_reused_until_a_new_chain_comes() {
 fn everyone_hears_of_the_end() {
     let (one, two) = (Scripted::default(), Scripted::default());
     let seen = [one.seen.clone(), two.seen.clone()];
-    chain([one, two], CLOSED).disconnect(&caller(), 4001);
+    ask(&mut chain([one, two], CLOSED), &caller(), DisconnectQuestion::new(4001));
     for seen in seen {
         assert_eq!(*seen.borrow(), ["disconnect 4001"]);
     }

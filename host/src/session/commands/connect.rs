@@ -3,22 +3,20 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use futures_util::StreamExt;
 use futures_util::stream;
-use tokio::time::Instant;
 
-use super::join::{CompletedJoin, Join, already_subscribed, begin};
-use crate::session::chain_wait::wait_limit;
+use super::join::{CompletedJoin, Join, already_subscribed, begin, check};
+use crate::session::chain_wait::InstanceWait;
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::session::reply_parts;
 use crate::session::reply_room::ReplyRoom;
 use crate::session::seat_guard::SeatGuard;
-use chain::{Handshake, HookKind};
+use chain::{ConnectQuestion, Handshake, SubscribeQuestion};
 use protocol::names::Channel;
 use protocol::write::{self, Welcome};
 use protocol::{Json, RequestId, Subscribe};
@@ -50,12 +48,12 @@ impl ConnectCommand {
             subscribe,
             data,
         } = *self.request;
-        let limit = wait_limit();
-        admit(context, context.connect_handshake(token, client_name, data), limit).await?;
+        let wait = InstanceWait::begin();
+        admit(context, context.connect_handshake(token, client_name, data), &wait).await?;
         if subscribe.is_empty() {
             return Ok(welcome(&self.id, context, None).into());
         }
-        let outcomes = join_all(context, subscribe, limit).await;
+        let outcomes = join_all(context, subscribe, &wait).await;
         // From here on nothing waits: what is granted now is granted when the ack is queued.
         let mut payloads = Vec::with_capacity(outcomes.len());
         let mut releases = Vec::with_capacity(outcomes.len());
@@ -84,9 +82,8 @@ impl ConnectCommand {
 }
 
 /// Asks who it is and whether there is room.
-async fn admit(context: &Context, handshake: Handshake, limit: Instant) -> Result<(), Refusal> {
-    context.until_ready(HookKind::Connect, None, limit).await;
-    let identity = context.tenant.chain().connect(&Arc::new(handshake), &context.caller)?;
+async fn admit(context: &Context, handshake: Handshake, wait: &InstanceWait) -> Result<(), Refusal> {
+    let identity = context.answer(ConnectQuestion::new(handshake), wait).await?;
     check_expiry(&identity)?;
     let request = AdmissionRequest {
         tenant: context.caller.tenant.clone(),
@@ -113,17 +110,13 @@ async fn admit(context: &Context, handshake: Handshake, limit: Instant) -> Resul
 async fn join_all(
     context: &Context,
     requests: Vec<Subscribe>,
-    limit: Instant,
+    wait: &InstanceWait,
 ) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
     let begun = RefCell::new(HashSet::<Channel, RandomState>::default());
     let room = &ReplyRoom::of(&context.client);
     let begin = async |request: Subscribe| {
-        // Each asks plugins, so others have their turn between two of them.
-        context.turn().await;
         let channel = request.channel.clone();
-        context.until_ready(HookKind::Subscribe, Some(&channel), limit).await;
-        let join = begin_one(context, request, &mut begun.borrow_mut());
-        (channel, join)
+        (channel, begin_one(context, request, &begun, wait).await)
     };
     let joins = stream::iter(requests).then(begin).map(async |(channel, join)| {
         let joined = match join {
@@ -135,17 +128,22 @@ async fn join_all(
     joins.buffered(JOINS_AT_ONCE).collect().await
 }
 
-fn begin_one(
+async fn begin_one(
     context: &Context,
     request: Subscribe,
-    begun: &mut HashSet<Channel, RandomState>,
+    begun: &RefCell<HashSet<Channel, RandomState>>,
+    wait: &InstanceWait,
 ) -> Result<Join, Refusal> {
     let channel = request.channel.clone();
-    if begun.contains(&channel) {
+    let taken = begun.borrow().len();
+    if begun.borrow().contains(&channel) {
         return Err(already_subscribed());
     }
-    let join = begin(context, request, begun.len())?;
-    begun.insert(channel);
+    check(context, &channel, taken)?;
+    // Each asks plugins, so others have their turn between two of them.
+    let grant = context.answer(SubscribeQuestion::new(channel.clone()), wait).await?;
+    let join = begin(context, request, grant)?;
+    begun.borrow_mut().insert(channel);
     Ok(join)
 }
 

@@ -1,4 +1,4 @@
-//! How a subscription is made: ask the chain, enter the hub, join the backplane, read the missed messages, acknowledge.
+//! How a subscription is made: check, ask the chain, enter the hub, join the backplane, read the missed messages, acknowledge.
 //!
 //! This order makes recovery complete: from the confirmed join on at the latest, the hub holds published messages;
 //! the history is read after that; and a message in both is delivered once.
@@ -16,7 +16,7 @@ use crate::session::subscription::{Listening, Subscription};
 use backplane::{Interest, Presence};
 use chain::Grant;
 use config::ChannelSettings;
-use protocol::names::Topic;
+use protocol::names::{Channel, Topic};
 use protocol::write::{self, MessageList, Subscribed};
 use protocol::{Json, Subscribe, codes};
 
@@ -45,20 +45,23 @@ pub(super) struct JoinAck {
     pub release: Release,
 }
 
-/// Begins to subscribe, where `taken` channels count against the connection's limit already.
-pub(super) fn begin(context: &Context, request: Subscribe, taken: usize) -> Result<Join, Refusal> {
-    let channel = &request.channel;
+/// Whether the chain need be asked, where `taken` channels count against the connection's limit already.
+pub(super) fn check(context: &Context, channel: &Channel, taken: usize) -> Result<(), Refusal> {
     if context.granted(channel).is_some() {
         return Err(already_subscribed());
     }
-    let tenant = context.tenant.settings();
-    let limit = tenant.limits.channels_per_connection;
+    let limit = context.tenant.settings().limits.channels_per_connection;
     if taken >= limit {
         let message = format!("a connection listens to at most {limit} channels");
         return Err(Refusal::new(codes::LIMIT_EXCEEDED, message));
     }
-    let grant = context.tenant.chain().subscribe(&context.caller, channel)?;
-    let settings = tenant.channel(channel).clone();
+    Ok(())
+}
+
+/// Begins a subscription that the chain granted.
+pub(super) fn begin(context: &Context, request: Subscribe, grant: Grant) -> Result<Join, Refusal> {
+    let channel = &request.channel;
+    let settings = context.tenant.settings().channel(channel).clone();
     if request.presence {
         check_presence(&settings, grant)?;
     }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use futures_util::FutureExt;
 
-use crate::session::chain_wait::wait_limit;
+use crate::session::chain_wait::InstanceWait;
 use crate::session::context::Context;
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use backplane::{PublishOptions, Published, Rejection};
-use chain::{HookKind, PublishDecision};
+use chain::{Asked, Denied, PublishDecision, PublishQuestion};
 use protocol::names::Channel;
 use protocol::{RequestId, write};
 use wall_clock::now_ms;
@@ -22,38 +22,46 @@ pub(super) struct PublishCommand {
 
 impl PublishCommand {
     /// Passes the message to the backplane. The publishes of one burst go together, in their order.
-    pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
+    pub(super) fn apply(mut self, context: &Rc<Context>) -> Outcome {
         // Counted before the chain runs, so denied messages cost too.
         if let Err(refusal) = context.take_publish() {
             return refused(context, refusal);
         }
-        if context
-            .pending_call(HookKind::Publish, Some(&self.request.channel))
-            .is_none()
-        {
-            return self.publish(context);
+        let channel = self.request.channel.clone();
+        let data = std::mem::take(&mut self.request.data);
+        match context.ask_if_ready(PublishQuestion::new(channel, data, self.is_granted(context))) {
+            Asked::Answered(decision) => self.go_on(context, decision),
+            Asked::Paused(question) => {
+                let context = context.clone();
+                Outcome::unasked(async move {
+                    let ask = |context: &Context, mut question: PublishQuestion| {
+                        question.granted = self.is_granted(context);
+                        context.ask(question)
+                    };
+                    let decision = context.answer_by(question, &InstanceWait::begin(), ask).await;
+                    self.go_on(&context, decision).answer().await
+                })
+            }
         }
-        let context = context.clone();
-        Outcome::unasked(async move {
-            context
-                .until_ready(HookKind::Publish, Some(&self.request.channel), wait_limit())
-                .await;
-            self.publish(&context).answer().await
-        })
     }
 
-    fn publish(self, context: &Rc<Context>) -> Outcome {
-        self.ask(context).unwrap_or_else(|refusal| refused(context, refusal))
+    /// Whether the caller's subscription counts as an allow.
+    fn is_granted(&self, context: &Context) -> bool {
+        context
+            .granted(&self.request.channel)
+            .is_some_and(|grant| grant.publish)
     }
 
-    fn ask(self, context: &Rc<Context>) -> Result<Outcome, Refusal> {
+    fn go_on(self, context: &Rc<Context>, decision: Result<PublishDecision, Denied>) -> Outcome {
+        match decision {
+            Ok(decision) => self.publish(context, decision),
+            Err(denied) => refused(context, denied.into()),
+        }
+    }
+
+    fn publish(self, context: &Rc<Context>, decision: PublishDecision) -> Outcome {
         let Self { id, request } = self;
         let channel = request.channel;
-        let granted = context.granted(&channel).is_some_and(|grant| grant.publish);
-        let decision = context
-            .tenant
-            .chain()
-            .publish(&context.caller, &channel, request.data, granted)?;
         let permit = match decision {
             PublishDecision::Pass(permit) => permit,
             PublishDecision::Discard => {
@@ -61,7 +69,7 @@ impl PublishCommand {
                 // An id like any other: a publisher does not learn that its message was discarded.
                 let never_sent = context.shard.common.backplane.message_id();
                 let ack = write::published(&id, now_ms(), channel.as_str(), &never_sent, None, false);
-                return Ok(Outcome::Done(Ok(ack.into())));
+                return Outcome::Done(Ok(ack.into()));
             }
         };
         let options = PublishOptions {
@@ -75,12 +83,10 @@ impl PublishCommand {
         let mut reply = context.shard.common.backplane.clone().publish(permit, options);
         // The first poll takes its place in the order, so later publishes cannot overtake it.
         if let Some(published) = reply.as_mut().now_or_never() {
-            return Ok(Outcome::Done(acknowledge(context, &id, &channel, published)));
+            return Outcome::Done(acknowledge(context, &id, &channel, published));
         }
         let context = context.clone();
-        Ok(Outcome::pending(async move {
-            acknowledge(&context, &id, &channel, reply.await)
-        }))
+        Outcome::pending(async move { acknowledge(&context, &id, &channel, reply.await) })
     }
 }
 

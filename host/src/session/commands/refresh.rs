@@ -1,13 +1,12 @@
 //! `refresh`: a new token for the same user.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
-use crate::session::chain_wait::wait_limit;
+use crate::session::chain_wait::InstanceWait;
 use crate::session::context::{Context, check_expiry};
 use crate::session::outcome::{CommandResult, Outcome};
 use crate::session::refusal::Refusal;
-use chain::HookKind;
+use chain::{Asked, ConnectQuestion, Denied, Identity};
 use protocol::{RequestId, codes, write};
 use wall_clock::now_ms;
 
@@ -18,28 +17,30 @@ pub(super) struct RefreshCommand {
 
 impl RefreshCommand {
     pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
-        if context.pending_call(HookKind::Connect, None).is_none() {
-            return Outcome::Done(self.refresh(context));
+        let Self { id, token } = self;
+        match context.ask_if_ready(ConnectQuestion::new(context.refresh_handshake(token))) {
+            Asked::Answered(identity) => Outcome::Done(take_over(context, &id, identity)),
+            Asked::Paused(question) => {
+                let context = context.clone();
+                Outcome::unasked(async move {
+                    let identity = context.answer(question, &InstanceWait::begin()).await;
+                    take_over(&context, &id, identity)
+                })
+            }
         }
-        let context = context.clone();
-        Outcome::unasked(async move {
-            context.until_ready(HookKind::Connect, None, wait_limit()).await;
-            self.refresh(&context)
-        })
     }
+}
 
-    fn refresh(self, context: &Context) -> CommandResult {
-        let handshake = Arc::new(context.refresh_handshake(self.token));
-        let identity = context.tenant.chain().connect(&handshake, &context.caller)?;
-        check_expiry(&identity)?;
-        if identity.user != context.caller.user() {
-            return Err(Refusal::new(
-                codes::PERMISSION_DENIED,
-                "a refresh cannot change who the user is",
-            ));
-        }
-        let ack = write::refreshed(&self.id, now_ms(), identity.expires_ms);
-        context.identify(identity);
-        Ok(ack.into())
+fn take_over(context: &Context, id: &RequestId, identity: Result<Identity, Denied>) -> CommandResult {
+    let identity = identity?;
+    check_expiry(&identity)?;
+    if identity.user != context.caller.user() {
+        return Err(Refusal::new(
+            codes::PERMISSION_DENIED,
+            "a refresh cannot change who the user is",
+        ));
     }
+    let ack = write::refreshed(id, now_ms(), identity.expires_ms);
+    context.identify(identity);
+    Ok(ack.into())
 }

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::join::{CompletedJoin, JoinAck, begin};
-use crate::session::chain_wait::wait_limit;
+use super::join::{CompletedJoin, JoinAck, begin, check};
+use crate::session::chain_wait::InstanceWait;
 use crate::session::context::Context;
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::reply_parts;
 use crate::session::reply_room::ReplyRoom;
-use chain::HookKind;
+use chain::{Asked, Denied, Grant, SubscribeQuestion};
 use protocol::{RequestId, write};
 use wall_clock::now_ms;
 
@@ -19,24 +19,28 @@ pub(super) struct SubscribeCommand {
 
 impl SubscribeCommand {
     pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
-        if context
-            .pending_call(HookKind::Subscribe, Some(&self.request.channel))
-            .is_none()
-        {
-            return self.begin(context);
+        let channel = &self.request.channel;
+        if let Err(refusal) = check(context, channel, context.subscription_count()) {
+            return Outcome::Done(Err(refusal));
         }
-        let context = context.clone();
-        Outcome::unasked(async move {
-            context
-                .until_ready(HookKind::Subscribe, Some(&self.request.channel), wait_limit())
-                .await;
-            self.begin(&context).answer().await
-        })
+        match context.ask_if_ready(SubscribeQuestion::new(channel.clone())) {
+            Asked::Answered(granted) => self.begin(context, granted),
+            Asked::Paused(question) => {
+                let context = context.clone();
+                Outcome::unasked(async move {
+                    let granted = context.answer(question, &InstanceWait::begin()).await;
+                    self.begin(&context, granted).answer().await
+                })
+            }
+        }
     }
 
-    fn begin(self, context: &Rc<Context>) -> Outcome {
+    fn begin(self, context: &Rc<Context>, granted: Result<Grant, Denied>) -> Outcome {
         let Self { id, request } = self;
-        match begin(context, request, context.subscription_count()) {
+        let joining = granted
+            .map_err(Into::into)
+            .and_then(|grant| begin(context, request, grant));
+        match joining {
             Err(refusal) => Outcome::Done(Err(refusal)),
             Ok(join) => {
                 let context = context.clone();

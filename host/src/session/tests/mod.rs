@@ -1,6 +1,7 @@
 //! Commands and connections without a socket.
 
 mod bounds;
+mod chain_pauses;
 mod client;
 mod commands;
 mod connect;

@@ -12,6 +12,7 @@ use chain::{
 };
 
 /// Takes the token for the user's name, denies what is called `denied`, and writes down what it was asked.
+#[derive(Clone)]
 pub(super) struct Scripted(pub Log, pub HeldClock, pub Arc<InstanceGate>);
 
 impl Scripted {
@@ -24,8 +25,9 @@ impl Scripted {
     }
 }
 
-pub(super) fn chain(hook: Scripted) -> Chain {
-    let link = ChainStep {
+/// A chain of such plugins.
+pub(super) fn chain(hooks: impl IntoIterator<Item = Scripted>) -> Chain {
+    let step = |hook| ChainStep {
         plugin: "scripted".into(),
         hooks: HookKind::ALL.into_iter().collect(),
         on_fault: FaultRules::default(),
@@ -36,7 +38,7 @@ pub(super) fn chain(hook: Scripted) -> Chain {
         allow: true,
         message_bytes: 65_536,
     };
-    Chain::new(vec![link], defaults)
+    Chain::new(hooks.into_iter().map(step).collect(), defaults)
 }
 
 fn denial() -> Denial {

@@ -1,4 +1,4 @@
-//! A session without a socket: a shard, the memory backplane behind a gate, and a chain of one scripted hook.
+//! A session without a socket: a shard, the memory backplane behind a gate, and chains of scripted plugins.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -61,6 +61,11 @@ pub(super) struct Gated {
 impl Stage {
     /// `limits`: lines of the tenants' `limits` tables. The tenants are `acme` and `other`.
     pub(super) fn new(limits: &str) -> Self {
+        Self::with_plugins(limits, 1)
+    }
+
+    /// The same, with chains of so many plugins.
+    pub(super) fn with_plugins(limits: &str, plugins: usize) -> Self {
         let tenant = |name: &str| {
             format!(
                 "[[tenants]]\nname = \"{name}\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\n\
@@ -81,7 +86,7 @@ impl Stage {
         let clock = HeldClock::new(Mutex::new(tokio::time::Instant::now()));
         let instance = Arc::<InstanceGate>::default();
         let tenants = config.tenants.iter().map(|settings| {
-            let scripted = Scripted(asked.clone(), clock.clone(), instance.clone());
+            let scripted = vec![Scripted(asked.clone(), clock.clone(), instance.clone()); plugins];
             NewTenant {
                 settings: settings.clone(),
                 rules: NewRules::Chain {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -67,8 +68,26 @@ pub(super) enum TurnState {
 /// Who waits for a turn.
 pub(super) enum Waiting {
     Session(Weak<SessionShare>),
-    /// A hook of a session that is over.
-    Hook(Box<dyn FnOnce()>),
+    /// A session that is over.
+    Hooks(Departed),
+}
+
+/// The last hooks of a session. They are asked by calling it until it is ready; between two of them it asks whether to pause.
+pub(super) type DepartedHooks = Box<dyn FnMut(&mut dyn FnMut() -> bool) -> Poll<()>>;
+
+/// A session that is over, and whose last hooks wait.
+pub(super) struct Departed {
+    /// As [`SessionShare::used`].
+    pub used: u64,
+    pub hooks: DepartedHooks,
+}
+
+// === impl Departed ===
+
+impl Departed {
+    pub(super) fn charge(&mut self, took: Duration) {
+        self.used += nanos(took);
+    }
 }
 
 // === impl TenantShare ===

@@ -27,7 +27,7 @@ pub(super) enum Bound {
     SlowHooks { deadline_ms: f64 },
 }
 
-/// What the attacker's chain names.
+/// What the attacker's chain names, once or in several of its entries.
 pub(super) enum Runs {
     /// A guest of `tests/guests`, and how often its line that ends with [`REPEATED`] stands there.
     Guest(&'static str, usize),
@@ -61,6 +61,24 @@ macro_rules! chain_of {
         )
     };
 }
+
+/// A chain of three slow hooks: others have their turn between two of them.
+const SLOW_CHAIN: &str = r#"
+[[tenants]]
+name = "attacker"
+anonymous = true
+[[tenants.chain]]
+plugin = "slow"
+hooks = ["publish"]
+[[tenants.chain]]
+plugin = "slow"
+hooks = ["publish"]
+[[tenants.chain]]
+plugin = "slow"
+hooks = ["publish"]
+[tenants.limits]
+publish_per_second = 0
+"#;
 
 /// No plugin; every client may do everything.
 const OPEN: &str = r#"
@@ -208,6 +226,13 @@ pub(super) const ATTACKS: &[Attack] = &[
         name: "slow-hooks",
         runs: Runs::Guest("slow", 1),
         tenant: chain_of!("slow", "hooks = [\"publish\"]"),
+        script: all_publish,
+        bound: SLOW,
+    },
+    Attack {
+        name: "slow-chain",
+        runs: Runs::Guest("slow", 1),
+        tenant: SLOW_CHAIN,
         script: all_publish,
         bound: SLOW,
     },

@@ -9,7 +9,7 @@ use crate::{
     Account, Allowance, Backplane, Envelope, HistoryRange, InboxReceiver, Interest, PublishOptions, Published,
     Rejection, Reply,
 };
-use chain::{Caller, Chain, Defaults, PublishDecision};
+use chain::{Asked, Caller, Chain, Defaults, PublishDecision, PublishQuestion};
 use config::{ChannelSettings, History};
 use protocol::Member;
 use protocol::names::{Channel, Topic};
@@ -70,7 +70,9 @@ impl Bench {
         let caller = Caller::new("s".into(), topic.tenant.clone(), [127, 0, 0, 1].into(), "websocket");
         let mut chain = Chain::new(Vec::new(), defaults);
         let data = Bytes::copy_from_slice(data.as_bytes());
-        let Ok(PublishDecision::Pass(permit)) = chain.publish(&Arc::new(caller), &topic.channel, data, true) else {
+        let question = PublishQuestion::new(topic.channel.clone(), data, true);
+        let asked = chain.ask(question, &Arc::new(caller), &mut || false);
+        let Asked::Answered(Ok(PublishDecision::Pass(permit))) = asked else {
             panic!("an open chain passes everything");
         };
         self.backplane.clone().publish(permit, options)

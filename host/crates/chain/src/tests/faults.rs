@@ -21,7 +21,7 @@ fn a_message_that_grows_too_large_is_refused_whatever_a_fault_would_mean() {
             let hook = says(PublishVerdict::Replace(vec![b'1'; bytes].into()));
             let seen = hook.seen.clone();
             let mut grows = Chain::new(vec![step("grows", hook, on_fault)], OPEN);
-            let outcome = grows.publish(&caller(), &channel("room"), Bytes::from_static(b"{}"), true);
+            let outcome = ask(&mut grows, &caller(), message(true));
             assert_eq!(outcome.is_ok(), fits, "{bytes} bytes, {on_fault:?}");
             assert_eq!(*seen.borrow(), ["publish {}", "judged publish: good"], "no fault");
             if let Err(denied) = outcome {
@@ -44,20 +44,19 @@ fn who_is_suspended_is_told_for_how_long() {
         subscribe: Err(fault),
         ..Scripted::default()
     };
-    let denied = chain([hook], OPEN).subscribe(&caller(), &channel("a")).unwrap_err();
+    let denied = subscribe(&mut chain([hook], OPEN), &caller()).unwrap_err();
     assert_eq!((denied.code, denied.retry_after_ms), (4503, Some(1_500)));
 }
 
 #[test]
 fn a_fault_does_what_the_operator_said() {
-    let handshake = Arc::default();
     let mut denies = Chain::new(vec![step("bad", faults(), OnFault::Deny)], OPEN);
-    assert_eq!(denies.connect(&handshake, &caller()).unwrap_err().code, 4503);
-    assert_eq!(denies.subscribe(&caller(), &channel("a")).unwrap_err().code, 4503);
+    assert_eq!(connect(&mut denies, &caller()).unwrap_err().code, 4503);
+    assert_eq!(subscribe(&mut denies, &caller()).unwrap_err().code, 4503);
     assert_eq!(publish(&mut denies, &caller(), true), Err(4503));
     let mut allows = Chain::new(vec![step("bad", faults(), OnFault::Allow)], CLOSED);
-    assert_eq!(allows.connect(&handshake, &caller()).unwrap(), Identity::default());
-    assert_eq!(allows.subscribe(&caller(), &channel("a")).unwrap(), Grant::default());
+    assert_eq!(connect(&mut allows, &caller()).unwrap(), Identity::default());
+    assert_eq!(subscribe(&mut allows, &caller()).unwrap(), Grant::default());
     assert!(publish(&mut allows, &caller(), false).unwrap().is_some());
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chain::{Chain, ChainStep, Defaults, FaultRules};
+use chain::{Asked, Chain, ChainStep, Defaults, FaultRules, PublishQuestion};
 use protocol::names::Channel;
 
 use super::*;
@@ -131,7 +131,11 @@ fn a_trial_whose_data_is_no_json_is_a_bad_trial() {
     let publish = |number| {
         let mut slot = stage.slot_of(&binding);
         wait_for_instance(&mut slot);
-        chain_of(slot).publish(&client(number), &room, "1".into(), false)
+        let question = PublishQuestion::new(room.clone(), "1".into(), false);
+        match chain_of(slot).ask(question, &client(number), &mut || false) {
+            Asked::Answered(answer) => answer,
+            Asked::Paused(_) => panic!("nobody asked for a pause"),
+        }
     };
     for number in 1..=CLIENTS {
         assert!(publish(number).is_err());
