@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use tokio::sync::{Notify, mpsc};
 
 pub use alarms::Alarms;
@@ -78,7 +79,7 @@ pub struct Shard {
     /// The buffer that every session reads into. No session waits while it borrows it.
     pub read_buffer: RefCell<Box<[u8]>>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
-    clients: RefCell<HashMap<u64, ListedConnection, RandomState>>,
+    clients: RefCell<IndexMap<u64, ListedConnection, RandomState>>,
     seats: RefCell<Seats>,
     next_client: Cell<u64>,
     draining: Cell<bool>,
@@ -102,7 +103,7 @@ pub struct Listing {
 impl Drop for Listing {
     fn drop(&mut self) {
         let mut clients = self.shard.clients.borrow_mut();
-        if let Some(listed) = clients.remove(&self.client).filter(|listed| listed.seated) {
+        if let Some(listed) = clients.swap_remove(&self.client).filter(|listed| listed.seated) {
             let mut seats = self.shard.seats.borrow_mut();
             seats.remove(&listed.caller.tenant, &listed.subject(), self.client);
         }
@@ -283,14 +284,14 @@ impl Shard {
                 prefix,
                 slice,
                 answer,
-            } => drop(answer.send(self.channels(&tenant, &prefix, &slice))),
+            } => drop(answer.send(self.channels(&tenant, &prefix, &slice).await)),
             Control::Connections {
                 tenant,
                 user,
                 slice,
                 answer,
-            } => drop(answer.send(self.connections(&tenant, user.as_ref(), &slice))),
-            Control::Count { tenant, answer } => drop(answer.send(self.count(&tenant))),
+            } => drop(answer.send(self.connections(&tenant, user.as_ref(), &slice).await)),
+            Control::Count { tenant, answer } => drop(answer.send(self.count(&tenant).await)),
             // It drains already.
             Control::Drain(_) => {}
         }

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::workspace::Workspace;
-use crate::{build, needs, shell};
+use crate::{build, dist, needs, shell};
 use figure::Figure;
 
 /// How thoroughly to measure.
@@ -50,6 +50,16 @@ const QUICK: Plan = Plan {
 /// Files that a broker has open beside its connections.
 const OTHER_FILES: u64 = 200;
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Everything,
+    /// Nodes over Redis.
+    Nodes,
+    /// The static program of a release.
+    Static,
+}
+
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     if let ["noisy", words @ ..] = words {
         return noisy::run(workspace, words);
@@ -57,59 +67,75 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     if let ["tenants", words @ ..] = words {
         return tenants::run(workspace, words);
     }
-    let (mut plan, mut nodes_only) = (FULL, false);
+    let (mut plan, mut part) = (FULL, Part::Everything);
     for word in words {
         match *word {
             "--quick" => plan = QUICK,
-            "--redis" => nodes_only = true,
-            other => bail!("bench takes --quick and --redis, or noisy or tenants, not {other}"),
+            "--redis" => part = Part::Nodes,
+            "--static" => part = Part::Static,
+            other => bail!("bench takes --quick, and --redis or --static, or noisy or tenants, not {other}"),
         }
     }
-    needs::ensure(&[needs::TASKSET, needs::REDIS, needs::REDIS_BENCHMARK])?;
+    needs::ensure(&[needs::TASKSET])?;
     let cores = std::thread::available_parallelism()?.get();
     ensure!(
         cores >= 2,
         "one core for the server and one for the load are needed; here is {cores}"
     );
+    allow_files(&plan)?;
     let folder = workspace.target.join("bench");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let (mut figures, mut runs) = (Vec::new(), Vec::new());
     // Not in one command with the load generator: with the features of both, everything is built anew.
-    if nodes_only {
-        rlimit::increase_nofile_limit(u64::MAX)?;
-        shell::run(workspace.cargo().args(["build", "--release", "-p", "sluicegate"]))?;
-    } else {
-        needs::ensure(&[needs::C_COMPILER, needs::NPM])?;
-        allow_files(&plan)?;
-        build::run(workspace)?;
-    }
+    build::run(workspace)?;
     shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
-    if !nodes_only {
-        let bun = bun::install(&folder)?;
-        figures.extend(hooks::measure(workspace)?);
-        let (fanout, rounds) = fanout::measure(workspace, &folder, &bun, &plan)?;
-        figures.extend(fanout);
-        runs.extend(rounds);
-        let (logins, rounds) = logins::measure(workspace, &folder, &plan)?;
-        figures.extend(logins);
-        runs.extend(rounds);
-    }
-    let (nodes, rounds) = nodes::measure(workspace, &folder, &plan, cores)?;
-    figures.extend(nodes);
-    runs.extend(rounds);
 
-    println!("\n{}", figure::table(&figures));
+    let mut measured = Measured::default();
+    if part == Part::Static {
+        let program = dist::program(workspace, &dist::host_target())?;
+        measured.add(fanout::measure_static(workspace, &folder, program, &plan)?);
+    }
+    if part == Part::Everything {
+        needs::ensure(&[needs::C_COMPILER, needs::NPM])?;
+        let bun = bun::install(&folder)?;
+        measured.figures.extend(hooks::measure(workspace)?);
+        measured.add(fanout::measure(workspace, &folder, &bun, &plan)?);
+        measured.add(logins::measure(workspace, &folder, &plan)?);
+    }
+    if matches!(part, Part::Everything | Part::Nodes) {
+        needs::ensure(&[needs::REDIS, needs::REDIS_BENCHMARK])?;
+        measured.add(nodes::measure(workspace, &folder, &plan, cores)?);
+    }
+
+    println!("\n{}", figure::table(&measured.figures));
     let result = json!({
         "quick": words.contains(&"--quick"),
         "bun": bun::VERSION,
-        "figures": figures.iter().map(Figure::to_json).collect::<Vec<Value>>(),
-        "runs": runs,
+        "figures": measured.figures.iter().map(Figure::to_json).collect::<Vec<Value>>(),
+        "runs": measured.runs,
     });
     // A run of one part does not overwrite the result of the whole run.
-    let file = folder.join(if nodes_only { "result-redis.json" } else { "result.json" });
+    let file = folder.join(match part {
+        Part::Everything => "result.json",
+        Part::Nodes => "result-redis.json",
+        Part::Static => "result-static.json",
+    });
     fs::write(&file, serde_json::to_vec_pretty(&result)?).with_context(|| file.display().to_string())?;
     println!("\nevery round: {}", file.display());
     Ok(())
+}
+
+/// The figures, and every round behind them.
+#[derive(Default)]
+struct Measured {
+    figures: Vec<Figure>,
+    runs: Vec<Value>,
+}
+
+impl Measured {
+    fn add(&mut self, (figures, runs): (Vec<Figure>, Vec<Value>)) {
+        self.figures.extend(figures);
+        self.runs.extend(runs);
+    }
 }
 
 /// Raises the limit of open files for us and all that we start.

@@ -2,7 +2,7 @@
 //! same on every machine and go with each.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,7 +16,7 @@ const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-
 
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     let target = match words {
-        [] => format!("{}-unknown-linux-musl", std::env::consts::ARCH),
+        [] => host_target(),
         ["--target", target] => (*target).to_owned(),
         _ => bail!("usage: cargo xtask dist [--target TARGET]"),
     };
@@ -25,26 +25,8 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
         "--target is one of {}",
         TARGETS.join(", ")
     );
-    needs::ensure(&[needs::C_COMPILER, needs::MUSL])?;
     build::plugins(workspace)?;
-    build::add_target(&target)?;
-    shell::run(
-        workspace
-            .cargo()
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "-p",
-                "sluicegate",
-                "--target",
-                &target,
-            ])
-            // cc would otherwise look for `x86_64-linux-musl-gcc`.
-            .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc"),
-    )?;
-    let built = workspace.target.join(&target).join("release/sluicegate");
-    is_static(&built)?;
+    let built = program(workspace, &target)?;
     let folder = workspace.target.join("dist");
     let name = format!("sluicegate-{}-{target}", env!("CARGO_PKG_VERSION"));
     let inside = folder.join(&name);
@@ -78,6 +60,27 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     fs::remove_dir_all(&inside).with_context(|| inside.display().to_string())?;
     println!("{}", folder.join(archive).display());
     Ok(())
+}
+
+/// Builds the broker for `target`, as one static file.
+pub(crate) fn program(workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    needs::ensure(&[needs::C_COMPILER, needs::MUSL])?;
+    build::add_target(target)?;
+    shell::run(
+        workspace
+            .cargo()
+            .args(["build", "--release", "--locked", "-p", "sluicegate", "--target", target])
+            // cc would otherwise look for `x86_64-linux-musl-gcc`.
+            .env(format!("CC_{}", target.replace('-', "_")), "musl-gcc"),
+    )?;
+    let built = workspace.target.join(target).join("release/sluicegate");
+    is_static(&built)?;
+    Ok(built)
+}
+
+/// The target of a release for this machine.
+pub(crate) fn host_target() -> String {
+    format!("{}-unknown-linux-musl", std::env::consts::ARCH)
 }
 
 /// A binary that needs a dynamic loader would start on this machine alone.

@@ -111,11 +111,14 @@ impl Broker {
             common.controls.clone(),
             pushed.clone(),
         );
-        let readiness = Readiness::new(backplane.clone(), keeper.is_complete());
+        let mut has_tenants = keeper.is_complete();
+        let readiness = Readiness::new(backplane.clone(), has_tenants.clone());
         let (restored, nodes) = (keeper.restored(), others.as_ref().map(|others| others.nodes.clone()));
         tokio::spawn(keeper.run(nodes));
         let (bus, name_claim): (Arc<dyn Bus>, _) = match others {
             None => {
+                // There is nothing to read yet, so this is no wait; but `/readyz` is not to say so for a moment.
+                drop(has_tenants.wait_for(|complete| *complete).await);
                 readiness.set(true);
                 (Arc::new(LocalBus::new(local)), None)
             }

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use axum::response::Response;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -34,7 +36,14 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, service: Service,
     let accepted: Rc<RefCell<Option<Accepted>>> = Rc::default();
     let answered = {
         let accepted = accepted.clone();
-        move |response: &mut Response| *accepted.borrow_mut() = response.extensions_mut().remove()
+        move |response: &mut Response| {
+            *accepted.borrow_mut() = response.extensions_mut().remove();
+            if accepted.borrow().is_none() {
+                // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+        }
     };
     let Some((mut stream, early)) = http::serve(stream, peer, router, header_timeout, answered).await else {
         return;

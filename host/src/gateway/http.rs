@@ -13,11 +13,12 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::patient_stream::PatientStream;
 use crate::observe::LogThrottle;
 
 /// Bytes of a request's head at most; more is answered with 431.
@@ -33,8 +34,8 @@ const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnectio
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1_048_576;
 
-/// Serves a connection until HTTP is done with it. `answered` sees every response before it is sent. Gives the socket
-/// back, open, with what was read of it beyond the last request; none if a request could not be read, or the connection
+/// Serves a connection until HTTP is done with it, or its peer takes nothing of an answer for too long. `answered` sees
+/// every response before it is sent. Gives the socket back, open, with what was read of it beyond the last request; none if a request could not be read, or the connection
 /// broke.
 pub(super) async fn serve(
     stream: TcpStream,
@@ -57,7 +58,7 @@ pub(super) async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(PatientStream::new(stream), service);
     // The socket is not shut down: after an upgrade the connection goes on.
     let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
     let parts = connection.into_parts();

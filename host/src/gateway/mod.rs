@@ -14,6 +14,7 @@ mod directory;
 mod headers;
 mod http;
 mod listen;
+mod patient_stream;
 mod readiness;
 mod refusal;
 mod routes;

@@ -13,7 +13,7 @@ mod position;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -43,7 +43,8 @@ const LOOK_AFTER_BYTES: usize = 65_536;
 /// The hub of one shard.
 #[derive(Default)]
 pub struct Hub {
-    topics: HashMap<Topic, Listeners, RandomState>,
+    /// By place too, so that they can be looked at in parts ([`Hub::topics_at`]).
+    topics: IndexMap<Topic, Listeners, RandomState>,
     deliveries: u64,
 }
 
@@ -134,7 +135,7 @@ impl Hub {
         if let Some(listeners) = self.topics.get_mut(topic) {
             listeners.clients.swap_remove(&client);
             if listeners.clients.is_empty() {
-                self.topics.remove(topic);
+                self.topics.swap_remove(topic);
             }
         }
     }
@@ -164,16 +165,21 @@ impl Hub {
         listener.is_some_and(|listener| matches!(listener.delivery, DeliveryState::Revoked))
     }
 
-    /// Every topic that has a listener.
-    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
-        let heard = self
-            .topics
-            .iter()
-            .filter(|(_, listeners)| listeners.active().next().is_some());
-        heard.map(|(topic, _)| topic)
+    /// The number of places for [`Hub::topics_at`].
+    pub fn places(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// The topics at these places, with the number of their listeners. A topic that ends gives its place to the last one, so
+    /// whoever looks from the last place down misses none that stays.
+    pub fn topics_at(&self, places: Range<usize>) -> impl Iterator<Item = (&Topic, usize)> {
+        let topics = self.topics.get_range(places).into_iter().flatten();
+        let counted = topics.map(|(topic, listeners)| (topic, listeners.active().count()));
+        counted.filter(|(_, listeners)| *listeners > 0)
     }
 
     /// The number of listeners of `topic`.
+    #[cfg(test)]
     pub fn listeners(&self, topic: &Topic) -> usize {
         self.topics.get(topic).map_or(0, |listeners| listeners.active().count())
     }

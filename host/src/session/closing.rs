@@ -13,8 +13,11 @@ use wire;
 
 /// How long the closing frames may take to be written.
 const CLOSING_FRAMES: Duration = Duration::from_secs(5);
-/// How long a client may take to close its side after them.
+/// How long a client may take to close its side after them …
 const HANG_UP: Duration = Duration::from_secs(2);
+/// … and how much it may go on to send, so much at once.
+const REST_BYTES: usize = 1_048_576;
+const REST_AT_ONCE: usize = 4_096;
 
 /// Queues the closing frames.
 pub(super) fn push_closing_frames(client: &ClientConnection, ending: &Ending) {
@@ -56,13 +59,17 @@ pub(super) async fn hang_up(client: &ClientConnection) {
     }
     client.stream.shutdown();
     let silence = async {
-        let mut rest = [0; 1024];
-        while client.stream.ready(Interest::READABLE).await.is_ok() {
+        let mut rest = [0; REST_AT_ONCE];
+        let mut bytes = 0;
+        while bytes < REST_BYTES && client.stream.ready(Interest::READABLE).await.is_ok() {
             match client.stream.try_read(&mut rest) {
                 Ok(0) => return,
+                Ok(read) => bytes += read,
                 Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
-                _ => {}
+                Err(_) => {}
             }
+            // A client that never stops sending is always ready, and others have something to do too.
+            tokio::task::yield_now().await;
         }
     };
     drop(tokio::time::timeout(HANG_UP, silence).await);

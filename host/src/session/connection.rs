@@ -346,7 +346,7 @@ impl Session {
             context.penalise(refusal);
         }
         self.pending.clear();
-        context.clear_subscriptions();
+        context.clear_subscriptions().await;
         let mut farewell = OptionFuture::from(if context.leave_seat() {
             context.farewell(code)
         } else {

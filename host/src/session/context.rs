@@ -27,6 +27,8 @@ use wall_clock::now_ms;
 /// Bytes of the upgrade request's headers that a connection keeps for its refreshes, once `connect` was accepted: a
 /// header that does not fit is not there when a refresh asks for it.
 const KEPT_HEADER_BYTES: usize = 4096;
+/// Subscriptions that are ended at once with their session.
+const SUBSCRIPTIONS_AT_ONCE: usize = 128;
 
 /// The state of one session, shared by its connection and its commands.
 pub(super) struct Context {
@@ -183,8 +185,16 @@ impl Context {
         removed.is_some()
     }
 
-    pub(super) fn clear_subscriptions(&self) {
-        drop(self.subscriptions.take());
+    /// Ends all subscriptions. Of many, some at a time: others have their turn in between.
+    pub(super) async fn clear_subscriptions(&self) {
+        let mut left = self.subscriptions.take().into_iter();
+        loop {
+            left.by_ref().take(SUBSCRIPTIONS_AT_ONCE).for_each(drop);
+            if left.len() == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whether [`Context::next_expiry`] may have changed since the last call.

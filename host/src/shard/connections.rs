@@ -1,16 +1,22 @@
 //! The connections of a shard as the operator sees them: ended, told apart, counted. What a client loses here it
 //! has lost when the function returns, not when its session gets round to it.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::control::{Connected, Count, Slice, Whom};
+use super::time_slice::TimeSlice;
 use super::{ListedConnection, Shard};
 use protocol::codes::CloseCode;
 use protocol::names::{Channel, Topic};
 use registry::BanSubject;
 use wall_clock::now_ms;
+
+/// Channels or connections that are looked at between two looks at the clock.
+const PLACES_AT_ONCE: usize = 256;
 
 impl ListedConnection {
     fn is(&self, whom: &Whom) -> bool {
@@ -77,103 +83,131 @@ impl Shard {
             .sum()
     }
 
-    pub(super) fn channels(&self, tenant: &str, prefix: &str, slice: &Slice) -> Vec<(Channel, u64)> {
-        let hub = self.hub.borrow();
+    pub(super) async fn channels(&self, tenant: &str, prefix: &str, slice: &Slice) -> Vec<(Channel, u64)> {
         let mut first = First::new(slice);
-        for topic in hub.topics() {
-            if *topic.tenant == *tenant && topic.channel.as_str().starts_with(prefix) {
-                first.offer(topic.channel.as_str(), topic);
+        let mut places = Descent::from(self.hub.borrow().places());
+        loop {
+            places.pause().await;
+            let Some(range) = places.next(self.hub.borrow().places()) else {
+                break;
+            };
+            for (topic, listeners) in self.hub.borrow().topics_at(range) {
+                let channel = &topic.channel;
+                if *topic.tenant == *tenant && channel.as_str().starts_with(prefix) {
+                    first.offer(channel.as_str(), || (channel.clone(), listeners as u64));
+                }
             }
         }
-        let counted = |topic: &Topic| (topic.channel.clone(), hub.listeners(topic) as u64);
-        first.in_order().map(counted).collect()
+        first.in_order()
     }
 
-    pub(super) fn connections(&self, tenant: &str, user: Option<&Arc<str>>, slice: &Slice) -> Vec<Connected> {
-        let clients = self.clients.borrow();
+    pub(super) async fn connections(&self, tenant: &str, user: Option<&Arc<str>>, slice: &Slice) -> Vec<Connected> {
         let mut first = First::new(slice);
-        for listed in clients.values().filter(|listed| listed.is_connected(tenant)) {
-            if user.is_none_or(|user| listed.is_user(user)) {
-                first.offer(&listed.caller.session, listed);
+        let mut places = Descent::from(self.clients.borrow().len());
+        loop {
+            places.pause().await;
+            let Some(range) = places.next(self.clients.borrow().len()) else {
+                break;
+            };
+            let clients = self.clients.borrow();
+            let listed = clients.get_range(range).into_iter().flatten().map(|(_, listed)| listed);
+            for listed in listed.filter(|listed| listed.is_connected(tenant)) {
+                if user.is_none_or(|user| listed.is_user(user)) {
+                    first.offer(&listed.caller.session, || listed.shown());
+                }
             }
         }
-        first.in_order().map(ListedConnection::shown).collect()
+        first.in_order()
     }
 
-    pub(super) fn count(&self, tenant: &str) -> Count {
-        let mut count = Count {
+    pub(super) async fn count(&self, tenant: &str) -> Count {
+        let mut seen = HashMap::<u64, u32, RandomState>::default();
+        let mut places = Descent::from(self.clients.borrow().len());
+        loop {
+            places.pause().await;
+            let Some(range) = places.next(self.clients.borrow().len()) else {
+                break;
+            };
+            let clients = self.clients.borrow();
+            let listed = clients.get_range(range).into_iter().flatten();
+            for (client, listed) in listed.filter(|(_, listed)| listed.is_connected(tenant)) {
+                // One that took the place of another may be seen twice.
+                seen.insert(*client, listed.client.channels.get());
+            }
+        }
+        Count {
             quarantined: self.tenant(tenant).is_some_and(|tenant| tenant.is_quarantined()),
-            ..Count::default()
-        };
-        for listed in self
-            .clients
-            .borrow()
-            .values()
-            .filter(|listed| listed.is_connected(tenant))
-        {
-            count.connections += 1;
-            count.subscriptions += u64::from(listed.client.channels.get());
+            connections: seen.len() as u64,
+            subscriptions: seen.values().map(|channels| u64::from(*channels)).sum(),
         }
-        count
     }
 }
 
-/// The first entries by name, of entries that come in any order. Holds no more than those, so a page costs the
-/// shard one pass over everything and no sorting of everything.
+/// The way through all places of an [`IndexMap`](indexmap::IndexMap), from the last down, in parts between which others have
+/// their turn. What ends meanwhile gives its place to the last entry, which was seen; so none that stays is missed.
+struct Descent {
+    end: usize,
+    slice: TimeSlice,
+}
+
+impl Descent {
+    fn from(end: usize) -> Self {
+        Self {
+            end,
+            slice: TimeSlice::begin(),
+        }
+    }
+
+    /// Lets others have their turn, if it is time for it.
+    async fn pause(&mut self) {
+        self.slice.pause().await;
+    }
+
+    /// The next places; `length` is that of the map now.
+    fn next(&mut self, length: usize) -> Option<Range<usize>> {
+        let end = self.end.min(length);
+        self.end = end.saturating_sub(PLACES_AT_ONCE);
+        (end > 0).then_some(self.end..end)
+    }
+}
+
+/// The first entries by name, of entries that come in any order, also more than once. Holds no more than those, so a page costs
+/// the shard one pass over everything and no sorting of everything.
 struct First<'a, T> {
     after: Option<&'a str>,
     limit: usize,
-    heap: BinaryHeap<Named<'a, T>>,
+    entries: BTreeMap<Box<str>, T>,
 }
-
-struct Named<'a, T>(&'a str, &'a T);
 
 impl<'a, T> First<'a, T> {
     fn new(slice: &'a Slice) -> Self {
         Self {
             after: slice.after.as_deref(),
             limit: slice.limit,
-            heap: BinaryHeap::new(),
+            entries: BTreeMap::new(),
         }
     }
 
-    fn offer(&mut self, name: &'a str, what: &'a T) {
+    fn offer(&mut self, name: &str, entry: impl FnOnce() -> T) {
         if self.after.is_some_and(|after| name <= after) {
             return;
         }
-        if self.heap.len() < self.limit {
-            self.heap.push(Named(name, what));
-        } else if let Some(mut last) = self.heap.peek_mut()
-            && name < last.0
-        {
-            *last = Named(name, what);
+        if self.entries.len() >= self.limit {
+            match self.entries.last_key_value() {
+                Some((last, _)) if name < &**last => {}
+                _ => return,
+            }
+        }
+        self.entries.insert(name.into(), entry());
+        if self.entries.len() > self.limit {
+            self.entries.pop_last();
         }
     }
 
-    fn in_order(self) -> impl Iterator<Item = &'a T> {
-        self.heap.into_sorted_vec().into_iter().map(|Named(_, what)| what)
+    fn in_order(self) -> Vec<T> {
+        self.entries.into_values().collect()
     }
 }
-
-impl<T> Ord for Named<'_, T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.cmp(other.0)
-    }
-}
-
-impl<T> PartialOrd for Named<'_, T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> PartialEq for Named<'_, T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl<T> Eq for Named<'_, T> {}
 
 #[cfg(test)]
 mod tests {
@@ -197,9 +231,11 @@ mod tests {
         for (slice, expected) in cases {
             let mut first = First::new(&slice);
             for name in &names {
-                first.offer(name, name);
+                // Some come more than once.
+                first.offer(name, || name.as_str());
+                first.offer(name, || name.as_str());
             }
-            assert_eq!(first.in_order().collect::<Vec<_>>(), expected, "{slice:?}");
+            assert_eq!(first.in_order(), expected, "{slice:?}");
         }
     }
 }

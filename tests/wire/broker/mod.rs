@@ -25,4 +25,5 @@ mod room;
 mod secrets;
 mod tenant_files;
 mod tenants;
+mod unread;
 mod upgrade;

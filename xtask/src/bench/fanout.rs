@@ -26,6 +26,8 @@ const WINDOW: usize = 20;
 /// One of the two that are compared.
 struct Side {
     name: &'static str,
+    /// How the load generator speaks to it: a file of `bench/targets`.
+    target: &'static str,
     program: PathBuf,
     arguments: Vec<PathBuf>,
     token: String,
@@ -37,6 +39,14 @@ struct Scenario {
     load: Vec<String>,
 }
 
+/// How many times the reference each figure may be.
+struct Most {
+    paced: f64,
+    saturated: f64,
+    idle: f64,
+}
+
+/// The broker beside the peer.
 pub(super) fn measure(
     workspace: &Workspace,
     folder: &Path,
@@ -44,11 +54,50 @@ pub(super) fn measure(
     plan: &Plan,
 ) -> Result<(Vec<Figure>, Vec<Value>)> {
     let sides = [sluicegate(workspace, folder)?, peer(workspace, bun)];
+    let most = Most {
+        paced: 1.8,
+        saturated: 3.0,
+        idle: 1.5,
+    };
+    compare(workspace, folder, plan, &sides, &most)
+}
+
+/// The static program of a release beside the one that `cargo xtask build` makes.
+pub(super) fn measure_static(
+    workspace: &Workspace,
+    folder: &Path,
+    program: PathBuf,
+    plan: &Plan,
+) -> Result<(Vec<Figure>, Vec<Value>)> {
+    let dynamic = sluicegate(workspace, folder)?;
+    let of_release = Side {
+        name: "static",
+        program,
+        arguments: dynamic.arguments.clone(),
+        token: dynamic.token.clone(),
+        ..dynamic
+    };
+    let most = Most {
+        paced: 1.05,
+        saturated: 1.05,
+        idle: 1.05,
+    };
+    compare(workspace, folder, plan, &[of_release, dynamic], &most)
+}
+
+fn compare(
+    workspace: &Workspace,
+    folder: &Path,
+    plan: &Plan,
+    sides: &[Side; 2],
+    most: &Most,
+) -> Result<(Vec<Figure>, Vec<Value>)> {
+    let [ours, reference] = sides;
     let scenarios = scenarios(plan);
     let mut runs: Vec<Value> = Vec::new();
     for scenario in &scenarios {
         for round in 1..=plan.rounds {
-            for side in &sides {
+            for side in sides {
                 println!("{}, round {round} of {}: {}", scenario.name, plan.rounds, side.name);
                 let mut run = load(workspace, folder, side, scenario)?;
                 let missing = &run["missing"];
@@ -64,6 +113,7 @@ pub(super) fn measure(
                     run["closed"]
                 );
                 run["scenario"] = scenario.name.into();
+                run["side"] = side.name.into();
                 runs.push(run);
             }
         }
@@ -71,7 +121,7 @@ pub(super) fn measure(
     let best = |scenario: &str, side: &str, key: &str| {
         let of_side = runs
             .iter()
-            .filter(|run| run["scenario"] == scenario && run["target"] == side);
+            .filter(|run| run["scenario"] == scenario && run["side"] == side);
         let values = of_side.filter_map(|run| run[key].as_f64());
         values
             .reduce(f64::min)
@@ -81,9 +131,9 @@ pub(super) fn measure(
         anyhow::Ok(Figure {
             what,
             key,
-            ours: best(scenario, "sluicegate", value)? * scale,
-            reference: best(scenario, "bun", value)? * scale,
-            beside: "Bun",
+            ours: best(scenario, ours.name, value)? * scale,
+            reference: best(scenario, reference.name, value)? * scale,
+            beside: reference.name,
             unit,
             bound,
         })
@@ -97,7 +147,7 @@ pub(super) fn measure(
             per_delivery,
             1e-3,
             "µs",
-            Some(Bound::Times(1.8)),
+            Some(Bound::Times(most.paced)),
         )?,
         figure(
             format!("CPU per delivery, 1 to {SUBSCRIBERS}, saturated"),
@@ -106,7 +156,7 @@ pub(super) fn measure(
             per_delivery,
             1e-3,
             "µs",
-            Some(Bound::Times(3.0)),
+            Some(Bound::Times(most.saturated)),
         )?,
         figure(
             format!("memory per idle connection, {} of them", plan.idle),
@@ -115,7 +165,7 @@ pub(super) fn measure(
             "kib_per_connection",
             1.0,
             "KiB",
-            Some(Bound::Times(1.5)),
+            Some(Bound::Times(most.idle)),
         )?,
         figure(
             "CPU of a connect".to_owned(),
@@ -172,6 +222,7 @@ fn sluicegate(workspace: &Workspace, folder: &Path) -> Result<Side> {
         .arg(&config);
     Ok(Side {
         name: "sluicegate",
+        target: "sluicegate",
         token: shell::output(&mut token)?.trim().to_owned(),
         program,
         arguments: ["serve".into(), "--config".into(), config].into(),
@@ -180,7 +231,8 @@ fn sluicegate(workspace: &Workspace, folder: &Path) -> Result<Side> {
 
 fn peer(workspace: &Workspace, bun: &Path) -> Side {
     Side {
-        name: "bun",
+        name: "Bun",
+        target: "bun",
         program: bun.to_owned(),
         arguments: vec![workspace.root.join("bench/peers/bun.js")],
         token: String::new(),
@@ -195,7 +247,7 @@ fn load(workspace: &Workspace, folder: &Path, side: &Side, scenario: &Scenario) 
     command
         .args(["--cpu-list", LOAD_CORE])
         .arg(workspace.target.join("release/load"))
-        .arg(workspace.root.join(format!("bench/targets/{}.json", side.name)))
+        .arg(workspace.root.join(format!("bench/targets/{}.json", side.target)))
         .args(["--address", &server.address, "--pid", &server.id().to_string()])
         .args(["--token", &side.token])
         .args(&scenario.load);

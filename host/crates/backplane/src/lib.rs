@@ -11,6 +11,7 @@ mod interest;
 pub mod memory;
 mod metrics;
 mod open_channels;
+mod pending_bytes;
 pub mod redis;
 
 use std::pin::Pin;

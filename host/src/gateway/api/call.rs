@@ -16,6 +16,7 @@ use super::answer::{AnswerBytes, CallAnswer};
 use super::call_tenant::CallTenant;
 use super::context::Api;
 use super::endpoint::{self, AdminCall, BodyMedia, Endpoint};
+use super::held_body;
 use super::key::{self, CALLS, KeyPlaces};
 use super::precondition::Precondition;
 use super::problem::{
@@ -46,7 +47,8 @@ pub(super) async fn serve<E: Endpoint>(reader: Arc<RequestReader<E>>, api: Arc<A
                 problem.kind.code
             );
         }
-        conclude(&api, &record, E::NAME, outcome)
+        let response = conclude(&api, &record, E::NAME, outcome);
+        held_body::hold(response, record.place)
     });
     call.await
         .unwrap_or_else(|_| INTERNAL.because("the log says more").response())
@@ -94,11 +96,12 @@ async fn run<E: Endpoint>(
     let KeyPlaces { key, calls } = &*key;
     record.key = Some(key.name.clone());
     // Taken after the key is known, so that nobody without one takes any.
-    let Ok(_permit) = calls.try_acquire() else {
+    let Ok(place) = calls.clone().try_acquire_owned() else {
         return Err(BUSY.because(format!(
-            "{CALLS} calls with this key are pending; try again in a moment"
+            "{CALLS} calls with this key are pending, or their answers are not read; try again in a moment"
         )));
     };
+    record.place = Some(place);
     let mut parameters = path_parameters(&mut parts).await?;
     let Some(Value::String(tenant)) = parameters.remove("tenant") else {
         return Err(UNKNOWN_TENANT.because("the path names no tenant"));

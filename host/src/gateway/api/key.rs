@@ -24,7 +24,7 @@ pub(super) const CALLS: usize = 16;
 pub(super) struct KeyPlaces {
     pub key: AdminKey,
     /// A permit for each of [`CALLS`].
-    pub calls: Semaphore,
+    pub calls: Arc<Semaphore>,
 }
 
 pub(super) struct AdminKeys(Vec<Arc<KeyPlaces>>);
@@ -34,7 +34,7 @@ impl AdminKeys {
         let keys = admin.keys.iter().map(|key| {
             Arc::new(KeyPlaces {
                 key: key.clone(),
-                calls: Semaphore::new(CALLS),
+                calls: Arc::new(Semaphore::new(CALLS)),
             })
         });
         Self(keys.collect())

@@ -11,6 +11,7 @@ mod call_tenant;
 mod context;
 mod endpoint;
 mod endpoints;
+mod held_body;
 mod key;
 mod openapi;
 mod precondition;

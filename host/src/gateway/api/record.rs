@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
 use super::context::Api;
@@ -28,6 +29,8 @@ pub(super) struct Record {
     route: String,
     pub key: Option<Arc<str>>,
     pub tenant: Option<String>,
+    /// The call's place among those of its key, until its answer is written.
+    pub place: Option<OwnedSemaphorePermit>,
     /// The fields of the path, the query and the body.
     pub params: Map<String, Value>,
     /// Whether the line `intent` is written.
@@ -82,6 +85,7 @@ impl Record {
             route: route.map_or_else(path, str::to_owned),
             key: None,
             tenant: None,
+            place: None,
             params: Map::new(),
             intended: false,
         }

@@ -114,7 +114,13 @@ impl<'a> LogLine<'a> {
             ("", "")
         };
         let (now, level) = (timestamp(), self.level.as_str());
-        let mut line = format!("{now} {begin}{level:>5}{end} {}: {}", self.target, self.message);
+        let mut line = format!("{now} {begin}{level:>5}{end} {}: ", self.target);
+        if self.is_of_plugin() {
+            // In quotes, so that a plugin cannot write what looks like the fields behind it.
+            let _ = write!(line, "\"{}\"", self.message.replace('"', "\\\""));
+        } else {
+            line.push_str(&self.message);
+        }
         for (name, value) in &self.values {
             // Writing to a string does not fail.
             let _ = match value {

@@ -97,7 +97,7 @@ async fn a_connect_that_is_given_up_takes_back_what_is_half_done() {
     assert_eq!((stage.gate.joined(), stage.gate.waiting()), (1, 2));
     drop(connect);
     assert_eq!((stage.gate.joined(), stage.gate.waiting()), (0, 0));
-    assert_eq!(stage.shard.hub.borrow().topics().count(), 0);
+    assert_eq!(stage.shard.hub.borrow().places(), 0);
     let metrics = &context.tenant.metrics;
     assert_eq!(metrics.subscriptions.get(), 0);
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::channel::ChannelState;
 use super::pending::PendingChange;
 use super::room::send;
-use super::state::{INBOX_WAIT, MemoryBackplane, PENDING_BYTES, TENANT_PENDING_BYTES};
+use super::state::{INBOX_WAIT, MemoryBackplane};
 use super::waiting::{PendingEntry, PendingReply};
 use crate::{
     Allowance, Backplane, Envelope, HistoryPage, HistoryRange, PresenceSnapshot, PublishOptions, Published, Rejection,
@@ -61,11 +61,9 @@ impl Backplane for MemoryBackplane {
             self.shorten(&tenant);
             return Box::pin(ready(Ok(published)));
         }
-        let Some(bytes) = self.reserve_pending(&topic.tenant, message.data.len()) else {
-            let why = format!(
-                "{TENANT_PENDING_BYTES} bytes of the tenant wait for busy shards already, or {PENDING_BYTES} of all"
-            );
-            return Box::pin(ready(Err(Unavailable(why).into())));
+        let bytes = match self.pending_bytes.reserve(&topic.tenant, message.data.len()) {
+            Ok(bytes) => bytes,
+            Err(full) => return Box::pin(ready(Err(full.into()))),
         };
         let (answer, reply) = oneshot::channel();
         channel.pending.push_back(PendingChange::Publish {

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+use tokio::sync::{Notify, oneshot};
 
 use super::tenants::KeyRoom;
+use crate::pending_bytes::PendingRoom;
 use crate::{PresenceChange, PublishOptions, Published};
 use chain::Message;
 use protocol::Member;
 use protocol::names::Topic;
-
-/// The room that a message's bytes take among what waits of its tenant, and of all.
-pub(super) type PendingRoom = [OwnedSemaphorePermit; 2];
 
 /// What a channel accepts when the shards that want it have room.
 #[expect(clippy::large_enum_variant, reason = "most of what waits is published")]

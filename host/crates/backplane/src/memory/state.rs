@@ -8,22 +8,18 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::channel::ChannelState;
-use super::pending::{PendingRoom, WaitingChannels};
+use super::pending::WaitingChannels;
 use super::tenants::{MemoryTenant, MemoryTenants};
 use crate::allowance::{Allowance, ChannelLimit};
+use crate::pending_bytes::PendingBytes;
 use crate::{BackplaneMetrics, Inbox};
 use protocol::names::Topic;
 
 /// How long a publish or a join waits for room in a shard's inbox before it fails with 4504.
 pub(super) const INBOX_WAIT: Duration = Duration::from_secs(5);
-/// Bytes of messages that wait for room at most, in all channels together; beyond it a publish fails with 4504.
-pub(super) const PENDING_BYTES: usize = 64 * 1_048_576;
-/// The same of one tenant: who floods a busy shard leaves room for others.
-pub(super) const TENANT_PENDING_BYTES: usize = PENDING_BYTES / 8;
 /// Between two looks for channels that nobody needs any more.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Messages that one publish removes at most from the oldest histories; the next publish, or the sweep, goes on.
@@ -40,10 +36,7 @@ pub struct MemoryBackplane {
     pub(super) inboxes: Vec<Arc<Inbox>>,
     /// The channels that wait for room, by shard.
     pub(super) waiting: Vec<WaitingChannels>,
-    /// What is left of [`PENDING_BYTES`].
-    pub(super) pending_room: Arc<Semaphore>,
-    /// What each tenant has left of [`TENANT_PENDING_BYTES`].
-    pub(super) tenant_room: Mutex<HashMap<Arc<str>, Arc<Semaphore>, RandomState>>,
+    pub(super) pending_bytes: PendingBytes,
     /// Begins every id of this process, so that none repeats after a restart.
     pub(super) nonce: u64,
     pub(super) counter: AtomicU64,
@@ -61,8 +54,7 @@ impl MemoryBackplane {
             hasher: RandomState::default(),
             tenants: MemoryTenants::new(nonce, metrics),
             waiting: inboxes.iter().map(|_| WaitingChannels::default()).collect(),
-            pending_room: Arc::new(Semaphore::new(PENDING_BYTES)),
-            tenant_room: Mutex::default(),
+            pending_bytes: PendingBytes::default(),
             inboxes,
             nonce,
             counter: AtomicU64::new(1),
@@ -93,20 +85,6 @@ impl MemoryBackplane {
                 channel.drop_oldest();
             }
         }
-    }
-
-    /// Room for so many bytes among all that waits; none if the tenant, or all together, have none left.
-    pub(super) fn reserve_pending(&self, tenant: &Arc<str>, bytes: usize) -> Option<PendingRoom> {
-        let bytes = u32::try_from(bytes).ok()?;
-        let mut tenants = self.tenant_room.lock();
-        let share = tenants
-            .entry(tenant.clone())
-            .or_insert_with(|| Arc::new(Semaphore::new(TENANT_PENDING_BYTES)))
-            .clone();
-        drop(tenants);
-        let own = share.try_acquire_many_owned(bytes).ok()?;
-        let all = self.pending_room.clone().try_acquire_many_owned(bytes).ok()?;
-        Some([own, all])
     }
 
     pub(super) fn channels(&self, topic: &Topic) -> MutexGuard<'_, ChannelMap> {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use super::MemoryBackplane;
-use super::state::{PENDING_BYTES, SWEEP_EVERY, TENANT_PENDING_BYTES};
+use super::state::SWEEP_EVERY;
 use crate::conformance::{ANY, Bench, member, options, suite, topic, with_history};
+use crate::pending_bytes::PENDING_BYTES;
 use crate::{Backplane, BackplaneMetrics, HistoryRange, Inbox, PublishOptions};
 use crate::{Interest, Presence};
 use protocol::names::Topic;
@@ -122,7 +123,7 @@ async fn a_publish_that_nobody_polls_holds_up_nobody() {
     for reply in unpolled {
         assert!(reply.await.is_ok(), "it was accepted all the same");
     }
-    assert_eq!(memory.pending_room.available_permits(), PENDING_BYTES);
+    assert_eq!(memory.pending_bytes.left(), PENDING_BYTES);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,22 +163,11 @@ async fn what_finds_no_room_in_time_fails_and_leaves_nothing() {
     );
     assert!(second.await.is_err());
     assert!(memory.members(&topic).await.unwrap().members.is_empty());
-    assert_eq!(memory.pending_room.available_permits(), PENDING_BYTES);
+    assert_eq!(memory.pending_bytes.left(), PENDING_BYTES);
     assert_eq!(bench.waiting(0), ["1"]);
     let third = bench.publish(&topic, "3", options(&settings)).await;
     assert_eq!(third.position.unwrap().offset, 2);
     assert_eq!(bench.received_one(0).await, "3");
-}
-
-#[tokio::test]
-async fn what_waits_of_a_tenant_leaves_room_for_others() {
-    let (_bench, memory) = bench(1);
-    let all_of_acme = memory.reserve_pending(&"acme".into(), TENANT_PENDING_BYTES);
-    assert!(all_of_acme.is_some());
-    assert!(memory.reserve_pending(&"acme".into(), 1).is_none());
-    assert!(memory.reserve_pending(&"globex".into(), 1).is_some());
-    drop(all_of_acme);
-    assert!(memory.reserve_pending(&"acme".into(), 1).is_some());
 }
 
 #[tokio::test]
@@ -188,8 +178,7 @@ async fn no_more_waits_than_there_is_room_for() {
         .await
         .unwrap();
     bench.publish(&topic, "1", options(&settings)).await;
-    let most = u32::try_from(PENDING_BYTES).unwrap();
-    let _all = memory.pending_room.clone().try_acquire_many_owned(most).unwrap();
+    let _all = memory.pending_bytes.reserve(&topic.tenant, PENDING_BYTES);
     let refused = bench.ask(&topic, "2", options(&settings)).now_or_never();
     assert!(refused.is_some_and(|reply| reply.is_err()), "at once");
 }

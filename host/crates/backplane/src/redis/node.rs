@@ -16,6 +16,7 @@ use super::publish_queues::PublishQueues;
 use super::subscribed::SubscribedConnections;
 use super::subscription_table::SubscriptionTable;
 use crate::BackplaneMetrics;
+use crate::pending_bytes::PendingBytes;
 use crate::{Envelope, Inbox, Unavailable};
 use protocol::names::Topic;
 
@@ -26,6 +27,8 @@ pub(super) struct Node {
     pub control: ControlMessages,
     pub presence: PresenceTable,
     pub queues: PublishQueues,
+    /// Of messages that wait in them, or for the answer of their call.
+    pub pending_bytes: PendingBytes,
     pub partitions: PartitionCheck,
     pub inboxes: Vec<Arc<Inbox>>,
     /// Gaps that are recovered at the same time.

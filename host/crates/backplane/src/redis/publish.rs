@@ -34,12 +34,17 @@ impl Node {
         }
         let queue = queue_of(self.table.names.partition(&message.topic), self.topology.is_cluster());
         let message = self.message(message, options);
+        let room = match self.pending_bytes.reserve(&message.tenant, message.encoded.len()) {
+            Ok(room) => room,
+            Err(full) => return Box::pin(std::future::ready(Err(full.into()))),
+        };
         let id = message.id.clone();
         let (answer, answered) = oneshot::channel();
         let waiting = QueuedPublish {
             message,
             since: Instant::now(),
             answer,
+            _bytes: room,
         };
         if self.queues.add(queue, waiting) {
             self.runtime.spawn(self.clone().send_all(queue));

@@ -10,6 +10,7 @@ use redis_client::Value;
 use tokio::sync::oneshot;
 
 use crate::Unavailable;
+use crate::pending_bytes::PendingRoom;
 
 /// Messages in one call at most: Redis does nothing else meanwhile.
 const TOGETHER: usize = 64;
@@ -36,6 +37,8 @@ pub(super) struct QueuedPublish {
     pub message: QueuedMessage,
     pub since: Instant,
     pub answer: oneshot::Sender<Result<Value, Unavailable>>,
+    /// Until it is answered.
+    pub _bytes: PendingRoom,
 }
 
 #[derive(Default)]
@@ -86,6 +89,7 @@ impl PublishQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pending_bytes::PendingBytes;
 
     fn waiting(tenant: &str, channel: usize, bytes: usize) -> QueuedPublish {
         QueuedPublish {
@@ -101,6 +105,9 @@ mod tests {
             },
             since: Instant::now(),
             answer: oneshot::channel().0,
+            _bytes: PendingBytes::default()
+                .reserve(&tenant.into(), 0)
+                .expect("room for nothing"),
         }
     }
 

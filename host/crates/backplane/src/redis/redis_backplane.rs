@@ -20,6 +20,7 @@ use super::subscribed::SubscribedConnections;
 use super::subscription_table::{JoinWait, SubscriptionTable};
 use super::{dispatcher, gap_recovery, subscribers};
 use crate::BackplaneMetrics;
+use crate::pending_bytes::PendingBytes;
 use crate::{
     Allowance, Backplane, HistoryPage, HistoryRange, Inbox, Nodes, PresenceSnapshot, PublishOptions, Published,
     Rejection, Reply, Unavailable,
@@ -56,6 +57,7 @@ impl RedisBackplane {
             control,
             presence: PresenceTable::default(),
             queues: PublishQueues::default(),
+            pending_bytes: PendingBytes::default(),
             partitions: PartitionCheck::default(),
             inboxes,
             recoveries: Semaphore::new(gap_recovery::AT_ONCE),

@@ -1,0 +1,112 @@
+//! A socket that is given up when its peer takes nothing of what is written to it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// How long the peer may take nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) struct PatientStream {
+    io: TokioIo<TcpStream>,
+    /// Runs while a write waits.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl PatientStream {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            io: TokioIo::new(stream),
+            patience: None,
+        }
+    }
+
+    pub(super) fn into_inner(self) -> TcpStream {
+        self.io.into_inner()
+    }
+
+    /// What became of a write, or that it has waited for too long.
+    fn patiently<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.patience = None;
+            return written;
+        }
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        let is_over = patience.as_mut().poll(cx);
+        is_over.map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Read for PatientStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Write for PatientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.patiently(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.patiently(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_something_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream = PatientStream::new(listener.accept().await.unwrap().0);
+        let bytes = vec![0; 65_536];
+        let outcome = loop {
+            match poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, &bytes)).await {
+                Ok(_) => {}
+                Err(error) => break error.kind(),
+            }
+        };
+        assert_eq!(outcome, io::ErrorKind::TimedOut);
+        // What it took in between begins the time anew.
+        stream.patience = None;
+        let mut taken = vec![0; 8 * 1_048_576];
+        peer.readable().await.unwrap();
+        while peer.try_read(&mut taken).is_ok() {}
+        poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, &bytes))
+            .await
+            .unwrap();
+        assert!(stream.patience.is_none());
+    }
+}
