@@ -24,7 +24,7 @@ pub struct BindingOptions {
     pub tenant: Arc<str>,
     /// The hooks to ask; without a list, all that the plugin exports.
     pub hooks: Option<Hooks>,
-    /// Of one call. A call may go on for up to 3 ms after it, see [`Slot`].
+    /// Of one call. A call may go on for up to 3 ms after it, see [`Slot`](crate::Slot).
     pub deadline: Duration,
     /// Of one instance, over all its memories and tables.
     pub memory_bytes: usize,
