@@ -32,6 +32,8 @@ pub const BANS_WAITING: usize = 1024;
 const RECORD_WAIT: Duration = Duration::from_millis(800);
 /// Before a delivery that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How often an order is given again that not every node has carried out: longer than a node is listed that ended.
+const UNREACHED: u32 = 10;
 
 /// The bus of the nodes that have a backplane in common.
 pub struct ClusterBus {
@@ -217,8 +219,15 @@ impl ClusterBus {
     }
 
     async fn insist(&self, mut order: BanOrder) {
+        let mut unreached = 0;
         loop {
             match self.deliver(&mut order).await {
+                Ok(reports) if reports.iter().all(|report| report.result.is_ok()) => return,
+                // One that comes back after Redis did has not heard it. One that is dead is soon no longer listed.
+                Ok(_) if unreached < UNREACHED => {
+                    unreached += 1;
+                    tokio::time::sleep(AGAIN).await;
+                }
                 Ok(reports) => return log_unreached(&reports),
                 Err(error) if order.given.elapsed() > DELIVER_FOR => {
                     let BanOrder { tenant, subject, .. } = &order;

@@ -29,6 +29,9 @@ def filter_case(context, case):
     parts = [case.path_parameters, case.query, case.body]
     if any(len(text) > CHARACTERS and not text.isascii() for part in parts for text in texts(part)):
         return False
+    # A header without a value: to the fuzzer the same as none, whatever its schema says.
+    if any(value == "" for value in (case.headers or {}).values()):
+        return False
     # OpenAPI has no words for two parameters that come together.
     query = case.query if isinstance(case.query, dict) else {}
     return ("since_epoch" in query) == ("since_offset" in query)
