@@ -43,22 +43,23 @@ impl Shard {
     /// Delivers of one tenant, until it is over.
     fn deliver_of(&self, of: &mut TenantDeliveries, inbox: &InboxReceiver, is_over: &dyn Fn() -> bool) {
         let mut hub = self.hub.borrow_mut();
+        let mut has_queued = false;
         loop {
-            // A batch may wrap around in the queue's memory. None is left when only writing is.
-            let batch = of.envelopes.as_slices().0;
-            let batch = &batch[..batch.len().min(BATCH_ENVELOPES)];
-            if !batch.is_empty() {
-                let queued = hub.deliver_until(batch, &mut of.dirty, is_over);
-                if let Some(tenant) = of.tenant() {
-                    inbox.delivered(tenant, &batch[..queued]);
-                }
-                of.count_delivered(queued);
-                of.envelopes.drain(..queued);
-            }
+            // Before more is queued: what arrives meanwhile then leaves together, in one write a connection.
             let is_written = flush_until(&mut of.dirty, is_over);
-            if !is_written || of.envelopes.is_empty() || is_over() {
+            if !is_written || of.envelopes.is_empty() || (has_queued && is_over()) {
                 break;
             }
+            // A batch may wrap around in the queue's memory.
+            let batch = of.envelopes.as_slices().0;
+            let batch = &batch[..batch.len().min(BATCH_ENVELOPES)];
+            let queued = hub.deliver_until(batch, &mut of.dirty, is_over);
+            if let Some(tenant) = of.tenant() {
+                inbox.delivered(tenant, &batch[..queued]);
+            }
+            of.count_delivered(queued);
+            of.envelopes.drain(..queued);
+            has_queued = true;
         }
         self.common.metrics.deliveries.inc_by(hub.take_deliveries());
     }
