@@ -71,12 +71,14 @@ async fn after_an_unsubscribe_nothing_of_the_channel_comes_on_any_node() {
     let mut bob = user(&nodes, 2, "bob").await;
     bob.subscribe("room:a").await;
     bob.to("room:a").publish("before").await;
+    for ann in &mut anns {
+        ann.expect_message("before").await;
+    }
     let order = nodes[0].order("/tenants/acme/users/ann/unsubscribe", json!({ "channel": "room:a" }));
     assert_eq!(order.await["affected"], 3);
     bob.to("room:a").publish("after").await;
     bob.to("room:b").publish("elsewhere").await;
     for ann in &mut anns {
-        ann.expect_message("before").await;
         ann.push("unsubscribed").await;
         // A later message by the same way shows that nothing came before it.
         ann.expect_message("elsewhere").await;
