@@ -12,17 +12,9 @@ impl TimeSlice {
         Self(Instant::now())
     }
 
-    pub(super) fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.elapsed() >= SLICE
-    }
-
     /// Lets the sessions run, if the slice is over.
     pub(super) async fn pause(&mut self) {
-        if self.is_over() {
+        if self.0.elapsed() >= SLICE {
             tokio::task::yield_now().await;
             *self = Self::begin();
         }

@@ -65,8 +65,7 @@ pub(super) async fn client(id: u64, outbox_bytes: usize) -> Client {
 }
 
 impl Client {
-    /// Reads frames until one holds `last`, and tells the payloads' texts.
-    pub(super) async fn read_until(&mut self, last: &str) -> Vec<String> {
+    async fn text_until(&mut self, last: &str) -> String {
         let mut bytes = Vec::new();
         while !String::from_utf8_lossy(&bytes).contains(last) {
             assert!(
@@ -74,7 +73,12 @@ impl Client {
                 "closed before {last}"
             );
         }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Reads frames until one holds `last`, and tells the payloads' texts.
+    pub(super) async fn read_until(&mut self, last: &str) -> Vec<String> {
+        let text = self.text_until(last).await;
         text.split("\"payload\":")
             .skip(1)
             .map(|rest| rest.split([',', '}']).next().unwrap().to_owned())
@@ -83,14 +87,7 @@ impl Client {
 
     /// Reads frames until one holds `last`, and tells who came and went.
     pub(super) async fn read_changes_until(&mut self, last: &str) -> Vec<String> {
-        let mut bytes = Vec::new();
-        while !String::from_utf8_lossy(&bytes).contains(last) {
-            assert!(
-                self.far_end.read_buf(&mut bytes).await.unwrap() > 0,
-                "closed before {last}"
-            );
-        }
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = self.text_until(last).await;
         let frames = text.split("\"type\":\"").skip(1);
         let change = |frame: &str| {
             let (kind, rest) = frame.split_once('"')?;

@@ -13,10 +13,10 @@ use protocol::codes;
 
 const OUTBOX: usize = 200_000;
 const MESSAGE: usize = 10_000;
-/// What waits at most: as many bytes of replies as of messages, a part of a large reply, and what stands around them.
-const MOST: usize = OUTBOX + PART + 30_000;
 /// What a part of a large reply has at least: the messages that fit into 64 KiB.
 const PART: usize = 60_000;
+/// What waits at most: as many bytes of replies as of messages, a part of a large reply, and what stands around them.
+const MOST: usize = OUTBOX + PART + 30_000;
 
 /// Channels `kept:0` and so on, each with so many messages. Gives their epochs.
 async fn stage(channels: usize, messages: usize) -> (Stage, Vec<Value>) {
