@@ -35,7 +35,7 @@ pub(super) fn say(line: &str) -> io::Result<()> {
 
 /// Tells what is not wrong, and likely not meant.
 pub(super) fn warn_of(config: &Config) {
-    for warning in &config.warnings {
+    for warning in config::for_log(&config.warnings) {
         tracing::warn!("{warning}");
     }
     let longest = config.tenants.iter().max_by_key(|tenant| tenant.chain.len());

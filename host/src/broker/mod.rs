@@ -178,9 +178,11 @@ impl Broker {
 
     /// Keeps the config that is in force.
     fn refuse(&mut self, error: &BrokerError) {
-        // A line each: a line is cut where it is too long.
-        for problem in error.to_string().lines() {
-            tracing::error!(problem, "the reload is refused and the old config stays");
+        let refuse = |problem: &str| tracing::error!(problem, "the reload is refused and the old config stays");
+        match error {
+            // A line each: a line is cut where it is too long.
+            BrokerError::Config(problems) => problems.for_log().for_each(|problem| refuse(&problem)),
+            other => refuse(&other.to_string()),
         }
         // Rotating the audit log uses the same signal, so it is opened again in any case.
         match loading::open_audit(self.audit_log.as_deref()) {

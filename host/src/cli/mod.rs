@@ -55,7 +55,7 @@ pub fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| {
         match error.chain().find_map(|cause| cause.downcast_ref::<Problems>()) {
             // Each line begins with its file already, in the format of editors and grep.
-            Some(problems) => eprintln!("{problems}"),
+            Some(problems) => problems.for_log().for_each(|problem| eprintln!("{problem}")),
             None => eprintln!("sluicegate: {error:#}"),
         }
         ExitCode::FAILURE

@@ -1,5 +1,6 @@
 //! The admin listener: health, readiness, metrics, and the admin API. For operators, on an address of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +13,24 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
+use super::admin_connections::{AdminConnections, AdminPlace};
 use super::api::{self, Api};
 use super::readiness::Readiness;
 use super::refusal::HttpRefusal;
 use super::{http, listen};
-use crate::observe::Metrics;
+use crate::observe::{LogThrottle, Metrics};
+use config::Descriptors;
 
 /// The methods of the pages beside the API. `HAProxy`'s health check asks by `OPTIONS` unless it is told otherwise.
 const METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
 const METHOD_NAMES: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+/// For a connection that comes while all others have a request that is not answered.
+const BUSY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 27\r\n\r\n\
+                      the admin listener is full\n";
 
 /// What the admin listener answers. Shared by all clones.
 #[derive(Clone)]
@@ -125,13 +133,34 @@ async fn nothing() -> Response {
 
 /// Serves the admin listener, for ever.
 pub(crate) async fn serve(listener: TcpListener, routes: AdminRoutes, header_timeout: Duration) {
+    static FULL: LogThrottle = LogThrottle::new();
+    let connections = AdminConnections::new(Descriptors::here().for_admin());
     loop {
         let (stream, peer) = listen::next(&listener).await;
+        let Some(place) = connections.admit(peer) else {
+            if let Some(others) = FULL.allow() {
+                tracing::warn!(%peer, others, "an admin connection is refused: all others have a call that is not answered");
+            }
+            // As much as a fresh socket takes without waiting.
+            drop(stream.try_write(BUSY));
+            continue;
+        };
         let router = Router::clone(&routes.0.load());
         tokio::spawn(async move {
-            if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, |_| {}).await {
-                drop(stream.shutdown().await);
+            tokio::select! {
+                () = serve_one(stream, peer, router, header_timeout, &place) => {}
+                () = place.gives_way() => tracing::debug!(%peer, "an idle admin connection gave way to another"),
             }
         });
+    }
+}
+
+async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router, header_timeout: Duration, place: &AdminPlace) {
+    let asked = || {
+        let request = place.ask();
+        move |_: &mut Response| drop(request)
+    };
+    if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, asked).await {
+        drop(stream.shutdown().await);
     }
 }

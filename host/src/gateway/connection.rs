@@ -34,18 +34,21 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, service: Service,
         shard,
     } = service;
     let accepted: Rc<RefCell<Option<Accepted>>> = Rc::default();
-    let answered = {
+    let asked = {
         let accepted = accepted.clone();
-        move |response: &mut Response| {
-            *accepted.borrow_mut() = response.extensions_mut().remove();
-            if accepted.borrow().is_none() {
-                // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
+        move || {
+            let accepted = accepted.clone();
+            move |response: &mut Response| {
+                *accepted.borrow_mut() = response.extensions_mut().remove();
+                if accepted.borrow().is_none() {
+                    // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
             }
         }
     };
-    let Some((mut stream, early)) = http::serve(stream, peer, router, header_timeout, answered).await else {
+    let Some((mut stream, early)) = http::serve(stream, peer, router, header_timeout, asked).await else {
         return;
     };
     let Some(accepted) = accepted.take() else {

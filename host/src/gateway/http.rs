@@ -34,18 +34,18 @@ const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnectio
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1_048_576;
 
-/// Serves a connection until HTTP is done with it, or its peer takes nothing of an answer for too long. `answered` sees
-/// every response before it is sent. Gives the socket back, open, with what was read of it beyond the last request; none if a request could not be read, or the connection
+/// Serves a connection until HTTP is done with it, or its peer takes nothing of an answer for too long. `asked` is called
+/// for every request, and what it gives sees the response before it is sent. Gives the socket back, open, with what was read of it beyond the last request; none if a request could not be read, or the connection
 /// broke.
-pub(super) async fn serve(
+pub(super) async fn serve<Answered: FnOnce(&mut Response)>(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     header_timeout: Duration,
-    answered: impl Fn(&mut Response) + Clone + Unpin,
+    asked: impl Fn() -> Answered + Clone + Unpin,
 ) -> Option<(TcpStream, Bytes)> {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, answered) = (router.clone(), answered.clone());
+        let (router, answered) = (router.clone(), asked());
         Box::pin(async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);

@@ -6,6 +6,7 @@
 
 mod accept;
 mod admin;
+mod admin_connections;
 mod api;
 mod bearer;
 mod connection;

@@ -1,6 +1,6 @@
 //! A node without free file descriptors: its operator still reaches it.
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::broker::run;
@@ -57,6 +57,24 @@ async fn the_last_descriptors_are_the_operators() {
     inside.truncate(1);
     let again = async { while upgrade(&broker).await.is_none_or(|(status, _)| status != 101) {} };
     within(again, || "nobody comes in though others left".into()).await;
+}
+
+/// More connections than the admin listener has places, at this limit.
+const ADMIN_CONNECTIONS: usize = 100;
+
+#[tokio::test]
+async fn idle_admin_connections_give_way_and_leave_the_node_its_descriptors() {
+    let broker = Broker::start_with_open_files(OPEN_FILES, CONFIG).await;
+    let mut idle = Vec::new();
+    for _ in 0..ADMIN_CONNECTIONS {
+        idle.push(http::dial(broker.admin, None).await);
+    }
+    assert_eq!(broker.admin_get("/healthz").await.status, 200);
+    // The oldest was given up, and clients still come in.
+    let gone = idle[0].read(&mut [0]);
+    let read = within(gone, || "the oldest connection is still open".into()).await;
+    assert_eq!(read.ok(), Some(0));
+    assert_eq!(upgrade(&broker).await.map(|(status, _)| status), Some(101));
 }
 
 #[tokio::test]

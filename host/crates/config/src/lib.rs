@@ -51,7 +51,7 @@ pub use limits::Limits;
 pub use name::{NAME_RULE, is_name};
 pub use origins::Origins;
 pub use plugins::PluginFile;
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Place, Problem, Problems, for_log};
 pub use pushed::{PushRules, check_pushed};
 pub use reader::ConfigReader;
 pub use redis_url::{RedisKind, RedisUrl};

@@ -128,18 +128,27 @@ impl Problem {
     }
 }
 
-/// Bytes that are shown of a reason, and of a hint.
+/// Bytes that are shown of a file's name, of a key, of a reason, and of a hint.
 const TEXT_BYTES: usize = 4_096;
+/// Problems that a log shows.
+const LOGGED: usize = 100;
+
+/// The first problems, a line each, and how many more there are: a file can have any number, and a log is for other things too.
+pub fn for_log(problems: &[Problem]) -> impl Iterator<Item = String> {
+    let more = problems.len().saturating_sub(LOGGED);
+    let rest = (more > 0).then(|| format!("and {more} more, which `sluicegate config check` prints"));
+    problems.iter().take(LOGGED).map(Problem::to_string).chain(rest)
+}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Place { file, line, key } = &self.place;
-        write!(f, "{}:", file.display())?;
+        write!(f, "{}:", printable(&file.to_string_lossy(), TEXT_BYTES))?;
         if let Some(line) = line {
             write!(f, "{line}:")?;
         }
         if !key.is_empty() {
-            write!(f, " {key}:")?;
+            write!(f, " {}:", printable(key, TEXT_BYTES))?;
         }
         write!(f, " {}", self.text())
     }
@@ -152,6 +161,11 @@ pub struct Problems(Vec<Problem>);
 impl Problems {
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()
+    }
+
+    /// As [`for_log`].
+    pub fn for_log(&self) -> impl Iterator<Item = String> {
+        for_log(&self.0)
     }
 }
 
@@ -194,3 +208,43 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_one_line_whatever_the_names_are() {
+        let place = Place::file(Path::new("tenants.d/a\nERROR b.toml")).at_line(3);
+        let problem = place
+            .child(&"k\n".repeat(10_000))
+            .problem("no\nsuch")
+            .hint("a\u{1b}[31mb");
+        let text = problem.to_string();
+        assert!(text.starts_with("tenants.d/a\\nERROR b.toml:3: \"k\\"), "{text:.100}");
+        assert!(text.ends_with("…: no; such. a\\u{1b}[31mb"), "{text}");
+        assert!(!text.contains(char::is_control) && text.len() < 5_000, "{}", text.len());
+    }
+
+    #[test]
+    fn a_log_gets_the_first_problems_and_the_number_of_the_others() {
+        let problems = |many: usize| -> Problems {
+            let place = Place::file(Path::new("a.toml"));
+            let each = (1..=many).map(|line| place.at_line(line).problem("wrong"));
+            each.collect::<Vec<_>>().into()
+        };
+        for (many, lines, last) in [
+            (1, 1, "a.toml:1: wrong"),
+            (LOGGED, LOGGED, "a.toml:100: wrong"),
+            (
+                60_000,
+                LOGGED + 1,
+                "and 59900 more, which `sluicegate config check` prints",
+            ),
+        ] {
+            let logged: Vec<String> = problems(many).for_log().collect();
+            assert_eq!(logged.len(), lines);
+            assert_eq!(logged.last().map(String::as_str), Some(last));
+        }
+    }
+}
