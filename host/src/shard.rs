@@ -36,8 +36,8 @@ use protocol::codes;
 use registry::{BanOrder, BanSubject, Registry};
 use seats::Seats;
 
-/// Bytes read from a socket at once. One buffer serves all connections of a shard. All requests in it are parsed before
-/// anybody else has a turn, so it is not large.
+/// Bytes read from a socket at once. One buffer serves all connections of a shard. All frames in it are taken before anybody else
+/// has a turn, so it is not large.
 const READ_BYTES: usize = 8_192;
 /// Signals that wait for a shard at most.
 pub const CONTROL_CALLS: usize = 64;

@@ -1,4 +1,5 @@
-//! Requests that a connection has read and not begun, in their order: those of one read at most.
+//! Requests that a connection has read and not begun, in their order: those of one read at most. Each is parsed when it is
+//! its turn: a read can hold a hundred of them, and others wait meanwhile.
 
 use std::collections::VecDeque;
 
@@ -10,7 +11,12 @@ use protocol::{self, Body, Refused, Request};
 use wire::{self, Decoder, WebSocketMessage};
 
 #[derive(Default)]
-pub(super) struct Backlog(VecDeque<Incoming>);
+pub(super) struct Backlog(VecDeque<Entry>);
+
+enum Entry {
+    Unparsed(Bytes),
+    Parsed(Incoming),
+}
 
 pub(super) enum Incoming {
     Request(Result<Request, Refused>),
@@ -34,25 +40,36 @@ impl Backlog {
         self.0.is_empty()
     }
 
-    pub(super) fn first(&self) -> Option<&Incoming> {
-        self.0.front()
+    pub(super) fn first(&mut self) -> Option<&Incoming> {
+        let entry = self.0.front_mut()?;
+        if let Entry::Unparsed(text) = entry {
+            *entry = Entry::Parsed(parse(text));
+        }
+        match entry {
+            Entry::Parsed(first) => Some(first),
+            Entry::Unparsed(_) => None,
+        }
     }
 
     pub(super) fn take_first(&mut self) -> Option<Incoming> {
-        self.0.pop_front()
+        Some(match self.0.pop_front()? {
+            Entry::Unparsed(text) => parse(&text),
+            Entry::Parsed(first) => first,
+        })
     }
 
     /// Returns the end of the connection, if nothing is left before it.
     pub(super) fn take_ending(&mut self) -> Option<Ending> {
-        match self.0.pop_front_if(|first| matches!(first, Incoming::Ends(_))) {
-            Some(Incoming::Ends(ending)) => Some(ending),
+        let is_end = |first: &mut Entry| matches!(first, Entry::Parsed(Incoming::Ends(_)));
+        match self.0.pop_front_if(is_end) {
+            Some(Entry::Parsed(Incoming::Ends(ending))) => Some(ending),
             _ => None,
         }
     }
 
     /// The connection ends after everything that was read.
     pub(super) fn end(&mut self, ending: Ending) {
-        self.0.push_back(Incoming::Ends(ending));
+        self.0.push_back(Entry::Parsed(Incoming::Ends(ending)));
     }
 
     /// The connection ends, and requests that were not begun are dropped.
@@ -69,7 +86,7 @@ impl Backlog {
                 Ok(None) => return,
                 Ok(Some(WebSocketMessage::Text(text))) => {
                     let text = Bytes::copy_from_slice(text.as_bytes());
-                    self.0.push_back(Incoming::Request(protocol::read(&text)));
+                    self.0.push_back(Entry::Unparsed(text));
                     continue;
                 }
                 Ok(Some(WebSocketMessage::Ping(payload))) => {
@@ -93,4 +110,8 @@ impl Backlog {
             self.0 = VecDeque::new();
         }
     }
+}
+
+fn parse(text: &Bytes) -> Incoming {
+    Incoming::Request(protocol::read(text))
 }

@@ -200,7 +200,7 @@ impl Session {
     }
 
     /// Whether the next request may begin: after all before it, except that a publish may begin beside publishes.
-    fn may_begin(&self) -> bool {
+    fn may_begin(&mut self) -> bool {
         match self.backlog.first() {
             None => false,
             Some(Incoming::Ends(_)) => self.pending.is_empty(),
@@ -213,7 +213,7 @@ impl Session {
     }
 
     /// Whether the first of the backlog may be carried out now. The end of a connection waits for no turn.
-    fn has_turn(&self) -> bool {
+    fn has_turn(&mut self) -> bool {
         matches!(self.backlog.first(), Some(Incoming::Ends(_))) || self.context.may_run()
     }
 

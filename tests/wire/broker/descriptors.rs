@@ -71,7 +71,8 @@ async fn idle_admin_connections_give_way_and_leave_the_node_its_descriptors() {
     }
     assert_eq!(broker.admin_get("/healthz").await.status, 200);
     // The oldest was given up, and clients still come in.
-    let gone = idle[0].read(&mut [0]);
+    let mut nothing = [0];
+    let gone = idle[0].read(&mut nothing);
     let read = within(gone, || "the oldest connection is still open".into()).await;
     assert_eq!(read.ok(), Some(0));
     assert_eq!(upgrade(&broker).await.map(|(status, _)| status), Some(101));

@@ -21,7 +21,7 @@ const BROKER_CORES: &str = "0-1";
 const TOKENS: &str = include_str!("../../../bench/tokens.json");
 /// Channels and subscribers of each for the cost of a delivery, however many tenants they belong to.
 const CHANNELS: usize = 1_000;
-const SUBSCRIBERS: usize = 4;
+const SUBSCRIBERS: usize = 10;
 const MIB: f64 = 1_024.0;
 const START: &str = r#"
 [server]
