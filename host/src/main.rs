@@ -8,5 +8,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // A huge page of which a plugin instance or a connection uses a corner is memory all the same. Deliveries cost the same
+    // without (decision 10). Where the system does not know this, pages stay as they are.
+    let _ = nix::sys::prctl::set_thp_disable(true);
     sluicegate::cli::main()
 }
