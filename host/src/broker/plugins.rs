@@ -249,13 +249,16 @@ impl Plugins {
 
     /// What is wrong with the plugins of a tenant that is not in force: they are bound, their `init` is run, and nothing
     /// comes of it.
-    pub(super) fn trial(&self, config: &Config, tenant: &Tenant) -> Vec<Problem> {
+    pub(super) fn trial(&self, config: &Config, tenant: &Tenant, is_asked: &dyn Fn() -> bool) -> Vec<Problem> {
         let _loading = self.loading.lock();
         let _limits = self.binder.sandbox.begin_loading(limits(&config.sandbox));
         let is_used = |file: &PluginFile| tenant.chain.iter().any(|entry| entry.plugin == file.name);
         let plugins = self.load(config, is_used, &self.loaded.load());
         let (links, mut failed) = self.binder.bind_tenant(tenant, &plugins, None, &mut Vec::new());
         for NewLink { link, entry, .. } in links {
+            if !is_asked() {
+                break;
+            }
             if let Err(error) = self.binder.sandbox.try_out(&link.binding) {
                 failed.push(chain_problem(tenant, entry, &error));
             }

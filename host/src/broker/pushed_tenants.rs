@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::loaded::LoadedPlugins;
 use super::loading::LoadTask;
 use super::plugins::Plugins;
 use super::put_tenant::{Install, PutTenant};
@@ -25,6 +24,8 @@ pub(super) struct NodeTenants {
     plugins: Arc<Plugins>,
     state: Mutex<NodeState>,
     installs: mpsc::Sender<Install>,
+    /// The one trial at a time. Who gives up before it begins leaves the queue.
+    trials: Arc<Semaphore>,
     /// Why tenants are quarantined, as the broker has it.
     quarantined: ArcSwap<HashMap<Arc<str>, String>>,
 }
@@ -35,10 +36,16 @@ struct NodeState {
     names: HashSet<Arc<str>>,
     of_files: TakenNames,
     /// What the files have, and the pushed tenants that are in force.
-    taken: TakenNames,
+    taken: Arc<TakenNames>,
     pushed: HashMap<Arc<str>, Arc<Tenant>>,
     /// Those that have something of the files' tenants, or of another pushed tenant.
     conflicting: BTreeMap<Arc<str>, Conflict>,
+}
+
+/// A tenant that was pushed, and what its file is by the rules of this node; nothing if it was deleted.
+struct CheckedTenant {
+    tenant: PushedTenant,
+    read: Option<Result<Tenant, PushProblems>>,
 }
 
 /// A pushed tenant that is not in force.
@@ -56,6 +63,7 @@ impl NodeTenants {
         let tenants = Self {
             plugins,
             state: Mutex::new(NodeState::new(files)),
+            trials: Arc::new(Semaphore::new(1)),
             installs,
             quarantined: ArcSwap::default(),
         };
@@ -84,25 +92,53 @@ impl NodeTenants {
         state.conflicting.iter().map(line).collect()
     }
 
-    fn check_on_trial(&self, name: &str, text: &str) -> Result<Claims, PushProblems> {
-        let loaded = self.plugins.loaded();
-        let (files, tenant) = {
+    fn check_on_trial(&self, name: &str, text: &str, is_asked: &dyn Fn() -> bool) -> Result<Claims, PushProblems> {
+        let (files, taken) = {
             let state = self.state.lock();
-            let tenant = state.check(name, text, &loaded)?;
-            (state.files.clone(), tenant)
+            (state.files.clone(), state.taken.clone())
         };
-        let problems = self.plugins.trial(&files, &tenant);
+        let tenant = self.read(name, text, &files, &taken)?;
+        let problems = self.plugins.trial(&files, &tenant, is_asked);
         match problems.is_empty() {
             true => Ok(claims_of(&tenant)),
             false => Err(problems.into()),
         }
     }
 
-    /// What is to be done about tenants that are wanted now, or not wanted any more.
-    fn sort(&self, tenants: Vec<PushedTenant>) -> (Vec<PutTenant>, Vec<Arc<str>>) {
+    /// The tenant that `text` is. Takes as long as the text is long, so nothing is locked meanwhile.
+    fn read(&self, name: &str, text: &str, files: &Config, taken: &TakenNames) -> Result<Tenant, PushProblems> {
         let loaded = self.plugins.loaded();
-        let mut state = self.state.lock();
-        state.sort(tenants, &loaded)
+        let rules = PushRules {
+            ceilings: &files.ceilings,
+            plugins: &files.plugins,
+            taken,
+            schema_of: &|plugin: &str| loaded.schema(plugin),
+        };
+        check_pushed(name, text, rules)
+    }
+
+    /// What is to be done about tenants that are wanted now, or not wanted any more.
+    fn sort(&self, tenants: &[PushedTenant]) -> (Vec<PutTenant>, Vec<Arc<str>>) {
+        loop {
+            let (files, hindered) = {
+                let state = self.state.lock();
+                (state.files.clone(), state.hindered_beside(tenants))
+            };
+            let check = |tenant: &PushedTenant| CheckedTenant {
+                tenant: tenant.clone(),
+                // What others have is looked at when it is known who is in force.
+                read: tenant
+                    .file
+                    .as_ref()
+                    .map(|file| self.read(&tenant.name, &file.text, &files, &TakenNames::default())),
+            };
+            let checked = tenants.iter().chain(&hindered).map(check).collect();
+            let mut state = self.state.lock();
+            // The files may have been read again meanwhile.
+            if Arc::ptr_eq(&state.files, &files) {
+                return state.sort(checked);
+            }
+        }
     }
 }
 
@@ -114,7 +150,15 @@ impl TenantRules for NodeTenants {
     fn check(self: Arc<Self>, name: String, text: String) -> RulesReply<'static, Result<Claims, PushProblems>> {
         Box::pin(async move {
             let whole = format!("{name}.toml");
-            let trial = LoadTask::start(move || self.check_on_trial(&name, &text));
+            let turn = self.trials.clone().acquire_owned().await;
+            let asked = Arc::new(());
+            let trial = {
+                let asked = Arc::downgrade(&asked);
+                LoadTask::start(move || {
+                    let _turn = turn;
+                    self.check_on_trial(&name, &text, &|| asked.strong_count() > 0)
+                })
+            };
             let failed = |why: String| Err(Place::file(Path::new(&whole)).problem(why).into());
             match trial {
                 Ok(mut trial) => match trial.outcome().await {
@@ -132,12 +176,21 @@ impl TenantRules for NodeTenants {
         masked(text, &|plugin: &str| loaded.schema(plugin)).unwrap_or_default()
     }
 
-    fn install(&self, tenants: Vec<PushedTenant>) -> RulesReply<'_, ()> {
+    fn install(self: Arc<Self>, tenants: Vec<PushedTenant>) -> RulesReply<'static, ()> {
         Box::pin(async move {
-            let (put, remove) = self.sort(tenants);
+            let installs = self.installs.clone();
+            let sorting = LoadTask::start(move || self.sort(&tenants));
+            let sorted = match sorting {
+                Ok(mut sorting) => sorting.outcome().await,
+                Err(error) => {
+                    tracing::error!(%error, "pushed tenants are not put in force: there is no thread for it");
+                    None
+                }
+            };
+            let Some((put, remove)) = sorted else { return };
             let (done, answered) = oneshot::channel();
             // A broker that ends has nothing in force.
-            if self.installs.send(Install { put, remove, done }).await.is_ok() {
+            if installs.send(Install { put, remove, done }).await.is_ok() {
                 drop(answered.await);
             }
         })
@@ -158,7 +211,7 @@ impl NodeState {
         let of_files: TakenNames = files.tenants.iter().map(|tenant| &**tenant).collect();
         Self {
             names: files.tenants.iter().map(|tenant| tenant.name.clone()).collect(),
-            taken: of_files.clone(),
+            taken: Arc::new(of_files.clone()),
             of_files,
             files,
             pushed: HashMap::new(),
@@ -166,33 +219,26 @@ impl NodeState {
         }
     }
 
-    fn check(&self, name: &str, text: &str, loaded: &LoadedPlugins) -> Result<Tenant, PushProblems> {
-        let rules = PushRules {
-            ceilings: &self.files.ceilings,
-            plugins: &self.files.plugins,
-            taken: &self.taken,
-            schema_of: &|plugin: &str| loaded.schema(plugin),
-        };
-        check_pushed(name, text, rules)
+    /// Those that are not in force beside `tenants`: what hinders them may be gone with a change of these.
+    fn hindered_beside(&self, tenants: &[PushedTenant]) -> Vec<PushedTenant> {
+        let named: HashSet<&str> = tenants.iter().map(|tenant| &*tenant.name).collect();
+        let hindered = self.conflicting.values().map(|conflict| &conflict.tenant);
+        hindered
+            .filter(|tenant| !named.contains(&*tenant.name))
+            .cloned()
+            .collect()
     }
 
-    fn sort(&mut self, mut tenants: Vec<PushedTenant>, loaded: &LoadedPlugins) -> (Vec<PutTenant>, Vec<Arc<str>>) {
-        // What hindered these may be gone with this change.
-        let named: HashSet<Arc<str>> = tenants.iter().map(|tenant| tenant.name.clone()).collect();
-        let conflicting = std::mem::take(&mut self.conflicting).into_values();
-        tenants.extend(
-            conflicting
-                .map(|conflict| conflict.tenant)
-                .filter(|tenant| !named.contains(&tenant.name)),
-        );
-        for tenant in &tenants {
+    fn sort(&mut self, mut tenants: Vec<CheckedTenant>) -> (Vec<PutTenant>, Vec<Arc<str>>) {
+        self.conflicting.clear();
+        for CheckedTenant { tenant, .. } in &tenants {
             self.release(&tenant.name);
         }
         // Of two that were pushed with the same host the first has it.
-        tenants.sort_by_key(|tenant| tenant.version);
+        tenants.sort_by_key(|checked| checked.tenant.version);
         let (mut put, mut remove) = (Vec::new(), Vec::new());
-        for tenant in tenants {
-            let Some(file) = &tenant.file else {
+        for CheckedTenant { tenant, read } in tenants {
+            let (Some(file), Some(read)) = (&tenant.file, read) else {
                 remove.push(tenant.name);
                 continue;
             };
@@ -204,12 +250,12 @@ impl NodeState {
                     .insert(tenant.name.clone(), Conflict { tenant, reason });
                 continue;
             }
-            let (settings, problems) = match self.check(&tenant.name, &file.text, loaded) {
+            let (settings, problems) = match read {
                 Ok(settings) => (settings, Vec::new()),
                 Err(problems) => (stand_in, problems.iter().cloned().collect()),
             };
             let settings = Arc::new(settings);
-            self.taken.add(&settings);
+            Arc::make_mut(&mut self.taken).add(&settings);
             self.pushed.insert(tenant.name, settings.clone());
             put.push(PutTenant { settings, problems });
         }
@@ -220,7 +266,7 @@ impl NodeState {
 
     fn release(&mut self, name: &str) {
         if let Some(tenant) = self.pushed.remove(name) {
-            self.taken.remove(&tenant);
+            Arc::make_mut(&mut self.taken).remove(&tenant);
         }
     }
 

@@ -189,7 +189,7 @@ impl TenantKeeper {
             return;
         }
         let tenants: Vec<PushedTenant> = self.uninstalled.drain().map(|(_, tenant)| tenant).collect();
-        self.rules.install(tenants).await;
+        self.rules.clone().install(tenants).await;
     }
 
     fn outcome(&self, name: &str) -> TenantOutcome {

@@ -26,7 +26,7 @@ pub trait TenantRules: Send + Sync {
 
     /// Puts tenants in force, in place of what was in force under their names, and takes back those that were deleted.
     /// Answers when every shard has done it.
-    fn install(&self, tenants: Vec<PushedTenant>) -> RulesReply<'_, ()>;
+    fn install(self: Arc<Self>, tenants: Vec<PushedTenant>) -> RulesReply<'static, ()>;
 
     /// Why a tenant that was installed is not in force now, if it is not; one line.
     fn hindrance(&self, name: &str) -> Option<String>;

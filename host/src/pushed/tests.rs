@@ -37,7 +37,7 @@ impl TenantRules for InForce {
         text.replace("secret", "***")
     }
 
-    fn install(&self, tenants: Vec<PushedTenant>) -> RulesReply<'_, ()> {
+    fn install(self: Arc<Self>, tenants: Vec<PushedTenant>) -> RulesReply<'static, ()> {
         Box::pin(async move {
             let (mut in_force, mut hindered) = (self.0.lock(), self.1.lock());
             for tenant in tenants {

@@ -34,6 +34,8 @@ pub(super) fn config(more: &str) -> String {
         file = "guests/init-err.wasm"
         [plugins.traps]
         file = "guests/init-trap.wasm"
+        [plugins.loops]
+        file = "guests/init-loop.wasm"
         [[tenants]]
         name = "main"
         hosts = ["main.customers.example"]

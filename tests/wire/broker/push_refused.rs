@@ -1,9 +1,11 @@
 //! What is not pushed, and changes nothing.
 
+use tokio::task::JoinSet;
+
 use super::push::{OLD, OWN, READER, acme, broker};
-use crate::support::Value;
-use crate::support::admin::{self, KEY};
+use crate::support::admin::{self, Answer, KEY};
 use crate::support::push::keyed;
+use crate::support::{Broker, PATIENCE, Value, eventually};
 
 #[tokio::test]
 async fn one_that_does_not_check_out_is_refused_with_all_its_problems() {
@@ -94,6 +96,66 @@ async fn one_that_does_not_check_out_is_refused_with_all_its_problems() {
     assert!(reloads.is_none_or(|reloads| reloads < 1.0), "nothing was reloaded");
     ann.publish("on").await.expect_message("on").await;
     main.publish("and on").await.expect_message("and on").await;
+}
+
+#[tokio::test]
+async fn of_very_many_problems_the_first_are_told() {
+    let broker = broker().await;
+    let many: String = (0..60_000).map(|n| format!("key{n} = 1\n")).collect();
+    let problem = broker.push("acme", &many).await.problem(422, "bad_tenant");
+    let told = problem["problems"].as_array().expect("a list");
+    assert_eq!(told.len(), 100);
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(detail.contains("1000 problems or more"), "{detail}");
+    // A name as long as the file is not compared with the known ones, and shown by its beginning.
+    let long = format!("{} = 1\n", "k".repeat(1_000_000));
+    let problem = broker.push("acme", &long).await.problem(422, "bad_tenant");
+    let key = problem["problems"][0]["key"].as_str().expect("a text");
+    assert!(key.len() <= 1_024 && key.starts_with("kkk"), "{} bytes", key.len());
+    assert!(!problem["problems"][0].to_string().contains("nearest"), "{problem}");
+}
+
+/// Pushes that are under way at once.
+const SLOW_PUSHES: usize = 12;
+
+#[tokio::test]
+async fn pushes_of_one_key_that_take_long_keep_those_of_another_waiting_for_one_of_them() {
+    let broker = broker().await;
+    // From now on its component is compiled.
+    broker.push("slow", SLOW).await;
+    // On a busy machine one of them may take as long as a call may; behind all of them nobody is in time in any round.
+    for _ in 0..4 {
+        if push_behind_slow_ones(&broker).await.response.status == 200 {
+            return;
+        }
+    }
+    panic!("another key's push was behind all of them");
+}
+
+const SLOW: &str = "[[chain]]\nplugin = \"loops\"\n";
+
+/// The push of a key, made while others by another key are under way.
+async fn push_behind_slow_ones(broker: &Broker) -> Answer {
+    let intents = || {
+        let lines = broker.audit("audit.jsonl");
+        lines.iter().filter(|line| line["event"] == "intent").count()
+    };
+    let before = intents();
+    let mut pushes = JoinSet::new();
+    for number in 0..SLOW_PUSHES {
+        let admin = broker.admin;
+        pushes.spawn(async move {
+            let path = format!("/tenants/slow{number}/config");
+            admin::request(admin, "PUT", &path, Some(KEY), SLOW.as_bytes()).await
+        });
+    }
+    let begun = async || (intents() > before).then_some(());
+    eventually(PATIENCE, "one of them is under way", begun).await;
+    let answer = broker.config_call(OWN, "PUT", "acme", "", "anonymous = true\n").await;
+    for answer in pushes.join_all().await {
+        assert!([422, 504].contains(&answer.response.status), "{answer:?}");
+    }
+    answer
 }
 
 #[tokio::test]

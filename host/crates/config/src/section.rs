@@ -16,6 +16,10 @@ use super::number::{Number, as_usize};
 use super::problem::{Place, Problem};
 
 const A_LIST: &str = "a list";
+/// Problems of one file, and warnings, that are kept at most.
+const PROBLEMS: usize = 1_000;
+/// Bytes of a name that is compared with the known ones: comparing takes the square of them.
+const COMPARED_BYTES: usize = 256;
 
 /// One file being read: turns offsets into lines and collects the problems.
 pub(super) struct Source {
@@ -74,7 +78,14 @@ impl Source {
     }
 
     pub(crate) fn report(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        if !self.is_hopeless() {
+            self.problems.borrow_mut().push(problem);
+        }
+    }
+
+    /// Whether so much is wrong that nobody reads on.
+    fn is_hopeless(&self) -> bool {
+        self.problems.borrow().len() >= PROBLEMS
     }
 
     pub(crate) fn into_problems_and_warnings(self) -> (Vec<Problem>, Vec<Problem>) {
@@ -192,6 +203,9 @@ impl<'a> Section<'a> {
     pub(crate) fn finish(self) {
         for (key, _) in self.table.into_iter().flatten() {
             let name: &str = key.get_ref();
+            if self.source.is_hopeless() {
+                break;
+            }
             if self.asked.contains(&name) {
                 continue;
             }
@@ -350,8 +364,10 @@ impl<'a> Value<'a> {
 
     /// Notes that the value may be meant, but likely is not.
     pub(crate) fn warn(&self, reason: impl Into<String>, hint: impl Into<String>) {
-        let warning = self.place.problem(reason).hint(hint);
-        self.source.warnings.borrow_mut().push(warning);
+        let mut warnings = self.source.warnings.borrow_mut();
+        if warnings.len() < PROBLEMS {
+            warnings.push(self.place.problem(reason).hint(hint));
+        }
     }
 
     /// Tells the types only, never the value: it may be a secret under the wrong key.
@@ -381,6 +397,9 @@ impl<'a> Value<'a> {
 /// The known name that is most like `name`. Jaro-Winkler weighs the beginning, so that `drain` finds
 /// `drain_seconds`; the number of edits would find any other short key.
 pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    if name.len() > COMPARED_BYTES {
+        return None;
+    }
     let likeness = |candidate: &str| strsim::jaro_winkler(name, candidate);
     known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }

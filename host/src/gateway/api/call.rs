@@ -93,7 +93,7 @@ async fn run<E: Endpoint>(
     let until = Instant::now() + DEADLINE;
     let (mut parts, body) = request.into_parts();
     let key = api.keys.load().of(&parts.headers)?;
-    let KeyPlaces { key, calls } = &*key;
+    let KeyPlaces { key, calls, turn } = &*key;
     record.key = Some(key.name.clone());
     // Taken after the key is known, so that nobody without one takes any.
     let Ok(place) = calls.clone().try_acquire_owned() else {
@@ -130,6 +130,12 @@ async fn run<E: Endpoint>(
     };
     let body = reader.body(&bytes)?;
     record.note(&body);
+    let _turn = if E::IN_TURN {
+        let turn = timeout_at(until, turn.acquire()).await;
+        Some(turn.map_err(|_| TOO_LATE.because("nothing was done: other calls with this key go before it"))?)
+    } else {
+        None
+    };
     if E::VERB.changes() {
         record.intend(api)?;
     }

@@ -85,6 +85,8 @@ pub(super) trait Endpoint: Sized + Send + 'static {
     const BODY: BodyMedia = BodyMedia::Json;
     /// Whether the caller may say which version the call is about.
     const CONDITIONAL: bool = false;
+    /// Whether those of one key wait for each other: so they are not many among those of other keys that wait.
+    const IN_TURN: bool = false;
     type Tenant: CallTenant;
     /// What the path names beside the tenant.
     type Path: RequestPart;

@@ -25,6 +25,8 @@ pub(super) struct KeyPlaces {
     pub key: AdminKey,
     /// A permit for each of [`CALLS`].
     pub calls: Arc<Semaphore>,
+    /// The one permit for calls that are carried out one after the other.
+    pub turn: Semaphore,
 }
 
 pub(super) struct AdminKeys(Vec<Arc<KeyPlaces>>);
@@ -35,6 +37,7 @@ impl AdminKeys {
             Arc::new(KeyPlaces {
                 key: key.clone(),
                 calls: Arc::new(Semaphore::new(CALLS)),
+                turn: Semaphore::new(1),
             })
         });
         Self(keys.collect())

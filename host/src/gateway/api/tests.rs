@@ -108,7 +108,7 @@ impl TenantRules for NoRules {
         text.to_owned()
     }
 
-    fn install(&self, _: Vec<PushedTenant>) -> RulesReply<'_, ()> {
+    fn install(self: Arc<Self>, _: Vec<PushedTenant>) -> RulesReply<'static, ()> {
         Box::pin(async {})
     }
 

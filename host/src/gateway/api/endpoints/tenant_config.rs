@@ -25,12 +25,17 @@ use crate::gateway::api::problem::{
 use crate::pushed::{NameClaimed, PushRefused, TenantOutcome};
 use backplane::Unavailable;
 use config::Scope;
+use printable::printable;
 use sluicegate_contract::hex;
 use tenant_store::{ChangeRefused, ExpectedVersion, FILE_BYTES, StoreUnavailable, TenantVersion};
 
 /// What is kept of the call's time for its answer.
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 const PATH: &str = "/tenants/{tenant}/config";
+/// Problems of a tenant that are answered at most.
+const SHOWN_PROBLEMS: usize = 100;
+/// Bytes that are shown of a problem's key.
+const KEY_BYTES: usize = 1_024;
 
 pub(super) struct ReadTenantConfig;
 pub(super) struct PushTenantConfig;
@@ -127,6 +132,7 @@ impl Endpoint for PushTenantConfig {
     ];
     const BODY: BodyMedia = BodyMedia::Toml { bytes: FILE_BYTES };
     const CONDITIONAL: bool = true;
+    const IN_TURN: bool = true;
     type Tenant = TenantName;
     type Path = Nothing;
     type Query = Nothing;
@@ -239,7 +245,10 @@ fn expected(precondition: &Precondition) -> ExpectedVersion {
 fn problem(refused: PushRefused, name: &str) -> ProblemDetails {
     match refused {
         PushRefused::Configured => CONFIGURED_TENANT.because(configured(name)),
-        PushRefused::Bad(problems) => bad_tenant(problems.iter().map(problem_of).collect()),
+        PushRefused::Bad(problems) => {
+            let shown = problems.iter().take(SHOWN_PROBLEMS).map(problem_of).collect();
+            bad_tenant(shown, problems.iter().len())
+        }
         PushRefused::Ending => unavailable(StoreUnavailable(refused.to_string())),
         PushRefused::Store(refused) => match refused {
             ChangeRefused::OtherVersion { present } => {
@@ -252,7 +261,7 @@ fn problem(refused: PushRefused, name: &str) -> ProblemDetails {
                 }
             }
             ChangeRefused::Absent => UNKNOWN_TENANT.because(format!("no tenant {name:?} was pushed")),
-            ChangeRefused::Claimed { claim, .. } => bad_tenant(vec![claimed(&claim)]),
+            ChangeRefused::Claimed { claim, .. } => bad_tenant(vec![claimed(&claim)], 1),
             ChangeRefused::TooMany(_) | ChangeRefused::TooLarge(_) => TOO_MANY_TENANTS.because(refused.to_string()),
             ChangeRefused::Unavailable(error) => unavailable(error),
         },
@@ -261,7 +270,7 @@ fn problem(refused: PushRefused, name: &str) -> ProblemDetails {
 
 fn problem_of(problem: &config::Problem) -> Value {
     let place = problem.place();
-    let mut value = json!({ "key": place.key(), "reason": problem.text() });
+    let mut value = json!({ "key": printable(place.key(), KEY_BYTES), "reason": problem.text() });
     if let Some(line) = place.line() {
         value["line"] = line.into();
     }
@@ -277,10 +286,14 @@ fn claimed(claim: &str) -> Value {
     json!({ "key": key, "reason": reason })
 }
 
-fn bad_tenant(problems: Vec<Value>) -> ProblemDetails {
-    let detail = match problems.len() {
+/// `count` problems, of which the first are `problems`.
+fn bad_tenant(problems: Vec<Value>, count: usize) -> ProblemDetails {
+    let detail = match count {
         1 => "there is a problem, and nothing was changed".to_owned(),
-        count => format!("there are {count} problems, and nothing was changed"),
+        _ if count > problems.len() => {
+            format!("there are {count} problems or more, and nothing was changed; here are the first")
+        }
+        _ => format!("there are {count} problems, and nothing was changed"),
     };
     BAD_TENANT.because(detail).with("problems", problems.into())
 }
