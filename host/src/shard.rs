@@ -27,6 +27,7 @@ pub use control::{Connected, Control, Count, Kick, Slice, Whom};
 pub use tenant::{NewRules, NewTenant, ShardTenant};
 pub use turns::{SessionShare, ShardTurns};
 
+use crate::doorkeeper::Doorkeeper;
 use crate::hub::{ClientConnection, Hub};
 use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
@@ -57,6 +58,8 @@ pub struct Common {
     pub backplane: Arc<dyn Backplane>,
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
+    /// Who may come in.
+    pub doorkeeper: Arc<Doorkeeper>,
     /// The queue of plugins' bans to the other nodes, if there are any.
     pub bans: Option<Arc<TenantQueue<BanOrder>>>,
     /// Of each shard: whom plugins banned.

@@ -5,12 +5,13 @@ use std::io::{self, IoSlice};
 
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// A client's byte stream. Only [`ClientStream::ready`] waits.
 #[derive(Debug)]
 pub enum ClientStream {
     Tcp(TcpStream),
+    Unix(UnixStream),
     /// Both ends in memory, for tests without a socket.
     #[cfg(test)]
     Memory(std::rc::Rc<memory::MemoryStream>),
@@ -21,6 +22,7 @@ impl ClientStream {
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => stream.try_read(buffer),
             #[cfg(test)]
             Self::Memory(stream) => stream.try_read(buffer),
         }
@@ -30,6 +32,7 @@ impl ClientStream {
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
             #[cfg(test)]
             Self::Memory(stream) => stream.try_write_vectored(&[IoSlice::new(bytes)]),
         }
@@ -39,6 +42,7 @@ impl ClientStream {
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
+            Self::Unix(stream) => stream.try_write_vectored(slices),
             #[cfg(test)]
             Self::Memory(stream) => stream.try_write_vectored(slices),
         }
@@ -48,6 +52,7 @@ impl ClientStream {
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         match self {
             Self::Tcp(stream) => stream.ready(interest).await,
+            Self::Unix(stream) => stream.ready(interest).await,
             #[cfg(test)]
             Self::Memory(stream) => Ok(stream.ready(interest).await),
         }
@@ -58,6 +63,7 @@ impl ClientStream {
         match self {
             // It fails on a socket that is closed already, which is fine.
             Self::Tcp(stream) => drop(SockRef::from(stream).shutdown(std::net::Shutdown::Write)),
+            Self::Unix(stream) => drop(SockRef::from(stream).shutdown(std::net::Shutdown::Write)),
             #[cfg(test)]
             Self::Memory(stream) => stream.shutdown(),
         }

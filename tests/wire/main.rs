@@ -9,4 +9,5 @@ mod cluster;
 mod frames;
 mod plugins;
 mod protocol;
+mod proxies;
 mod tokens;

@@ -1,7 +1,7 @@
 //! Programs that the tests need and cargo does not bring. As root on Debian they are installed; elsewhere the error
 //! is the command to run. Nothing is skipped because a program is missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -36,6 +36,19 @@ pub(crate) const NPM: Need = Need {
 pub(crate) const REDIS: Need = Need {
     program: "redis-server",
     packages: &["redis-server"],
+};
+/// Proxies that the tests start in front of the broker, each on ports of its own.
+pub(crate) const NGINX: Need = Need {
+    program: "nginx",
+    packages: &["nginx"],
+};
+pub(crate) const HAPROXY: Need = Need {
+    program: "haproxy",
+    packages: &["haproxy"],
+};
+pub(crate) const CADDY: Need = Need {
+    program: "caddy",
+    packages: &["caddy"],
 };
 pub(crate) const PYTHON: Need = Need {
     program: "python3",
@@ -106,7 +119,11 @@ impl Need {
 
 fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    // Debian has servers in folders that are not on everybody's path.
+    let servers = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(servers)
+        .any(|folder| folder.join(program).is_file())
 }
 
 fn is_root() -> bool {

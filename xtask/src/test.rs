@@ -94,6 +94,9 @@ fn programs(_: &Workspace) -> Result<Tally> {
         needs::PYTHON,
         needs::PYTHON_VENV,
         needs::REDIS,
+        needs::NGINX,
+        needs::HAPROXY,
+        needs::CADDY,
     ])?;
     Ok(Tally::ONE)
 }

@@ -17,7 +17,7 @@ pub(super) fn serve_admin(
     routes: &AdminRoutes,
 ) -> Result<SocketAddr, BrokerError> {
     let (listener, bound) = gateway::bind_admin(address).map_err(|error| BrokerError::Listen {
-        address,
+        address: address.to_string(),
         key: "server.admin_listen",
         error,
     })?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use config::Problems;
+use config::{ListenAddress, Problems};
 use sandbox::EngineError;
 use thiserror::Error;
 
@@ -18,7 +18,7 @@ pub enum BrokerError {
     #[error("cannot listen on {address} ({key}): {error}")]
     Listen {
         /// What was asked for.
-        address: std::net::SocketAddr,
+        address: String,
         /// Where it was asked for.
         key: &'static str,
         /// What the system said.
@@ -34,7 +34,7 @@ pub enum BrokerError {
     },
     /// The demo gives tokens to every client.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
-    DemoInPublic(std::net::SocketAddr),
+    DemoInPublic(ListenAddress),
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
     #[error("loading config and plugins ended by a fault of the broker itself; the log has more")]

@@ -92,6 +92,7 @@ impl Broker {
             self.log.forget_budget(&tenant.name);
             self.registry.forget_limit(&tenant.name);
             self.metrics.forget(&tenant.name);
+            self.gateway.doorkeeper.forget(&tenant.name);
             self.plugins.forget(tenant);
         }
     }

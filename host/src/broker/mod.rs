@@ -41,7 +41,7 @@ pub use bound::Bound;
 pub use error::BrokerError;
 pub use plugins::{Plugins, check};
 
-use crate::gateway::{Api, Gateway, Readiness};
+use crate::gateway::{Api, Gateway, Readiness, SocketFile};
 use crate::observe::{BrokerLog, Metrics};
 use crate::pushed::PushedTenants;
 use crate::shard::Control;
@@ -78,6 +78,8 @@ pub struct Broker {
     api: Arc<Api>,
     audit_log: Option<PathBuf>,
     shards: Vec<Running>,
+    /// Taken away when the broker ends.
+    socket_files: Vec<SocketFile>,
     readiness: Readiness,
     metrics: Metrics,
     drain: Duration,
@@ -208,6 +210,8 @@ impl Broker {
         self.api.reload(&config);
         self.audit_log.clone_from(&config.admin.audit_log);
         self.drain = config.server.drain;
+        self.gateway.proxies.store(Arc::new(config.server.proxies.clone()));
+        self.gateway.doorkeeper.set(config.server.door);
         let tenants = config.tenants.len();
         let (changed, removed) = (delta.put.len(), delta.removed.len());
         self.gateway
@@ -243,5 +247,6 @@ impl Broker {
             () = drained => tracing::info!("drained"),
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
+        drop(self.socket_files);
     }
 }

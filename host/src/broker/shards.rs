@@ -3,11 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Gateway, ShardListener};
 use crate::shard::{Common, Control, NewTenant, Shard};
 use backplane::InboxReceiver;
 
@@ -17,7 +16,7 @@ const STACK_BYTES: usize = 4 * 1024 * 1024;
 /// What a shard begins with.
 pub(super) struct ShardSetup {
     pub index: usize,
-    pub listener: std::net::TcpListener,
+    pub listeners: Vec<ShardListener>,
     pub inbox: InboxReceiver,
     pub control: mpsc::Receiver<Control>,
     pub common: Common,
@@ -71,16 +70,9 @@ impl Running {
 
 async fn run(setup: ShardSetup) {
     let shard = Shard::new(setup.index, setup.common, setup.tenants);
-    let listener = match TcpListener::from_std(setup.listener) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(%error, shard = shard.index, "a shard cannot listen");
-            return;
-        }
-    };
     tokio::task::spawn_local(shard.clone().deliver(setup.inbox));
     let clock = shard.clone();
     tokio::task::spawn_local(async move { clock.alarms.ring().await });
-    tokio::task::spawn_local(gateway::accept(listener, setup.gateway, shard.clone()));
+    gateway::accept(setup.listeners, &setup.gateway, &shard);
     shard.obey(setup.control).await;
 }

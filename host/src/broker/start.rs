@@ -1,10 +1,10 @@
 //! The start of a broker: one thing after the other, until it listens.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
@@ -22,13 +22,14 @@ use super::shards::{Running, ShardSetup};
 use super::signals::Signals;
 use super::watcher::ConfigWatcher;
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
-use crate::gateway::{self, AdminRoutes, Api, Directory, Gateway, Readiness};
+use crate::doorkeeper::Doorkeeper;
+use crate::gateway::{self, AdminRoutes, Api, ClientListeners, Directory, Gateway, Readiness};
 use crate::observe::{AuditLog, BrokerLog, Metrics};
 use crate::pushed::PushedTenants;
 use crate::shard::{CONTROL_CALLS, Common, KICKS};
 use crate::tenant_queue::TenantQueue;
 use backplane::Inbox;
-use config::{Config, ConfigReader};
+use config::{Config, ConfigReader, ListenAddress};
 
 impl Broker {
     /// None: a signal ended it while it loaded plugins.
@@ -45,8 +46,9 @@ impl Broker {
     ) -> Result<Option<Self>, BrokerError> {
         let config = Arc::new(config);
         let server = &config.server;
-        if demo && !server.listen.ip().is_loopback() {
-            return Err(BrokerError::DemoInPublic(server.listen));
+        let public = server.listen.iter().find(|listener| !listener.address.is_local());
+        if let Some(public) = public.filter(|_| demo) {
+            return Err(BrokerError::DemoInPublic(public.address.clone()));
         }
         warn_of(&config);
         let metrics = Metrics::new();
@@ -67,11 +69,11 @@ impl Broker {
             bound = load.outcome() => Arc::new(bound.ok_or(BrokerError::LoadPanicked)??),
             () = signals.end() => return Ok(None),
         };
-        let (listeners, address) = gateway::bind_shards(server.listen, server.shards)
-            .map_err(cannot_listen(server.listen, "server.listen"))?;
+        let listeners = ClientListeners::bind(&server.listen, server.shards).map_err(cannot_listen)?;
 
-        let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| Inbox::open()).unzip();
-        let (controls, control_ends): (Vec<_>, Vec<_>) = listeners.iter().map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
+        let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = (0..server.shards).map(|_| Inbox::open()).unzip();
+        let (controls, control_ends): (Vec<_>, Vec<_>) =
+            (0..server.shards).map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
         let Joint {
             backplane,
             registry,
@@ -83,7 +85,10 @@ impl Broker {
             plugins.connect(store);
         }
         let undelivered = TenantQueue::new(BANS_WAITING);
+        let doorkeeper = Doorkeeper::new(server.door, metrics.clone());
+        tokio::spawn(doorkeeper.watch_memory());
         let common = Common {
+            doorkeeper: doorkeeper.clone(),
             node: server.node.clone(),
             ping: server.ping,
             connect_timeout: server.connect_timeout,
@@ -94,15 +99,6 @@ impl Broker {
             kicks: controls.iter().map(|_| TenantQueue::new(KICKS)).collect(),
             controls,
         };
-        let gateway = Arc::new(Gateway {
-            directory: Directory::default(),
-            max_connections: server.max_connections,
-            connections: AtomicUsize::new(0),
-            header_timeout: server.header_timeout,
-            closed: false.into(),
-            demo,
-            metrics: metrics.clone(),
-        });
         let (node_tenants, installs) = NodeTenants::new(plugins.clone(), config.clone());
         let (pushed, keeper) = PushedTenants::new(tenants, node_tenants.clone());
         let local = Local::new(
@@ -113,6 +109,19 @@ impl Broker {
         );
         let mut has_tenants = keeper.is_complete();
         let readiness = Readiness::new(backplane.clone(), has_tenants.clone());
+        let gateway = Arc::new(Gateway {
+            directory: Directory::default(),
+            max_connections: server.max_connections,
+            connections: AtomicUsize::new(0),
+            header_timeout: server.header_timeout,
+            closed: false.into(),
+            demo,
+            proxies: ArcSwap::from_pointee(server.proxies.clone()),
+            doorkeeper,
+            health: server.health_on_listen.then(|| readiness.clone()),
+            health_connections: AtomicUsize::new(0),
+            metrics: metrics.clone(),
+        });
         let (restored, nodes) = (keeper.restored(), others.as_ref().map(|others| others.nodes.clone()));
         tokio::spawn(keeper.run(nodes));
         let (bus, name_claim): (Arc<dyn Bus>, _) = match others {
@@ -128,11 +137,11 @@ impl Broker {
                 (bus, claim)
             }
         };
-        let ends = listeners.into_iter().zip(inbox_ends).zip(control_ends);
-        let shards = ends.enumerate().map(|(index, ((listener, inbox), control))| {
+        let ends = listeners.shards.into_iter().zip(inbox_ends).zip(control_ends);
+        let shards = ends.enumerate().map(|(index, ((listeners, inbox), control))| {
             Running::start(ShardSetup {
                 index,
-                listener,
+                listeners,
                 inbox,
                 control,
                 common: common.clone(),
@@ -170,6 +179,7 @@ impl Broker {
             retry: RetryTimer::default(),
             gateway,
             shards,
+            socket_files: listeners.files,
             readiness,
             metrics,
             name_claim,
@@ -181,11 +191,17 @@ impl Broker {
             broker.readiness.clone(),
             broker.api.clone(),
         ));
-        say(&format!("listening on http://{address}"))?;
+        for address in listeners.addresses {
+            say(&format!("listening on {address}"))?;
+        }
         Ok(Some(broker))
     }
 }
 
-fn cannot_listen(address: SocketAddr, key: &'static str) -> impl FnOnce(io::Error) -> BrokerError {
-    move |error| BrokerError::Listen { address, key, error }
+fn cannot_listen((address, error): (ListenAddress, io::Error)) -> BrokerError {
+    BrokerError::Listen {
+        address: address.to_string(),
+        key: "server.listen",
+        error,
+    }
 }

@@ -1,64 +1,71 @@
-//! The accept loop of a shard: limits before any request, and a task for each connection.
+//! The accept loop of a shard: limits before anything is read, and a task for each connection.
 
-use std::io::Read as _;
-use std::os::fd::AsRawFd;
+use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::net::{TcpListener, TcpStream};
-
 use super::connection::{self, Service};
+use super::listen::{Accepting, ShardListener};
+use super::routes;
+use super::socket::Socket;
 use super::state::Gateway;
-use super::{listen, routes};
+use super::turned_away::{COME_BACK, turn_away};
+use crate::doorkeeper::ShardLag;
 use crate::observe::LogThrottle;
 use crate::shard::Shard;
 use config::Descriptors;
 
-/// For a client that comes while the node has its maximum of connections.
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 17\r\n\r\n\
-                      the node is full\n";
-/// For a client that comes while the node drains.
-const CLOSED: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 26\r\n\r\n\
-                        the node is shutting down\n";
-/// Bytes that are read, if they are there, of a client that is refused.
-const REQUEST_BYTES: usize = 16_384;
+const FULL: &str = "the node is full";
+const CLOSED: &str = "the node is shutting down";
+const UNAVAILABLE: &str = "503 Service Unavailable";
 
-/// Accepts clients, for ever.
-pub(crate) async fn accept(listener: TcpListener, gateway: Arc<Gateway>, shard: Rc<Shard>) {
-    let service = Service {
-        router: routes::router(&gateway),
-        header_timeout: gateway.header_timeout,
-        shard,
-    };
+/// Accepts clients on all listeners of a shard. On its own thread, in tasks that live as long as the shard.
+pub(crate) fn accept(listeners: Vec<ShardListener>, gateway: &Arc<Gateway>, shard: &Rc<Shard>) {
+    let lag = Arc::new(ShardLag::default());
+    tokio::task::spawn_local(gateway.doorkeeper.watch_shard(lag.clone()));
+    for listener in listeners {
+        let service = Service {
+            router: routes::router(gateway),
+            gateway: gateway.clone(),
+            shard: shard.clone(),
+            proxy_protocol: listener.proxy_protocol,
+            lag: lag.clone(),
+        };
+        match listener.open() {
+            Ok(listener) => drop(tokio::task::spawn_local(accept_on(listener, service))),
+            Err(error) => tracing::error!(%error, shard = shard.index, "a shard cannot listen"),
+        }
+    }
+}
+
+async fn accept_on(listener: Accepting, service: Service) {
+    let gateway = service.gateway.clone();
     let descriptors = Descriptors::here();
     loop {
-        let (stream, peer) = listen::next(&listener).await;
-        if gateway.closed.load(Ordering::Relaxed) {
-            refuse(&gateway, &stream, CLOSED);
+        let (socket, peer) = listener.next().await;
+        if gateway.closed.load(Ordering::Relaxed) && gateway.health.is_none() {
+            refuse(&gateway, &socket, CLOSED);
             continue;
         }
-        if is_reserved(&stream, descriptors) {
+        if is_reserved(&socket, descriptors) {
             log_shortage(&gateway, descriptors);
-            refuse(&gateway, &stream, FULL);
+            refuse(&gateway, &socket, FULL);
             continue;
         }
         let Some(guard) = gateway.admit() else {
-            refuse(&gateway, &stream, FULL);
+            refuse(&gateway, &socket, FULL);
             continue;
         };
-        // A message is small and should leave now: it waits for no acknowledgement of the one before.
-        drop(stream.set_nodelay(true));
-        tokio::task::spawn_local(connection::serve(stream, peer, service.clone(), guard));
+        socket.set_nodelay();
+        tokio::task::spawn_local(connection::serve(socket, peer, service.clone(), guard));
     }
 }
 
 /// Whether a socket has one of the last descriptors, which are not for clients. The system gives the lowest that is
 /// free (POSIX), so all below it are taken, by whomever.
-fn is_reserved(stream: &TcpStream, descriptors: Descriptors) -> bool {
-    u64::try_from(stream.as_raw_fd()).is_ok_and(|descriptor| descriptor >= descriptors.for_clients())
+fn is_reserved(socket: &Socket, descriptors: Descriptors) -> bool {
+    u64::try_from(socket.as_raw_fd()).is_ok_and(|descriptor| descriptor >= descriptors.for_clients())
 }
 
 fn log_shortage(gateway: &Gateway, descriptors: Descriptors) {
@@ -74,11 +81,7 @@ fn log_shortage(gateway: &Gateway, descriptors: Descriptors) {
     }
 }
 
-fn refuse(gateway: &Gateway, stream: &TcpStream, answer: &[u8]) {
+fn refuse(gateway: &Gateway, socket: &Socket, sentence: &str) {
     gateway.metrics.refused.inc();
-    let socket = socket2::SockRef::from(stream);
-    // As much as a fresh socket takes without waiting; a client that gets none of it sees a close.
-    drop(socket.send(answer));
-    // A request that is there already is taken: closing a socket with unread bytes takes the answer back.
-    drop((&*socket).read(&mut [0; REQUEST_BYTES]));
+    turn_away(socket, UNAVAILABLE, COME_BACK, sentence);
 }

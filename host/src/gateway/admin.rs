@@ -8,24 +8,22 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, on};
+use axum::routing::on;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::admin_connections::{AdminConnections, AdminPlace};
 use super::api::{self, Api};
+use super::health::{METHOD_NAMES, METHODS, healthy, page};
 use super::readiness::Readiness;
 use super::refusal::HttpRefusal;
+use super::socket::Socket;
 use super::{http, listen};
 use crate::observe::{LogThrottle, Metrics};
 use config::Descriptors;
-
-/// The methods of the pages beside the API. `HAProxy`'s health check asks by `OPTIONS` unless it is told otherwise.
-const METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::OPTIONS);
-const METHOD_NAMES: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 /// For a connection that comes while all others have a request that is not answered.
 const BUSY: &[u8] =
@@ -88,10 +86,6 @@ pub(crate) fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> R
         .merge(api::router(api))
 }
 
-async fn healthy(method: Method) -> Response {
-    page(&method, "ok\n")
-}
-
 async fn ready(method: Method, State(pages): State<AdminPages>) -> Response {
     match pages.readiness.hindrance() {
         None => page(&method, format!("ready\n{}", pages.readiness.remarks())),
@@ -110,14 +104,6 @@ async fn metrics_text(method: Method, State(pages): State<AdminPages>) -> Respon
 fn metrics_page(method: &Method, metrics: &Metrics) -> Response {
     let text = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
     (text, page(method, metrics.render())).into_response()
-}
-
-/// A page, or for `OPTIONS` what it can be asked by.
-fn page(method: &Method, text: impl IntoResponse) -> Response {
-    if method == Method::OPTIONS {
-        return (HeaderMap::from_iter([(ALLOW, METHOD_NAMES)]), ()).into_response();
-    }
-    text.into_response()
 }
 
 async fn bad_method() -> Response {
@@ -160,7 +146,7 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router, header_t
         let request = place.ask();
         move |_: &mut Response| drop(request)
     };
-    if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, asked).await {
+    if let Some((mut stream, _)) = http::serve(Socket::Tcp(stream), peer, router, header_timeout, asked).await {
         drop(stream.shutdown().await);
     }
 }

@@ -1,38 +1,59 @@
-//! One connection of the public listener: HTTP until an upgrade is answered, then a session.
+//! One connection of the public listener: a PROXY header where one is expected, HTTP until an upgrade is answered, then a
+//! session.
 
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::Response;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 
 use super::http;
-use super::state::ConnectionGuard;
-use super::upgrade::Accepted;
+use super::peer::ClientPeer;
+use super::proxy_header::{self, ProxyHeaderError};
+use super::socket::Socket;
+use super::state::{ConnectionGuard, Gateway};
+use super::turned_away::{COME_BACK, turn_away};
+use super::upgrade::{Accepted, Visit};
+use crate::doorkeeper::{AddressPass, ShardLag};
+use crate::observe::{DoorRefusalKind, LogThrottle};
 use crate::shard::Shard;
 
-/// How the public listener serves its connections.
+const TOO_MANY: &str = "429 Too Many Requests";
+
+/// How a listener serves its connections.
 #[derive(Clone)]
 pub(super) struct Service {
     pub router: Router,
-    /// From the accept to the end of a request's head.
-    pub header_timeout: Duration,
+    pub gateway: Arc<Gateway>,
     pub shard: Rc<Shard>,
+    /// Whether each connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// Whether the shard is late.
+    pub lag: Arc<ShardLag>,
 }
 
 /// Serves a connection until it is closed, or handed over to a session.
-pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, service: Service, guard: ConnectionGuard) {
-    let Service {
-        router,
-        header_timeout,
-        shard,
-    } = service;
+pub(super) async fn serve(socket: Socket, address: Option<IpAddr>, service: Service, guard: ConnectionGuard) {
+    // One time for the PROXY header and the request's head together.
+    let deadline = Instant::now() + service.gateway.header_timeout;
+    let Some((socket, peer)) = identify(socket, address, &service, deadline).await else {
+        return;
+    };
+    let Ok(pass) = arrive(&service.gateway, &socket, &peer) else {
+        return;
+    };
+    let visit = Visit {
+        peer,
+        lag: service.lag,
+        may_stay: guard.is_session,
+    };
     let accepted: Rc<RefCell<Option<Accepted>>> = Rc::default();
     let asked = {
         let accepted = accepted.clone();
@@ -48,14 +69,15 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, service: Service,
             }
         }
     };
-    let Some((mut stream, early)) = http::serve(stream, peer, router, header_timeout, asked).await else {
+    let header_timeout = deadline.saturating_duration_since(Instant::now());
+    let Some((mut socket, early)) = http::serve(socket, visit, service.router, header_timeout, asked).await else {
         return;
     };
     let Some(accepted) = accepted.take() else {
-        drop(stream.shutdown().await);
+        drop(socket.shutdown().await);
         return;
     };
-    let Some(session) = accepted.open(stream, &shard) else {
+    let Some(session) = accepted.open(socket, pass, &service.shard) else {
         return;
     };
     // A task of its own: a connection at rest holds nothing of how it was opened.
@@ -63,4 +85,52 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, service: Service,
         session.serve(early).await;
         drop(guard);
     });
+}
+
+/// Whom the connection comes from. None: it must not go on.
+async fn identify(
+    mut socket: Socket,
+    address: Option<IpAddr>,
+    service: &Service,
+    deadline: Instant,
+) -> Option<(Socket, ClientPeer)> {
+    static REFUSED: LogThrottle = LogThrottle::new();
+    let peer = ClientPeer::accepted(address, service.gateway.proxies.load_full());
+    if !service.proxy_protocol {
+        return Some((socket, peer));
+    }
+    let refuse = |why: &dyn fmt::Display| {
+        service.gateway.doorkeeper.refused(DoorRefusalKind::ProxyHeader);
+        if let Some(others) = REFUSED.allow() {
+            tracing::warn!(%peer, %why, others, "a connection to a listener with proxy_protocol is closed");
+        }
+    };
+    if !peer.is_proxy() {
+        // Nothing that it says matters.
+        refuse(&"it is none of the trusted_proxies");
+        return None;
+    }
+    match timeout_at(deadline, proxy_header::read(&mut socket)).await {
+        Ok(Ok(header)) => Some((socket, peer.behind(header))),
+        Ok(Err(ProxyHeaderError::Silent)) => None,
+        Ok(Err(error)) => {
+            refuse(&error);
+            None
+        }
+        Err(_) => {
+            refuse(&"its PROXY header did not come in time");
+            None
+        }
+    }
+}
+
+/// Counts the connection for its address, where that is known before a request. An error: it was turned away.
+fn arrive(gateway: &Gateway, socket: &Socket, peer: &ClientPeer) -> Result<Option<Arc<AddressPass>>, ()> {
+    let Some(address) = peer.counted() else {
+        return Ok(None);
+    };
+    gateway.doorkeeper.arrive(address).map_err(|refusal| {
+        let wait = refusal.retry_after().unwrap_or(COME_BACK);
+        turn_away(socket, TOO_MANY, wait, &refusal.to_string());
+    })
 }

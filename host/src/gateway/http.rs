@@ -1,8 +1,8 @@
 //! HTTP/1 as both listeners speak it, from the first byte of a connection to its end or to an upgrade.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,10 +15,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::patient_stream::PatientStream;
+use super::socket::Socket;
 use crate::observe::LogThrottle;
 
 /// Bytes of a request's head at most; more is answered with 431.
@@ -34,18 +34,18 @@ const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnectio
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1_048_576;
 
-/// Serves a connection until HTTP is done with it, or its peer takes nothing of an answer for too long. `asked` is called
+/// Serves a connection of `peer`, which every request has among its extensions, until HTTP is done with it, or its peer takes nothing of an answer for too long. `asked` is called
 /// for every request, and what it gives sees the response before it is sent. Gives the socket back, open, with what was read of it beyond the last request; none if a request could not be read, or the connection
 /// broke.
-pub(super) async fn serve<Answered: FnOnce(&mut Response)>(
-    stream: TcpStream,
-    peer: SocketAddr,
+pub(super) async fn serve<Answered: FnOnce(&mut Response), Peer: Clone + Display + Send + Sync + 'static>(
+    stream: Socket,
+    peer: Peer,
     router: Router,
     header_timeout: Duration,
     asked: impl Fn() -> Answered + Clone + Unpin,
-) -> Option<(TcpStream, Bytes)> {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, answered) = (router.clone(), asked());
+) -> Option<(Socket, Bytes)> {
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let (peer, router, answered) = (peer.clone(), router.clone(), asked());
         Box::pin(async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
@@ -66,7 +66,7 @@ pub(super) async fn serve<Answered: FnOnce(&mut Response)>(
     match served {
         Ok(()) => Some((stream, parts.read_buf)),
         Err(error) => {
-            refuse(stream, peer, &error, &parts.read_buf).await;
+            refuse(stream, &peer, &error, &parts.read_buf).await;
             None
         }
     }
@@ -78,7 +78,7 @@ pub(super) async fn call(mut router: Router, request: Request) -> Result<Respons
 }
 
 /// Answers a request that could not be read, where hyper did not, and says so in the log.
-async fn refuse(mut stream: TcpStream, peer: SocketAddr, error: &hyper::Error, unread: &[u8]) {
+async fn refuse(mut stream: Socket, peer: &impl Display, error: &hyper::Error, unread: &[u8]) {
     static UNREADABLE: LogThrottle = LogThrottle::new();
     // A connection that was silent between two requests is closed without an answer.
     let is_slow = error.is_timeout() && !unread.is_empty();
@@ -99,7 +99,7 @@ async fn refuse(mut stream: TcpStream, peer: SocketAddr, error: &hyper::Error, u
 }
 
 /// Ends what is sent, and reads on for a while: closing a socket with unread bytes takes the answer back.
-async fn linger(stream: &mut TcpStream) {
+async fn linger(stream: &mut Socket) {
     if stream.shutdown().await.is_err() {
         return;
     }

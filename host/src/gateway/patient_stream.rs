@@ -8,27 +8,28 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use super::socket::Socket;
 
 /// How long the peer may take nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct PatientStream {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Socket>,
     /// Runs while a write waits.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl PatientStream {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Socket) -> Self {
         Self {
             io: TokioIo::new(stream),
             patience: None,
         }
     }
 
-    pub(super) fn into_inner(self) -> TcpStream {
+    pub(super) fn into_inner(self) -> Socket {
         self.io.into_inner()
     }
 
@@ -82,7 +83,7 @@ impl Write for PatientStream {
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -90,7 +91,7 @@ mod tests {
     async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_something_is_not() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut stream = PatientStream::new(listener.accept().await.unwrap().0);
+        let mut stream = PatientStream::new(Socket::Tcp(listener.accept().await.unwrap().0));
         let bytes = vec![0; 65_536];
         let outcome = loop {
             match poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, &bytes)).await {

@@ -1,19 +1,24 @@
 //! How a request is refused before there is a session: a status, and a sentence that says what to do.
 
 use std::fmt;
+use std::time::Duration;
 
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 
 use wire::handshake::HandshakeError;
 
 use super::headers::HeaderError;
+use super::turned_away::jittered_seconds;
 
 /// Answered as plain text.
 #[derive(Debug)]
 pub(super) struct HttpRefusal {
     pub status: StatusCode,
     sentence: String,
+    /// In so many seconds to try again.
+    retry_after: Option<u64>,
 }
 
 impl HttpRefusal {
@@ -21,6 +26,15 @@ impl HttpRefusal {
         Self {
             status,
             sentence: sentence.into(),
+            retry_after: None,
+        }
+    }
+
+    /// For whoever may come back after `wait`, and not all at once.
+    pub(super) fn retry_after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(jittered_seconds(wait)),
+            ..self
         }
     }
 }
@@ -46,6 +60,10 @@ impl fmt::Display for HttpRefusal {
 
 impl IntoResponse for HttpRefusal {
     fn into_response(self) -> Response {
-        (self.status, self.sentence + "\n").into_response()
+        let mut response = (self.status, self.sentence + "\n").into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

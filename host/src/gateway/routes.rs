@@ -10,7 +10,7 @@ use axum::routing::{any, get};
 
 use super::refusal::HttpRefusal;
 use super::state::Gateway;
-use super::{demo, upgrade};
+use super::{demo, health, upgrade};
 
 pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
     let mut router = Router::new()
@@ -20,6 +20,9 @@ pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
         router = router
             .route("/", get(demo::page))
             .route("/demo/tokens", get(demo::tokens));
+    }
+    if let Some(readiness) = &gateway.health {
+        router = router.merge(health::public_routes(readiness.clone()));
     }
     router.fallback(nothing).with_state(gateway.clone())
 }

@@ -4,8 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::directory::Directory;
+use super::readiness::Readiness;
+use crate::doorkeeper::Doorkeeper;
 use crate::observe::Metrics;
+use config::Proxies;
+
+/// Connections that may ask a full node for its health.
+const HEALTH_CONNECTIONS: usize = 16;
 
 /// One for the node.
 pub(crate) struct Gateway {
@@ -21,25 +29,52 @@ pub(crate) struct Gateway {
     pub(crate) closed: AtomicBool,
     /// Whether the demo page and its tokens are served.
     pub(crate) demo: bool,
+    /// Who may speak for others.
+    pub(crate) proxies: ArcSwap<Proxies>,
+    /// Who may come in.
+    pub(crate) doorkeeper: Arc<Doorkeeper>,
+    /// What clients may be told of this node's health; none: nothing.
+    pub(crate) health: Option<Readiness>,
+    /// Connections beyond the maximum that may ask for it.
+    pub(crate) health_connections: AtomicUsize,
     /// Counts what comes in, and what is refused.
     pub(crate) metrics: Metrics,
 }
 
 impl Gateway {
-    /// Counts a new connection; none if the node has its maximum.
+    /// Counts a new connection; none if the node has its maximum, and as many as may ask for its health.
     pub(super) fn admit(self: &Arc<Self>) -> Option<ConnectionGuard> {
-        let guard = ConnectionGuard(self.clone());
+        let guard = |is_session| ConnectionGuard {
+            gateway: self.clone(),
+            is_session,
+        };
         // Counted first, so that two shards cannot both take the last one; what was not granted is given back.
-        let before = self.connections.fetch_add(1, Ordering::Relaxed);
-        (before < self.max_connections).then_some(guard)
+        let session = guard(true);
+        if self.connections.fetch_add(1, Ordering::Relaxed) < self.max_connections {
+            return Some(session);
+        }
+        drop(session);
+        self.health.as_ref()?;
+        let visit = guard(false);
+        let before = self.health_connections.fetch_add(1, Ordering::Relaxed);
+        (before < HEALTH_CONNECTIONS).then_some(visit)
     }
 }
 
 /// One of the node's connections, given back when dropped.
-pub(super) struct ConnectionGuard(Arc<Gateway>);
+pub(super) struct ConnectionGuard {
+    gateway: Arc<Gateway>,
+    /// Whether it may become a session.
+    pub(super) is_session: bool,
+}
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        let count = if self.is_session {
+            &self.gateway.connections
+        } else {
+            &self.gateway.health_connections
+        };
+        count.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,8 +1,11 @@
 //! From an HTTP request to a session: which tenant, from which page, in which subprotocol, with which token.
 
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,16 +16,18 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
-use tokio::net::TcpStream;
 use wire::handshake::{self, UpgradeRequest};
 
+use super::peer::ClientPeer;
 use super::refusal::HttpRefusal;
+use super::socket::Socket;
 use super::state::Gateway;
+use super::turned_away::COME_BACK;
 use super::{bearer, headers, target};
+use crate::doorkeeper::{AddressPass, ShardLag, TenantPlace, TenantRefusal};
 use crate::observe::LogThrottle;
 use crate::session::{Opening, Session};
 use crate::shard::Shard;
-use crate::transport::ClientStream;
 use chain::{Headers, Upgrade};
 use config::{Origins, Tenant};
 
@@ -39,11 +44,30 @@ pub(super) struct Accepted {
     remote: IpAddr,
     token: Option<Box<str>>,
     request: Arc<Upgrade>,
+    place: Arc<TenantPlace>,
+    /// Where the client's address is not the connection's.
+    pass: Option<Arc<AddressPass>>,
+}
+
+/// Whom a connection comes from, and what its requests are judged by beside themselves.
+#[derive(Clone)]
+pub(super) struct Visit {
+    pub peer: ClientPeer,
+    /// Whether the shard is late.
+    pub lag: Arc<ShardLag>,
+    /// Whether the node has room for a session.
+    pub may_stay: bool,
+}
+
+impl fmt::Display for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.peer.fmt(f)
+    }
 }
 
 /// A request that may be upgraded.
 struct Admissible {
-    tenant: Arc<str>,
+    tenant: Arc<Tenant>,
     token: Option<Box<str>>,
     request: Arc<Upgrade>,
     /// The value of `Sec-WebSocket-Accept`.
@@ -53,24 +77,75 @@ struct Admissible {
 
 /// Answers a request for a WebSocket. `named` is the tenant in the path.
 pub(super) fn answer(gateway: &Gateway, named: Option<&str>, request: Request) -> Response {
-    let Some(remote) = request.extensions().get::<SocketAddr>().map(SocketAddr::ip) else {
+    let Some(visit) = request.extensions().get::<Visit>() else {
         return HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the peer's address is not known").into_response();
     };
-    match judge(gateway, named, &request) {
-        Ok(admissible) => {
-            let accepted = Accepted {
-                tenant: admissible.tenant,
-                remote,
-                token: admissible.token,
-                request: admissible.request,
-            };
-            switch_protocols(&admissible.accept, admissible.subprotocol, accepted)
-        }
+    let remote = visit.peer.client(request.headers());
+    let judged = check_node(gateway, visit)
+        .and_then(|()| judge(gateway, named, &request))
+        .and_then(|admissible| enter(gateway, visit, remote, admissible));
+    match judged {
+        Ok((accept, subprotocol, accepted)) => switch_protocols(&accept, subprotocol, accepted),
         Err(refusal) => {
             log(remote, &request, &refusal);
             refuse(refusal)
         }
     }
+}
+
+/// Whether the node takes anybody.
+fn check_node(gateway: &Gateway, visit: &Visit) -> Result<(), HttpRefusal> {
+    let sentence = if gateway.closed.load(Ordering::Relaxed) {
+        "the node is shutting down"
+    } else if !visit.may_stay {
+        "the node is full"
+    } else {
+        if gateway.doorkeeper.is_overloaded(&visit.lag) {
+            return Err(unavailable("the node is overloaded", COME_BACK));
+        }
+        return Ok(());
+    };
+    gateway.metrics.refused.inc();
+    Err(unavailable(sentence, COME_BACK))
+}
+
+/// Counts the session that will be, for its address, for the node and for its tenant.
+fn enter(
+    gateway: &Gateway,
+    visit: &Visit,
+    remote: IpAddr,
+    admissible: Admissible,
+) -> Result<(String, Option<&'static str>, Accepted), HttpRefusal> {
+    let doorkeeper = &gateway.doorkeeper;
+    let pass = match visit.peer.counted_of_request(remote) {
+        Some(address) => doorkeeper.arrive(address).map_err(|refusal| {
+            let wait = refusal.retry_after().unwrap_or(COME_BACK);
+            HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, refusal.to_string()).retry_after(wait)
+        })?,
+        None => None,
+    };
+    doorkeeper
+        .connect()
+        .map_err(|wait| unavailable("too many clients connect to this node", wait))?;
+    let Admissible { tenant, .. } = &admissible;
+    let place = doorkeeper.enter(&tenant.name, &tenant.limits, gateway.max_connections);
+    let place = place.map_err(|refusal| match refusal {
+        TenantRefusal::Share => unavailable("the tenant has its share of this node's connections", COME_BACK),
+        TenantRefusal::TooOften(wait) => unavailable("too many of the tenant's clients connect to this node", wait),
+    })?;
+    let accepted = Accepted {
+        tenant: tenant.name.clone(),
+        remote,
+        token: admissible.token,
+        request: admissible.request,
+        place: Arc::new(place),
+        pass,
+    };
+    Ok((admissible.accept, admissible.subprotocol, accepted))
+}
+
+fn unavailable(sentence: &str, wait: Duration) -> HttpRefusal {
+    HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence).retry_after(wait)
 }
 
 fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Admissible, HttpRefusal> {
@@ -95,7 +170,6 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
         token => token,
     };
     Ok(Admissible {
-        tenant: tenant.name.clone(),
         accept,
         subprotocol: offer.chosen,
         token: token.map(String::into_boxed_str),
@@ -104,6 +178,7 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
             origin: origin.map(Box::from),
             path: request.uri().path().into(),
         }),
+        tenant,
     })
 }
 
@@ -205,11 +280,21 @@ fn switch_protocols(accept: &str, subprotocol: Option<&'static str>, accepted: A
 
 impl Accepted {
     /// Opens a session on the socket. None: a reload took the tenant away since the answer.
-    pub(super) fn open(self, stream: TcpStream, shard: &Rc<Shard>) -> Option<Box<Session>> {
+    ///
+    /// `pass` is that of the connection, where its address is the client's.
+    pub(super) fn open(
+        self,
+        socket: Socket,
+        pass: Option<Arc<AddressPass>>,
+        shard: &Rc<Shard>,
+    ) -> Option<Box<Session>> {
         let tenant = shard.tenant(&self.tenant)?;
         let opening = Opening {
-            stream: ClientStream::Tcp(stream),
+            stream: socket.into(),
             remote: self.remote,
+            // Nobody else has it: the answer that carried it is gone.
+            place: Arc::into_inner(self.place)?,
+            pass: pass.or(self.pass),
             token: self.token,
             upgrade: self.request,
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prometheus::core::Collector;
 use prometheus::{Encoder, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
+use super::door_refusals::{DoorRefusalKind, DoorRefusals};
 use super::tenant_metrics::{AllTenants, TenantCollector, TenantMetrics};
 use backplane::BackplaneMetrics;
 
@@ -22,6 +23,7 @@ pub struct Metrics {
     pub deliveries: IntCounter,
     /// Connections that were refused because the node is full.
     pub refused: IntCounter,
+    door_refusals: DoorRefusals,
     /// The metrics of a backplane of many nodes.
     pub backplane: BackplaneMetrics,
 }
@@ -55,6 +57,7 @@ impl Metrics {
                 "Calls of the admin API by what was called and the status of the answer.",
                 &["call", "status"],
             ),
+            door_refusals: DoorRefusals::new(&counters(DoorRefusals::NAME, DoorRefusals::HELP, &DoorRefusals::LABELS)),
             tenants: AllTenants::new(backplane.footprints.clone()),
             deliveries: add(
                 &registry,
@@ -91,6 +94,11 @@ impl Metrics {
     /// A connection ended with this code. No client chooses what is written here.
     pub fn disconnected(&self, code: &str) {
         self.disconnects.with_label_values(&[code]).inc();
+    }
+
+    /// The door sent somebody away.
+    pub fn refused_at_door(&self, kind: DoorRefusalKind) {
+        self.door_refusals.count(kind);
     }
 
     /// A reload was done, or refused.

@@ -3,12 +3,14 @@
 //! The sandbox measures hooks, where they are called.
 
 mod audit;
+mod door_refusals;
 mod log;
 mod log_throttle;
 mod metrics;
 mod tenant_metrics;
 
 pub use audit::{AuditFile, AuditLog};
+pub use door_refusals::DoorRefusalKind;
 pub use log::{BrokerLog, LogFormat};
 pub use log_throttle::LogThrottle;
 pub use metrics::Metrics;

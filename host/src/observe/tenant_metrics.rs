@@ -54,6 +54,12 @@ pub struct TenantMetrics {
     pub throttled_by_turn: EventCount,
     /// Connects while too many on-disconnect hooks waited for their turn.
     pub throttled_by_departed: EventCount,
+    /// Handshakes beyond `limits.connects_per_second`.
+    pub throttled_by_connects: EventCount,
+    /// Handshakes beyond `limits.share_of_connections`.
+    pub throttled_by_share: EventCount,
+    /// Connects beyond `limits.connects_per_second_per_user`.
+    pub throttled_by_user: EventCount,
     /// Sessions that wait for their turn, and on-disconnect hooks.
     pub waiting: CurrentCount,
     /// Messages and changes of who is present that have arrived and wait for their turn to be delivered.
@@ -134,6 +140,9 @@ const FAMILIES: [Family; 9] = [
                 ("rate", of.throttled_by_rate.value()),
                 ("turn", of.throttled_by_turn.value()),
                 ("departed", of.throttled_by_departed.value()),
+                ("connects", of.throttled_by_connects.value()),
+                ("share", of.throttled_by_share.value()),
+                ("user_connects", of.throttled_by_user.value()),
                 ("memory", shown(of.footprint.refused())),
             ]
         },

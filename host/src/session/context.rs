@@ -14,6 +14,7 @@ use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
 use super::seat_guard::SeatGuard;
 use super::subscription::{Listening, Subscription};
+use crate::doorkeeper::{AddressPass, TenantPlace};
 use crate::hub::ClientConnection;
 use crate::shard::{SessionShare, Shard, ShardTenant};
 use backplane::{Account, Allowance};
@@ -40,6 +41,10 @@ pub(super) struct Context {
     upgrade: RefCell<Arc<Upgrade>>,
     /// The token of the upgrade request, until `connect` takes it. It is not kept, so that it cannot leak.
     token: Cell<Option<Box<str>>>,
+    /// Its place among the tenant's connections of this node.
+    pub(super) place: TenantPlace,
+    /// What its address has to give back, where addresses have limits.
+    pass: Option<Arc<AddressPass>>,
     /// Its share of the shard's time.
     pub share: Rc<SessionShare>,
     pub publish_rate: RefCell<Option<RateLimit>>,
@@ -65,6 +70,7 @@ impl Context {
         caller: Arc<Caller>,
         token: Option<Box<str>>,
         upgrade: Arc<Upgrade>,
+        (place, pass): (TenantPlace, Option<Arc<AddressPass>>),
     ) -> Rc<Self> {
         let limits = &tenant.settings().limits;
         Rc::new(Self {
@@ -77,6 +83,8 @@ impl Context {
             caller,
             upgrade: RefCell::new(upgrade),
             token: Cell::new(token),
+            place,
+            pass,
             seat: RefCell::default(),
             subscriptions: RefCell::default(),
             next_subscription: Cell::new(0),
@@ -114,6 +122,9 @@ impl Context {
 
     /// Takes the seat of an accepted `connect`.
     pub(super) fn accept(&self, seat: SeatGuard, identity: Identity) {
+        if let Some(pass) = &self.pass {
+            pass.settle();
+        }
         self.seat.replace(Some(seat));
         self.identify(identity);
         let mut upgrade = self.upgrade.borrow_mut();

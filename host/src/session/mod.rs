@@ -3,6 +3,7 @@
 //! `Context` and answers with an `Outcome`; it waits for no socket and can be applied without one.
 
 mod answer;
+mod authentication;
 mod backlog;
 mod chain_wait;
 mod closing;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::connection::Session;
 use super::context::Context;
+use crate::doorkeeper::{AddressPass, TenantPlace};
 use crate::hub::ClientConnection;
 use crate::shard::{Shard, ShardTenant};
 use crate::transport::ClientStream;
@@ -21,6 +22,10 @@ pub struct Opening {
     pub token: Option<Box<str>>,
     /// The rest of it.
     pub upgrade: Arc<Upgrade>,
+    /// Its place among the tenant's connections of this node.
+    pub place: TenantPlace,
+    /// What its address has to give back, where addresses have limits.
+    pub pass: Option<Arc<AddressPass>>,
 }
 
 impl Opening {
@@ -37,7 +42,8 @@ impl Opening {
         let client = ClientConnection::new(shard.client_id(), session.clone(), self.stream, outbox_bytes, footprint);
         let caller = Caller::new(session, settings.name.clone(), self.remote, "websocket");
         let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
-        Context::new(shard, tenant, client, Arc::new(caller), self.token, self.upgrade)
+        let entry = (self.place, self.pass);
+        Context::new(shard, tenant, client, Arc::new(caller), self.token, self.upgrade, entry)
     }
 }
 

@@ -14,7 +14,7 @@ use super::lines::Lines;
 use super::metrics::Metrics;
 use super::process::Process;
 use super::usage::Usage;
-use super::within;
+use super::{PATIENCE, eventually, within};
 
 /// A broker that listens. Killed when dropped; its log is shown if the test failed.
 pub(crate) struct Broker {
@@ -71,6 +71,16 @@ impl Broker {
             home,
             process,
         }
+    }
+
+    /// Where its listener of this number is, from 0.
+    pub(crate) async fn listener(&self, number: usize) -> SocketAddr {
+        let find = async || {
+            let text = self.printed().text();
+            let mut lines = text.lines().filter(|line| line.starts_with("listening on http://"));
+            lines.nth(number).map(address_in)
+        };
+        eventually(PATIENCE, "the address of a listener", find).await
     }
 
     /// A client to be, called `name`.

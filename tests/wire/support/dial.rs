@@ -1,12 +1,13 @@
 //! The way to a connection: address, tenant, headers, token; then upgrade, then `connect`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha1::{Digest, Sha1};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::http::{self, Response};
@@ -25,6 +26,9 @@ pub(crate) struct Dial {
     protocols: Vec<String>,
     headers: Vec<(String, String)>,
     receive_buffer: Option<u32>,
+    from: Option<Ipv4Addr>,
+    /// What is sent before the request.
+    preface: Vec<u8>,
     payload: Map<String, Value>,
 }
 
@@ -40,6 +44,8 @@ impl Dial {
             protocols: vec!["sluicegate.v1.json".into()],
             headers: Vec::new(),
             receive_buffer: None,
+            from: None,
+            preface: Vec::new(),
             payload: payload.as_object().unwrap().clone(),
         }
     }
@@ -96,11 +102,43 @@ impl Dial {
         self
     }
 
+    /// Through what listens at this address.
+    pub(crate) fn to(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// From this address of the machine.
+    pub(crate) fn from(mut self, address: [u8; 4]) -> Self {
+        self.from = Some(address.into());
+        self
+    }
+
+    /// With these bytes before the request, as a proxy may send them.
+    pub(crate) fn preface(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.preface = bytes.as_ref().to_vec();
+        self
+    }
+
+    /// A connection on which nothing was sent.
+    pub(crate) async fn silent(&self) -> TcpStream {
+        http::dial_from(self.from, self.address, self.receive_buffer).await
+    }
+
+    /// The response to the upgrade; none if the connection was closed without one.
+    pub(crate) async fn answer(&self) -> Option<Response> {
+        let mut stream = self.silent().await;
+        // Whoever is closed at once may not be able to send.
+        let request = [&self.preface, self.request().as_bytes()].concat();
+        stream.write_all(&request).await.ok();
+        http::try_respond(&mut stream).await.map(|(response, _)| response)
+    }
+
     /// The upgrade request, and the response whatever it is.
     pub(crate) async fn upgrade(&self) -> (Response, Socket) {
-        let mut stream = http::dial(self.address, self.receive_buffer).await;
+        let mut stream = self.silent().await;
         stream
-            .write_all(self.request().as_bytes())
+            .write_all(&[&self.preface, self.request().as_bytes()].concat())
             .await
             .expect("the request is taken");
         let (response, early) = http::respond(&mut stream).await;

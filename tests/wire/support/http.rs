@@ -1,6 +1,6 @@
 //! The part of HTTP/1.1 that the tests need: one request on one connection.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -30,7 +30,15 @@ impl Response {
 
 /// Opens a connection, with a small receive buffer if `receive_buffer` says so.
 pub(crate) async fn dial(address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream {
+    dial_from(None, address, receive_buffer).await
+}
+
+/// The same from an address of this machine, `127.0.0.0/8`.
+pub(crate) async fn dial_from(from: Option<Ipv4Addr>, address: SocketAddr, receive_buffer: Option<u32>) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
+    if let Some(from) = from {
+        socket.bind((from, 0).into()).expect("an address of this machine");
+    }
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes).expect("SO_RCVBUF");
     }

@@ -14,6 +14,7 @@ pub(crate) mod link;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod push;
 pub(crate) mod recovery;
 pub(crate) mod redis;

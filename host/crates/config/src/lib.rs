@@ -1,6 +1,7 @@
 //! The config file and the tenants' files: raw TOML with its lines, read into checked values with units. Opens no plugin:
 //! what shows only when plugins are loaded is checked there. Of the chain it uses the names of hooks and faults.
 
+mod address;
 mod admin;
 mod backplane;
 mod capability;
@@ -10,14 +11,18 @@ mod channels;
 mod claims;
 mod config;
 mod descriptors;
+mod door;
 mod host;
 mod limits;
+mod listeners;
 mod machine;
 mod name;
+mod node_share;
 mod number;
 mod origins;
 mod plugins;
 mod problem;
+mod proxies;
 mod pushed;
 mod ranges;
 mod reader;
@@ -46,12 +51,16 @@ pub use channels::{ChannelRule, ChannelSettings, History, Overflow};
 pub use claims::TakenNames;
 pub use config::Config;
 pub use descriptors::Descriptors;
+pub use door::DoorSettings;
 pub use host::canonical_host;
 pub use limits::Limits;
+pub use listeners::{ListenAddress, ListenerSettings};
 pub use name::{NAME_RULE, is_name};
+pub use node_share::NodeShare;
 pub use origins::Origins;
 pub use plugins::PluginFile;
 pub use problem::{Place, Problem, Problems, for_log};
+pub use proxies::Proxies;
 pub use pushed::{PushRules, check_pushed};
 pub use reader::ConfigReader;
 pub use redis_url::{RedisKind, RedisUrl};

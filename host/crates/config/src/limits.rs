@@ -1,5 +1,6 @@
 //! `[tenants.limits]`: how much a tenant and its connections may take.
 
+use super::node_share::{self, NodeShare};
 use super::number::{Number, as_usize};
 use super::section::Section;
 
@@ -77,6 +78,14 @@ const BANS: Number = Number {
     unit: "bans",
 };
 
+/// 0 stands for no limit.
+const CONNECT_RATE: Number = Number {
+    min: 0,
+    max: 1_000_000,
+    default: 0,
+    unit: "connects a second (0: no limit)",
+};
+
 /// How much a tenant may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -102,6 +111,12 @@ pub struct Limits {
     pub open_channels: usize,
     /// Bytes of the histories and idempotency keys that a node keeps of the tenant in memory.
     pub history_bytes: usize,
+    /// New connections of the tenant a second on one node, and burst and none as above.
+    pub connects_per_second: Option<u32>,
+    /// The same of one user.
+    pub connects_per_second_per_user: Option<u32>,
+    /// Its part of a node's connections, before and after authentication.
+    pub share_of_connections: NodeShare,
 }
 
 impl Default for Limits {
@@ -118,6 +133,9 @@ impl Default for Limits {
             bans: as_usize(BANS.default),
             open_channels: as_usize(OPEN_CHANNELS.default),
             history_bytes: as_usize(HISTORY_MIB.default).saturating_mul(MIB),
+            connects_per_second: rate(CONNECT_RATE.default),
+            connects_per_second_per_user: rate(CONNECT_RATE.default),
+            share_of_connections: NodeShare::WHOLE,
         }
     }
 }
@@ -130,6 +148,19 @@ pub(super) fn read(mut section: Section<'_>, ceilings: Option<&Limits>) -> Limit
         Some(ceiling) => Number { min: 1, ..number }.up_to(Some(ceiling.into())),
         None => number,
     };
+    // What has no limit unless it is set has the ceiling, where there is one.
+    let connects_up_to = |of: fn(&Limits) -> Option<u32>| match ceilings.and_then(of).map(u64::from) {
+        Some(ceiling) => Number {
+            min: 1,
+            max: ceiling,
+            default: ceiling,
+            ..CONNECT_RATE
+        },
+        None => CONNECT_RATE,
+    };
+    let connects = connects_up_to(|limits| limits.connects_per_second);
+    let user_connects = connects_up_to(|limits| limits.connects_per_second_per_user);
+    let whole_share = ceilings.map_or(NodeShare::WHOLE, |limits| limits.share_of_connections);
     let message_bytes = up_to(MESSAGE_BYTES, |limits| limits.message_bytes as u64);
     let channels = up_to(CHANNELS, |limits| limits.channels_per_connection as u64);
     let connections = up_to(CONNECTIONS, |limits| limits.connections as u64);
@@ -153,6 +184,9 @@ pub(super) fn read(mut section: Section<'_>, ceilings: Option<&Limits>) -> Limit
         bans: section.count("bans", &bans),
         open_channels: section.count("open_channels", &open_channels),
         history_bytes: section.count("history_mib", &history_mib).saturating_mul(MIB),
+        connects_per_second: rate(section.number("connects_per_second", &connects)),
+        connects_per_second_per_user: rate(section.number("connects_per_second_per_user", &user_connects)),
+        share_of_connections: node_share::read(&mut section, "share_of_connections", whole_share),
     };
     section.finish();
     limits

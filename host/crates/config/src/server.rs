@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address;
 use super::descriptors::Descriptors;
+use super::door::{self, DoorSettings};
+use super::listeners::{self, ListenerSettings};
 use super::machine::Machine;
 use super::name::{NAME_RULE, is_node_name};
 use super::number::Number;
+use super::proxies::{self, Proxies};
 use super::references::References;
 use super::section::{Section, Value};
 
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 /// 0 stands for one per core.
 const SHARDS: Number = Number {
     min: 0,
@@ -54,8 +57,14 @@ const HEADER_TIMEOUT: Number = Number {
 
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Where clients connect. Port 0 lets the system choose.
-    pub listen: SocketAddr,
+    /// Where clients connect, at least one.
+    pub listen: Vec<ListenerSettings>,
+    /// How the address of a client behind proxies is found.
+    pub proxies: Proxies,
+    /// Whether `/healthz` and `/readyz` are there for clients too.
+    pub health_on_listen: bool,
+    /// How often clients may come.
+    pub door: DoorSettings,
     /// Where health, metrics and the admin API are; none when turned off.
     pub admin_listen: Option<SocketAddr>,
     /// Threads that serve connections, at least 1.
@@ -85,12 +94,17 @@ pub struct Server {
 }
 
 pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, references: &mut References) -> Server {
-    let listen = section.value("listen").and_then(|value| address(&value));
+    let proxy_protocol = section.flag("proxy_protocol", false);
+    let listen = listeners::read(&mut section, base, proxy_protocol);
+    let proxies = proxies::read(&mut section, &listen);
     let node = section.value("node").and_then(|value| node_name(&value));
     let default_tenant = section.value("default_tenant");
     let tenants_dir = section.value("tenants_dir").and_then(|value| directory(&value));
     let server = Server {
-        listen: listen.unwrap_or(LISTEN),
+        listen,
+        proxies,
+        health_on_listen: section.flag("health_on_listen", false),
+        door: door::read(section.section("door")),
         admin_listen: section.value("admin_listen").and_then(|value| admin_address(&value)),
         shards: match section.count("shards", &SHARDS) {
             0 => machine.cores,
@@ -144,23 +158,7 @@ fn admin_address(value: &Value<'_>) -> Option<SocketAddr> {
     if value.raw.as_str() == Some("") {
         return None;
     }
-    address(value)
-}
-
-/// `IP:PORT`, `[IPv6]:PORT`, or `:PORT` for all IPv4 interfaces.
-fn address(value: &Value<'_>) -> Option<SocketAddr> {
-    let text = value.text()?;
-    let parsed = match text.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}").parse(),
-        None => text.parse(),
-    };
-    if parsed.is_err() {
-        value.problem(
-            format!("{text:?} is not an IP address with a port"),
-            "write it like \"127.0.0.1:8080\", \"[::]:8080\" or \":8080\"",
-        );
-    }
-    parsed.ok()
+    address::read(value)
 }
 
 fn directory<'a>(value: &Value<'a>) -> Option<&'a str> {

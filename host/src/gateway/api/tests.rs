@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::key::CALLS;
 use super::*;
 use crate::control::{Bus, ChannelEntry, NodeReport, Order, Report};
+use crate::doorkeeper::Doorkeeper;
 use crate::gateway::Directory;
 use crate::gateway::http::call as ask_router;
 use crate::gateway::state::Gateway;
@@ -133,14 +135,19 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
     });
     let text = format!("tenants = [{{ name = \"acme\" }}]\n{}", keys.concat());
     let config = config::parse(Path::new("t.toml"), &text).unwrap();
+    let metrics = Metrics::new();
     let gateway = Arc::new(Gateway {
+        proxies: ArcSwap::default(),
+        doorkeeper: Doorkeeper::new(config.server.door, metrics.clone()),
+        health: None,
+        health_connections: 0.into(),
         directory: Directory::new(config.tenants.iter(), None),
         max_connections: 1,
         connections: 0.into(),
         header_timeout: Duration::from_secs(1),
         closed: false.into(),
         demo: false,
-        metrics: Metrics::new(),
+        metrics,
     });
     let done = Arc::new(AtomicUsize::new(0));
     let bus = Arc::new(StandIn {

@@ -48,6 +48,7 @@ impl ConnectCommand {
             subscribe,
             data,
         } = *self.request;
+        context.check_penalty()?;
         let wait = InstanceWait::begin();
         admit(context, context.connect_handshake(token, client_name, data), &wait).await?;
         if subscribe.is_empty() {
@@ -83,8 +84,10 @@ impl ConnectCommand {
 
 /// Asks who it is and whether there is room.
 async fn admit(context: &Context, handshake: Handshake, wait: &InstanceWait) -> Result<(), Refusal> {
-    let identity = context.answer(ConnectQuestion::new(handshake), wait).await?;
+    let answer = context.answer(ConnectQuestion::new(handshake), wait).await;
+    let identity = context.authenticated(answer)?;
     check_expiry(&identity)?;
+    context.count_connect(&identity)?;
     let request = AdmissionRequest {
         tenant: context.caller.tenant.clone(),
         user: identity.user.clone(),

@@ -18,6 +18,9 @@ pub(super) struct RefreshCommand {
 impl RefreshCommand {
     pub(super) fn apply(self, context: &Rc<Context>) -> Outcome {
         let Self { id, token } = self;
+        if let Err(refusal) = context.check_penalty() {
+            return Outcome::Done(Err(refusal));
+        }
         match context.ask_if_ready(ConnectQuestion::new(context.refresh_handshake(token))) {
             Asked::Answered(identity) => Outcome::Done(take_over(context, &id, identity)),
             Asked::Paused(question) => {
@@ -32,7 +35,7 @@ impl RefreshCommand {
 }
 
 fn take_over(context: &Context, id: &RequestId, identity: Result<Identity, Denied>) -> CommandResult {
-    let identity = identity?;
+    let identity = context.authenticated(identity)?;
     check_expiry(&identity)?;
     if identity.user != context.caller.user() {
         return Err(Refusal::new(

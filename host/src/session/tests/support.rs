@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::instance_gate::InstanceGate;
 use super::scripted::{Scripted, chain};
+use crate::doorkeeper::Doorkeeper;
 use crate::hub::flush_until;
 use crate::observe::Metrics;
 use crate::session::commands;
@@ -29,7 +30,7 @@ use backplane::{
     Rejection, Reply,
 };
 use chain::{Headers, Message, Permit, Upgrade};
-use config::ChannelSettings;
+use config::{ChannelSettings, DoorSettings, Limits};
 use protocol::names::{Channel, Topic};
 use protocol::{self, Member};
 use registry::Registry;
@@ -98,6 +99,7 @@ impl Stage {
             }
         });
         let common = Common {
+            doorkeeper: Doorkeeper::new(DoorSettings::default(), metrics.clone()),
             node: "n1".into(),
             ping: Duration::from_secs(25),
             connect_timeout: Duration::from_secs(10),
@@ -129,6 +131,10 @@ impl Stage {
                 headers: headers.iter().copied().collect::<Headers>(),
                 ..Upgrade::default()
             }),
+            place: Doorkeeper::new(DoorSettings::default(), Metrics::new())
+                .enter(&"acme".into(), &Limits::default(), 1)
+                .unwrap(),
+            pass: None,
         }
     }
 

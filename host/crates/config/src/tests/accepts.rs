@@ -4,7 +4,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::json;
 
-use crate::{BackplaneKind, Capability, ChannelSettings, Config, History, Limits, Overflow, Scope, load};
+use crate::{BackplaneKind, Capability, ChannelSettings, Config, History, Limits, NodeShare, Overflow, Scope, load};
 use chain::{FaultRules, HookKind, Hooks, OnFault};
 use protocol::names::Channel;
 
@@ -42,7 +42,7 @@ fn weight_and_memory_are_read() {
 fn reads_the_whole_example() {
     let config = example();
     let server = &config.server;
-    assert_eq!(server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(server.listen[0].address.to_string(), "127.0.0.1:8080");
     assert_eq!(server.admin_listen, Some("127.0.0.1:8081".parse().unwrap()));
     assert_eq!(server.shards, 4);
     assert_eq!(&*server.node, "node-1");
@@ -122,6 +122,9 @@ fn the_limits_shown_in_the_example_are_the_defaults() {
         bans: 10_000,
         open_channels: 100_000,
         history_bytes: 256 * 1_048_576,
+        connects_per_second: None,
+        connects_per_second_per_user: None,
+        share_of_connections: NodeShare::WHOLE,
     };
     assert_eq!(*limits, expected);
     assert_eq!(*limits, Limits::default());
@@ -132,7 +135,7 @@ fn one_tenant_is_enough() {
     let config = good(LEAST);
     let server = &config.server;
     assert_eq!(config.path, PathBuf::from("conf/sg.toml"));
-    assert_eq!(server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(server.listen[0].address.to_string(), "127.0.0.1:8080");
     assert_eq!(server.admin_listen, None);
     assert_eq!(server.shards, 4);
     assert_eq!(&*server.node, "node-random");
@@ -193,9 +196,8 @@ fn a_chain_entry_trusts_little_by_default() {
 #[test]
 fn addresses_may_leave_the_interface_out() {
     let listen = |text: &str| {
-        good(&format!("server.listen = {text:?}\n{LEAST}"))
-            .server
-            .listen
+        good(&format!("server.listen = {text:?}\n{LEAST}")).server.listen[0]
+            .address
             .to_string()
     };
     assert_eq!(listen("127.0.0.1:0"), "127.0.0.1:0");
@@ -257,10 +259,10 @@ fn more_connections_than_open_files_are_a_warning() {
         config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     // The machine has 20,000.
-    assert!(good(LEAST).warnings.is_empty() && warnings(19_936).is_empty());
+    assert!(good(LEAST).warnings.is_empty() && warnings(19_808).is_empty());
     let expected = "conf/sg.toml:2: server.max_connections: the system allows 20000 open files here, which is enough for \
-                    19936 connections. raise the limit (ulimit -n, or LimitNOFILE= of systemd) or lower max_connections";
-    assert_eq!(warnings(19_937), [expected]);
+                    19808 connections. raise the limit (ulimit -n, or LimitNOFILE= of systemd) or lower max_connections";
+    assert_eq!(warnings(19_809), [expected]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The config as operators write it: what it means, and what is said of one that is wrong.
 
 mod accepts;
+mod public;
 mod pushed;
 mod refuses;
 mod syntax;

@@ -19,6 +19,8 @@ const NODE: &str = r#"
     [ceilings.limits]
     connections = 50
     publish_per_second = 10
+    connects_per_second = 7
+    share_of_connections = 0.5
 "#;
 
 fn check(text: &str) -> Result<Tenant, Vec<String>> {
@@ -40,6 +42,9 @@ fn what_is_left_out_is_within_the_ceilings() {
     assert_eq!(tenant.memory_bytes, Some(64 * 1_048_576));
     assert_eq!(tenant.limits.connections, 50);
     assert_eq!(tenant.limits.publish_per_second, Some(10));
+    assert_eq!(tenant.limits.connects_per_second, Some(7));
+    assert_eq!(tenant.limits.connects_per_second_per_user, None);
+    assert_eq!(tenant.limits.share_of_connections.of(100), 50);
     assert_eq!(tenant.chain[0].deadline.as_millis(), 5);
     let tenant = check("hosts = [\"Old.Customers.Example\", \"shop.example\"]\nlimits.connections = 50").unwrap();
     assert_eq!(tenant.hosts, ["old.customers.example", "shop.example"]);
@@ -65,6 +70,14 @@ fn what_is_above_a_ceiling_or_anothers_is_told() {
         (
             "[[chain]]\nplugin = \"q\"",
             "chain[0].plugin: no plugin is named \"q\". the nearest is \"p\"".to_owned(),
+        ),
+        (
+            "limits.connects_per_second = 0",
+            format!("limits.connects_per_second: 0 is out of range. the range is 1 to 7 connects a second (0: no limit){within}"),
+        ),
+        (
+            "limits.share_of_connections = 0.6",
+            "limits.share_of_connections: 0.6 is out of range. the range is 0.000001 to 0.5 of the node's connections".to_owned(),
         ),
         (
             "hosts = [\"evil.example\"]",
