@@ -126,10 +126,14 @@ async fn identify(
 
 /// Counts the connection for its address, where that is known before a request. An error: it was turned away.
 fn arrive(gateway: &Gateway, socket: &Socket, peer: &ClientPeer) -> Result<Option<Arc<AddressPass>>, ()> {
+    static TURNED_AWAY: LogThrottle = LogThrottle::new();
     let Some(address) = peer.counted() else {
         return Ok(None);
     };
     gateway.doorkeeper.arrive(address).map_err(|refusal| {
+        if let Some(others) = TURNED_AWAY.allow() {
+            tracing::info!(%peer, %refusal, others, "a connection is turned away");
+        }
         let wait = refusal.retry_after().unwrap_or(COME_BACK);
         turn_away(socket, TOO_MANY, wait, &refusal.to_string());
     })
