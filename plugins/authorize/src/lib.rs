@@ -12,7 +12,7 @@ use crate::{
     keys::Keys,
     rules::{Facts, Rules},
     settings::{Action, Settings},
-    token::Verifier,
+    token::{Refusal, Verifier},
 };
 
 pub mod claims;
@@ -34,6 +34,8 @@ pub struct Authorize {
 
 /// The longest `leeway_seconds` and `cache_seconds`.
 pub const MAX_SECONDS: u32 = 3600;
+/// The longest `max_session_seconds`: ten years.
+pub const MAX_SESSION_SECONDS: u64 = 315_360_000;
 
 impl Plugin for Authorize {
     type Settings = Settings;
@@ -49,6 +51,12 @@ impl Plugin for Authorize {
         if settings.cache_seconds > MAX_SECONDS {
             return Err(format!("cache_seconds: at most {MAX_SECONDS}").into());
         }
+        if settings
+            .max_session_seconds
+            .is_some_and(|seconds| !(1..=MAX_SESSION_SECONDS).contains(&seconds))
+        {
+            return Err(format!("max_session_seconds: 1 to {MAX_SESSION_SECONDS}").into());
+        }
         Ok(Self {
             verifier: Verifier {
                 keys: checked.keys,
@@ -56,6 +64,7 @@ impl Plugin for Authorize {
                 audience: settings.audience,
                 leeway_seconds: settings.leeway_seconds,
                 require_exp: settings.require_exp,
+                max_session_seconds: settings.max_session_seconds,
             },
             rules: Rules::check(settings.rules)?,
             cache_ms: settings.cache_seconds * 1000,
@@ -85,7 +94,12 @@ impl ConnectHook for Authorize {
         };
         match self.verifier.verify(&token, clock::now_ms()) {
             Ok(identity) => ConnectVerdict::Accept(identity),
-            Err(refusal) => Denial::from(refusal).into(),
+            Err(refusal) => {
+                if let Refusal::Misissued(why) = refusal {
+                    warn!("a token that a configured key signed is refused: {why}");
+                }
+                Denial::from(refusal).into()
+            }
         }
     }
 }

@@ -23,6 +23,10 @@ pub struct Settings {
     /// Whether a token must say when it ends. False accepts sessions that never do.
     #[serde(default = "default_require_exp")]
     pub require_exp: bool,
+    /// How far off `exp` may be at most, in seconds; a token that is good for longer is refused. A token without `exp`, if those
+    /// are accepted, is good for so long. Not given: it is not looked at.
+    #[schemars(range(min = 1, max = 315_360_000))]
+    pub max_session_seconds: Option<u64>,
     /// For how long an allowed publish of a session to a channel is not asked about again, in seconds; a new
     /// token or config ends it. 0: every time anew.
     #[serde(default = "default_cache")]

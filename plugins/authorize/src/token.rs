@@ -11,12 +11,16 @@ use crate::registered::{Header, Registered};
 
 /// Longer than any token whose claims fit; not decoded.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
+/// A time from here on, in the year 5138, was written in milliseconds.
+const BEYOND_SECONDS_MS: u64 = 100_000_000_000 * 1000;
 
 /// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// It cannot be read, or nobody we trust signed it; the text is for a person.
     Invalid(Cow<'static, str>),
+    /// A key of ours signed it, and yet its times cannot be meant: whoever makes the tokens should know.
+    Misissued(&'static str),
     /// It was good once.
     Expired,
 }
@@ -37,6 +41,7 @@ impl From<Refusal> for Denial {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Invalid(why) => Self::new(4401, "invalid_token").message(why),
+            Refusal::Misissued(why) => Self::new(4401, "invalid_token").message(why),
             Refusal::Expired => Self::new(4410, "token_expired").message("the token has expired"),
         }
     }
@@ -54,6 +59,8 @@ pub struct Verifier {
     pub leeway_seconds: u64,
     /// Whether a token without `exp` is refused.
     pub require_exp: bool,
+    /// How long a session lasts at most, if that is looked at.
+    pub max_session_seconds: Option<u64>,
 }
 
 impl Verifier {
@@ -117,19 +124,34 @@ impl Verifier {
         if let Some(sub) = &claims.sub {
             check::check_user(sub).map_err(|wrong| format!("sub {wrong}"))?;
         }
+        for (time_ms, why) in [
+            (claims.exp_ms, "exp is in milliseconds: a token has seconds since 1970"),
+            (claims.nbf_ms, "nbf is in milliseconds: a token has seconds since 1970"),
+        ] {
+            if time_ms.is_some_and(|time| time >= BEYOND_SECONDS_MS) {
+                return Err(Refusal::Misissued(why));
+            }
+        }
         if claims.nbf_ms.is_some_and(|nbf| nbf > now_ms.saturating_add(leeway_ms)) {
             return Err(Refusal::invalid("nbf is in the future: the token is not valid yet"));
         }
+        let latest = self
+            .max_session_seconds
+            .map(|seconds| now_ms.saturating_add(seconds * 1000));
         match claims.exp_ms {
             None if self.require_exp => Err(Refusal::invalid("exp is missing: the token does not say when it ends")),
-            None => Ok(None),
+            None => Ok(latest),
             Some(exp) => {
                 let ends = exp.saturating_add(leeway_ms);
-                if now_ms < ends {
-                    Ok(Some(ends))
-                } else {
-                    Err(Refusal::Expired)
+                if now_ms >= ends {
+                    return Err(Refusal::Expired);
                 }
+                if latest.is_some_and(|latest| ends > latest.saturating_add(2 * leeway_ms)) {
+                    return Err(Refusal::Misissued(
+                        "exp is further off than max_session_seconds: the token is good for too long",
+                    ));
+                }
+                Ok(Some(ends))
             }
         }
     }

@@ -290,13 +290,54 @@ fn a_token_begins_with_the_leeway() {
 #[test]
 fn times_beyond_reason_do_not_wrap() {
     let mut host = host();
+    assert_eq!(refused(&mut host, &hs256(&json!({"sub": "a", "exp": 1e300}))).0, 4401);
+    let last = json!({"sub": "a", "exp": 99_999_999_999_u64});
     assert_eq!(
-        accepted(&mut host, &hs256(&json!({"sub": "a", "exp": 1e300}))).expires_ms,
-        Some(u64::MAX)
+        accepted(&mut host, &hs256(&last)).expires_ms,
+        Some(99_999_999_999_000 + 30_000)
     );
     assert_eq!(refused(&mut host, &hs256(&json!({"sub": "a", "exp": -1e300}))).0, 4410);
     let fraction = support::hs256_text(&format!(r#"{{"sub":"a","exp":{NOW}.5}}"#));
     assert_eq!(accepted(&mut host, &fraction).expires_ms, Some(START_MS + 30_500));
+}
+
+#[test]
+fn times_that_cannot_be_meant_are_refused_and_logged() {
+    let settings = json!({
+        "keys": [{"alg": "HS256", "secret": SECRET}], "require_exp": false, "max_session_seconds": 3_600,
+    });
+    let in_ms = NOW * 1000 + 60_000;
+    for (claims, why) in [
+        (json!({"sub": "a", "exp": in_ms}), "exp is in milliseconds"),
+        (
+            json!({"sub": "a", "exp": in_ms as f64 + 0.25}),
+            "exp is in milliseconds",
+        ),
+        (
+            json!({"sub": "a", "nbf": NOW * 1000, "exp": NOW + 60}),
+            "nbf is in milliseconds",
+        ),
+        (json!({"sub": "a", "exp": NOW + 3_600 + 31}), "max_session_seconds"),
+        (json!({"sub": "a", "exp": 99_999_999_999_u64}), "max_session_seconds"),
+    ] {
+        let mut host = start(settings.clone());
+        assert_eq!(
+            refused(&mut host, &hs256(&claims)),
+            (4401, "invalid_token".into()),
+            "{claims}"
+        );
+        assert!(host.log_lines().iter().any(|line| line.contains(why)), "{claims}");
+        // A stranger's token says nothing to the operator.
+        let mut host = start(settings.clone());
+        let forged = support::hs256_with(b"another secret of 32 bytes......", &json!({"alg": "HS256"}), &claims);
+        refused(&mut host, &forged);
+        assert!(host.log_lines().is_empty(), "{claims}");
+    }
+    let ends = |claims: &Value| accepted(&mut start(settings.clone()), &hs256(claims)).expires_ms;
+    // The issuer's clock may be ahead by the leeway.
+    let longest = json!({"sub": "a", "exp": NOW + 3_600 + 30});
+    assert_eq!(ends(&longest), Some(START_MS + 3_660_000));
+    assert_eq!(ends(&json!({"sub": "a"})), Some(START_MS + 3_600_000));
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn times_over_an_hour_are_refused() {
     assert!(refusal(json!({"leeway_seconds": 3601})).contains("leeway_seconds"));
     assert!(refusal(json!({"leeway_seconds": -1})).contains("leeway_seconds"));
     assert!(refusal(json!({"cache_seconds": 3601})).contains("cache_seconds"));
+    assert!(refusal(json!({"max_session_seconds": 0})).contains("max_session_seconds"));
+    assert!(refusal(json!({"max_session_seconds": 315_360_001})).contains("max_session_seconds"));
 }
 
 fn b64(bytes: &[u8]) -> String {

@@ -97,7 +97,11 @@ pub(crate) fn hs512_with(secret: &[u8], claims: &Value) -> String {
 }
 
 pub(crate) fn sign(pair: &Pair, kid: Option<&str>, claims: &Value) -> String {
-    let mut header = json!({"alg": pair.name});
+    sign_with(pair, &json!({"alg": pair.name}), kid, claims)
+}
+
+pub(crate) fn sign_with(pair: &Pair, header: &Value, kid: Option<&str>, claims: &Value) -> String {
+    let mut header = header.clone();
     if let Some(kid) = kid {
         header["kid"] = json!(kid);
     }
