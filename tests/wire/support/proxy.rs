@@ -137,8 +137,10 @@ impl Drop for Proxy {
             let (said, log) = (self.process.stdout.text(), self.process.stderr.text());
             eprintln!("=== the proxy's log ===\n{said}\n{log}");
         }
-        // Workers of nginx that lose their master would go on: it has to end them itself.
-        for child in self.process.children() {
+        // Workers of nginx that lose their master go on, and a master that loses a worker starts another.
+        let workers = self.process.children();
+        self.process.signal(Signal::KILL);
+        for child in workers {
             if let Some(child) = Pid::from_raw(child) {
                 kill_process(child, Signal::KILL).ok();
             }
