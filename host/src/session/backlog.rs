@@ -11,9 +11,9 @@ use protocol::{self, Body, Refused, Request};
 use wire::{self, Decoder, WebSocketMessage};
 
 #[derive(Default)]
-pub(super) struct Backlog(VecDeque<Entry>);
+pub(super) struct Backlog(VecDeque<BacklogEntry>);
 
-enum Entry {
+enum BacklogEntry {
     Unparsed(Bytes),
     Parsed(Incoming),
 }
@@ -42,34 +42,34 @@ impl Backlog {
 
     pub(super) fn first(&mut self) -> Option<&Incoming> {
         let entry = self.0.front_mut()?;
-        if let Entry::Unparsed(text) = entry {
-            *entry = Entry::Parsed(parse(text));
+        if let BacklogEntry::Unparsed(text) = entry {
+            *entry = BacklogEntry::Parsed(parse(text));
         }
         match entry {
-            Entry::Parsed(first) => Some(first),
-            Entry::Unparsed(_) => None,
+            BacklogEntry::Parsed(first) => Some(first),
+            BacklogEntry::Unparsed(_) => None,
         }
     }
 
     pub(super) fn take_first(&mut self) -> Option<Incoming> {
         Some(match self.0.pop_front()? {
-            Entry::Unparsed(text) => parse(&text),
-            Entry::Parsed(first) => first,
+            BacklogEntry::Unparsed(text) => parse(&text),
+            BacklogEntry::Parsed(first) => first,
         })
     }
 
     /// Returns the end of the connection, if nothing is left before it.
     pub(super) fn take_ending(&mut self) -> Option<Ending> {
-        let is_end = |first: &mut Entry| matches!(first, Entry::Parsed(Incoming::Ends(_)));
+        let is_end = |first: &mut BacklogEntry| matches!(first, BacklogEntry::Parsed(Incoming::Ends(_)));
         match self.0.pop_front_if(is_end) {
-            Some(Entry::Parsed(Incoming::Ends(ending))) => Some(ending),
+            Some(BacklogEntry::Parsed(Incoming::Ends(ending))) => Some(ending),
             _ => None,
         }
     }
 
     /// The connection ends after everything that was read.
     pub(super) fn end(&mut self, ending: Ending) {
-        self.0.push_back(Entry::Parsed(Incoming::Ends(ending)));
+        self.0.push_back(BacklogEntry::Parsed(Incoming::Ends(ending)));
     }
 
     /// The connection ends, and requests that were not begun are dropped.
@@ -86,7 +86,7 @@ impl Backlog {
                 Ok(None) => return,
                 Ok(Some(WebSocketMessage::Text(text))) => {
                     let text = Bytes::copy_from_slice(text.as_bytes());
-                    self.0.push_back(Entry::Unparsed(text));
+                    self.0.push_back(BacklogEntry::Unparsed(text));
                     continue;
                 }
                 Ok(Some(WebSocketMessage::Ping(payload))) => {

@@ -22,7 +22,7 @@ impl Context {
                 let tenant = &self.caller.tenant;
                 let user = self.caller.user().or_else(|| refusal.user.clone());
                 let subject = BanSubject::of(user.as_ref(), self.caller.remote);
-                tracing::info!(%tenant, %subject, ?length, plugin = ?refusal.plugin, "a plugin bans somebody");
+                tracing::info!(%tenant, %subject, ?length, plugin = refusal.plugin.as_deref(), "a plugin bans somebody");
                 // One that finds no room here is spoken of there, and may find it in the cluster.
                 let (order, _full) = self.shard.common.registry.ban(tenant, subject.clone(), length);
                 self.kick_everywhere(&subject);

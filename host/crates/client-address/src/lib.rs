@@ -12,5 +12,5 @@ mod trusted;
 mod tests;
 
 pub use header::AddressHeader;
-pub use network::{NoNetwork, ProxyNetwork};
+pub use network::{AddressRange, NoNetwork};
 pub use trusted::TrustedProxies;

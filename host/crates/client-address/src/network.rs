@@ -14,7 +14,7 @@ const MAPPED_BITS: u8 = V6_BITS - V4_BITS;
 /// The addresses that begin with the same bits. One of IPv4 addresses that are mapped into IPv6 is that of the IPv4
 /// addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProxyNetwork {
+pub struct AddressRange {
     /// The first one.
     first: IpAddr,
     /// How many bits all have in common.
@@ -28,17 +28,17 @@ pub enum NoNetwork {
     Malformed,
     /// What was meant may be this network or the one address.
     #[error("has bits beyond its length: write {0}")]
-    BitsBeyond(ProxyNetwork),
+    BitsBeyond(AddressRange),
 }
 
-// === impl ProxyNetwork ===
+// === impl AddressRange ===
 
-impl ProxyNetwork {
-    /// Whether an address, which is not a mapped one, belongs to it.
-    pub(crate) fn contains(self, address: IpAddr) -> bool {
-        match (self.first, address) {
+impl AddressRange {
+    /// Whether an address belongs to it. One that is mapped into IPv6 is the IPv4 address.
+    pub fn contains(self, address: IpAddr) -> bool {
+        match (self.first, address.to_canonical()) {
             (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
-                first_of(address, self.bits) == self.first
+                first_of(address.to_canonical(), self.bits) == self.first
             }
             _ => false,
         }
@@ -65,7 +65,7 @@ fn length(digits: &str) -> Option<u8> {
     digits.parse().ok().filter(|_| is_plain && is_short)
 }
 
-impl FromStr for ProxyNetwork {
+impl FromStr for AddressRange {
     type Err = NoNetwork;
 
     fn from_str(text: &str) -> Result<Self, NoNetwork> {
@@ -93,7 +93,7 @@ impl FromStr for ProxyNetwork {
     }
 }
 
-impl fmt::Display for ProxyNetwork {
+impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.first, self.bits)
     }

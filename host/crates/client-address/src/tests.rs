@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::{AddressHeader, NoNetwork, ProxyNetwork, TrustedProxies};
+use super::{AddressHeader, AddressRange, NoNetwork, TrustedProxies};
 
 const PROXY: &str = "10.0.0.1";
 
@@ -44,7 +44,7 @@ fn networks_are_read_and_what_is_none_is_not() {
             Err("has bits beyond its length: write 10.0.0.0/8"),
         ),
     ] {
-        let parsed = text.parse::<ProxyNetwork>();
+        let parsed = text.parse::<AddressRange>();
         let shown = parsed.as_ref().map(ToString::to_string).map_err(ToString::to_string);
         assert_eq!(shown, network.map(str::to_owned).map_err(str::to_owned), "{text}");
     }
@@ -65,7 +65,7 @@ fn networks_are_read_and_what_is_none_is_not() {
         "10.0.0.0/255.0.0.0",
         "10.0.0.0/300",
     ] {
-        assert_eq!(text.parse::<ProxyNetwork>(), Err(NoNetwork::Malformed), "{text:?}");
+        assert_eq!(text.parse::<AddressRange>(), Err(NoNetwork::Malformed), "{text:?}");
     }
 }
 

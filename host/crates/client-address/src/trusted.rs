@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::forwarded;
 use super::header::AddressHeader;
 use super::list::FromTheEnd;
-use super::network::ProxyNetwork;
+use super::network::AddressRange;
 use super::node;
 
 /// Trusted proxies that a request may have passed, and as many entries are read of a header. Who has more behind each
@@ -14,12 +14,12 @@ const PROXIES: usize = 64;
 
 /// The networks whose proxies are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<ProxyNetwork>);
+pub struct TrustedProxies(Vec<AddressRange>);
 
 // === impl TrustedProxies ===
 
 impl TrustedProxies {
-    pub fn new(networks: impl IntoIterator<Item = ProxyNetwork>) -> Self {
+    pub fn new(networks: impl IntoIterator<Item = AddressRange>) -> Self {
         Self(networks.into_iter().collect())
     }
 

@@ -4,13 +4,20 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use client_address::AddressRange;
+use wall_clock::now_ms;
+
+use super::instant::moment_ms;
 use super::name::{NAME_RULE, is_name};
 use super::plugins::digest;
+use super::proxies::address_range;
 use super::references::References;
 use super::section::{Section, Value};
 
 /// Keys at most: each call is compared with all of them.
 const KEYS: usize = 1_000;
+/// Addresses of a key at most.
+const RANGES: usize = 100;
 
 /// The admin API's settings.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +39,10 @@ pub struct AdminKey {
     pub scopes: Vec<Scope>,
     /// Of which tenants; none is all there are.
     pub tenants: Option<Vec<Arc<str>>>,
+    /// When it ends, in milliseconds since the Unix epoch.
+    pub expires_ms: Option<u64>,
+    /// Where calls with it may come from; none is everywhere.
+    pub addresses: Option<Vec<AddressRange>>,
 }
 
 impl fmt::Debug for AdminKey {
@@ -41,6 +52,8 @@ impl fmt::Debug for AdminKey {
             .field("name", &self.name)
             .field("scopes", &self.scopes)
             .field("tenants", &self.tenants)
+            .field("expires_ms", &self.expires_ms)
+            .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
 }
@@ -104,12 +117,16 @@ fn key(item: &Value<'_>, references: &mut References) -> Option<AdminKey> {
     let sha256 = section.need("sha256").and_then(|value| key_digest(&value));
     let scopes = section.need("scopes").map(|value| scopes(&value));
     let tenants = section.value("tenants").map(|value| named(&value, references));
+    let expires_ms = section.value("expires").and_then(|value| end(&value));
+    let addresses = section.value("addresses").map(|value| ranges(&value));
     section.finish();
     Some(AdminKey {
         name: name?.into(),
         sha256: sha256?,
         scopes: scopes?,
         tenants,
+        expires_ms,
+        addresses,
     })
 }
 
@@ -148,6 +165,29 @@ fn named(value: &Value<'_>, references: &mut References) -> Vec<Arc<str>> {
     }
     let names = items.iter().map(|item| references.tenant_that_may_come(item));
     names.flatten().collect()
+}
+
+/// A key whose end has passed is no problem: reloads go on when it has.
+fn end(value: &Value<'_>) -> Option<u64> {
+    let end = moment_ms(value)?;
+    if end <= now_ms() {
+        value.warn(
+            "has passed, so the key is good for nothing",
+            "take the key out, or make a new one",
+        );
+    }
+    Some(end)
+}
+
+fn ranges(value: &Value<'_>) -> Vec<AddressRange> {
+    let items = value.list().unwrap_or_default();
+    if items.is_empty() && value.raw.is_array() {
+        value.problem("names no address", "leave the key out for calls from everywhere");
+    }
+    if let Some(one_too_many) = items.get(RANGES) {
+        one_too_many.problem("is one address too many", format!("there are at most {RANGES}"));
+    }
+    items.iter().filter_map(address_range).collect()
 }
 
 fn twice(item: &Value<'_>, first: &Value<'_>, what: &str) {

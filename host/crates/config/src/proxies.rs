@@ -1,6 +1,6 @@
 //! Which proxies `[server]` believes, and what it reads of them.
 
-use client_address::{AddressHeader, ProxyNetwork, TrustedProxies};
+use client_address::{AddressHeader, AddressRange, TrustedProxies};
 
 use super::listeners::{ListenAddress, ListenerSettings};
 use super::section::{Section, Value};
@@ -20,7 +20,7 @@ pub struct Proxies {
 /// Reads what `listeners` need to know of proxies.
 pub(super) fn read(section: &mut Section<'_>, listeners: &[ListenerSettings]) -> Proxies {
     let items = section.list_of("trusted_proxies", NETWORKS);
-    let networks: Vec<_> = items.iter().filter_map(network).collect();
+    let networks: Vec<_> = items.iter().filter_map(address_range).collect();
     let header = section.value("client_address_header");
     let has_any = !items.is_empty();
     let is_over_tcp = |listener: &&ListenerSettings| matches!(listener.address, ListenAddress::Tcp(_));
@@ -52,7 +52,8 @@ pub(super) fn read(section: &mut Section<'_>, listeners: &[ListenerSettings]) ->
     }
 }
 
-fn network(value: &Value<'_>) -> Option<ProxyNetwork> {
+/// Reads one range of addresses.
+pub(super) fn address_range(value: &Value<'_>) -> Option<AddressRange> {
     let text = value.text()?;
     let network = text.parse();
     if let Err(error) = &network {

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::nearest::nearest;
 use super::problem::{Place, Problem};
-use super::section::{Value, nearest};
+use super::section::Value;
 
 /// The names, in the order in which they were read.
 #[derive(Clone, Debug, Default)]

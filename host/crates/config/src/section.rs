@@ -12,14 +12,13 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::nearest::nearest;
 use super::number::{Number, as_usize};
 use super::problem::{Place, Problem};
 
 const A_LIST: &str = "a list";
 /// Problems of one file, and warnings, that are kept at most.
 const PROBLEMS: usize = 1_000;
-/// Bytes of a name that is compared with the known ones: comparing takes the square of them.
-const COMPARED_BYTES: usize = 256;
 
 /// One file being read: turns offsets into lines and collects the problems.
 pub(super) struct Source {
@@ -392,14 +391,4 @@ impl<'a> Value<'a> {
         });
         None
     }
-}
-
-/// The known name that is most like `name`. Jaro-Winkler weighs the beginning, so that `drain` finds
-/// `drain_seconds`; the number of edits would find any other short key.
-pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    if name.len() > COMPARED_BYTES {
-        return None;
-    }
-    let likeness = |candidate: &str| strsim::jaro_winkler(name, candidate);
-    known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }

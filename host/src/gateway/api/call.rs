@@ -24,6 +24,7 @@ use super::problem::{
 };
 use super::record::{self, Record};
 use super::request::RequestReader;
+use wall_clock::now_ms;
 
 /// How long a call may take, from its head to its answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -95,6 +96,7 @@ async fn run<E: Endpoint>(
     let key = api.keys.load().of(&parts.headers)?;
     let KeyPlaces { key, calls, turn } = &*key;
     record.key = Some(key.name.clone());
+    key::check_holder(key, record.remote, now_ms())?;
     // Taken after the key is known, so that nobody without one takes any.
     let Ok(place) = calls.clone().try_acquire_owned() else {
         return Err(BUSY.because(format!(

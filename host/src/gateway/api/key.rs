@@ -1,5 +1,6 @@
 //! The keys of the config: which of them a request brings, and whether it is good for the call.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
@@ -7,7 +8,7 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::Semaphore;
 
-use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_TENANT, ProblemDetails};
+use super::problem::{BAD_KEY, MISSING_SCOPE, NO_KEYS, OTHER_ADDRESS, OTHER_TENANT, ProblemDetails};
 use crate::gateway::bearer;
 use config::{Admin, AdminKey, Scope};
 
@@ -72,6 +73,19 @@ impl AdminKeys {
     }
 }
 
+/// Whether a key is good now, for a call from there. Said to whom has the key, so it may be told.
+pub(super) fn check_holder(key: &AdminKey, remote: Option<SocketAddr>, now_ms: u64) -> Result<(), ProblemDetails> {
+    if key.expires_ms.is_some_and(|end| end <= now_ms) {
+        return Err(BAD_KEY.because(format!("the key {:?} has expired", &*key.name)));
+    }
+    let Some(ranges) = &key.addresses else { return Ok(()) };
+    let is_within = |remote: SocketAddr| ranges.iter().any(|range| range.contains(remote.ip()));
+    if remote.is_some_and(is_within) {
+        return Ok(());
+    }
+    Err(OTHER_ADDRESS.because(format!("the key {:?} is not good from this address", &*key.name)))
+}
+
 /// Whether a key is good for a scope of a tenant. The tenant is checked first, and before it is looked up, so that a key
 /// does not learn which other tenants there are.
 pub(super) fn check(key: &AdminKey, scope: Scope, tenant: &str) -> Result<(), ProblemDetails> {
@@ -100,6 +114,8 @@ mod tests {
             sha256: Sha256::digest(secret).into(),
             scopes: vec![Scope::Read],
             tenants: tenants.map(|names| names.iter().map(|name| Arc::from(*name)).collect()),
+            expires_ms: None,
+            addresses: None,
         }
     }
 
@@ -141,6 +157,29 @@ mod tests {
         assert_eq!(keys().of(&HeaderMap::new()).unwrap_err().kind.code, "bad_key");
         let none = AdminKeys::new(&Admin::default());
         assert_eq!(none.of(&HeaderMap::new()).unwrap_err().kind.code, "no_keys");
+    }
+
+    #[test]
+    fn a_key_is_good_until_its_end_and_from_its_addresses() {
+        let limited = AdminKey {
+            expires_ms: Some(1_000),
+            addresses: Some(vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()]),
+            ..key("ops", "x", None)
+        };
+        for (address, now_ms, expected) in [
+            (Some("192.0.2.7"), 999, Ok(())),
+            (Some("::ffff:192.0.2.7"), 999, Ok(())),
+            (Some("2001:db8::7"), 999, Ok(())),
+            (Some("192.0.3.7"), 999, Err("other_address")),
+            (Some("2001:db9::7"), 999, Err("other_address")),
+            (None, 999, Err("other_address")),
+            (Some("192.0.2.7"), 1_000, Err("bad_key")),
+        ] {
+            let remote = address.map(|address| SocketAddr::new(address.parse().unwrap(), 1));
+            let checked = check_holder(&limited, remote, now_ms).map_err(|problem| problem.kind.code);
+            assert_eq!(checked, expected, "{address:?} {now_ms}");
+        }
+        assert!(check_holder(&key("ops", "x", None), None, u64::MAX).is_ok());
     }
 
     #[test]

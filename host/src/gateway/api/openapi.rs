@@ -358,7 +358,7 @@ mod tests {
         let ban = &document["paths"]["/tenants/{tenant}/users/{user}/ban"]["put"];
         assert_eq!(ban["security"], json!([{ "key": ["ban"] }]));
         let refused = &ban["responses"]["403"]["content"]["application/problem+json"]["schema"];
-        let codes = json!(["no_keys", "missing_scope", "other_tenant"]);
+        let codes = json!(["no_keys", "missing_scope", "other_tenant", "other_address"]);
         assert_eq!(refused["properties"]["code"]["enum"], codes);
         let statuses: Vec<_> = ban["responses"].as_object().unwrap().keys().collect();
         let expected = [

@@ -45,6 +45,7 @@ pub(super) const BAD_KEY: ProblemKind = kind("bad_key", 401, "The call has no ke
 pub(super) const NO_KEYS: ProblemKind = kind("no_keys", 403, "The admin API has no keys");
 pub(super) const MISSING_SCOPE: ProblemKind = kind("missing_scope", 403, "The key is not good for this");
 pub(super) const OTHER_TENANT: ProblemKind = kind("other_tenant", 403, "The key is not good for this tenant");
+pub(super) const OTHER_ADDRESS: ProblemKind = kind("other_address", 403, "The key is not good from there");
 pub(super) const UNKNOWN_TENANT: ProblemKind = kind("unknown_tenant", 404, "There is no such tenant");
 pub(super) const UNKNOWN_ROUTE: ProblemKind = kind("unknown_route", 404, "There is no such call");
 pub(super) const BAD_METHOD: ProblemKind = kind("method_not_allowed", 405, "The call has another method");
@@ -73,13 +74,14 @@ pub(super) const UNREACHED: ProblemKind = kind("nodes_unreachable", 504, "Some n
 pub(super) const TOO_LATE: ProblemKind = kind("deadline", 504, "It took too long");
 
 /// Problems that every call of an endpoint may meet.
-pub(super) const OF_ALL_CALLS: [ProblemKind; 10] = [
+pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
     BAD_PATH,
     BAD_QUERY,
     BAD_KEY,
     NO_KEYS,
     MISSING_SCOPE,
     OTHER_TENANT,
+    OTHER_ADDRESS,
     INTERNAL,
     NO_AUDIT,
     BUSY,
@@ -90,7 +92,7 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 10] = [
 pub(super) const OF_BODIES: [ProblemKind; 3] = [SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [ProblemKind; 29] = [
+pub(super) const ALL: [ProblemKind; 30] = [
     BAD_JSON,
     BAD_PATH,
     BAD_HEADER,
@@ -99,6 +101,7 @@ pub(super) const ALL: [ProblemKind; 29] = [
     NO_KEYS,
     MISSING_SCOPE,
     OTHER_TENANT,
+    OTHER_ADDRESS,
     UNKNOWN_TENANT,
     UNKNOWN_ROUTE,
     BAD_METHOD,

@@ -61,6 +61,9 @@ fn reads_the_whole_example() {
     assert_eq!((&*key.name, key.sha256[..2].to_vec()), ("ops", vec![0x00, 0x11]));
     assert_eq!(key.scopes, [Scope::Publish, Scope::Read]);
     assert_eq!(key.tenants.as_deref(), Some(&["acme".into()][..]));
+    assert_eq!(key.expires_ms, Some(4_070_908_800_000));
+    let ranges: Vec<String> = key.addresses.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(ranges, ["10.0.0.0/8", "::1/128"]);
 
     let plugin = &config.plugins[0];
     assert_eq!(&*plugin.name, "authorize");
