@@ -26,6 +26,9 @@ const HEAD_BYTES: usize = 16_384;
 /// For a request whose head did not end in time.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 40\r\n\r\n\
                           the request's head did not come in time\n";
+/// For a request with a line that ends with LF alone.
+const LF_ALONE: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 50\r\n\r\n\
+                          each line of a request's head ends with CR and LF\n";
 /// The first bytes of a client that speaks HTTP/2 without negotiation (RFC 9113 3.4).
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0";
 const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 42\r\n\r\n\
@@ -62,13 +65,28 @@ pub(super) async fn serve<Answered: FnOnce(&mut Response), Peer: Clone + Display
     // The socket is not shut down: after an upgrade the connection goes on.
     let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
     let parts = connection.into_parts();
-    let stream = parts.io.into_inner();
+    let has_broken_head = parts.io.has_broken_head();
+    let mut stream = parts.io.into_inner();
+    if has_broken_head {
+        log_unreadable(&peer, "a line ends with LF alone");
+        // As much as the socket takes without waiting.
+        drop(stream.try_write(LF_ALONE));
+        linger(&mut stream).await;
+        return None;
+    }
     match served {
         Ok(()) => Some((stream, parts.read_buf)),
         Err(error) => {
             refuse(stream, &peer, &error, &parts.read_buf).await;
             None
         }
+    }
+}
+
+fn log_unreadable(peer: &impl Display, error: impl Display) {
+    static UNREADABLE: LogThrottle = LogThrottle::new();
+    if let Some(others) = UNREADABLE.allow() {
+        tracing::info!(%peer, %error, others, "a request could not be read");
     }
 }
 
@@ -79,16 +97,13 @@ pub(super) async fn call(mut router: Router, request: Request) -> Result<Respons
 
 /// Answers a request that could not be read, where hyper did not, and says so in the log.
 async fn refuse(mut stream: Socket, peer: &impl Display, error: &hyper::Error, unread: &[u8]) {
-    static UNREADABLE: LogThrottle = LogThrottle::new();
     // A connection that was silent between two requests is closed without an answer.
     let is_slow = error.is_timeout() && !unread.is_empty();
     if !error.is_parse() && !is_slow {
         tracing::debug!(%peer, %error, "an HTTP connection failed");
         return;
     }
-    if let Some(others) = UNREADABLE.allow() {
-        tracing::info!(%peer, %error, others, "a request could not be read");
-    }
+    log_unreadable(peer, error);
     // As much as the socket takes without waiting.
     if is_slow {
         drop(stream.try_write(TOO_SLOW));

@@ -12,6 +12,7 @@ mod bearer;
 mod connection;
 mod demo;
 mod directory;
+mod head_lines;
 mod headers;
 mod health;
 mod http;

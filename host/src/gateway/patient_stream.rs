@@ -1,22 +1,28 @@
-//! A socket that is given up when its peer takes nothing of what is written to it.
+//! A socket that is given up when its peer takes nothing of what is written to it, or when the head of its first request
+//! has a line that ends with LF alone.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::head_lines::HeadLines;
 use super::socket::Socket;
 
 /// How long the peer may take nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of a head that are read at once.
+const HEAD_READ_BYTES: usize = 4_096;
 
 pub(super) struct PatientStream {
     io: TokioIo<Socket>,
+    head: HeadLines,
     /// Runs while a write waits.
     patience: Option<Pin<Box<Sleep>>>,
 }
@@ -25,12 +31,18 @@ impl PatientStream {
     pub(super) fn new(stream: Socket) -> Self {
         Self {
             io: TokioIo::new(stream),
+            head: HeadLines::default(),
             patience: None,
         }
     }
 
     pub(super) fn into_inner(self) -> Socket {
         self.io.into_inner()
+    }
+
+    /// Whether it was given up for a line that ends with LF alone.
+    pub(super) fn has_broken_head(&self) -> bool {
+        self.head == HeadLines::Broken
     }
 
     /// What became of a write, or that it has waited for too long.
@@ -46,8 +58,24 @@ impl PatientStream {
 }
 
 impl Read for PatientStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.head == HeadLines::Done {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        }
+        let mut bytes = [0; HEAD_READ_BYTES];
+        let room = buffer.remaining().min(HEAD_READ_BYTES);
+        let mut read = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read))?;
+        self.head.look(read.filled());
+        if self.has_broken_head() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        buffer.put_slice(read.filled());
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -26,6 +26,7 @@ mod quarantine;
 mod reload;
 mod room;
 mod secrets;
+mod smuggling;
 mod tenant_files;
 mod tenants;
 mod unread;
