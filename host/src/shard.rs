@@ -36,6 +36,7 @@ use chain::Caller;
 use protocol::codes;
 use registry::{BanOrder, BanSubject, Registry};
 use seats::Seats;
+use wire::Inflater;
 
 /// Bytes read from a socket at once. One buffer serves all connections of a shard. All frames in it are taken before anybody else
 /// has a turn, so it is not large.
@@ -81,6 +82,8 @@ pub struct Shard {
     pub turns: Rc<ShardTurns>,
     /// The buffer that every session reads into. No session waits while it borrows it.
     pub read_buffer: RefCell<Box<[u8]>>,
+    /// Inflates what every session reads. No session waits while it borrows it.
+    pub inflater: RefCell<Inflater>,
     tenants: RefCell<HashMap<Arc<str>, Rc<ShardTenant>, RandomState>>,
     clients: RefCell<IndexMap<u64, ListedConnection, RandomState>>,
     seats: RefCell<Seats>,
@@ -135,6 +138,7 @@ impl Shard {
             alarms: Alarms::default(),
             turns: Rc::default(),
             read_buffer: RefCell::new(vec![0; READ_BYTES].into()),
+            inflater: RefCell::default(),
             tenants: RefCell::default(),
             clients: RefCell::default(),
             seats: RefCell::default(),

@@ -1,6 +1,6 @@
 //! The WebSocket decoder: how bytes are cut into reads changes nothing, and what was decoded can be said again.
 
-use wire::{Decoder, WebSocketMessage, WireError};
+use wire::{Decoder, Inflater, WebSocketMessage, WireError};
 
 /// A message that outlives the buffer.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,9 @@ impl From<WebSocketMessage<'_>> for Received {
     }
 }
 
+/// The bit of the first byte that allows compressed messages.
+const DEFLATE: usize = 0x80;
+
 /// What a stream says, and what was wrong with it in the end.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
@@ -31,7 +34,8 @@ struct Outcome {
     error: Option<WireError>,
 }
 
-/// The first byte says how long a message may be, the second how long a read is; the rest is the stream.
+/// The first byte says how long a message may be and whether it may be compressed, the second how long a read is; the rest
+/// is the stream.
 ///
 /// # Panics
 /// When a property does not hold.
@@ -39,15 +43,20 @@ pub fn wire_decoder(data: &[u8]) {
     let (limit, data) = super::split_first(data);
     let (step, stream) = super::split_first(data);
     let max_message = [100, 200, 1_000, 1 << 20][limit % 4];
-    let whole = in_steps(stream, usize::MAX, max_message);
-    assert_eq!(whole, in_steps(stream, step.max(1), max_message), "in reads of {step}");
+    let deflate = limit & DEFLATE != 0;
+    let decoder = || match deflate {
+        true => Decoder::new(max_message).with_deflate(),
+        false => Decoder::new(max_message),
+    };
+    let whole = in_steps(decoder(), stream, usize::MAX);
+    assert_eq!(whole, in_steps(decoder(), stream, step.max(1)), "in reads of {step}");
     assert_eq!(
         whole,
-        with_pauses(stream, step.max(1), max_message),
+        with_pauses(decoder(), stream, step.max(1)),
         "with a pause after each"
     );
     let bytes: usize = whole.received.iter().map(|message| payload(message).1.len()).sum();
-    assert!(bytes <= stream.len(), "more came out than went in");
+    assert!(deflate || bytes <= stream.len(), "more came out than went in");
     for message in &whole.received {
         let (opcode, payload) = payload(message);
         let most = if opcode < 8 { max_message } else { 125 };
@@ -57,16 +66,16 @@ pub fn wire_decoder(data: &[u8]) {
         super::one_line(&error.to_string());
     }
     let again: Vec<u8> = whole.received.iter().flat_map(masked_frame).collect();
-    let again = in_steps(&again, usize::MAX, max_message);
+    let again = in_steps(decoder(), &again, usize::MAX);
     assert_eq!((again.received, again.error), (whole.received, None), "said again");
 }
 
-fn in_steps(stream: &[u8], step: usize, max_message: usize) -> Outcome {
-    let mut decoder = Decoder::new(max_message);
+fn in_steps(mut decoder: Decoder, stream: &[u8], step: usize) -> Outcome {
+    let mut inflater = Inflater::default();
     let mut outcome = Outcome::default();
     for chunk in stream.chunks(step) {
         let mut chunk = chunk.to_vec();
-        let mut messages = decoder.feed(&mut chunk);
+        let mut messages = decoder.feed(&mut chunk, &mut inflater);
         loop {
             match messages.next() {
                 Ok(Some(message)) => outcome.received.push(message.into()),
@@ -83,14 +92,14 @@ fn in_steps(stream: &[u8], step: usize, max_message: usize) -> Outcome {
 }
 
 /// Takes one message at a time, as a session does that has to wait in the middle of a burst.
-fn with_pauses(stream: &[u8], step: usize, max_message: usize) -> Outcome {
-    let mut decoder = Decoder::new(max_message);
+fn with_pauses(mut decoder: Decoder, stream: &[u8], step: usize) -> Outcome {
+    let mut inflater = Inflater::default();
     let mut outcome = Outcome::default();
     for chunk in stream.chunks(step) {
         let mut chunk = chunk.to_vec();
         let mut input = &mut chunk[..];
         loop {
-            match decoder.feed(input).next() {
+            match decoder.feed(input, &mut inflater).next() {
                 Ok(message) => outcome.received.extend(message.map(Received::from)),
                 Err(error) => outcome.error = Some(error),
             }

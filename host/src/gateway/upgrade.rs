@@ -10,12 +10,13 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, COOKIE, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, AUTHORIZATION, CONNECTION, COOKIE, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
+use wire::DeflateAgreement;
 use wire::handshake::{self, UpgradeRequest};
 
 use super::peer::ClientPeer;
@@ -43,6 +44,7 @@ pub(super) struct Accepted {
     tenant: Arc<str>,
     remote: IpAddr,
     token: Option<Box<str>>,
+    deflate: Option<DeflateAgreement>,
     request: Arc<Upgrade>,
     place: Arc<TenantPlace>,
     /// Where the client's address is not the connection's.
@@ -69,6 +71,7 @@ impl fmt::Display for Visit {
 struct Admissible {
     tenant: Arc<Tenant>,
     token: Option<Box<str>>,
+    deflate: Option<DeflateAgreement>,
     request: Arc<Upgrade>,
     /// The value of `Sec-WebSocket-Accept`.
     accept: String,
@@ -137,6 +140,7 @@ fn enter(
         tenant: tenant.name.clone(),
         remote,
         token: admissible.token,
+        deflate: admissible.deflate,
         request: admissible.request,
         place: Arc::new(place),
         pass,
@@ -165,6 +169,7 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
     let origin = allowed_origin(&tenant.allowed_origins, request.headers())?;
     let offer = bearer::offer(&bearer::offered(request.headers())?)
         .map_err(|unknown| HttpRefusal::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
+    let deflate = deflate(&tenant, request.headers())?;
     let token = match bearer::header_token(request.headers())?.or(offer.token) {
         None if origin.is_some() => cookie_token(&tenant, request.headers())?,
         token => token,
@@ -172,6 +177,7 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
     Ok(Admissible {
         accept,
         subprotocol: offer.chosen,
+        deflate,
         token: token.map(String::into_boxed_str),
         request: Arc::new(Upgrade {
             headers: shown(request.headers()),
@@ -195,6 +201,16 @@ fn accept(request: &Request) -> Result<String, HttpRefusal> {
         key: headers::single(request.headers(), &SEC_WEBSOCKET_KEY)?,
     })?;
     Ok(accept)
+}
+
+/// What is agreed on for compressed messages. A header that cannot be read is refused, whether or not the tenant compresses.
+fn deflate(tenant: &Tenant, headers: &HeaderMap) -> Result<Option<DeflateAgreement>, HttpRefusal> {
+    let Some(offers) = headers::list(headers, &SEC_WEBSOCKET_EXTENSIONS)? else {
+        return Ok(None);
+    };
+    let agreement = DeflateAgreement::negotiate(&offers)
+        .map_err(|malformed| HttpRefusal::new(StatusCode::BAD_REQUEST, malformed.to_string()))?;
+    Ok(agreement.filter(|_| tenant.compression))
 }
 
 /// The page's origin, which must be an allowed one; none if the request does not come from a page.
@@ -274,6 +290,9 @@ fn switch_protocols(accept: &str, subprotocol: Option<&'static str>, accepted: A
     if let Some(subprotocol) = subprotocol {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
+    if let Some(agreement) = accepted.deflate {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(agreement.answer()));
+    }
     response.extensions_mut().insert(accepted);
     response
 }
@@ -296,6 +315,7 @@ impl Accepted {
             place: Arc::into_inner(self.place)?,
             pass: pass.or(self.pass),
             token: self.token,
+            deflate: self.deflate.map(|agreement| agreement.window),
             upgrade: self.request,
         };
         Some(opening.into_session(shard.clone(), tenant))

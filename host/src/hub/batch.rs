@@ -1,18 +1,24 @@
 //! Messages of one topic that arrived in one turn, joined: for most listeners they are one entry of the
 //! outbox and one piece of a write, however many they are.
 
+use std::cell::OnceCell;
+
 use bytes::{Bytes, BytesMut};
 
-use super::encoding::message_frame;
+use super::encoding::{message_frame, message_frame_for};
 use backplane::{Envelope, Publication};
 use protocol::{Codec, Position};
+use wire::{DeflateWindow, Deflater};
 
 /// Bytes that are joined at most. What is half on the wire goes out whole, also before a closing frame.
 const BATCH_BYTES: usize = 131_072;
 
-pub(super) struct JoinedMessages {
-    /// Their frames, one behind the other.
-    pub frames: Bytes,
+pub(super) struct JoinedMessages<'a> {
+    part: &'a [Envelope],
+    /// Their frames, one behind the other …
+    frames: Bytes,
+    /// … and for those who agreed on compression.
+    compressed: [OnceCell<Bytes>; DeflateWindow::COUNT],
     /// How many they are.
     pub messages: u64,
     /// Where the first stands in the channel's history.
@@ -35,25 +41,45 @@ fn for_everyone(envelope: &Envelope) -> Option<&Publication> {
     }
 }
 
-impl JoinedMessages {
+fn publications(part: &[Envelope]) -> impl Iterator<Item = &Publication> {
+    part.iter().filter_map(for_everyone)
+}
+
+impl<'a> JoinedMessages<'a> {
     /// Joins a part of a turn; none if there is nothing to gain, or it is too much for one piece.
-    pub(super) fn join(part: &[Envelope]) -> Option<Self> {
-        let publications = || part.iter().filter_map(for_everyone);
-        let bytes = publications()
+    pub(super) fn join(part: &'a [Envelope]) -> Option<Self> {
+        let bytes = publications(part)
             .map(|publication| message_frame(publication, Codec::Json).len())
             .sum();
         if part.len() < 2 || bytes > BATCH_BYTES {
             return None;
         }
         let mut frames = BytesMut::with_capacity(bytes);
-        for publication in publications() {
+        for publication in publications(part) {
             frames.extend_from_slice(message_frame(publication, Codec::Json));
         }
-        let first = publications().next()?;
+        let first = publications(part).next()?;
         Some(Self {
+            part,
             frames: frames.freeze(),
+            compressed: Default::default(),
             messages: part.len() as u64,
             first: first.position.clone(),
         })
+    }
+
+    /// The frames as one connection gets them.
+    pub(super) fn frames(&self, deflate: Option<DeflateWindow>, deflater: &mut Deflater) -> Bytes {
+        let Some(window) = deflate else {
+            return self.frames.clone();
+        };
+        let frames = self.compressed[window as usize].get_or_init(|| {
+            let mut frames = BytesMut::new();
+            for publication in publications(self.part) {
+                frames.extend_from_slice(message_frame_for(publication, Codec::Json, deflate, deflater));
+            }
+            frames.freeze()
+        });
+        frames.clone()
     }
 }

@@ -13,6 +13,7 @@ use crate::transport::ClientStream;
 use backplane::{MemoryUse, TenantFootprint};
 use protocol::codes::CloseCode;
 use protocol::names::Channel;
+use wire::DeflateWindow;
 
 /// The connection to one client. The session owns the reading side and the waiting; anyone on the shard may queue.
 pub struct ClientConnection {
@@ -22,6 +23,8 @@ pub struct ClientConnection {
     pub session: Arc<str>,
     /// Only the session reads from it.
     pub stream: ClientStream,
+    /// What compressed messages to it may look back on, if they were agreed on.
+    pub deflate: Option<DeflateWindow>,
     outbox: RefCell<Outbox>,
     /// Counts what waits in the outbox, as far as it is not written at once.
     footprint: Arc<TenantFootprint>,
@@ -65,6 +68,7 @@ impl ClientConnection {
         id: u64,
         session: Arc<str>,
         stream: ClientStream,
+        deflate: Option<DeflateWindow>,
         outbox_bytes: usize,
         footprint: &Arc<TenantFootprint>,
     ) -> Rc<Self> {
@@ -72,6 +76,7 @@ impl ClientConnection {
             id,
             session,
             stream,
+            deflate,
             outbox: RefCell::new(Outbox::new(outbox_bytes)),
             footprint: footprint.clone(),
             counted: Cell::new(0),

@@ -2,14 +2,21 @@
 //! and shared by all listeners on all shards.
 
 use std::iter;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
 use super::client_connection::ClientConnection;
-use backplane::{PresenceChange, Publication};
+use backplane::{COMPRESSED_FORMS, PresenceChange, Publication};
 use protocol::write::{self, MessagePush};
 use protocol::{Codec, Json};
-use wire;
+use wire::{self, DeflateWindow, Deflater, FrameKind};
+
+/// Bytes of the messages that are compressed. Smaller ones gain less than they cost; larger ones would keep a shard busy for
+/// longer than a slice of its time.
+const COMPRESSED_BYTES: RangeInclusive<usize> = 512..=65_536;
+
+const _: () = assert!(DeflateWindow::COUNT <= COMPRESSED_FORMS);
 
 /// The frame that pushes a message.
 pub(super) fn message_frame(publication: &Publication, codec: Codec) -> &Bytes {
@@ -24,6 +31,27 @@ pub(super) fn message_frame(publication: &Publication, codec: Codec) -> &Bytes {
             tags: &publication.tags,
         })),
     })
+}
+
+/// The frame that pushes a message to a connection that agreed on this: compressed where that is worth it.
+pub(super) fn message_frame_for<'a>(
+    publication: &'a Publication,
+    codec: Codec,
+    deflate: Option<DeflateWindow>,
+    deflater: &mut Deflater,
+) -> &'a Bytes {
+    let frame = message_frame(publication, codec);
+    let is_worth_it = publication.compression && COMPRESSED_BYTES.contains(&frame.len());
+    let Some(window) = deflate.filter(|_| is_worth_it) else {
+        return frame;
+    };
+    let compressed = publication.encoded.get_or_compress(codec, window as usize, || {
+        let kind = match codec {
+            Codec::Json => FrameKind::Text,
+        };
+        deflater.frame(kind, &frame[wire::payload_start(frame)..], window)
+    });
+    compressed.unwrap_or(frame)
 }
 
 /// The frame that pushes a join or a leave.

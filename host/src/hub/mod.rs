@@ -9,6 +9,7 @@ mod batch;
 mod client_connection;
 mod encoding;
 mod held;
+mod listener;
 mod position;
 #[cfg(test)]
 mod tests;
@@ -17,23 +18,22 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use batch::JoinedMessages;
 pub use client_connection::{ClientConnection, SessionSignals};
-use encoding::{message_frame, presence_frame};
 pub use encoding::{message_json, push_reply};
 use held::HeldEnvelopes;
-use position::{PositionOrder, compare, drop_earlier_epochs};
+use listener::{DeliveryState, Listener, Queueing};
+use position::drop_earlier_epochs;
 
-use crate::outbox::{Policy, PushResult};
-use backplane::{Envelope, Publication};
-use config::{ChannelSettings, Overflow};
-use protocol::codes::{self, CloseCode};
+use backplane::Envelope;
+use config::ChannelSettings;
+use protocol::Position;
+use protocol::codes::CloseCode;
 use protocol::names::Topic;
-use protocol::{Codec, Position};
+use wire::Deflater;
 
 /// Listeners between two looks at the clock while the hub delivers, or writes …
 const LOOK_AFTER: usize = 64;
@@ -46,35 +46,13 @@ pub struct Hub {
     /// By place too, so that they can be looked at in parts ([`Hub::topics_at`]).
     topics: IndexMap<Topic, Listeners, RandomState>,
     deliveries: u64,
+    /// Compresses for all listeners of the shard.
+    deflater: Deflater,
 }
 
 struct Listeners {
     settings: Arc<ChannelSettings>,
     clients: IndexMap<u64, Listener, RandomState>,
-}
-
-struct Listener {
-    client: Rc<ClientConnection>,
-    /// Identifies the subscription in the connection's outbox.
-    subscription: u32,
-    delivery: DeliveryState,
-}
-
-/// Which envelopes a listener gets.
-enum DeliveryState {
-    /// None yet: its history is being read, and arriving envelopes are held until then.
-    Held(HeldEnvelopes),
-    /// Those that are new to it.
-    Live {
-        /// The position up to which it has the history. None once a later message came.
-        after: Option<Position>,
-        /// Its presence snapshot has all changes up to this version.
-        presence: u64,
-    },
-    /// None any more: the subscription has ended, and its session was signaled.
-    Ended,
-    /// The same, because the operator ended it: a session that is still subscribing refuses it.
-    Revoked,
 }
 
 // === impl Hub ===
@@ -120,8 +98,13 @@ impl Hub {
             let presence = snapshot.unwrap_or(0);
             listener.delivery = DeliveryState::Live { after, presence };
             let mut own = Vec::new();
+            let mut queueing = Queueing {
+                overflow: listeners.settings.overflow,
+                deflater: &mut self.deflater,
+                dirty: &mut own,
+            };
             for envelope in held {
-                self.deliveries += u64::from(listener.take(&envelope, listeners.settings.overflow, &mut own));
+                self.deliveries += u64::from(listener.take(&envelope, &mut queueing));
             }
             // Not with those of the turn, which may be many.
             for client in own {
@@ -206,13 +189,17 @@ impl Hub {
                 continue;
             };
             listeners_seen += listeners.clients.len();
-            let overflow = listeners.settings.overflow;
+            let mut queueing = Queueing {
+                overflow: listeners.settings.overflow,
+                deflater: &mut self.deflater,
+                dirty,
+            };
             let batch = JoinedMessages::join(part);
             for listener in listeners.clients.values_mut() {
                 self.deliveries += match &batch {
-                    Some(batch) if listener.take_batch(batch, overflow, dirty) => batch.messages,
+                    Some(batch) if listener.take_batch(batch, &mut queueing) => batch.messages,
                     _ => {
-                        let taken = part.iter().filter(|envelope| listener.take(envelope, overflow, dirty));
+                        let taken = part.iter().filter(|envelope| listener.take(envelope, &mut queueing));
                         taken.count() as u64
                     }
                 };
@@ -249,148 +236,5 @@ impl Listeners {
         let over = |listener: &&Listener| matches!(listener.delivery, DeliveryState::Ended | DeliveryState::Revoked);
         let clients = self.clients.values();
         clients.filter(move |listener| !over(listener) && !listener.client.is_closed())
-    }
-}
-
-// === impl Listener ===
-
-impl Listener {
-    /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
-    /// be taken one by one.
-    fn take_batch(
-        &mut self,
-        batch: &JoinedMessages,
-        overflow: Overflow,
-        dirty: &mut Vec<Rc<ClientConnection>>,
-    ) -> bool {
-        let DeliveryState::Live { after, .. } = &self.delivery else {
-            return false;
-        };
-        let all_new = compare(batch.first.as_ref(), after.as_ref()) == PositionOrder::After;
-        if overflow == Overflow::Conflate || !all_new {
-            return false;
-        }
-        let policy = Policy {
-            subscription: self.subscription,
-            overflow: Overflow::Drop,
-            ephemeral: false,
-            news: false,
-        };
-        let queued = self.client.push_message(batch.frames.clone(), policy) == PushResult::Queued;
-        if queued {
-            self.pass(batch.first.as_ref());
-            mark_dirty(&self.client, dirty);
-        }
-        queued
-    }
-
-    /// Queues an envelope according to this listener's state. Returns whether a message was delivered.
-    fn take(&mut self, envelope: &Envelope, overflow: Overflow, dirty: &mut Vec<Rc<ClientConnection>>) -> bool {
-        let known = match &mut self.delivery {
-            DeliveryState::Live { presence, .. } => *presence,
-            DeliveryState::Held(held) => {
-                if !held.push(envelope) {
-                    self.end(envelope.topic());
-                }
-                return false;
-            }
-            DeliveryState::Ended | DeliveryState::Revoked => return false,
-        };
-        match envelope {
-            Envelope::Message(publication) => self.take_message(publication, overflow, dirty),
-            Envelope::Lost(topic) => {
-                self.end(topic);
-                false
-            }
-            Envelope::Presence(change) => {
-                if change.version > known && *self.client.session != *change.member.session {
-                    self.tell(presence_frame(change, Codec::Json), dirty);
-                }
-                false
-            }
-        }
-    }
-
-    fn take_message(
-        &mut self,
-        publication: &Publication,
-        overflow: Overflow,
-        dirty: &mut Vec<Rc<ClientConnection>>,
-    ) -> bool {
-        let position = publication.position.as_ref();
-        if let DeliveryState::Live { after, .. } = &self.delivery {
-            match compare(position, after.as_ref()) {
-                PositionOrder::After => self.pass(position),
-                // It came with the history.
-                PositionOrder::Had => return false,
-                PositionOrder::Unclear => {
-                    self.end(&publication.topic);
-                    return false;
-                }
-            }
-        }
-        if publication.skips(&self.client.session) {
-            return false;
-        }
-        let policy = Policy {
-            subscription: self.subscription,
-            overflow,
-            ephemeral: publication.ephemeral,
-            news: false,
-        };
-        match self
-            .client
-            .push_message(message_frame(publication, Codec::Json).clone(), policy)
-        {
-            PushResult::Queued => {
-                mark_dirty(&self.client, dirty);
-                return true;
-            }
-            PushResult::Overflow => {
-                self.delivery = DeliveryState::Ended;
-                self.client.signal_close(codes::SLOW_CONSUMER, None);
-            }
-            // With offsets, their gap tells the client of the loss; without, the end of the subscription does. Who is kept
-            // the newest message alone would wait for the gap without knowing the newest.
-            PushResult::Dropped if !publication.ephemeral && (position.is_none() || overflow == Overflow::Conflate) => {
-                self.end(&publication.topic);
-            }
-            PushResult::Dropped => {}
-        }
-        false
-    }
-
-    /// After the first message with a later position, every further one is new.
-    fn pass(&mut self, position: Option<&Position>) {
-        if let DeliveryState::Live { after, .. } = &mut self.delivery
-            && position.is_some()
-        {
-            *after = None;
-        }
-    }
-
-    /// Ends a subscription that missed something.
-    fn end(&mut self, topic: &Topic) {
-        self.delivery = DeliveryState::Ended;
-        self.client.signal_end(topic.channel.clone(), codes::INSUFFICIENT_STATE);
-    }
-
-    /// Queues a join or leave; a slow reader is not cut off for it.
-    fn tell(&self, frame: &Bytes, dirty: &mut Vec<Rc<ClientConnection>>) {
-        let policy = Policy {
-            subscription: self.subscription,
-            overflow: Overflow::Drop,
-            ephemeral: true,
-            news: true,
-        };
-        if self.client.push_message(frame.clone(), policy) == PushResult::Queued {
-            mark_dirty(&self.client, dirty);
-        }
-    }
-}
-
-fn mark_dirty(client: &Rc<ClientConnection>, dirty: &mut Vec<Rc<ClientConnection>>) {
-    if client.mark_dirty() {
-        dirty.push(client.clone());
     }
 }

@@ -1,17 +1,20 @@
 //! Who gets what, over real sockets.
 
 mod bounds;
+mod compression;
 mod support;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use support::{TestHub, client};
 
 use super::*;
-use backplane::PresenceChange;
-use config::History;
+use backplane::{PresenceChange, Publication};
+use config::{History, Overflow};
 use protocol::Member;
-use protocol::Position;
+use protocol::codes;
 use protocol::names::Channel;
 
 fn topic() -> Topic {

@@ -8,7 +8,11 @@ use bytes::Bytes;
 use super::ending::Ending;
 use crate::hub::ClientConnection;
 use protocol::{self, Body, Refused, Request};
-use wire::{self, Decoder, WebSocketMessage};
+use wire::{self, Decoder, Inflater, WebSocketMessage};
+
+/// Bytes of messages that are taken from what was read at once: about as many as are read at once. Compressed messages may
+/// come to a thousand times as many; the rest of them is taken when these are begun.
+const TAKEN_BYTES: usize = 8_192;
 
 #[derive(Default)]
 pub(super) struct Backlog(VecDeque<BacklogEntry>);
@@ -78,13 +82,21 @@ impl Backlog {
         self.end(ending);
     }
 
-    /// Takes in what was read. Pings are answered at once.
-    pub(super) fn decode(&mut self, decoder: &mut Decoder, bytes: &mut [u8], client: &ClientConnection) {
-        let mut messages = decoder.feed(bytes);
-        loop {
+    /// Takes in what was read, or as much as is taken at once: then the decoder keeps the rest. Pings are answered at once.
+    pub(super) fn decode(
+        &mut self,
+        decoder: &mut Decoder,
+        bytes: &mut [u8],
+        inflater: &mut Inflater,
+        client: &ClientConnection,
+    ) {
+        let mut messages = decoder.feed(bytes, inflater);
+        let mut taken = 0;
+        while taken < TAKEN_BYTES {
             let ending = match messages.next() {
                 Ok(None) => return,
                 Ok(Some(WebSocketMessage::Text(text))) => {
+                    taken += text.len();
                     let text = Bytes::copy_from_slice(text.as_bytes());
                     self.0.push_back(BacklogEntry::Unparsed(text));
                     continue;

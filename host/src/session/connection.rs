@@ -48,8 +48,12 @@ impl Session {
     pub(super) fn new(context: Rc<Context>) -> Box<Self> {
         let common = &context.shard.common;
         let listing = context.shard.list(&context.client, &context.caller);
+        let decoder = Decoder::new(context.tenant.settings().limits.message_bytes);
         Box::new(Self {
-            decoder: Decoder::new(context.tenant.settings().limits.message_bytes),
+            decoder: match context.client.deflate {
+                Some(_) => decoder.with_deflate(),
+                None => decoder,
+            },
             liveness: Liveness::new(common.ping, common.connect_timeout),
             alarm: None,
             backlog: Backlog::default(),
@@ -86,7 +90,7 @@ impl Session {
             if self.context.client.is_broken() {
                 return Ending::Gone;
             }
-            if self.may_begin() && !self.context.is_waiting_for_turn() {
+            if (self.may_begin() || self.may_decode_rest()) && !self.context.is_waiting_for_turn() {
                 // The client reads its replies again, so its requests are served again.
                 continue;
             }
@@ -136,7 +140,7 @@ impl Session {
     /// whose requests are waiting already, or are to wait for their turn.
     fn readiness(&self) -> Option<Readiness> {
         let client = &self.context.client;
-        let is_idle = self.backlog.is_empty() && !self.context.is_waiting_for_turn();
+        let is_idle = self.backlog.is_empty() && !self.decoder.has_unread() && !self.context.is_waiting_for_turn();
         let reads = is_idle && !client.is_backed_up() && self.pending.has_room();
         match (reads, client.is_blocked()) {
             (true, true) => Some(Readiness::READABLE | Readiness::WRITABLE),
@@ -165,7 +169,23 @@ impl Session {
             return;
         }
         self.liveness.heard();
-        self.backlog.decode(&mut self.decoder, bytes, &self.context.client);
+        let mut inflater = self.context.shard.inflater.borrow_mut();
+        self.backlog
+            .decode(&mut self.decoder, bytes, &mut inflater, &self.context.client);
+    }
+
+    /// Whether more of what was read is to be decoded: under the same conditions as more is read.
+    fn may_decode_rest(&self) -> bool {
+        self.backlog.is_empty()
+            && self.decoder.has_unread()
+            && !self.context.client.is_backed_up()
+            && self.pending.has_room()
+    }
+
+    fn decode_rest(&mut self) {
+        let mut inflater = self.context.shard.inflater.borrow_mut();
+        self.backlog
+            .decode(&mut self.decoder, &mut [], &mut inflater, &self.context.client);
     }
 
     // --- carrying out ---
@@ -183,6 +203,10 @@ impl Session {
                 if let Some(ending) = self.answer(&id, answer) {
                     return Some(ending);
                 }
+                continue;
+            }
+            if self.may_decode_rest() && self.context.may_run() {
+                self.decode_rest();
                 continue;
             }
             if !self.may_begin() || !self.has_turn() {

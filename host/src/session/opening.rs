@@ -12,12 +12,15 @@ use crate::shard::{Shard, ShardTenant};
 use crate::transport::ClientStream;
 use backplane::MemoryUse;
 use chain::{Caller, Upgrade};
+use wire::DeflateWindow;
 
 /// An upgraded connection, and the data of its request.
 pub struct Opening {
     /// The stream after the handshake.
     pub stream: ClientStream,
     pub remote: IpAddr,
+    /// What was agreed on for compressed messages, if anything was.
+    pub deflate: Option<DeflateWindow>,
     /// The token of the upgrade request.
     pub token: Option<Box<str>>,
     /// The rest of it.
@@ -39,7 +42,14 @@ impl Opening {
         let session: Arc<str> = session_id().into();
         let outbox_bytes = settings.limits.outbox_bytes;
         let footprint = &tenant.metrics.footprint;
-        let client = ClientConnection::new(shard.client_id(), session.clone(), self.stream, outbox_bytes, footprint);
+        let client = ClientConnection::new(
+            shard.client_id(),
+            session.clone(),
+            self.stream,
+            self.deflate,
+            outbox_bytes,
+            footprint,
+        );
         let caller = Caller::new(session, settings.name.clone(), self.remote, "websocket");
         let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
         let entry = (self.place, self.pass);

@@ -5,6 +5,7 @@ mod admin;
 mod api;
 mod ceiling;
 mod check;
+mod compression;
 mod descriptors;
 mod door;
 mod drain;

@@ -32,6 +32,8 @@ pub struct Allowance {
     pub history_bytes: usize,
     /// Bytes of all that this node keeps for the tenant; `usize::MAX`: no ceiling.
     pub memory_bytes: usize,
+    /// Whether its messages may be kept compressed as well.
+    pub compression: bool,
 }
 
 /// Which limit a channel, a key, a subscription or a message would be over.
@@ -81,6 +83,7 @@ impl Allowance {
         open_channels: usize::MAX,
         history_bytes: usize::MAX,
         memory_bytes: usize::MAX,
+        compression: false,
     };
 
     pub fn new(account: Account, tenant: &Tenant) -> Self {
@@ -89,6 +92,7 @@ impl Allowance {
             open_channels: tenant.limits.open_channels,
             history_bytes: tenant.limits.history_bytes,
             memory_bytes: tenant.memory_bytes.unwrap_or(usize::MAX),
+            compression: tenant.compression,
         }
     }
 

@@ -27,18 +27,41 @@ pub struct Publication {
     pub ephemeral: bool,
     /// Whether the session that said it receives it too.
     pub echo: bool,
+    /// Whether it may be compressed. A history then counts what that takes.
+    pub compression: bool,
     /// Filled by the hub.
     pub encoded: EncodedOnce,
 }
 
 /// The encodings of one value, one for each codec: made by the first shard that needs it, shared by all receivers.
 #[derive(Debug, Default)]
-pub struct EncodedOnce([OnceLock<Bytes>; Codec::COUNT]);
+pub struct EncodedOnce {
+    whole: [OnceLock<Bytes>; Codec::COUNT],
+    /// Boxed, because most tenants compress nothing.
+    compressed: OnceLock<Box<CompressedForms>>,
+}
+
+/// In how many ways one encoding is compressed at most: clients differ in how far they look back.
+pub const COMPRESSED_FORMS: usize = 2;
+
+/// Of each codec; none where it would not be smaller.
+type CompressedForms = [[OnceLock<Option<Bytes>>; COMPRESSED_FORMS]; Codec::COUNT];
 
 impl EncodedOnce {
     /// The encoding in `codec`, made by `encode` if nobody has made it yet.
     pub fn get_or_encode(&self, codec: Codec, encode: impl FnOnce() -> Bytes) -> &Bytes {
-        self.0[codec as usize].get_or_init(encode)
+        self.whole[codec as usize].get_or_init(encode)
+    }
+
+    /// The same compressed in the way `form`; none if that is not smaller, which is tried once as well.
+    pub fn get_or_compress(
+        &self,
+        codec: Codec,
+        form: usize,
+        compress: impl FnOnce() -> Option<Bytes>,
+    ) -> Option<&Bytes> {
+        let forms = self.compressed.get_or_init(Box::default);
+        forms[codec as usize][form].get_or_init(compress).as_ref()
     }
 }
 
@@ -62,6 +85,7 @@ impl Publication {
             tags,
             ephemeral: false,
             echo: true,
+            compression: true,
             encoded: EncodedOnce::default(),
         }
     }

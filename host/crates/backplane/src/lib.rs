@@ -20,7 +20,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use allowance::{Account, Allowance, ChannelLimit, Rejection};
-pub use envelope::{EncodedOnce, Envelope, PresenceChange, Publication};
+pub use envelope::{COMPRESSED_FORMS, EncodedOnce, Envelope, PresenceChange, Publication};
 pub use footprint::{Footprints, MemoryUse, TenantFootprint};
 pub use inbox::{INBOX_ENVELOPES, Inbox, InboxReceiver};
 pub use interest::{Interest, Presence};

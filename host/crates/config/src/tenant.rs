@@ -43,6 +43,8 @@ pub struct Tenant {
     pub allowed_origins: Origins,
     /// The cookie that may hold a token.
     pub token_cookie: Option<String>,
+    /// Whether permessage-deflate is agreed to.
+    pub compression: bool,
     /// Its share of a shard's time while others want it too, compared with theirs: 1 to 100.
     pub weight: u32,
     /// Bytes of all that a node keeps for it: channels, histories, outboxes, caches, instances; none for no ceiling.
@@ -67,6 +69,7 @@ impl Tenant {
             default_allow: false,
             allowed_origins: Origins::default(),
             token_cookie: None,
+            compression: false,
             weight: 1,
             memory_bytes: None,
             chain: Vec::new(),
@@ -135,6 +138,7 @@ impl TenantReading<'_> {
                 .unwrap_or(false),
             allowed_origins: origins(&section.list_of("allowed_origins", ORIGINS)),
             token_cookie: section.value("token_cookie").and_then(|value| cookie(&value)),
+            compression: section.flag("compression", false),
             weight: u32::try_from(section.number("weight", &weight)).unwrap_or(1),
             memory_bytes: memory(&mut section, ceilings),
             chain: chain::read(&section.list_of("chain", CHAIN_STEPS), plugins, ceilings),

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::close;
 use super::error::WireError;
 use super::frame::{Header, Opcode};
+use super::inflate::Inflater;
 use super::input_buffer::{InputBuffer, WholeMessage};
 use super::mask::unmask;
 
@@ -38,6 +39,8 @@ pub enum WebSocketMessage<'a> {
 pub struct Decoder {
     buffer: Option<Box<InputBuffer>>,
     max_message: u32,
+    /// Compressed messages were agreed on.
+    deflate: bool,
     phase: Phase,
 }
 
@@ -58,27 +61,34 @@ impl Decoder {
         let mut decoder = Self {
             buffer: None,
             max_message: 0,
+            deflate: false,
             phase: Phase::Open,
         };
         decoder.set_max_message(max_message);
         decoder
     }
 
-    /// Sets the limit on the payload of one message, in bytes; 4 GiB at most. Holds from the next
+    /// The same where permessage-deflate was agreed on ([`DeflateAgreement`](super::DeflateAgreement)).
+    #[must_use]
+    pub fn with_deflate(self) -> Self {
+        Self { deflate: true, ..self }
+    }
+
+    /// Sets the limit on the payload of one message, in bytes; 4 GiB at most. A compressed one has it inflated. Holds from the next
     /// frame on, also for the rest of a fragmented message.
     pub fn set_max_message(&mut self, bytes: usize) {
         self.max_message = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
     /// Decodes `input`, the bytes read last. Unmasks them in place; afterwards their content is of
-    /// no use.
+    /// no use. `inflater` serves all connections of the thread.
     ///
     /// Call [`Messages::next`] until it returns `None`: then all of `input` is decoded or kept. If
     /// the `Messages` are dropped before, the bytes not looked at are copied into the decoder, and
     /// come first at the next call. A session that has to wait in the middle of a burst does that,
-    /// frees the shared read buffer and goes on with `feed(&mut [])`; as long as
+    /// frees the shared read buffer and goes on with `feed(&mut [], …)`; as long as
     /// [`Decoder::has_unread`] it should not read more.
-    pub fn feed<'a>(&'a mut self, input: &'a mut [u8]) -> Messages<'a> {
+    pub fn feed<'a>(&'a mut self, input: &'a mut [u8], inflater: &'a mut Inflater) -> Messages<'a> {
         let (input, at) = match &mut self.buffer {
             Some(buffer) if buffer.has_unread() => {
                 let (unread, at) = buffer.take_unread(input);
@@ -88,6 +98,7 @@ impl Decoder {
         };
         Messages {
             decoder: self,
+            inflater,
             input,
             at,
         }
@@ -112,23 +123,34 @@ impl Decoder {
             return Ok(());
         }
         let message = self.buffer.as_ref().and_then(|buffer| buffer.message());
-        let before = match (header.opcode, message) {
+        let (before, compressed) = match (header.opcode, message) {
             (Opcode::Continuation, None) => return Err(WireError::StrayContinuation),
-            (Opcode::Continuation, Some((_, bytes))) => bytes,
-            (_, None) => 0,
+            (Opcode::Continuation, Some(begun)) => begun,
+            (_, None) => (0, header.compressed),
             (_, Some(_)) => return Err(WireError::Interleaved),
         };
-        if header.payload.saturating_add(before) > self.max_message as usize {
+        let most = if compressed {
+            most_compressed(self.max_message)
+        } else {
+            self.max_message as usize
+        };
+        if header.payload.saturating_add(before) > most {
             return Err(WireError::MessageTooBig);
         }
         Ok(())
     }
 }
 
+/// Bytes that a message of at most `bytes` may take compressed: what zlib makes at its worst (`deflateBound`).
+const fn most_compressed(bytes: u32) -> usize {
+    let bytes = bytes as usize;
+    bytes.saturating_add(bytes / 8 + bytes / 64 + 8)
+}
+
 /// The messages in the bytes of one read; a lending iterator. Made by [`Decoder::feed`].
-#[derive(Debug)]
 pub struct Messages<'a> {
     decoder: &'a mut Decoder,
+    inflater: &'a mut Inflater,
     input: Input<'a>,
     /// The part of `input` before this is done with.
     at: usize,
@@ -152,7 +174,7 @@ impl Input<'_> {
 
 /// A whole message, by its place.
 enum Found {
-    InInput(Opcode, Range<usize>),
+    InInput(Header, Range<usize>),
     InBuffer(WholeMessage),
 }
 
@@ -177,13 +199,22 @@ impl Messages<'_> {
                 return Err(error);
             }
         };
-        let Decoder { buffer, phase, .. } = &mut *self.decoder;
-        let (opcode, payload) = match (found, buffer) {
-            (Found::InInput(opcode, place), _) => (opcode, &self.input.bytes()[place]),
-            (Found::InBuffer(whole), Some(buffer)) => (whole.opcode, buffer.payload(whole)),
+        let Decoder {
+            buffer,
+            phase,
+            max_message,
+            ..
+        } = &mut *self.decoder;
+        let (opcode, compressed, payload) = match (found, buffer) {
+            (Found::InInput(header, place), _) => (header.opcode, header.compressed, &self.input.bytes()[place]),
+            (Found::InBuffer(whole), Some(buffer)) => (whole.opcode, whole.compressed, buffer.payload(whole)),
             (Found::InBuffer(_), None) => unreachable!("what was found in the buffer is still there"),
         };
-        let message = message(opcode, payload);
+        let payload = match compressed {
+            true => self.inflater.inflate(payload, *max_message as usize),
+            false => Ok(payload),
+        };
+        let message = payload.and_then(|payload| message(opcode, payload));
         match message {
             Ok(WebSocketMessage::Close { .. }) => *phase = Phase::Closed,
             Ok(_) => {}
@@ -195,6 +226,7 @@ impl Messages<'_> {
     /// Goes on to the next whole message. Whatever is cut off at the end of the input moves into
     /// the decoder.
     fn find(&mut self) -> Result<Option<Found>, WireError> {
+        let deflate = self.decoder.deflate;
         loop {
             let input = &mut self.input.bytes()[self.at..];
             if let Some(buffer) = &mut self.decoder.buffer
@@ -214,9 +246,9 @@ impl Messages<'_> {
                 return Ok(None);
             }
             let header = match &mut self.decoder.buffer {
-                Some(buffer) if buffer.is_mid_header() => buffer.complete_header(input)?,
-                buffer => match Header::parse(input)? {
-                    None => buffer.get_or_insert_default().complete_header(input)?,
+                Some(buffer) if buffer.is_mid_header() => buffer.complete_header(input, deflate)?,
+                buffer => match Header::parse(input, deflate)? {
+                    None => buffer.get_or_insert_default().complete_header(input, deflate)?,
                     whole => whole,
                 },
             };
@@ -233,7 +265,7 @@ impl Messages<'_> {
                 unmask(payload, header.mask, 0);
                 let place = self.at..self.at + header.payload;
                 self.at = place.end;
-                return Ok(Some(Found::InInput(header.opcode, place)));
+                return Ok(Some(Found::InInput(header, place)));
             }
             self.decoder.buffer.get_or_insert_default().begin_frame(header)?;
         }

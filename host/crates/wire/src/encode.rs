@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::close::is_valid_close_code;
-use super::frame::{MAX_CONTROL_PAYLOAD, Opcode};
+use super::frame::{MAX_CONTROL_PAYLOAD, Opcode, RSV1};
 
 /// The longest header of an unmasked frame: two bytes and a 64-bit length.
 const MAX_SERVER_HEADER: usize = 10;
@@ -67,6 +67,11 @@ pub fn is_control_frame(frame: &[u8]) -> bool {
 #[must_use]
 pub fn binary_frame(payload: impl AsRef<[u8]>) -> Bytes {
     whole_frame(FrameKind::Binary.opcode(), payload.as_ref())
+}
+
+/// A data frame whose `payload` is compressed (RFC 7692 6).
+pub(super) fn compressed_frame(kind: FrameKind, payload: &[u8]) -> Bytes {
+    frame(kind.opcode(), RSV1, payload)
 }
 
 /// A ping frame. Of `payload` at most 125 bytes are sent, the most a control frame can hold.
@@ -136,7 +141,12 @@ fn frame_length(frame: &[u8]) -> Option<usize> {
 }
 
 fn whole_frame(opcode: Opcode, payload: &[u8]) -> Bytes {
-    let (header, length) = header(opcode, payload.len());
+    frame(opcode, 0, payload)
+}
+
+fn frame(opcode: Opcode, reserved: u8, payload: &[u8]) -> Bytes {
+    let (mut header, length) = header(opcode, payload.len());
+    header[0] |= reserved;
     // Exactly sized, so that freezing does not need a second allocation until the frame is shared.
     let mut frame = Vec::with_capacity(length + payload.len());
     frame.extend_from_slice(&header[..length]);

@@ -9,7 +9,8 @@ pub enum WireError {
     /// RFC 6455 5.1: a client must mask every frame.
     #[error("frame is not masked")]
     Unmasked,
-    /// RFC 6455 5.2: no extension was negotiated that gives the bits a meaning.
+    /// RFC 6455 5.2: no extension was negotiated that gives the bits a meaning. With permessage-deflate, RSV1 has one on the
+    /// first frame of a message, and on no other (RFC 7692 6).
     #[error("reserved bits are set")]
     ReservedBits,
     /// RFC 6455 5.2: 0x3 to 0x7 and 0xB to 0xF.
@@ -33,7 +34,7 @@ pub enum WireError {
     /// RFC 6455 5.2: the most significant bit of a 64-bit length must be 0.
     #[error("payload length has its highest bit set")]
     LengthTooLarge,
-    /// The sum of the announced payloads of one message is over the limit of the connection.
+    /// The sum of the announced payloads of one message is over the limit of the connection, or what it inflates to is.
     #[error("message is over the size limit")]
     MessageTooBig,
     /// Our own limit, see `MAX_TINY_FRAGMENTS`: the bytes of a message are bounded, so must its
@@ -43,6 +44,9 @@ pub enum WireError {
     /// RFC 6455 8.1: a text message or a close reason is not UTF-8.
     #[error("text is not valid UTF-8")]
     InvalidUtf8,
+    /// RFC 7692 7.2.2: a compressed message cannot be inflated, or ends amid a block.
+    #[error("compressed message is not valid DEFLATE data")]
+    InvalidDeflate,
     /// RFC 6455 7.4: a code that no endpoint may send.
     #[error("close code is not allowed on the wire")]
     InvalidCloseCode,
@@ -56,7 +60,7 @@ impl WireError {
     #[must_use]
     pub const fn close_code(self) -> u16 {
         match self {
-            Self::InvalidUtf8 => 1007,
+            Self::InvalidUtf8 | Self::InvalidDeflate => 1007,
             Self::TooManyFragments => 1008,
             Self::MessageTooBig => 1009,
             _ => 1002,

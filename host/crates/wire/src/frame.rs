@@ -9,6 +9,11 @@ pub(super) const MAX_CLIENT_HEADER: usize = 14;
 /// length byte can tell.
 pub(super) const MAX_CONTROL_PAYLOAD: usize = 125;
 
+/// The three reserved bits.
+pub(super) const RSV1: u8 = 0x40;
+const RSV2: u8 = 0x20;
+const RSV3: u8 = 0x10;
+
 /// What a frame carries (RFC 6455 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opcode {
@@ -52,6 +57,8 @@ impl Opcode {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     pub(super) fin: bool,
+    /// It begins a compressed message (RFC 7692 6).
+    pub(super) compressed: bool,
     pub(super) opcode: Opcode,
     pub(super) mask: [u8; 4],
     /// Bytes of payload; on a 32-bit machine a longer one saturates and is then over any limit.
@@ -60,16 +67,21 @@ pub(super) struct Header {
 
 impl Header {
     /// Reads the header at the start of `bytes` and tells its own length, or `None` while it is not
-    /// whole. What two bytes already show to be wrong is refused without waiting for the others.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, WireError> {
+    /// whole. What two bytes already show to be wrong is refused without waiting for the others. `deflate`: compressed
+    /// messages were agreed on.
+    pub(super) fn parse(bytes: &[u8], deflate: bool) -> Result<Option<(Self, usize)>, WireError> {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
         };
-        if first & 0x70 != 0 {
+        let compressed = first & RSV1 != 0;
+        if first & (RSV2 | RSV3) != 0 || (compressed && !deflate) {
             return Err(WireError::ReservedBits);
         }
         let fin = first & 0x80 != 0;
         let opcode = Opcode::from_bits(first & 0x0F).ok_or(WireError::ReservedOpcode)?;
+        if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(WireError::ReservedBits);
+        }
         if second & 0x80 == 0 {
             return Err(WireError::Unmasked);
         }
@@ -119,6 +131,7 @@ impl Header {
         Ok(Some((
             Self {
                 fin,
+                compressed,
                 opcode,
                 mask: *mask,
                 payload,

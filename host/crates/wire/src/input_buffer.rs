@@ -21,8 +21,8 @@ pub(super) struct InputBuffer {
     header_len: u8,
     /// The frame whose payload is arriving.
     frame: Option<Arriving>,
-    /// The fragmented message being assembled: its opcode, its tiny fragments so far.
-    message: Option<(Opcode, u16)>,
+    /// The fragmented message being assembled.
+    message: Option<Begun>,
     /// Unmasked payload: `assembled` bytes of the fragmented message, then what has arrived of
     /// `frame`.
     body: Vec<u8>,
@@ -32,6 +32,15 @@ pub(super) struct InputBuffer {
     /// Bytes that were read but not asked for, from `unread_at` on.
     unread: Vec<u8>,
     unread_at: usize,
+}
+
+/// A message of which more fragments follow.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    opcode: Opcode,
+    compressed: bool,
+    /// So far.
+    tiny_fragments: u16,
 }
 
 /// A frame whose header was accepted.
@@ -47,9 +56,9 @@ impl InputBuffer {
         self.header_len == 0 && self.frame.is_none() && self.message.is_none() && self.unread.is_empty()
     }
 
-    /// The type and size of the fragmented message being assembled.
-    pub(super) fn message(&self) -> Option<(Opcode, usize)> {
-        self.message.map(|(opcode, _)| (opcode, self.assembled))
+    /// Of the fragmented message being assembled: its bytes so far, and whether it is compressed.
+    pub(super) fn message(&self) -> Option<(usize, bool)> {
+        self.message.map(|begun| (self.assembled, begun.compressed))
     }
 
     #[cfg(test)]
@@ -89,11 +98,15 @@ impl InputBuffer {
     /// Adds the first bytes of `input` to the header begun earlier, as many as it can use, and
     /// tells how many bytes of `input` belong to it. `None` while it is not whole; then all of
     /// `input` was taken.
-    pub(super) fn complete_header(&mut self, input: &[u8]) -> Result<Option<(Header, usize)>, WireError> {
+    pub(super) fn complete_header(
+        &mut self,
+        input: &[u8],
+        deflate: bool,
+    ) -> Result<Option<(Header, usize)>, WireError> {
         let had = usize::from(self.header_len);
         let taken = input.len().min(MAX_CLIENT_HEADER - had);
         self.header[had..had + taken].copy_from_slice(&input[..taken]);
-        let parsed = Header::parse(&self.header[..had + taken])?;
+        let parsed = Header::parse(&self.header[..had + taken], deflate)?;
         self.header_len = match parsed {
             Some(_) => 0,
             None => (had + taken).try_into().expect("a header has at most 14 bytes"),
@@ -107,10 +120,14 @@ impl InputBuffer {
         self.body.truncate(self.assembled);
         self.checked = self.checked.min(self.assembled);
         if !header.opcode.is_control() && (self.message.is_some() || !header.fin) {
-            let (_, tiny) = self.message.get_or_insert((header.opcode, 0));
+            let begun = self.message.get_or_insert(Begun {
+                opcode: header.opcode,
+                compressed: header.compressed,
+                tiny_fragments: 0,
+            });
             if header.payload < TINY_FRAGMENT {
-                *tiny += 1;
-                if *tiny > MAX_TINY_FRAGMENTS {
+                begun.tiny_fragments += 1;
+                if begun.tiny_fragments > MAX_TINY_FRAGMENTS {
                     return Err(WireError::TooManyFragments);
                 }
             }
@@ -139,17 +156,27 @@ impl InputBuffer {
         if header.opcode.is_control() {
             let whole = WholeMessage {
                 opcode: header.opcode,
+                compressed: false,
                 start: self.assembled,
             };
             return Ok((taken, frame_done.then_some(whole)));
         }
-        let opcode = self.message.map_or(header.opcode, |(opcode, _)| opcode);
+        let (opcode, compressed) = match self.message {
+            Some(begun) => (begun.opcode, begun.compressed),
+            None => (header.opcode, header.compressed),
+        };
         if frame_done && header.fin {
             self.message = None;
             self.assembled = 0;
-            return Ok((taken, Some(WholeMessage { opcode, start: 0 })));
+            let whole = WholeMessage {
+                opcode,
+                compressed,
+                start: 0,
+            };
+            return Ok((taken, Some(whole)));
         }
-        if opcode == Opcode::Text {
+        // Compressed text is looked at when it is inflated.
+        if opcode == Opcode::Text && !compressed {
             self.check_text()?;
         }
         if frame_done {
@@ -189,5 +216,6 @@ impl InputBuffer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WholeMessage {
     pub(super) opcode: Opcode,
+    pub(super) compressed: bool,
     start: usize,
 }

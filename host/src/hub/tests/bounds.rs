@@ -10,7 +10,7 @@ const OUTBOX: usize = 65_536;
 /// A connection whose client reads nothing.
 fn unread() -> Rc<ClientConnection> {
     let stream = ClientStream::Memory(MemoryStream::new(0));
-    ClientConnection::new(1, "s1".into(), stream, OUTBOX, &Arc::default())
+    ClientConnection::new(1, "s1".into(), stream, None, OUTBOX, &Arc::default())
 }
 
 fn channel(n: usize) -> Topic {
@@ -83,7 +83,14 @@ fn what_waits_counts_for_the_tenant_until_it_is_written_or_given_up() {
     let waiting = || footprint.bytes(MemoryUse::Outboxes);
     let connection = |id, room| {
         let stream = MemoryStream::new(room);
-        let client = ClientConnection::new(id, "s".into(), ClientStream::Memory(stream.clone()), OUTBOX, &footprint);
+        let client = ClientConnection::new(
+            id,
+            "s".into(),
+            ClientStream::Memory(stream.clone()),
+            None,
+            OUTBOX,
+            &footprint,
+        );
         (stream, client)
     };
     let mut hub = TestHub::default();

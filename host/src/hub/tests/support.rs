@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::hub::{ClientConnection, Hub, flush_until};
 use crate::transport::ClientStream;
 use backplane::Envelope;
+use wire::DeflateWindow;
 
 /// A hub whose turns end when they say so.
 #[derive(Default)]
@@ -48,6 +49,10 @@ pub(super) struct Client {
 }
 
 pub(super) async fn client(id: u64, outbox_bytes: usize) -> Client {
+    client_with(id, outbox_bytes, None).await
+}
+
+pub(super) async fn client_with(id: u64, outbox_bytes: usize, deflate: Option<DeflateWindow>) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let far_end = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
@@ -57,6 +62,7 @@ pub(super) async fn client(id: u64, outbox_bytes: usize) -> Client {
             id,
             format!("s{id}").into(),
             ClientStream::Tcp(stream),
+            deflate,
             outbox_bytes,
             &Arc::default(),
         ),
@@ -65,6 +71,16 @@ pub(super) async fn client(id: u64, outbox_bytes: usize) -> Client {
 }
 
 impl Client {
+    /// Reads the next frame of a server whole.
+    pub(super) async fn read_frame(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while !is_whole(&bytes) {
+            let read = (&mut self.far_end).take(1).read_buf(&mut bytes).await;
+            assert!(read.unwrap() > 0, "closed amid {bytes:?}");
+        }
+        bytes
+    }
+
     async fn text_until(&mut self, last: &str) -> String {
         let mut bytes = Vec::new();
         while !String::from_utf8_lossy(&bytes).contains(last) {
@@ -96,4 +112,14 @@ impl Client {
         };
         frames.filter_map(change).collect()
     }
+}
+
+fn is_whole(frame: &[u8]) -> bool {
+    let start = wire::payload_start(frame);
+    let length = match frame.get(1..start) {
+        Some([126 | 127, length @ ..]) => length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)),
+        Some([length]) => usize::from(*length),
+        _ => return false,
+    };
+    frame.len() == start + length
 }

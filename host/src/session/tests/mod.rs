@@ -4,6 +4,7 @@ mod bounds;
 mod chain_pauses;
 mod client;
 mod commands;
+mod compression;
 mod connect;
 mod connection;
 mod frames;

@@ -126,6 +126,7 @@ impl Stage {
         Opening {
             stream: ClientStream::Memory(stream.clone()),
             remote: [127, 0, 0, 1].into(),
+            deflate: None,
             token: token.map(Box::from),
             upgrade: Arc::new(Upgrade {
                 headers: headers.iter().copied().collect::<Headers>(),

@@ -122,6 +122,7 @@ impl ChannelState {
         let mut publication = Publication::new(message.topic, id, message.data, position, from, message.tags);
         publication.ephemeral = options.ephemeral;
         publication.echo = options.echo;
+        publication.compression = options.allowance.compression;
         let publication = Arc::new(publication);
         if let Some(history) = history {
             self.history = Some(history);

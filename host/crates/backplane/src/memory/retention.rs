@@ -65,10 +65,11 @@ pub(super) struct HistoryPlace {
 }
 
 /// What a kept message takes: its data may be a part of the client's message that is twice as long, or be there a second
-/// time once it is encoded.
+/// time once it is encoded, and in part a third time once it is compressed.
 pub(super) fn message_bytes(publication: &Publication) -> usize {
     let tags = publication.tags.iter().map(|(name, value)| name.len() + value.len());
-    2 * (publication.data.len() + tags.sum::<usize>()) + MESSAGE_BYTES
+    let times = if publication.compression { 3 } else { 2 };
+    times * (publication.data.len() + tags.sum::<usize>()) + MESSAGE_BYTES
 }
 
 /// What a remembered key takes.

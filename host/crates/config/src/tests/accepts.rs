@@ -78,6 +78,7 @@ fn reads_the_whole_example() {
     assert!(tenant.allowed_origins.allows("https://acme.example"));
     assert!(!tenant.allowed_origins.allows("https://evil.example"));
     assert_eq!(tenant.token_cookie.as_deref(), Some("sg_token"));
+    assert!(tenant.compression);
     assert_eq!((tenant.weight, tenant.memory_bytes), (1, None));
 
     let entry = &tenant.chain[0];
@@ -162,6 +163,7 @@ fn one_tenant_is_enough() {
     assert!(!tenant.anonymous && !tenant.default_allow);
     assert!(tenant.hosts.is_empty() && tenant.chain.is_empty() && tenant.channels.is_empty());
     assert_eq!(tenant.token_cookie, None);
+    assert!(!tenant.compression);
     assert_eq!((tenant.weight, tenant.memory_bytes), (1, None));
     assert!(!tenant.allowed_origins.allows("https://acme.example"));
     assert_eq!(tenant.limits, Limits::default());

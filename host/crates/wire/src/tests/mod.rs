@@ -1,15 +1,17 @@
 //! What the wire promises, by section of RFC 6455. The helpers here build client frames by hand, rule breakers included.
 
-mod autobahn;
+mod compressed;
+mod deflating;
 mod differential;
 mod encoding;
 mod framing;
 mod limits;
+mod negotiation;
 mod opening;
 mod splits;
 mod utf8;
 
-use super::{Decoder, WebSocketMessage, WireError};
+use super::{Decoder, Inflater, WebSocketMessage, WireError};
 
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
@@ -95,7 +97,8 @@ struct Heard {
 impl Heard {
     fn listen(&mut self, decoder: &mut Decoder, bytes: &[u8]) {
         let mut bytes = bytes.to_vec();
-        let mut messages = decoder.feed(&mut bytes);
+        let mut inflater = Inflater::default();
+        let mut messages = decoder.feed(&mut bytes, &mut inflater);
         loop {
             match messages.next() {
                 Ok(Some(message)) => self.said.push(message.into()),
@@ -112,7 +115,10 @@ impl Heard {
 
 /// Decodes `stream` in reads of at most `step` bytes.
 fn hear_in_steps(stream: &[u8], step: usize, max_message: usize) -> Heard {
-    let mut decoder = Decoder::new(max_message);
+    hear_with(Decoder::new(max_message), stream, step)
+}
+
+fn hear_with(mut decoder: Decoder, stream: &[u8], step: usize) -> Heard {
     let mut heard = Heard::default();
     for chunk in stream.chunks(step) {
         heard.listen(&mut decoder, chunk);

@@ -128,7 +128,7 @@ proptest! {
             let mut chunk = chunk.to_vec();
             let mut input = &mut chunk[..];
             loop {
-                match decoder.feed(input).next() {
+                match decoder.feed(input, &mut Inflater::default()).next() {
                     Ok(message) => heard.said.extend(message.map(Said::from)),
                     Err(error) => heard.error = Some(error),
                 }

@@ -278,3 +278,17 @@ async fn a_limit_that_a_reload_lowered_is_kept_soon() {
     }
     assert!(gauges(&memory).1 <= MIB, "{:?}", gauges(&memory));
 }
+
+#[tokio::test]
+async fn a_history_counts_what_compression_may_take() {
+    let mut kept = Vec::new();
+    for compression in [false, true] {
+        let (bench, memory) = bench(64);
+        let mut options = by("ann", &with_history(100));
+        options.allowance.compression = compression;
+        bench.publish(&topic("a"), &"a".repeat(10_000), options).await;
+        kept.push(counted(&memory));
+        assert_eq!(gauges(&memory).1, counted(&memory));
+    }
+    assert_eq!(kept[1] - kept[0], 10_000, "the data once more");
+}
