@@ -1,5 +1,6 @@
 //! The project's own commands. Each is one file; this one only picks it.
 
+mod autobahn;
 mod bench;
 mod build;
 mod chaos;
@@ -9,6 +10,7 @@ mod dist;
 mod fuzz;
 mod needs;
 mod python;
+mod running;
 mod shell;
 mod spelling;
 mod test;
@@ -34,6 +36,7 @@ Usage: cargo xtask COMMAND
           --release; a seed replays a run
   fuzz    the fuzz targets, one after the other: [TARGET] --minutes N (10); --minimise keeps the corpus small
   dist    what a release holds, static for musl: target/dist/*.tar.gz; --target TARGET for another machine
+  autobahn  all cases of the Autobahn test suite against the crate wire; `test` runs most of them
   spelling  typos in code and documents
   tidy    the rules about the source that the compiler does not check; --arrows prints which module uses which
 ";
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         ["bench", ref words @ ..] => Workspace::find().and_then(|workspace| bench::run(&workspace, words)),
         ["fuzz", ref words @ ..] => Workspace::find().and_then(|workspace| fuzz::run(&workspace, words)),
         ["dist", ref words @ ..] => Workspace::find().and_then(|workspace| dist::run(&workspace, words)),
+        ["autobahn"] => Workspace::find().and_then(|workspace| autobahn::run(&workspace)),
         ["spelling"] => Workspace::find().and_then(|workspace| spelling::run(&workspace)),
         ["tidy", ref words @ ..] => Workspace::find().and_then(|workspace| tidy::run(&workspace, words)),
         ["help" | "--help" | "-h"] => {

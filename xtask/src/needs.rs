@@ -59,6 +59,15 @@ pub(crate) const PYTHON_VENV: Need = Need {
     program: "python3 -m venv",
     packages: &["python3-venv"],
 };
+/// With the certificates that it checks servers by.
+pub(crate) const CURL: Need = Need {
+    program: "curl",
+    packages: &["curl", "ca-certificates"],
+};
+pub(crate) const BZIP2: Need = Need {
+    program: "bzip2",
+    packages: &["bzip2"],
+};
 pub(crate) const MUSL: Need = Need {
     program: "musl-gcc",
     packages: &["musl-tools"],

@@ -13,13 +13,13 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::{PLUGIN_PROFILE, PLUGIN_TARGET, Workspace};
-use crate::{build, needs, shell, spelling, tidy};
+use crate::{autobahn, build, needs, shell, spelling, tidy};
 use tally::Tally;
 
 type Step = fn(&Workspace) -> Result<Tally>;
 
 /// Every step by its name; `cargo xtask test NAME…` runs just these.
-const STEPS: [(&str, Step); 12] = [
+const STEPS: [(&str, Step); 13] = [
     ("programs", programs),
     ("spelling", spelling),
     ("formatting", formatting),
@@ -32,13 +32,17 @@ const STEPS: [(&str, Step); 12] = [
     ("wire-tests", wire_tests),
     ("browser-tests", browser_tests),
     ("admin-api", api::run),
+    ("autobahn", autobahn_suite),
 ];
 
 /// Stages run one after the other, the lanes of a stage side by side, the steps of a lane one after the other.
 const STAGES: [&[&[&str]]; 3] = [
     &[&["programs", "spelling", "formatting", "tidy"]],
     &[&["clippy", "documentation", "build"], &["plugins"]],
-    &[&["wire-tests"], &["unit-tests", "browser-tests", "admin-api"]],
+    &[
+        &["wire-tests"],
+        &["unit-tests", "browser-tests", "admin-api", "autobahn"],
+    ],
 ];
 
 /// Tests of the wire that run at the same time. They wait for processes, Redis and the clock more than they compute.
@@ -194,6 +198,12 @@ fn browser_tests(workspace: &Workspace) -> Result<Tally> {
         .current_dir(&folder)
         .env("SLUICEGATE_SCREENSHOTS", workspace.target.join("screenshots"));
     count(with_broker(workspace, "debug", &mut npm))
+}
+
+/// A published conformance suite against the example of the crate `wire`.
+fn autobahn_suite(workspace: &Workspace) -> Result<Tally> {
+    let passed = autobahn::run_often(workspace)?;
+    Ok(Tally { passed, failed: 0 })
 }
 
 /// Tells tests where this build of the broker and the plugins are.

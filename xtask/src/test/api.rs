@@ -2,18 +2,16 @@
 //! and requests that it does not allow, and checks each answer. The seed is fixed.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::tally::Tally;
+use crate::running::Running;
 use crate::workspace::Workspace;
-use crate::{demo, python, shell};
+use crate::{demo, python};
 
 /// The key of which `sluicegate.toml` has the hash.
 const KEY: &str = "sga_a-key-that-only-the-fuzzer-knows-0123456789";
@@ -72,10 +70,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     }
     let report: Value = serde_json::from_str(&fs::read_to_string(folder.join("report.json"))?)?;
     let tally = judge(&report)?;
-    ensure!(
-        broker.child.try_wait()?.is_none(),
-        "the broker ended while it was called"
-    );
+    ensure!(broker.is_running()?, "the broker ended while it was called");
     Ok(tally)
 }
 
@@ -104,61 +99,6 @@ fn judge(report: &Value) -> Result<Tally> {
         passed: usize::try_from(endpoints)?,
         failed: 0,
     })
-}
-
-/// A program that is killed when dropped.
-struct Running {
-    child: Child,
-    /// Kept open: a program that prints more must not find a broken pipe.
-    stdout: Option<BufReader<ChildStdout>>,
-    what: String,
-}
-
-impl Running {
-    fn start(command: &mut Command, log: &Path) -> Result<Self> {
-        let what = shell::describe(command);
-        let log = File::create(log).with_context(|| log.display().to_string())?;
-        let mut child = command
-            .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(|| what.clone())?;
-        let stdout = child.stdout.take().map(BufReader::new);
-        Ok(Self { child, stdout, what })
-    }
-
-    /// The rest of the next line that begins like this.
-    fn printed(&mut self, begin: &str) -> Result<String> {
-        let stdout = self.stdout.as_mut().context("stdout is not read")?;
-        let mut line = String::new();
-        while stdout.read_line(&mut line)? > 0 {
-            if let Some(rest) = line.trim().strip_prefix(begin) {
-                return Ok(rest.to_owned());
-            }
-            line.clear();
-        }
-        bail!("{} ended before it printed {begin:?}", self.what)
-    }
-
-    /// Waits for its end; whether it succeeded.
-    fn ends_within(&mut self, limit: Duration) -> Result<bool> {
-        let start = Instant::now();
-        while start.elapsed() < limit {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status.success());
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        bail!("{} took more than {limit:?}", self.what)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // A process that has ended already is fine.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[cfg(test)]

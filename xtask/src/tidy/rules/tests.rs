@@ -94,6 +94,7 @@ fn pure_rooms_do_no_io() {
     breaks("host/crates/chain/src/lib.rs", "use tokio::fs;", 1, "tokio::fs");
     is_fine("host/crates/protocol/src/lib.rs", "use std::net::{IpAddr, SocketAddr};");
     is_fine("host/src/gateway/accept.rs", "use tokio::net::TcpListener;");
+    is_fine("host/crates/wire/examples/echo.rs", "use std::net::TcpListener;");
 }
 
 #[test]
