@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use super::bound::{Bound, Delta};
@@ -15,6 +16,9 @@ use super::plugins::Plugins;
 use super::put_tenant::Install;
 use crate::observe::AuditFile;
 use config::{Config, ConfigReader, ConfigSources};
+
+/// How far behind the shards a load stands where processors are short (`nice`): it takes a core for as long as it lasts.
+const NICE: i32 = 10;
 
 /// What is in force, and what a load begins with.
 #[derive(Clone)]
@@ -47,6 +51,8 @@ impl<T: Send + 'static> LoadTask<T> {
     pub(super) fn start(load: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
         let (done, outcome) = oneshot::channel();
         std::thread::Builder::new().name("load".into()).spawn(move || {
+            // Of this thread alone. Where it is not allowed, the load competes with the shards.
+            let _ = setpriority_process(None, NICE);
             // Nobody waits for it any more when the broker ends.
             drop(done.send(load()));
         })?;

@@ -101,8 +101,8 @@ async fn one_that_does_not_check_out_is_refused_with_all_its_problems() {
 #[tokio::test]
 async fn of_very_many_problems_the_first_are_told() {
     let broker = broker().await;
-    let many: String = (0..60_000).map(|n| format!("key{n} = 1\n")).collect();
-    let problem = broker.push("acme", &many).await.problem(422, "bad_tenant");
+    let many: Vec<String> = (0..60_000).map(|n| format!("key{n} = 1")).collect();
+    let problem = broker.push("acme", &many.join("\n")).await.problem(422, "bad_tenant");
     let told = problem["problems"].as_array().expect("a list");
     assert_eq!(told.len(), 100);
     let detail = problem["detail"].as_str().expect("a text");
