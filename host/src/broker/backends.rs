@@ -6,22 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plugin_store::redis::RedisStore;
-use redis_client::{Login, Rights, Topology, TopologyKind};
+use redis_client::{ClientSettings, Login, Rights, Topology, TopologyKind};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::error::BrokerError;
 use crate::control::{ClusterBus, Local, NameTaken};
 use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
 use backplane::memory::MemoryBackplane;
 use backplane::redis::{RedisBackplane, with_layout};
 use backplane::{Backplane, BackplaneMetrics, Inbox, Nodes};
-use config::{BackplaneKind, Config, RedisKind, RedisSettings};
+use config::{BackplaneKind, Config, Problem, Problems, RedisKind, RedisSettings, RedisTls};
 use plugin_store::shared::SharedStore;
 use registry::redis::RedisCluster;
 use registry::{BanOrder, Registry};
 use tenant_store::redis::RedisTenantStore;
 use tenant_store::{MemoryTenantStore, StoreLimits, TenantStore};
+use tls::ClientTrust;
 
 /// How long the start waits for the backplane: a node whose name is taken is refused before it takes connections,
 /// unless Redis is away.
@@ -87,7 +89,7 @@ pub(super) async fn claim_name(
 }
 
 /// A backplane for these inboxes, and a registry. They live as long as the process.
-pub(super) fn start(config: &Config, inboxes: Vec<Arc<Inbox>>, metrics: &Metrics) -> io::Result<Joint> {
+pub(super) fn start(config: &Config, inboxes: Vec<Arc<Inbox>>, metrics: &Metrics) -> Result<Joint, BrokerError> {
     match &config.backplane {
         BackplaneKind::Memory => {
             metrics.backplane.up.set(1);
@@ -101,7 +103,8 @@ pub(super) fn start(config: &Config, inboxes: Vec<Arc<Inbox>>, metrics: &Metrics
         }
         BackplaneKind::Redis(settings) => {
             let metrics = metrics.backplane.clone();
-            redis(settings.clone(), config.server.node.clone(), inboxes, metrics)
+            let client = client_settings(settings)?;
+            redis(client, settings.clone(), config.server.node.clone(), inboxes, metrics)
         }
     }
 }
@@ -119,16 +122,17 @@ fn memory(inboxes: Vec<Arc<Inbox>>, metrics: BackplaneMetrics) -> io::Result<Arc
 
 /// On a thread of its own, so that messages of other nodes do not wait for this node's operator.
 fn redis(
+    client: ClientSettings,
     settings: RedisSettings,
     node: Arc<str>,
     inboxes: Vec<Arc<Inbox>>,
     metrics: BackplaneMetrics,
-) -> io::Result<Joint> {
+) -> Result<Joint, BrokerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (started, joint) = std::sync::mpsc::sync_channel(1);
     std::thread::Builder::new().name("redis".into()).spawn(move || {
         runtime.block_on(async {
-            let topology = Topology::connect(client_settings(&settings));
+            let topology = Topology::connect(client);
             let stalls = metrics.stalls.clone();
             let store = RedisStore::new(topology.clone(), &settings.prefix, Handle::current(), move || {
                 stalls.inc()
@@ -153,30 +157,54 @@ fn redis(
             std::future::pending::<()>().await;
         });
     })?;
-    joint
+    Ok(joint
         .recv()
-        .map_err(|_| io::Error::other("the backplane's thread ended"))
+        .map_err(|_| io::Error::other("the backplane's thread ended"))?)
+}
+
+/// What is wrong with the files that connections to Redis need.
+pub(super) fn check(config: &Config) -> Option<Problem> {
+    match &config.backplane {
+        BackplaneKind::Memory => None,
+        BackplaneKind::Redis(settings) => settings.tls.as_ref().and_then(|tls| client_tls(tls).err()),
+    }
 }
 
 /// The topology of the config as the client's type.
-fn client_settings(settings: &RedisSettings) -> redis_client::ClientSettings {
+fn client_settings(settings: &RedisSettings) -> Result<ClientSettings, Problems> {
     let url = &settings.url;
-    redis_client::ClientSettings {
+    let tls = settings.tls.as_ref().map(client_tls).transpose()?;
+    Ok(ClientSettings {
         kind: match &url.kind {
             RedisKind::Single => TopologyKind::Single,
             RedisKind::Sentinel { master } => TopologyKind::Sentinel { master: master.clone() },
             RedisKind::Cluster => TopologyKind::Cluster,
         },
         hosts: url.hosts.clone(),
+        sentinel_login: settings.sentinel_login.as_ref().map(|login| Login {
+            username: login.user.clone(),
+            password: Some(login.password.clone()),
+            database: 0,
+            tls: tls.clone(),
+        }),
         login: Login {
             username: url.username.clone(),
             password: url.password.clone(),
             database: url.database.into(),
+            tls,
         },
         timeout: settings.timeout,
         rights: Rights {
             prefix: settings.prefix.clone(),
             replicated: settings.replicas > 0,
         },
-    }
+    })
+}
+
+fn client_tls(tls: &RedisTls) -> Result<Arc<tls::ClientConfig>, Problem> {
+    let trust = ClientTrust {
+        ca: tls.ca.clone(),
+        identity: tls.identity.clone(),
+    };
+    trust.config().map_err(|error| tls.place.problem(error.to_string()))
 }

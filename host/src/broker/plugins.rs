@@ -10,6 +10,7 @@ use plugin_store::shared::SharedStore;
 use plugin_store::{Clock, PluginStores};
 
 use super::attempt::Attempt;
+use super::backends;
 use super::binder::{Binder, Trials};
 use super::bound::{Bound, Delta};
 use super::bound_tenant::BoundTenant;
@@ -50,7 +51,9 @@ pub fn check(config: &Config) -> Vec<Problem> {
             return vec![place.problem(error.to_string())];
         }
     };
-    plugins.check(config)
+    let mut problems = plugins.check(config);
+    problems.extend(backends::check(config));
+    problems
 }
 
 /// The engine's own bound of a memory, behind each chain entry's limit: fixed when the process starts, with room for

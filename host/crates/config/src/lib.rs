@@ -45,7 +45,7 @@ mod watch;
 use std::path::Path;
 
 pub use admin::{Admin, AdminKey, Scope};
-pub use backplane::{BackplaneKind, RedisSettings};
+pub use backplane::{BackplaneKind, RedisSettings, RedisTls, SentinelLogin};
 pub use capability::Capability;
 pub use ceilings::{Ceilings, HostPattern};
 pub use chain::ChainEntry;

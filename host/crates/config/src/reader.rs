@@ -159,7 +159,7 @@ impl ConfigReader {
         let server = server::read(server, base, &self.machine, &mut references);
         let sandbox = sandbox::read(root.section("sandbox"));
         let ceilings = ceilings::read(root.section("ceilings"));
-        let backplane = backplane::read(root.section("backplane"));
+        let backplane = backplane::read(root.section("backplane"), base);
         let admin = admin::read(root.section("admin"), base, &mut references);
         root.finish();
         MainFile {

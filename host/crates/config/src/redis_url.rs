@@ -15,6 +15,8 @@ pub struct RedisUrl {
     pub password: Option<String>,
     /// The database; 0 in a Cluster.
     pub database: u32,
+    /// Whether connections are encrypted: `rediss` in the place of `redis`.
+    pub tls: bool,
 }
 
 /// What stands behind a URL.
@@ -48,10 +50,13 @@ impl RedisUrl {
     /// Reads a URL. The error never repeats it: it may hold a password.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (scheme, rest) = text.split_once("://").ok_or("is not a Redis URL")?;
-        let port = match scheme {
-            "redis" | "redis+cluster" => PORT,
-            "redis+sentinel" => SENTINEL_PORT,
-            "rediss" => return Err("asks for TLS, which is not in this build: use a tunnel beside the broker"),
+        let (tls, kind) = match scheme.strip_prefix("rediss") {
+            Some(kind) => (true, kind),
+            None => (false, scheme.strip_prefix("redis").ok_or("is not a Redis URL")?),
+        };
+        let port = match kind {
+            "" | "+cluster" => PORT,
+            "+sentinel" => SENTINEL_PORT,
             _ => return Err("is not a Redis URL"),
         };
         if rest.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
@@ -67,10 +72,10 @@ impl RedisUrl {
             .collect::<Option<Vec<_>>>();
         let hosts = hosts.ok_or("names a host or port that cannot be")?;
         let mut steps = path.split('/').filter(|step| !step.is_empty());
-        let kind = match scheme {
-            "redis" if hosts.len() > 1 => return Err("names several hosts: say redis+sentinel:// or redis+cluster://"),
-            "redis" => RedisKind::Single,
-            "redis+cluster" => RedisKind::Cluster,
+        let kind = match kind {
+            "" if hosts.len() > 1 => return Err("names several hosts: say redis+sentinel:// or redis+cluster://"),
+            "" => RedisKind::Single,
+            "+cluster" => RedisKind::Cluster,
             _ => {
                 let master = steps
                     .next()
@@ -103,6 +108,7 @@ impl RedisUrl {
             username,
             password,
             database,
+            tls,
         })
     }
 }
@@ -161,6 +167,20 @@ mod tests {
         assert_eq!((sentinel.username, sentinel.database), (None, 2));
         assert_eq!(RedisUrl::parse("redis+cluster://a,b").unwrap().kind, RedisKind::Cluster);
         assert_eq!(hosts("redis://localhost"), [("localhost".to_owned(), 6379)]);
+        for (url, kind, tls) in [
+            ("rediss://a", RedisKind::Single, true),
+            ("rediss+cluster://a,b", RedisKind::Cluster, true),
+            (
+                "rediss+sentinel://a/main",
+                RedisKind::Sentinel { master: "main".into() },
+                true,
+            ),
+            ("redis://a", RedisKind::Single, false),
+            ("redis+cluster://a", RedisKind::Cluster, false),
+        ] {
+            let read = RedisUrl::parse(url).unwrap();
+            assert_eq!((read.kind, read.tls), (kind, tls), "{url}");
+        }
     }
 
     #[test]
@@ -169,7 +189,9 @@ mod tests {
             "",
             "localhost:6379",
             "http://a",
-            "rediss://a",
+            "redisss://a",
+            "rediss+tls://a",
+            "redis+://a",
             "redis://",
             "redis://a:0",
             "redis://a:x",

@@ -39,7 +39,12 @@ pub(crate) enum Whereabouts {
     /// It stays where it is, and is one of a Cluster.
     InCluster(Address),
     /// Sentinels say which one is the master.
-    Sentinels { hosts: Vec<Address>, master: String },
+    Sentinels {
+        hosts: Vec<Address>,
+        master: String,
+        /// For the Sentinels; none: see [`sentinel::find_master`].
+        login: Option<Login>,
+    },
 }
 
 /// The connection to one server.
@@ -297,8 +302,8 @@ impl ServerConnection {
     async fn find(&self) -> Result<Address, String> {
         match &self.whereabouts {
             Whereabouts::Fixed(address) | Whereabouts::InCluster(address) => Ok(address.clone()),
-            Whereabouts::Sentinels { hosts, master } => {
-                sentinel::find_master(hosts, master, &self.login, self.timeout).await
+            Whereabouts::Sentinels { hosts, master, login } => {
+                sentinel::find_master(hosts, master, login.as_ref(), &self.login, self.timeout).await
             }
         }
     }

@@ -22,10 +22,14 @@ mod settings;
 mod side_connection;
 mod slot_ranges;
 mod slots;
+mod stream;
 mod subscription;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod topology;
+
+#[cfg(test)]
+mod tests;
 
 pub use address::Address;
 pub use backoff::{ReconnectBackoff, jittered};
@@ -38,6 +42,7 @@ pub use script::{Script, ScriptCall};
 pub use settings::{ClientSettings, Rights, TopologyKind};
 pub use slots::{SLOTS, slot_of, slot_of_tag};
 pub use subscription::{Confirmed, SubscribedConnection};
+pub use tokio_rustls::rustls::ClientConfig;
 pub use topology::Topology;
 
 pub use redis::{Cmd, ToRedisArgs, Value, cmd, from_redis_value};

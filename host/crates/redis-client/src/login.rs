@@ -1,14 +1,15 @@
 //! How a connection gets in.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo, RedisConnectionInfo,
-    RedisResult,
-};
+use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisResult};
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::address::Address;
+use crate::stream::ServerStream;
 
 /// Commands that wait for the connection's task at most; more wait for room, within their deadline.
 const QUEUED_COMMANDS: usize = 4096;
@@ -22,9 +23,19 @@ pub struct Login {
     pub password: Option<String>,
     /// 0 in a Cluster.
     pub database: i64,
+    /// Whom we trust, and how we show who we are, in TLS; none: connections are not encrypted.
+    pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl Login {
+    /// The same without a name, a password and a database.
+    pub(crate) fn anonymous(&self) -> Self {
+        Self {
+            tls: self.tls.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Opens a connection that gives `on_push` what comes unasked.
     pub(crate) async fn open<F>(
         &self,
@@ -45,19 +56,21 @@ impl Login {
         if let Some(password) = &self.password {
             settings = settings.set_password(password);
         }
-        let info = ConnectionAddr::Tcp(address.0.clone(), address.1)
-            .into_connection_info()?
-            .set_redis_settings(settings);
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(answer_within))
             .set_pipeline_buffer_size(QUEUED_COMMANDS)
             .set_push_sender(move |push| {
                 on_push(push);
                 Ok::<_, redis::aio::SendError>(())
             });
-        Client::open(info)?
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+        let opening = async {
+            let stream = ServerStream::connect(address, self.tls.as_ref()).await?;
+            MultiplexedConnection::new_with_config(&settings, stream, config).await
+        };
+        let late = |_| -> RedisResult<_> { Err(io::Error::from(io::ErrorKind::TimedOut).into()) };
+        let (connection, driver) = tokio::time::timeout(timeout, opening).await.unwrap_or_else(late)?;
+        // It ends with the last clone of the connection.
+        tokio::spawn(driver);
+        Ok(connection)
     }
 }

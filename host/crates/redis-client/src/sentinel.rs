@@ -7,18 +7,23 @@ use redis::RedisError;
 use crate::address::Address;
 use crate::login::Login;
 
-/// Asks one Sentinel after the other. One that wants a password is given that of the servers.
+/// Asks one Sentinel after the other. One that wants a password is given its `own`; if none is known, that of the
+/// servers.
 pub(crate) async fn find_master(
     sentinels: &[Address],
     master: &str,
+    own: Option<&Login>,
     login: &Login,
     timeout: Duration,
 ) -> Result<Address, String> {
     let mut why = "no Sentinel answers".to_owned();
     for sentinel in sentinels {
-        let mut answer = ask(sentinel, master, &Login::default(), timeout).await;
+        let mut answer = match own {
+            Some(own) => ask(sentinel, master, own, timeout).await,
+            None => ask(sentinel, master, &login.anonymous(), timeout).await,
+        };
         let wants_login = |error: &RedisError| !error.is_io_error() && !error.is_timeout();
-        if login.password.is_some() && answer.as_ref().is_err_and(wants_login) {
+        if own.is_none() && login.password.is_some() && answer.as_ref().is_err_and(wants_login) {
             let login = Login {
                 database: 0,
                 ..login.clone()

@@ -12,8 +12,10 @@ pub struct ClientSettings {
     pub kind: TopologyKind,
     /// The server, the Sentinels, or some servers of the Cluster; at least one.
     pub hosts: Vec<Address>,
-    /// For the servers, and for Sentinels that ask for a password.
+    /// For the servers, and without `sentinel_login` for Sentinels that ask for a password.
     pub login: Login,
+    /// For Sentinels.
+    pub sentinel_login: Option<Login>,
     /// How long a command may take.
     pub timeout: Duration,
     /// What the user must be allowed to do, tried at every connect.

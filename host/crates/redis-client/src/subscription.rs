@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -19,6 +18,7 @@ use crate::liveness::SubscriptionLiveness;
 use crate::login::Login;
 use crate::push_queue::PushQueue;
 use crate::resp::{self, NotResp, RespReply};
+use crate::stream::ServerStream;
 
 pub use crate::handler::Confirmed;
 
@@ -173,17 +173,17 @@ fn command(verb: &str, arguments: &[impl AsRef<str>]) -> Vec<u8> {
 }
 
 /// Connects and gets in. Gives what was read beyond that, which is nothing.
-async fn open(address: &Address, login: &Login) -> Result<(TcpStream, BytesMut), String> {
-    let mut stream = TcpStream::connect((address.0.as_str(), address.1))
+async fn open(address: &Address, login: &Login) -> Result<(ServerStream, BytesMut), String> {
+    let mut stream = ServerStream::connect(address, login.tls.as_ref())
         .await
         .map_err(|error| error.to_string())?;
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut words = vec!["3"];
     if let Some(password) = &login.password {
         words.extend(["AUTH", login.username.as_deref().unwrap_or("default"), password]);
     }
     let hello = command("HELLO", &words);
     stream.write_all(&hello).await.map_err(|error| error.to_string())?;
+    stream.flush().await.map_err(|error| error.to_string())?;
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     loop {
         match resp::read(&mut buffer) {
@@ -201,8 +201,13 @@ async fn open(address: &Address, login: &Login) -> Result<(TcpStream, BytesMut),
 }
 
 /// Reads and writes until the connection ends.
-async fn serve(stream: TcpStream, mut buffer: BytesMut, mut unwritten: mpsc::Receiver<Vec<u8>>, handler: Arc<Handler>) {
-    let (mut from, mut to) = stream.into_split();
+async fn serve(
+    stream: ServerStream,
+    mut buffer: BytesMut,
+    mut unwritten: mpsc::Receiver<Vec<u8>>,
+    handler: Arc<Handler>,
+) {
+    let (mut from, mut to) = tokio::io::split(stream);
     let reading = async {
         while !handler.is_ended() {
             match resp::read(&mut buffer) {
@@ -219,7 +224,8 @@ async fn serve(stream: TcpStream, mut buffer: BytesMut, mut unwritten: mpsc::Rec
     };
     let writing = async {
         while let Some(bytes) = unwritten.recv().await {
-            if to.write_all(&bytes).await.is_err() {
+            // TLS may keep the end of what was written.
+            if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
                 return;
             }
         }

@@ -11,6 +11,7 @@ use crate::login::Login;
 use crate::settings::{ClientSettings, Rights, TopologyKind};
 
 pub struct TestServer {
+    arguments: Vec<String>,
     child: Child,
     /// Kept open, so that the server can go on logging.
     log: BufReader<ChildStdout>,
@@ -20,11 +21,22 @@ pub struct TestServer {
 impl TestServer {
     /// Starts one that keeps nothing on disk, and waits until it takes connections.
     pub fn start() -> Self {
+        Self::start_with(|port| ["--port".to_owned(), port.to_string()].into())
+    }
+
+    /// The same with arguments that say where it listens.
+    pub fn start_with(arguments: impl Fn(u16) -> Vec<String>) -> Self {
         loop {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let arguments = arguments(port);
             // The port was free a moment ago. If another process took it meanwhile, another one is tried.
-            if let Some((child, log)) = spawn(port) {
-                return Self { child, log, port };
+            if let Some((child, log)) = spawn(&arguments) {
+                return Self {
+                    arguments,
+                    child,
+                    log,
+                    port,
+                };
             }
         }
     }
@@ -37,7 +49,7 @@ impl TestServer {
 
     /// Starts it again, empty, where it was.
     pub fn start_again(&mut self) {
-        let (child, log) = spawn(self.port).expect("the port is still free");
+        let (child, log) = spawn(&self.arguments).expect("the port is still free");
         (self.child, self.log) = (child, log);
     }
 
@@ -57,18 +69,30 @@ impl TestServer {
     }
 }
 
-/// A server that takes connections at this port; none if it could not listen there.
-fn spawn(port: u16) -> Option<(Child, BufReader<ChildStdout>)> {
+/// What a server logs when it takes connections, and a Sentinel when it watches.
+const READY: [&str; 2] = ["Ready to accept connections", "+monitor master"];
+
+/// A server that takes connections; none if it could not listen.
+fn spawn(arguments: &[String]) -> Option<(Child, BufReader<ChildStdout>)> {
     let mut child = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-        .args(["--appendonly", "no", "--dir", "/tmp"])
+        .args(arguments)
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            "/tmp",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("redis-server is installed: Debian has it in the package redis-server");
     let mut log = BufReader::new(child.stdout.take().expect("its output is piped"));
     let mut line = String::new();
     while log.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-        if line.contains("Ready to accept connections") {
+        if READY.iter().any(|ready| line.contains(ready)) {
             return Some((child, log));
         }
         line.clear();
@@ -90,6 +114,7 @@ fn settings(port: u16, timeout: Duration) -> ClientSettings {
         kind: TopologyKind::Single,
         hosts: vec![("127.0.0.1".into(), port)],
         login: Login::default(),
+        sentinel_login: None,
         timeout,
         rights: Rights::default(),
     }

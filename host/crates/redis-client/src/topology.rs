@@ -78,6 +78,7 @@ impl Topology {
             TopologyKind::Sentinel { master } => topology.keep_one(Whereabouts::Sentinels {
                 hosts: topology.settings.hosts.clone(),
                 master: master.clone(),
+                login: topology.settings.sentinel_login.clone(),
             }),
             TopologyKind::Cluster => drop(tokio::spawn(topology.clone().keep_map())),
         }

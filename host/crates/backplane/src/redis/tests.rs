@@ -34,6 +34,8 @@ fn settings() -> RedisSettings {
         position_check: Duration::from_secs(30),
         replicas: 0,
         partitions: 256,
+        sentinel_login: None,
+        tls: None,
     }
 }
 

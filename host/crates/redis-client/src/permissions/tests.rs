@@ -20,6 +20,7 @@ fn settings(server: &TestServer, kind: TopologyKind) -> ClientSettings {
             username: Some("sluicegate".into()),
             password: Some("secret".into()),
             database: 3,
+            ..Login::default()
         },
         ..server.settings()
     }
@@ -156,6 +157,7 @@ fn operations_has_the_whole_acl() {
             kind,
             hosts: Vec::new(),
             login: Login::default(),
+            sentinel_login: None,
             timeout: TIMEOUT,
             rights: Rights {
                 prefix: "sg".into(),
