@@ -13,5 +13,6 @@ pub mod pushed;
 pub mod session;
 pub mod shard;
 pub mod tenant_queue;
+pub mod tls_stream;
 pub mod token;
 pub mod transport;

@@ -59,7 +59,7 @@ pub struct Outbox {
 /// Whether everything is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flushed {
-    /// The outbox is empty.
+    /// The outbox is empty, and what was in it has left.
     All,
     /// The socket takes no more for now.
     Blocked,
@@ -279,7 +279,12 @@ impl Outbox {
             // After a burst, an idle connection keeps no memory for the next.
             self.queue = VecDeque::new();
         }
-        Ok(Flushed::All)
+        // What the stream took may wait in it for the socket.
+        Ok(if stream.try_flush()? {
+            Flushed::All
+        } else {
+            Flushed::Blocked
+        })
     }
 
     fn write_many(&self, stream: &ClientStream) -> io::Result<usize> {

@@ -1,5 +1,5 @@
-//! The seam between a session and the carrier of its bytes: read, write, ready. Another kind of stream (TLS, streaming
-//! HTTP) will be another variant here, with the same session. Knows no frame.
+//! The seam between a session and the carrier of its bytes: read, write, ready. Another kind of stream (streaming HTTP)
+//! will be another variant here, with the same session. Knows no frame.
 
 use std::io::{self, IoSlice};
 
@@ -7,11 +7,15 @@ use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::tls_stream::TlsStream;
+
 /// A client's byte stream. Only [`ClientStream::ready`] waits.
 #[derive(Debug)]
 pub enum ClientStream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Boxed, because most streams are without.
+    Tls(Box<TlsStream>),
     /// Both ends in memory, for tests without a socket.
     #[cfg(test)]
     Memory(std::rc::Rc<memory::MemoryStream>),
@@ -23,16 +27,18 @@ impl ClientStream {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
             Self::Unix(stream) => stream.try_read(buffer),
+            Self::Tls(stream) => stream.try_read(buffer),
             #[cfg(test)]
             Self::Memory(stream) => stream.try_read(buffer),
         }
     }
 
-    /// Writes as much as is taken now.
+    /// Writes as much as is taken now. What is taken has left when [`ClientStream::try_flush`] says so.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tls(stream) => stream.try_write_vectored(&[IoSlice::new(bytes)]),
             #[cfg(test)]
             Self::Memory(stream) => stream.try_write_vectored(&[IoSlice::new(bytes)]),
         }
@@ -43,8 +49,25 @@ impl ClientStream {
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
             Self::Unix(stream) => stream.try_write_vectored(slices),
+            Self::Tls(stream) => stream.try_write_vectored(slices),
             #[cfg(test)]
             Self::Memory(stream) => stream.try_write_vectored(slices),
+        }
+    }
+
+    /// Sends what was taken and has not left. Returns whether everything has.
+    pub fn try_flush(&self) -> io::Result<bool> {
+        match self {
+            Self::Tls(stream) => stream.try_flush(),
+            _ => Ok(true),
+        }
+    }
+
+    /// Bytes that were taken and have not left: a record of TLS at most.
+    pub fn unsent(&self) -> usize {
+        match self {
+            Self::Tls(stream) => stream.unsent(),
+            _ => 0,
         }
     }
 
@@ -53,6 +76,7 @@ impl ClientStream {
         match self {
             Self::Tcp(stream) => stream.ready(interest).await,
             Self::Unix(stream) => stream.ready(interest).await,
+            Self::Tls(stream) => stream.ready(interest).await,
             #[cfg(test)]
             Self::Memory(stream) => Ok(stream.ready(interest).await),
         }
@@ -64,6 +88,7 @@ impl ClientStream {
             // It fails on a socket that is closed already, which is fine.
             Self::Tcp(stream) => drop(SockRef::from(stream).shutdown(std::net::Shutdown::Write)),
             Self::Unix(stream) => drop(SockRef::from(stream).shutdown(std::net::Shutdown::Write)),
+            Self::Tls(stream) => stream.shutdown(),
             #[cfg(test)]
             Self::Memory(stream) => stream.shutdown(),
         }

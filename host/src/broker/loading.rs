@@ -11,6 +11,7 @@ use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use super::bound::{Bound, Delta};
+use super::certificates::{Certificates, NewCertificates};
 use super::error::BrokerError;
 use super::plugins::Plugins;
 use super::put_tenant::Install;
@@ -32,6 +33,7 @@ pub(super) struct Loaded {
     pub config: Arc<Config>,
     pub delta: Delta,
     pub audit: AuditFile,
+    pub certificates: NewCertificates,
 }
 
 /// What came of a load.
@@ -83,15 +85,23 @@ pub(super) fn first(plugins: &Arc<Plugins>, config: &Arc<Config>) -> io::Result<
 pub(super) fn reload(
     plugins: &Arc<Plugins>,
     reader: &Arc<Mutex<ConfigReader>>,
+    certificates: &Certificates,
     present: &Present,
 ) -> io::Result<LoadTask<LoadOutcome>> {
     let (plugins, reader, present) = (plugins.clone(), reader.clone(), present.clone());
+    let certificates = certificates.clone();
     LoadTask::start(move || {
         let load = || {
             let config = Arc::new(reader.lock().read()?);
+            let certificates = certificates.reread(&config)?;
             let delta = plugins.reload(&config, &present.bound)?;
             let audit = open_audit(config.admin.audit_log.as_deref())?;
-            Ok(Loaded { config, delta, audit })
+            Ok(Loaded {
+                config,
+                delta,
+                audit,
+                certificates,
+            })
         };
         let loaded = load();
         let outcome = LoadOutcome::Reload(loaded, reader.lock().sources());

@@ -7,6 +7,7 @@ mod backends;
 mod binder;
 mod bound;
 mod bound_tenant;
+mod certificates;
 mod difference;
 mod error;
 mod in_force;
@@ -47,6 +48,7 @@ use crate::pushed::PushedTenants;
 use crate::shard::Control;
 use announced::warn_of;
 use backplane::Backplane;
+use certificates::Certificates;
 use config::{Config, ConfigReader};
 use loading::{LoadOutcome, LoadTask, Loaded, Present};
 use naming::{NameClaimTask, refused_name};
@@ -76,6 +78,7 @@ pub struct Broker {
     retry: RetryTimer,
     gateway: Arc<Gateway>,
     api: Arc<Api>,
+    certificates: Certificates,
     audit_log: Option<PathBuf>,
     shards: Vec<Running>,
     /// Taken away when the broker ends.
@@ -133,7 +136,12 @@ impl Broker {
             }
             if again && load.is_none() {
                 again = false;
-                load = self.begin(loading::reload(&self.plugins, &self.reader, &self.present));
+                load = self.begin(loading::reload(
+                    &self.plugins,
+                    &self.reader,
+                    &self.certificates,
+                    &self.present,
+                ));
             }
         };
         if let Some(claim) = name_claim {
@@ -186,7 +194,8 @@ impl Broker {
             BrokerError::Config(problems) => problems.for_log().for_each(|problem| refuse(&problem)),
             other => refuse(&other.to_string()),
         }
-        // Rotating the audit log uses the same signal, so it is opened again in any case.
+        // Rotating the audit log, and renewing certificates, use the same signal, so they are opened again in any case.
+        self.certificates.renew();
         match loading::open_audit(self.audit_log.as_deref()) {
             Ok(file) => self.api.audit().use_file(file),
             Err(error) => tracing::error!(%error, "the audit log stays where it was"),
@@ -204,8 +213,14 @@ impl Broker {
 
     /// Puts a config that was read again, and its plugins, in place of the old.
     async fn apply(&mut self, loaded: Loaded) {
-        let Loaded { config, delta, audit } = loaded;
+        let Loaded {
+            config,
+            delta,
+            audit,
+            certificates,
+        } = loaded;
         warn_of(&config);
+        self.certificates.put_in_force(certificates);
         self.api.audit().use_file(audit);
         self.api.reload(&config);
         self.audit_log.clone_from(&config.admin.audit_log);

@@ -14,6 +14,7 @@ use super::backends;
 use super::binder::{Binder, Trials};
 use super::bound::{Bound, Delta};
 use super::bound_tenant::BoundTenant;
+use super::certificates;
 use super::difference::{difference, refuses};
 use super::error::BrokerError;
 use super::link::{NewLink, chain_problem};
@@ -53,6 +54,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
     };
     let mut problems = plugins.check(config);
     problems.extend(backends::check(config));
+    problems.extend(certificates::check(config));
     problems
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::Broker;
 use super::announced::{say, serve_admin, warn_of};
 use super::backends::{self, Joint};
+use super::certificates::Certificates;
 use super::error::BrokerError;
 use super::loading::{self, Present};
 use super::naming::claim_name;
@@ -24,7 +25,7 @@ use super::watcher::ConfigWatcher;
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
 use crate::doorkeeper::Doorkeeper;
 use crate::gateway::{self, AdminRoutes, Api, ClientListeners, Directory, Gateway, Readiness};
-use crate::observe::{AuditLog, BrokerLog, Metrics};
+use crate::observe::{AuditLog, BrokerLog, CertificateExpiry, Metrics};
 use crate::pushed::PushedTenants;
 use crate::shard::{CONTROL_CALLS, Common, KICKS};
 use crate::tenant_queue::TenantQueue;
@@ -58,10 +59,13 @@ impl Broker {
         watcher.begin(config.server.watch.then(|| reader.sources()))?;
         let audit = AuditLog::default();
         audit.use_file(loading::open_audit(config.admin.audit_log.as_deref())?);
+        let certificates = Certificates::read(&config)?;
+        metrics.show(CertificateExpiry::of(certificates.stores()));
+        tokio::spawn(certificates.clone().warn_daily());
         let admin = AdminRoutes::starting(metrics.clone());
         if let Some(address) = server.admin_listen {
-            let address = serve_admin(address, server.header_timeout, &admin)?;
-            say(&format!("admin on http://{address}"))?;
+            let url = serve_admin(address, server.header_timeout, &admin, certificates.operators())?;
+            say(&format!("admin on {url}"))?;
         }
         let plugins = Arc::new(Plugins::new(&config, &metrics, Plugins::child_compiler())?);
         let mut load = loading::first(&plugins, &config)?;
@@ -114,6 +118,7 @@ impl Broker {
             max_connections: server.max_connections,
             connections: AtomicUsize::new(0),
             header_timeout: server.header_timeout,
+            tls: certificates.clients(),
             closed: false.into(),
             demo,
             proxies: ArcSwap::from_pointee(server.proxies.clone()),
@@ -172,6 +177,7 @@ impl Broker {
             audit_log: config.admin.audit_log.clone(),
             api,
             plugins,
+            certificates,
             present: Present {
                 config: config.clone(),
                 bound,

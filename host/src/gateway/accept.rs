@@ -30,6 +30,7 @@ pub(crate) fn accept(listeners: Vec<ShardListener>, gateway: &Arc<Gateway>, shar
             gateway: gateway.clone(),
             shard: shard.clone(),
             proxy_protocol: listener.proxy_protocol,
+            tls: gateway.tls.clone().filter(|_| listener.tls),
             lag: lag.clone(),
         };
         match listener.open() {
@@ -45,16 +46,16 @@ async fn accept_on(listener: Accepting, service: Service) {
     loop {
         let (socket, peer) = listener.next().await;
         if gateway.closed.load(Ordering::Relaxed) && gateway.health.is_none() {
-            refuse(&gateway, &socket, CLOSED);
+            refuse(&service, &socket, CLOSED);
             continue;
         }
         if is_reserved(&socket, descriptors) {
             log_shortage(&gateway, descriptors);
-            refuse(&gateway, &socket, FULL);
+            refuse(&service, &socket, FULL);
             continue;
         }
         let Some(guard) = gateway.admit() else {
-            refuse(&gateway, &socket, FULL);
+            refuse(&service, &socket, FULL);
             continue;
         };
         socket.set_nodelay();
@@ -81,7 +82,7 @@ fn log_shortage(gateway: &Gateway, descriptors: Descriptors) {
     }
 }
 
-fn refuse(gateway: &Gateway, socket: &Socket, sentence: &str) {
-    gateway.metrics.refused.inc();
-    turn_away(socket, UNAVAILABLE, COME_BACK, sentence);
+fn refuse(service: &Service, socket: &Socket, sentence: &str) {
+    service.gateway.metrics.refused.inc();
+    turn_away(socket, service.tls.is_some(), UNAVAILABLE, COME_BACK, sentence);
 }

@@ -13,15 +13,18 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::admin_connections::{AdminConnections, AdminPlace};
 use super::api::{self, Api};
 use super::health::{METHOD_NAMES, METHODS, healthy, page};
+use super::listener_tls::ListenerTls;
 use super::readiness::Readiness;
 use super::refusal::HttpRefusal;
 use super::socket::Socket;
-use super::{http, listen};
+use super::turned_away::TLS_REFUSAL;
+use super::{handshake, http, listen};
 use crate::observe::{LogThrottle, Metrics};
 use config::Descriptors;
 
@@ -118,7 +121,12 @@ async fn nothing() -> Response {
 }
 
 /// Serves the admin listener, for ever.
-pub(crate) async fn serve(listener: TcpListener, routes: AdminRoutes, header_timeout: Duration) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    routes: AdminRoutes,
+    header_timeout: Duration,
+    tls: Option<Arc<ListenerTls>>,
+) {
     static FULL: LogThrottle = LogThrottle::new();
     let connections = AdminConnections::new(Descriptors::here().for_admin());
     loop {
@@ -128,25 +136,33 @@ pub(crate) async fn serve(listener: TcpListener, routes: AdminRoutes, header_tim
                 tracing::warn!(%peer, others, "an admin connection is refused: all others have a call that is not answered");
             }
             // As much as a fresh socket takes without waiting.
-            drop(stream.try_write(BUSY));
+            drop(stream.try_write(if tls.is_some() { TLS_REFUSAL } else { BUSY }));
             continue;
         };
         let router = Router::clone(&routes.0.load());
+        let tls = tls.clone();
         tokio::spawn(async move {
+            let serving = async {
+                let until = Instant::now() + header_timeout;
+                let shaken = handshake::shake_hands(Socket::Tcp(stream), &peer, tls.as_deref(), until).await;
+                if let Some(socket) = shaken {
+                    serve_one(socket, peer, router, header_timeout, &place).await;
+                }
+            };
             tokio::select! {
-                () = serve_one(stream, peer, router, header_timeout, &place) => {}
+                () = serving => {}
                 () = place.gives_way() => tracing::debug!(%peer, "an idle admin connection gave way to another"),
             }
         });
     }
 }
 
-async fn serve_one(stream: TcpStream, peer: SocketAddr, router: Router, header_timeout: Duration, place: &AdminPlace) {
+async fn serve_one(stream: Socket, peer: SocketAddr, router: Router, header_timeout: Duration, place: &AdminPlace) {
     let asked = || {
         let request = place.ask();
         move |_: &mut Response| drop(request)
     };
-    if let Some((mut stream, _)) = http::serve(Socket::Tcp(stream), peer, router, header_timeout, asked).await {
+    if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, asked).await {
         drop(stream.shutdown().await);
     }
 }

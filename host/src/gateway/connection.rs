@@ -1,4 +1,4 @@
-//! One connection of the public listener: a PROXY header where one is expected, HTTP until an upgrade is answered, then a
+//! One connection of the public listener: a PROXY header and a handshake of TLS where they are expected, HTTP until an upgrade is answered, then a
 //! session.
 
 use std::cell::RefCell;
@@ -14,13 +14,14 @@ use axum::response::Response;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 
-use super::http;
+use super::listener_tls::ListenerTls;
 use super::peer::ClientPeer;
 use super::proxy_header::{self, ProxyHeaderError};
 use super::socket::Socket;
 use super::state::{ConnectionGuard, Gateway};
 use super::turned_away::{COME_BACK, turn_away};
 use super::upgrade::{Accepted, Visit};
+use super::{handshake, http};
 use crate::doorkeeper::{AddressPass, ShardLag};
 use crate::observe::{DoorRefusalKind, LogThrottle};
 use crate::shard::Shard;
@@ -35,18 +36,23 @@ pub(super) struct Service {
     pub shard: Rc<Shard>,
     /// Whether each connection begins with a PROXY header.
     pub proxy_protocol: bool,
+    /// What is spoken before HTTP; none: nothing.
+    pub tls: Option<Arc<ListenerTls>>,
     /// Whether the shard is late.
     pub lag: Arc<ShardLag>,
 }
 
 /// Serves a connection until it is closed, or handed over to a session.
 pub(super) async fn serve(socket: Socket, address: Option<IpAddr>, service: Service, guard: ConnectionGuard) {
-    // One time for the PROXY header and the request's head together.
+    // One time for the PROXY header, the handshake of TLS and the request's head together.
     let deadline = Instant::now() + service.gateway.header_timeout;
     let Some((socket, peer)) = identify(socket, address, &service, deadline).await else {
         return;
     };
-    let Ok(pass) = arrive(&service.gateway, &socket, &peer) else {
+    let Ok(pass) = arrive(&service, &socket, &peer) else {
+        return;
+    };
+    let Some(socket) = handshake::shake_hands(socket, &peer, service.tls.as_deref(), deadline).await else {
         return;
     };
     let visit = Visit {
@@ -125,16 +131,16 @@ async fn identify(
 }
 
 /// Counts the connection for its address, where that is known before a request. An error: it was turned away.
-fn arrive(gateway: &Gateway, socket: &Socket, peer: &ClientPeer) -> Result<Option<Arc<AddressPass>>, ()> {
+fn arrive(service: &Service, socket: &Socket, peer: &ClientPeer) -> Result<Option<Arc<AddressPass>>, ()> {
     static TURNED_AWAY: LogThrottle = LogThrottle::new();
     let Some(address) = peer.counted() else {
         return Ok(None);
     };
-    gateway.doorkeeper.arrive(address).map_err(|refusal| {
+    service.gateway.doorkeeper.arrive(address).map_err(|refusal| {
         if let Some(others) = TURNED_AWAY.allow() {
             tracing::info!(%peer, %refusal, others, "a connection is turned away");
         }
         let wait = refusal.retry_after().unwrap_or(COME_BACK);
-        turn_away(socket, TOO_MANY, wait, &refusal.to_string());
+        turn_away(socket, service.tls.is_some(), TOO_MANY, wait, &refusal.to_string());
     })
 }

@@ -36,6 +36,8 @@ pub(crate) struct ShardListener {
     socket: BoundSocket,
     /// Whether each connection begins with a PROXY header.
     pub(super) proxy_protocol: bool,
+    /// Whether it speaks TLS.
+    pub(super) tls: bool,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,8 @@ impl ClientListeners {
         let sockets = match &listener.address {
             ListenAddress::Tcp(address) => {
                 let (sockets, address) = bind_shared(*address, self.shards.len())?;
-                self.addresses.push(format!("http://{address}"));
+                let scheme = if listener.tls { "https" } else { "http" };
+                self.addresses.push(format!("{scheme}://{address}"));
                 sockets
             }
             ListenAddress::Unix(path) => {
@@ -83,6 +86,7 @@ impl ClientListeners {
             shard.push(ShardListener {
                 socket,
                 proxy_protocol: listener.proxy_protocol,
+                tls: listener.tls,
             });
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::directory::Directory;
+use super::listener_tls::ListenerTls;
 use super::readiness::Readiness;
 use crate::doorkeeper::Doorkeeper;
 use crate::observe::Metrics;
@@ -25,6 +26,8 @@ pub(crate) struct Gateway {
     pub(crate) connections: AtomicUsize,
     /// From the accept to the end of a request's head.
     pub(crate) header_timeout: Duration,
+    /// What listeners with TLS speak it with.
+    pub(crate) tls: Option<Arc<ListenerTls>>,
     /// The node shuts down, and accepts no connection any more.
     pub(crate) closed: AtomicBool,
     /// Whether the demo page and its tokens are served.

@@ -18,15 +18,18 @@ pub(super) fn jittered_seconds(wait: Duration) -> u64 {
     seconds.max(1) + getrandom::u64().unwrap_or_default() % SPREAD_SECONDS
 }
 
+/// An alert `internal_error` in a record of its own (RFC 8446 6): before its handshake a client cannot read HTTP.
+pub(super) const TLS_REFUSAL: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
+
 /// Answers with a status (`503 Service Unavailable`) and a sentence, as much as a fresh socket takes without waiting; a
-/// client that gets none of it sees a close.
-pub(super) fn turn_away(socket: &Socket, status: &str, wait: Duration, sentence: &str) {
+/// client that gets none of it sees a close. `tls`: it has not shaken hands yet, and gets an alert.
+pub(super) fn turn_away(socket: &Socket, tls: bool, status: &str, wait: Duration, sentence: &str) {
     let (seconds, length) = (jittered_seconds(wait), sentence.len() + 1);
     let answer = format!(
         "HTTP/1.1 {status}\r\nRetry-After: {seconds}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{sentence}\n"
     );
     let socket = socket2::SockRef::from(socket);
-    drop(socket.send(answer.as_bytes()));
+    drop(socket.send(if tls { TLS_REFUSAL } else { answer.as_bytes() }));
     // A request that is there already is taken: closing a socket with unread bytes takes the answer back.
     drop((&*socket).read(&mut [0; REQUEST_BYTES]));
 }

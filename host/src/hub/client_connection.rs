@@ -195,7 +195,7 @@ impl ClientConnection {
             }
         }
         let left = outbox.bytes();
-        self.count(left);
+        self.count(left + self.stream.unsent());
         before - left
     }
 

@@ -3,6 +3,7 @@
 //! The sandbox measures hooks, where they are called.
 
 mod audit;
+mod certificate_expiry;
 mod door_refusals;
 mod log;
 mod log_throttle;
@@ -10,6 +11,7 @@ mod metrics;
 mod tenant_metrics;
 
 pub use audit::{AuditFile, AuditLog};
+pub(crate) use certificate_expiry::CertificateExpiry;
 pub use door_refusals::DoorRefusalKind;
 pub use log::{BrokerLog, LogFormat};
 pub use log_throttle::LogThrottle;

@@ -30,5 +30,6 @@ mod secrets;
 mod smuggling;
 mod tenant_files;
 mod tenants;
+mod tls;
 mod unread;
 mod upgrade;

@@ -57,14 +57,14 @@ impl Broker {
     }
 
     async fn started(home: Home, process: Process) -> Self {
-        let first = process.stdout.wait_for(&["listening on http://"]);
+        let first = process.stdout.wait_for(&["listening on http"]);
         let ended = process.stderr.end();
         let line = tokio::select! {
             line = first => line,
             () = ended => panic!("the broker did not start:\n{}", process.stderr.text()),
         };
         let address = address_in(&line);
-        let admin = address_in(&process.stdout.wait_for(&["admin on http://"]).await);
+        let admin = address_in(&process.stdout.wait_for(&["admin on http"]).await);
         Self {
             address,
             admin,
@@ -235,7 +235,7 @@ async fn compiled() {
 
 fn address_in(line: &str) -> SocketAddr {
     let address = line
-        .split_once("http://")
+        .split_once("://")
         .map(|(_, rest)| rest.trim().trim_end_matches('/'));
     address
         .and_then(|a| a.parse().ok())

@@ -23,6 +23,7 @@ pub(crate) mod resp;
 pub(crate) mod sentinel;
 pub(crate) mod shared;
 pub(crate) mod socket;
+pub(crate) mod tls;
 pub(crate) mod token;
 pub(crate) mod usage;
 

@@ -39,6 +39,7 @@ mod tenant;
 mod tenant_files;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod utf8;
 mod watch;
 
@@ -70,6 +71,7 @@ pub use sandbox::SandboxLimits;
 pub use secrets::{SettingsSchemaOf, masked};
 pub use server::Server;
 pub use tenant::Tenant;
+pub use tls::{CertificateFiles, TlsSettings};
 pub use watch::{ConfigSources, ConfigWatch};
 
 /// Reads the file at `path`, and what it names.

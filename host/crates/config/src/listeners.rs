@@ -20,6 +20,8 @@ pub struct ListenerSettings {
     pub address: ListenAddress,
     /// Whether each connection begins with a PROXY header, from a trusted proxy only.
     pub proxy_protocol: bool,
+    /// Whether it speaks TLS, with the certificates of `server.tls`.
+    pub tls: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +53,16 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Reads `listen`. `proxy_protocol` is what the listeners have that are no tables.
-pub(super) fn read(section: &mut Section<'_>, base: &Path, proxy_protocol: bool) -> Vec<ListenerSettings> {
+/// Reads `listen`. `proxy_protocol` is what the listeners have that are no tables; `has_tls`: they speak TLS, unless they are
+/// Unix sockets.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    base: &Path,
+    proxy_protocol: bool,
+    has_tls: bool,
+) -> Vec<ListenerSettings> {
     let plain = |address| ListenerSettings {
+        tls: has_tls && matches!(address, ListenAddress::Tcp(_)),
         address,
         proxy_protocol,
     };
@@ -71,7 +80,7 @@ pub(super) fn read(section: &mut Section<'_>, base: &Path, proxy_protocol: bool)
     let mut listeners: Vec<ListenerSettings> = Vec::with_capacity(items.len());
     for item in items {
         let listener = if item.raw.is_table() {
-            table(&item, base)
+            table(&item, base, has_tls)
         } else {
             one(&item, base).map(plain)
         };
@@ -90,22 +99,29 @@ pub(super) fn read(section: &mut Section<'_>, base: &Path, proxy_protocol: bool)
     listeners
 }
 
-fn table(item: &Value<'_>, base: &Path) -> Option<ListenerSettings> {
+fn table(item: &Value<'_>, base: &Path, has_tls: bool) -> Option<ListenerSettings> {
     let mut section = item.section();
     let address = section.need("address").and_then(|value| one(&value, base));
-    if let Some(tls) = section.value("tls")
-        && tls.flag() == Some(true)
-    {
-        tls.problem(
-            "asks for TLS, which is not in this build",
-            "let a proxy in front of the broker speak it: docs/PROXIES.md",
-        );
+    let tls = section.value("tls").filter(|value| value.flag() == Some(true));
+    if let Some(tls) = &tls {
+        if matches!(address, Some(ListenAddress::Unix(_))) {
+            tls.problem(
+                "asks for TLS on a Unix socket",
+                "it is this machine's own: leave the key out",
+            );
+        } else if !has_tls {
+            tls.problem(
+                "asks for TLS, and there are no certificates",
+                "name them in [server.tls]",
+            );
+        }
     }
     let proxy_protocol = section.flag("proxy_protocol", false);
     section.finish();
     Some(ListenerSettings {
         address: address?,
         proxy_protocol,
+        tls: tls.is_some(),
     })
 }
 

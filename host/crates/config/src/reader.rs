@@ -14,6 +14,7 @@ use super::references::References;
 use super::section::Source;
 use super::tenant::{ReadTenant, TenantReading};
 use super::tenant_files::TenantFiles;
+use super::tls::TlsSettings;
 use super::watch::ConfigSources;
 use super::{admin, backplane, ceilings, claims, plugins, sandbox, server, utf8};
 
@@ -77,8 +78,11 @@ impl ConfigReader {
         let config = self.main.as_ref().map(|main| &main.config);
         let plugins = config.into_iter().flat_map(|config| &config.plugins);
         let main = std::iter::once(self.path.clone());
+        let server = config.into_iter().map(|config| &config.server);
+        let tls = server.flat_map(|server| server.tls.iter().chain(&server.admin_tls));
+        let files = main.chain(plugins.map(|plugin| plugin.path.clone()));
         ConfigSources {
-            files: main.chain(plugins.map(|plugin| plugin.path.clone())).collect(),
+            files: files.chain(tls.flat_map(TlsSettings::sources)).collect(),
             tenants_dir: config.and_then(|config| config.server.tenants_dir.clone()),
         }
     }

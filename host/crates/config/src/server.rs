@@ -15,6 +15,7 @@ use super::number::Number;
 use super::proxies::{self, Proxies};
 use super::references::References;
 use super::section::{Section, Value};
+use super::tls::{self, TlsSettings};
 
 /// 0 stands for one per core.
 const SHARDS: Number = Number {
@@ -67,6 +68,10 @@ pub struct Server {
     pub door: DoorSettings,
     /// Where health, metrics and the admin API are; none when turned off.
     pub admin_listen: Option<SocketAddr>,
+    /// What the listener of clients needs for TLS; none: it speaks HTTP without it.
+    pub tls: Option<TlsSettings>,
+    /// The same of the admin listener.
+    pub admin_tls: Option<TlsSettings>,
     /// Threads that serve connections, at least 1.
     pub shards: usize,
     /// This node's name, unique in the cluster.
@@ -95,7 +100,8 @@ pub struct Server {
 
 pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, references: &mut References) -> Server {
     let proxy_protocol = section.flag("proxy_protocol", false);
-    let listen = listeners::read(&mut section, base, proxy_protocol);
+    let tls = tls::read(&mut section, "tls", base, false);
+    let listen = listeners::read(&mut section, base, proxy_protocol, tls.is_some());
     let proxies = proxies::read(&mut section, &listen);
     let node = section.value("node").and_then(|value| node_name(&value));
     let default_tenant = section.value("default_tenant");
@@ -106,6 +112,8 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ref
         health_on_listen: section.flag("health_on_listen", false),
         door: door::read(section.section("door")),
         admin_listen: section.value("admin_listen").and_then(|value| admin_address(&value)),
+        tls,
+        admin_tls: tls::read(&mut section, "admin_tls", base, true),
         shards: match section.count("shards", &SHARDS) {
             0 => machine.cores,
             shards => shards,

@@ -44,6 +44,12 @@ pub enum CertificateError {
     Unusable(String),
 }
 
+impl From<rustls::Error> for CertificateError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Unusable(error.to_string())
+    }
+}
+
 // === impl ServerCertificate ===
 
 impl ServerCertificate {

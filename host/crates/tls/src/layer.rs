@@ -36,6 +36,8 @@ pub struct TlsLayer {
     is_ended: bool,
     /// The peer broke the protocol: `rustls` is not asked again.
     is_broken: bool,
+    /// The peer was told that nothing follows.
+    is_closed: bool,
 }
 
 // === impl TlsLayer ===
@@ -55,6 +57,7 @@ impl TlsLayer {
             unsent: Vec::new(),
             is_ended: false,
             is_broken: false,
+            is_closed: false,
         })
     }
 
@@ -156,7 +159,7 @@ impl TlsLayer {
     /// # Errors
     /// What the socket says.
     pub fn close(&mut self, socket: &mut impl Write) -> io::Result<()> {
-        if self.is_broken {
+        if self.is_broken || std::mem::replace(&mut self.is_closed, true) {
             return Ok(());
         }
         let UnbufferedStatus { discard, state } = self.connection.process_tls_records(&mut self.received);
@@ -237,7 +240,7 @@ impl TlsLayer {
 
     /// Encrypts a record of `plain` into `outgoing`, and returns how long it is.
     fn encrypt(&mut self, plain: &[u8], outgoing: &mut [u8]) -> io::Result<usize> {
-        if self.is_broken {
+        if self.is_broken || self.is_closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         loop {

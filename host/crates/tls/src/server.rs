@@ -48,8 +48,7 @@ pub fn for_operators(
     oldest: OldestVersion,
     client_ca: Option<&Path>,
 ) -> Result<Arc<ServerConfig>, CertificateError> {
-    let failed = |error: rustls::Error| CertificateError::Unusable(error.to_string());
-    let builder = builder(oldest).map_err(failed)?;
+    let builder = builder(oldest)?;
     let mut config = match client_ca {
         None => builder.with_no_client_auth(),
         Some(file) => {

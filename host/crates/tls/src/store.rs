@@ -33,8 +33,8 @@ pub struct Reread {
     pub certificates: Vec<Arc<ServerCertificate>>,
     /// Why the one that was in force stays.
     pub kept: Vec<CertificateError>,
-    /// Why there is none, since none of these files was in force.
-    pub missing: Vec<CertificateError>,
+    /// Why there is none of the files at this place in the list, since nothing of theirs was in force.
+    pub missing: Vec<(usize, CertificateError)>,
 }
 
 // === impl CertificateStore ===
@@ -62,7 +62,7 @@ impl CertificateStore {
     pub fn reread(&self, files: &[(PathBuf, PathBuf)], now: SystemTime) -> Reread {
         let current = self.current.load();
         let mut reread = Reread::default();
-        for (cert, key) in files {
+        for (place, (cert, key)) in files.iter().enumerate() {
             let before = current.of_files(cert, key);
             let read = ServerCertificate::read(cert, key);
             match (read, before) {
@@ -78,7 +78,7 @@ impl CertificateStore {
                     reread.kept.push(error);
                     reread.certificates.push(before.clone());
                 }
-                (Err(error), None) => reread.missing.push(error),
+                (Err(error), None) => reread.missing.push((place, error)),
             }
         }
         reread

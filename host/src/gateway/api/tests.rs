@@ -145,6 +145,7 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
         max_connections: 1,
         connections: 0.into(),
         header_timeout: Duration::from_secs(1),
+        tls: None,
         closed: false.into(),
         demo: false,
         metrics,

@@ -322,6 +322,34 @@ fn secrets_stay_out_of_the_log() {
 }
 
 #[test]
+fn the_certificates_of_both_listeners() {
+    let config = good(&format!(
+        "[server.tls]\ncertificates = [{{ cert = \"a.pem\", key = \"/a.key\" }}, {{ cert = \"b.pem\", key = \"b.key\" }}]\n\
+         [server.admin_tls]\ncertificates = [{{ cert = \"a.pem\", key = \"/a.key\" }}]\nmin_version = \"1.3\"\n\
+         client_ca = \"ca.pem\"\n{LEAST}"
+    ));
+    let (clients, operators) = (config.server.tls.unwrap(), config.server.admin_tls.unwrap());
+    let files: Vec<_> = clients
+        .certificates
+        .iter()
+        .map(|files| (&*files.cert, &*files.key))
+        .collect();
+    let path = std::path::Path::new;
+    assert_eq!(
+        files,
+        [
+            (path("conf/a.pem"), path("/a.key")),
+            (path("conf/b.pem"), path("conf/b.key"))
+        ]
+    );
+    assert!(!clients.only_1_3 && operators.only_1_3);
+    let (ca, place) = operators.client_ca.unwrap();
+    assert_eq!((&*ca, place.line()), (path("conf/ca.pem"), Some(6)));
+    let config = good(LEAST);
+    assert!(config.server.tls.is_none() && config.server.admin_tls.is_none());
+}
+
+#[test]
 fn what_tls_to_redis_needs_and_who_the_broker_is_for_sentinels() {
     let config = good(&format!(
         "[backplane]\nkind = \"redis\"\nurl = \"rediss+sentinel://db/main\"\nca = \"ca.pem\"\nclient_cert = \"/a.pem\"\n\
