@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::pem::{self, PemError};
 use crate::provider::provider;
-use crate::x509::Fields;
+use crate::x509::CertificateFields;
 
 /// What a server shows to its clients.
 #[derive(Debug)]
@@ -71,7 +71,8 @@ impl ServerCertificate {
             file: cert.to_owned(),
             why,
         };
-        let Fields { names, from, until } = Fields::read(&chain[0]).map_err(|error| unparsable(error.to_string()))?;
+        let CertificateFields { names, from, until } =
+            CertificateFields::read(&chain[0]).map_err(|error| unparsable(error.to_string()))?;
         let certified = CertifiedKey::new(chain, signing_key);
         match certified.keys_match() {
             // A key in a box that does not show its public half proves itself in the first handshake.

@@ -14,7 +14,7 @@ const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const DNS: TagNumber = TagNumber(2);
 const ADDRESS: TagNumber = TagNumber(7);
 
-pub(crate) struct Fields {
+pub(crate) struct CertificateFields {
     /// In lower case. Without alternative names the common name, by which clients of today trust nothing, but people
     /// know it.
     pub names: Vec<Box<str>>,
@@ -22,7 +22,7 @@ pub(crate) struct Fields {
     pub until: SystemTime,
 }
 
-impl Fields {
+impl CertificateFields {
     pub(crate) fn read(certificate: &[u8]) -> Result<Self, Error> {
         let signed = first(items(AnyRef::from_der(certificate)?.value())?)?;
         let mut fields = items(signed.value())?.into_iter().peekable();
