@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::sync::oneshot;
 
 use super::bound::{Bound, Delta};
@@ -20,6 +20,8 @@ use config::{Config, ConfigReader, ConfigSources};
 
 /// How far behind the shards a load stands where processors are short (`nice`): it takes a core for as long as it lasts.
 const NICE: i32 = 10;
+/// The least priority that there is.
+const NICE_MOST: i32 = 19;
 
 /// What is in force, and what a load begins with.
 #[derive(Clone)]
@@ -53,8 +55,7 @@ impl<T: Send + 'static> LoadTask<T> {
     pub(super) fn start(load: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
         let (done, outcome) = oneshot::channel();
         std::thread::Builder::new().name("load".into()).spawn(move || {
-            // Of this thread alone. Where it is not allowed, the load competes with the shards.
-            let _ = setpriority_process(None, NICE);
+            stand_back();
             // Nobody waits for it any more when the broker ends.
             drop(done.send(load()));
         })?;
@@ -64,6 +65,13 @@ impl<T: Send + 'static> LoadTask<T> {
     /// Waits for its outcome; none if its thread panicked.
     pub(super) async fn outcome(&mut self) -> Option<T> {
         (&mut self.0).await.ok()
+    }
+}
+
+/// Gives this thread, and no other, less of the processors than the shards have. Where that is not allowed, it competes with them.
+fn stand_back() {
+    if let Ok(nice) = getpriority_process(None) {
+        let _ = setpriority_process(None, nice.saturating_add(NICE).min(NICE_MOST));
     }
 }
 

@@ -137,12 +137,16 @@ async fn compiling_takes_no_more_memory_than_it_may() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+/// How far the thread that loads stands behind the broker's other threads. A compiler stands behind the thread that starts it.
+const LOADING_NICE: i32 = 10;
+
 /// The process in which this one has a component compiled, once it has taken its limits on itself: the low priority is the
 /// last of them but one.
-async fn compiler_of(children: impl Fn() -> Vec<i32>) -> Pid {
+async fn compiler_of(children: impl Fn() -> Vec<i32>, starter_nice: i32) -> Pid {
+    let own = getpriority_process(None).expect("the tests have a priority, and the broker has it too");
     let is_restrained = |pid: &i32| {
         let pid = Pid::from_raw(*pid);
-        getpriority_process(pid).is_ok_and(|nice| nice > 0)
+        getpriority_process(pid).is_ok_and(|nice| nice > own + starter_nice)
     };
     let child = eventually(PATIENCE, "a compiler", async || {
         children().into_iter().find(is_restrained)
@@ -179,7 +183,7 @@ async fn a_start_that_compiles_lives_and_can_be_ended() {
         .expect("an address")
         .parse()
         .expect("an address");
-    let compiler = compiler_of(|| process.children()).await;
+    let compiler = compiler_of(|| process.children(), LOADING_NICE).await;
     hold_up(compiler);
     assert_eq!(http::get(admin, "/healthz").await.status, 200);
     let ready = http::get(admin, "/readyz").await;
@@ -199,7 +203,7 @@ async fn a_reload_that_compiles_holds_up_nobody() {
     ann.subscribe("c").await;
     broker.home.put("guests/publish-allow.wasm", hog());
     broker.begin_reload();
-    let compiler = compiler_of(|| broker.children()).await;
+    let compiler = compiler_of(|| broker.children(), LOADING_NICE).await;
     hold_up(compiler);
     assert_eq!(broker.admin_get("/healthz").await.status, 200);
     assert_eq!(broker.admin_get("/readyz").await.body, "ready\n");
@@ -218,7 +222,7 @@ async fn a_compiler_that_is_killed_is_a_problem_of_its_plugin_alone() {
     let broker = Broker::start(&config("guests/publish-allow.wasm", NO_LIMITS)).await;
     broker.home.put("guests/publish-allow.wasm", hog());
     broker.begin_reload();
-    let compiler = compiler_of(|| broker.children()).await;
+    let compiler = compiler_of(|| broker.children(), LOADING_NICE).await;
     kill_process(compiler, Signal::KILL).expect("it is ours");
     broker
         .log()
@@ -240,7 +244,7 @@ async fn config_check_that_is_killed_leaves_no_compiler() {
         file.as_os_str(),
     ];
     let process = Process::start(args, "info");
-    let compiler = compiler_of(|| process.children()).await;
+    let compiler = compiler_of(|| process.children(), 0).await;
     hold_up(compiler);
     process.signal(Signal::KILL);
     process.ended().await;
