@@ -59,6 +59,8 @@ impl ClientStream {
     pub fn try_flush(&self) -> io::Result<bool> {
         match self {
             Self::Tls(stream) => stream.try_flush(),
+            #[cfg(test)]
+            Self::Memory(stream) => Ok(!stream.is_held_back()),
             _ => Ok(true),
         }
     }
@@ -117,6 +119,8 @@ pub mod memory {
         room: Cell<usize>,
         writes: Cell<usize>,
         is_shut_down: Cell<bool>,
+        /// What it takes does not leave, as a record that the socket has no room for.
+        is_held_back: Cell<bool>,
         changed: Notify,
     }
 
@@ -160,6 +164,16 @@ pub mod memory {
 
         pub fn writes(&self) -> usize {
             self.writes.get()
+        }
+
+        /// What it takes leaves, or does not.
+        pub fn hold_back(&self, holds: bool) {
+            self.is_held_back.set(holds);
+            self.changed.notify_one();
+        }
+
+        pub(super) fn is_held_back(&self) -> bool {
+            self.is_held_back.get()
         }
 
         /// Bytes that the client sent and nobody read.

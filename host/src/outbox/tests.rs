@@ -1,6 +1,7 @@
 //! What waits, what gives way, and what is half on the wire.
 
 use super::*;
+use crate::transport::memory::MemoryStream;
 
 fn policy(subscription: u32, overflow: Overflow) -> Policy {
     Policy {
@@ -270,4 +271,21 @@ fn conflation_finds_what_waits_behind_a_reply_in_parts() {
     }
     outbox.finish_reply();
     assert_eq!(waiting(&outbox), [b"a3__"]);
+}
+
+#[test]
+fn all_is_written_when_it_has_left_the_stream() {
+    let memory = MemoryStream::new(usize::MAX);
+    let stream = ClientStream::Memory(memory.clone());
+    let mut outbox = small();
+    memory.hold_back(true);
+    outbox.push_message(frame("one1"), policy(1, Overflow::Drop));
+    // Without a further frame it is asked again until it has left.
+    for _ in 0..2 {
+        assert_eq!(outbox.write_to(&stream).unwrap(), Flushed::Blocked);
+        assert!(outbox.queue.is_empty());
+    }
+    memory.hold_back(false);
+    assert_eq!(outbox.write_to(&stream).unwrap(), Flushed::All);
+    assert_eq!(memory.receive(), b"one1");
 }
