@@ -70,11 +70,15 @@ impl TenantFiles {
             self.plugins = names;
         }
         let mut before = std::mem::take(&mut self.files);
-        for path in &paths {
-            let file = read(path, before.remove(path), plugins);
-            self.files.insert(path.clone(), file);
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            let Some(file) = read(&path, before.remove(&path), plugins) else {
+                continue;
+            };
+            files.push(file.clone());
+            self.files.insert(path, file);
         }
-        paths.iter().map(|path| self.files[path].clone()).collect()
+        files
     }
 }
 
@@ -95,16 +99,23 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| directory.join(name)).collect())
 }
 
-fn read(path: &Path, before: Option<Arc<TenantFile>>, plugins: &[PluginFile]) -> Arc<TenantFile> {
+/// None: it was removed since it was listed.
+fn read(path: &Path, before: Option<Arc<TenantFile>>, plugins: &[PluginFile]) -> Option<Arc<TenantFile>> {
     let bytes = match read_within(path) {
         Ok(bytes) => bytes,
-        Err(reason) => return Arc::new(TenantFile::unreadable(path, reason)),
+        Err(_) if is_gone(path) => return None,
+        Err(reason) => return Some(Arc::new(TenantFile::unreadable(path, reason))),
     };
     let sha256 = Sha256::digest(&bytes).into();
-    match before {
+    Some(match before {
         Some(before) if before.sha256 == sha256 => before,
         _ => Arc::new(TenantFile::parse(path, &bytes, sha256, plugins)),
-    }
+    })
+}
+
+/// A link that leads nowhere is there.
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The bytes of a file that lies in its directory, or is a link to one that does.
@@ -168,4 +179,13 @@ impl TenantFile {
             warnings: Vec::new(),
         }
     }
+}
+
+#[test]
+fn a_file_that_goes_while_the_directory_is_read_was_never_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.toml");
+    assert!(read(&path, None, &[]).is_none());
+    std::os::unix::fs::symlink("nowhere.toml", &path).unwrap();
+    assert!(read(&path, None, &[]).is_some(), "its problem is told");
 }
