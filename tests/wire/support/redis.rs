@@ -1,8 +1,10 @@
 //! A real Redis server of a test's own, which it may kill and pause.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -19,11 +21,17 @@ const PORTS: u16 = 10_000;
 /// Ports tried before giving up.
 const TRIES: usize = 20;
 
-/// A port that is probably free; listening there shows whether it is.
+/// A port that no other test has had, so that it stays free while its server is down; listening there shows whether it is.
 pub(crate) fn some_port() -> u16 {
-    let mut bytes = [0; 2];
-    getrandom::fill(&mut bytes).expect("random bytes");
-    FIRST_PORT + u16::from_ne_bytes(bytes) % PORTS
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let mut bytes = [0; 2];
+        getrandom::fill(&mut bytes).expect("random bytes");
+        let port = FIRST_PORT + u16::from_ne_bytes(bytes) % PORTS;
+        if GIVEN.lock().expect("nobody panics with it").insert(port) {
+            return port;
+        }
+    }
 }
 
 /// A server on a port and a folder of its own. Killed when dropped.
