@@ -53,6 +53,18 @@ async fn sent_away(dial: Dial, status: u16) -> u64 {
     seconds.unwrap_or_else(|| panic!("no Retry-After: {answer:?}"))
 }
 
+/// Waits until somebody at 192.0.2.1 is let in; `otherwise` says what is wrong if nobody ever is.
+async fn let_in_again(broker: &Broker, otherwise: &str) {
+    let again = async {
+        while from(broker, "192.0.2.1")
+            .answer()
+            .await
+            .is_none_or(|answer| answer.status != 101)
+        {}
+    };
+    crate::support::within(again, || otherwise.into()).await;
+}
+
 #[tokio::test]
 async fn an_address_has_so_many_connections_silent_ones_included() {
     let broker = broker("[server.door]\nconnections_per_address = 3", "").await;
@@ -84,14 +96,7 @@ async fn an_address_has_so_many_connections_silent_ones_included() {
     assert_eq!(direct([127, 0, 0, 8]).answer().await.expect("an answer").status, 101);
     drop(silent);
     // A place is free as soon as the broker has seen the end.
-    let again = async {
-        while from(&broker, "192.0.2.1")
-            .answer()
-            .await
-            .is_none_or(|answer| answer.status != 101)
-        {}
-    };
-    crate::support::within(again, || "the places are not given back".into()).await;
+    let_in_again(&broker, "the places are not given back").await;
 }
 
 #[tokio::test]
@@ -153,14 +158,7 @@ async fn who_fails_to_authenticate_has_to_wait_and_others_do_not() {
     from(&broker, "192.0.2.2").connect().await.still_works().await;
     ann.still_works().await;
     // It passes.
-    let again = async {
-        while from(&broker, "192.0.2.1")
-            .answer()
-            .await
-            .is_none_or(|answer| answer.status != 101)
-        {}
-    };
-    crate::support::within(again, || "the penalty does not end".into()).await;
+    let_in_again(&broker, "the penalty does not end").await;
 }
 
 #[tokio::test]
