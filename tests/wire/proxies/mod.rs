@@ -113,15 +113,15 @@ async fn every_client_has_its_own_address(kind: ProxyKind) {
 }
 
 async fn heartbeats_keep_a_connection(kind: ProxyKind) {
-    let one_second = |config: String| match kind.rest_timeout() {
+    let two_seconds = |config: String| match kind.rest_timeout() {
         Some(shown) => {
             assert!(config.contains(shown), "the document of {kind:?} has no {shown}");
-            config.replace("75s", "1s")
+            config.replace("75s", "2s")
         }
         None => config,
     };
     // More often than the proxy's timeout, as in the document, only all of it is shorter.
-    let behind = Behind::start(kind, "ping_ms = 250", one_second).await;
+    let behind = Behind::start(kind, "ping_ms = 900", two_seconds).await;
     let mut ann = behind.connect("ann").await;
     for _ in 0..HEARTBEATS {
         let ping = ann.frame().await.expect("a heartbeat");
@@ -131,7 +131,7 @@ async fn heartbeats_keep_a_connection(kind: ProxyKind) {
     ann.still_works().await;
     if kind.rest_timeout().is_some() {
         // Else the proxy ends it: that timeout is the one that matters.
-        let behind = Behind::start(kind, "", one_second).await;
+        let behind = Behind::start(kind, "", two_seconds).await;
         behind.connect("bob").await.expect_end().await;
     }
 }
