@@ -16,6 +16,7 @@ test('the page comes alone and both people are in', (t) =>
     await demo.seesIn('envelopes-ann', 'envelope', /ann → sent connect/);
     const connect = demo.at('envelopes-ann').locator('[data-type="connect"]');
     await connect.locator('summary').click();
+    await connect.locator('pre').waitFor();
     const { payload } = JSON.parse(await connect.locator('pre').innerText());
     assert.equal(payload.version, 1);
     assert.match(payload.token, /characters\)$/, 'a token is not shown whole');
