@@ -14,10 +14,7 @@ test('the page comes alone and both people are in', (t) =>
     assert.deepEqual(elsewhere, []);
     await demo.at('all-ann').locator('> summary').click();
     await demo.seesIn('envelopes-ann', 'envelope', /ann → sent connect/);
-    const connect = demo.at('envelopes-ann').locator('[data-type="connect"]');
-    await connect.locator('summary').click();
-    await connect.locator('pre').waitFor();
-    const { payload } = JSON.parse(await connect.locator('pre').innerText());
+    const { payload } = await demo.envelope(demo.at('envelopes-ann').locator('[data-type="connect"]'));
     assert.equal(payload.version, 1);
     assert.match(payload.token, /characters\)$/, 'a token is not shown whole');
   }));
@@ -82,9 +79,7 @@ test('closed doors stay closed, and the page says who keeps them', (t) =>
     assert.equal(await demo.gate('authorize'), 'refused');
     assert.equal(await demo.gate('transform'), 'unasked');
     await demo.at('trace-closed').locator('> summary').click();
-    const refusal = demo.at('trace-closed').locator('[data-type="error"]').first();
-    await refusal.locator('summary').click();
-    const { payload } = JSON.parse(await refusal.locator('pre').innerText());
+    const { payload } = await demo.envelope(demo.at('trace-closed').locator('[data-type="error"]').first());
     assert.equal(payload.code, 4403);
     assert.equal(payload.plugin, 'authorize');
   }));

@@ -84,6 +84,14 @@ class Demo {
     return this.at(`result-${name}`).innerText();
   }
 
+  /** Opens a listed envelope and reads it. Its text is written when it opens, so it is waited for. */
+  async envelope(listed) {
+    await listed.locator('summary').click();
+    const text = listed.locator('pre').filter({ hasText: /\S/ });
+    await text.waitFor();
+    return JSON.parse(await text.innerText());
+  }
+
   gate(plugin) {
     return this.at(`gate-${plugin}`).getAttribute('data-state');
   }

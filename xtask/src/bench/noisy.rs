@@ -10,12 +10,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::server::{LOAD_CORE, Server};
+use super::server::{LOAD_CORE, SERVER_CORE, Server};
 use crate::workspace::Workspace;
 use crate::{build, shell};
 use attacks::{ATTACKS, Attack, Bound, REPEATED, Runs};
 
-/// The broker may take all cores: what it does beside its shard is part of what a victim meets.
+/// The broker may take all cores: what it does beside its shard is part of what a victim meets. Only the shard's thread stays
+/// on its own, or the kernel sometimes puts it where the load runs, and the victim waits for the attacker's own work.
 const BROKER_CORES: &str = "0-1";
 const QUICK_SECONDS: f64 = 3.0;
 const FULL_SECONDS: f64 = 10.0;
@@ -79,6 +80,7 @@ fn measure(workspace: &Workspace, folder: &Path, attack: &Attack, seconds: f64) 
     let log = folder.join(format!("{}.log", attack.name));
     let arguments = [Path::new("serve"), Path::new("--config"), &config];
     let server = Server::start(&workspace.broker("release"), &arguments, &log, BROKER_CORES)?;
+    server.keep_shards_on(SERVER_CORE)?;
     let before = resident_mib(&server)?;
     let printed = shell::output(
         Command::new("taskset")

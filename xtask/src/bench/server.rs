@@ -1,11 +1,11 @@
 //! A server under load: started on a core of its own or a few, ended when dropped.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell;
 
@@ -56,6 +56,24 @@ impl Server {
 
     pub(super) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Keeps the threads of the shards on these cores; the other threads stay where they may be.
+    pub(super) fn keep_shards_on(&self, cores: &str) -> Result<()> {
+        let mut shards = 0;
+        let threads = format!("/proc/{}/task", self.id());
+        for thread in fs::read_dir(&threads).with_context(|| threads.clone())? {
+            let thread = thread?;
+            let name = fs::read_to_string(thread.path().join("comm"))?;
+            if !name.starts_with("shard-") {
+                continue;
+            }
+            let pin = ["--pid", "--cpu-list", cores];
+            shell::output(Command::new("taskset").args(pin).arg(thread.file_name()))?;
+            shards += 1;
+        }
+        ensure!(shards > 0, "{threads} has no thread of a shard");
+        Ok(())
     }
 }
 
