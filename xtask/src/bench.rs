@@ -10,6 +10,7 @@ mod logins;
 mod nodes;
 mod noisy;
 mod server;
+mod storm;
 mod tenants;
 
 use std::fs;
@@ -67,13 +68,16 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     if let ["tenants", words @ ..] = words {
         return tenants::run(workspace, words);
     }
+    if let ["storm", words @ ..] = words {
+        return storm::run(workspace, words);
+    }
     let (mut plan, mut part) = (FULL, Part::Everything);
     for word in words {
         match *word {
             "--quick" => plan = QUICK,
             "--redis" => part = Part::Nodes,
             "--static" => part = Part::Static,
-            other => bail!("bench takes --quick, and --redis or --static, or noisy or tenants, not {other}"),
+            other => bail!("bench takes --quick, and --redis or --static, or noisy, storm or tenants, not {other}"),
         }
     }
     needs::ensure(&[needs::TASKSET])?;

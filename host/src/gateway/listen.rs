@@ -14,8 +14,8 @@ use super::unix_socket::{self, SocketFile};
 use crate::observe::LogThrottle;
 use config::{ListenAddress, ListenerSettings};
 
-/// Connections the kernel keeps until they are accepted.
-const BACKLOG: i32 = 4096;
+/// Connections the kernel keeps until they are accepted; it takes `net.core.somaxconn` where that is less.
+const BACKLOG: i32 = 65_535;
 /// How long to wait when the system gives no socket (no file descriptors, no memory).
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 

@@ -18,6 +18,7 @@ use super::Plan;
 use super::figure::{self, Figure};
 use crate::workspace::Workspace;
 use bed::Bed;
+pub(super) use store::Store;
 
 /// Measures all of it, on a machine with so many cores.
 pub(super) fn measure(

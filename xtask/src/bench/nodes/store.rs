@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(1);
 
 /// A running Redis.
-pub(super) struct Store {
+pub(in crate::bench) struct Store {
     child: Child,
     folder: PathBuf,
     keeps: bool,
@@ -29,7 +29,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Starts one on a free port; `keeps`: with an append-only file.
-    pub(super) fn start(folder: &Path, cores: &'static str, keeps: bool) -> Result<Self> {
+    pub(in crate::bench) fn start(folder: &Path, cores: &'static str, keeps: bool) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let folder = folder.join("redis");
         if folder.exists() {
