@@ -1,7 +1,7 @@
 //! One connection to the server, from the upgrade on. Knows its socket and how far it has come.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,6 +10,7 @@ use bench::websocket::{self, Kind};
 use memchr::memmem;
 use socket2::{Domain, Socket, Type};
 
+use crate::stream::{LoadStream, Trust};
 use crate::target::Target;
 
 /// Connections from one source address: an address has some 28,000 ports to connect from.
@@ -42,7 +43,7 @@ pub(crate) struct Tally {
 
 /// A nonblocking connection.
 pub(crate) struct Connection {
-    pub stream: TcpStream,
+    pub stream: LoadStream,
     role: Role,
     stage: Stage,
     /// Frames that are sent after the upgrade.
@@ -64,6 +65,7 @@ impl Connection {
         role: Role,
         index: usize,
         channels: Range<usize>,
+        trust: Option<&Trust>,
     ) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         let [_, _, high, low] = u32::try_from(index / PER_SOURCE)?.to_be_bytes();
@@ -76,13 +78,12 @@ impl Connection {
         socket
             .connect(&server.into())
             .with_context(|| format!("cannot connect to {server}"))?;
-        socket.set_nonblocking(true)?;
         let (path, answers, hello) = match role {
             Role::Subscriber => (&target.subscriber_path, channels.len(), &target.hello(channels)),
             Role::Publisher => (&target.publisher_path, 1, &target.publisher_hello),
         };
         let mut connection = Self {
-            stream: socket.into(),
+            stream: LoadStream::new(socket.into(), trust)?,
             role,
             stage: Stage::Upgrading,
             hello: hello.iter().flat_map(|text| websocket::text_frame(text)).collect(),

@@ -12,6 +12,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use crate::connection::{Connection, Role, Tally};
+use crate::stream::Trust;
 use crate::target::Target;
 
 /// Bytes read from a connection at once.
@@ -26,6 +27,7 @@ pub(crate) struct Crowd<'t> {
     target: &'t Target,
     /// Channels of each subscriber's own; 0: all share one.
     channels: usize,
+    trust: Option<Trust>,
     finder: Finder<'t>,
     poll: OwnedFd,
     connections: Vec<Connection>,
@@ -35,11 +37,12 @@ pub(crate) struct Crowd<'t> {
 }
 
 impl<'t> Crowd<'t> {
-    /// Nobody yet.
-    pub(crate) fn new(target: &'t Target, channels: usize) -> Result<Self> {
+    /// Nobody yet. With `trust` they speak TLS.
+    pub(crate) fn new(target: &'t Target, channels: usize, trust: Option<Trust>) -> Result<Self> {
         Ok(Self {
             target,
             channels,
+            trust,
             finder: Finder::new(&target.delivery),
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::new(),
@@ -64,7 +67,7 @@ impl<'t> Crowd<'t> {
                     0 => 0..1,
                     each => index * each..(index + 1) * each,
                 };
-                let connection = Connection::open(self.target, server, role, index, channels)?;
+                let connection = Connection::open(self.target, server, role, index, channels, self.trust.as_ref())?;
                 let data = epoll::EventData::new_u64(index as u64);
                 epoll::add(&self.poll, &connection.stream, data, epoll::EventFlags::IN)?;
                 self.connections.push(connection);

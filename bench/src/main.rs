@@ -4,6 +4,7 @@
 mod connection;
 mod crowd;
 mod publisher;
+mod stream;
 mod target;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use bench::server::{Server, Usage};
 use connection::Role;
 use crowd::Crowd;
 use publisher::{Pace, Publishers};
+use stream::Trust;
 use target::Target;
 
 /// From the last connection until memory is read, so that the server can release memory.
@@ -37,9 +39,12 @@ struct Arguments {
     /// Where publishers connect, if that is another server.
     #[arg(long)]
     publish_address: Option<SocketAddr>,
-    /// The processes whose CPU time is reported, on this machine. The first is the server, whose memory is reported too.
+    /// The processes whose CPU time and memory are reported, on this machine. The first is the server.
     #[arg(long, required = true)]
     pid: Vec<u32>,
+    /// Speak TLS, and trust these authorities: a file in PEM. The server is `localhost`.
+    #[arg(long)]
+    ca: Option<PathBuf>,
     /// Put in place of `{token}` in the target.
     #[arg(long, default_value = "")]
     token: String,
@@ -97,8 +102,10 @@ fn main() -> Result<()> {
 
 fn run(arguments: &Arguments, target: &Target) -> Result<Value> {
     let server = Server(arguments.pid[0]);
-    let mut crowd = Crowd::new(target, arguments.channels)?;
+    let trust = arguments.ca.as_deref().map(Trust::load).transpose()?;
+    let mut crowd = Crowd::new(target, arguments.channels, trust)?;
     let empty = server.usage()?;
+    let all_empty = in_all(&arguments.pid)?;
     let begin = Instant::now();
     crowd.open(
         Role::Subscriber,
@@ -108,16 +115,21 @@ fn run(arguments: &Arguments, target: &Target) -> Result<Value> {
     )?;
     let opening = begin.elapsed();
     let opened = server.usage()?;
+    let all_opened = in_all(&arguments.pid)?;
     crowd.rest(SETTLE)?;
     let full = server.usage()?;
+    let all_full = in_all(&arguments.pid)?;
     let mut result = json!({
         "target": target.name,
         "connections": arguments.connections,
         "opened_in_s": rounded(opening.as_secs_f64(), 2),
         "connect_cpu_us": rounded(per(cpu(empty, opened) * 1e6, arguments.connections as u64), 1),
+        "connect_cpu_us_in_all": rounded(per(cpu(all_empty, all_opened) * 1e6, arguments.connections as u64), 1),
         "resident_kib": full.resident_kib,
         "kib_per_connection":
             rounded(per(kib(full) - kib(empty), arguments.connections as u64), 2),
+        "kib_per_connection_in_all":
+            rounded(per(kib(all_full) - kib(all_empty), arguments.connections as u64), 2),
     });
     let rate = arguments.rate.map(Pace::PerSecond);
     let window = arguments.window.map(Pace::Window);
@@ -176,10 +188,26 @@ fn publish(
     result["cpu_ns_per_delivery"] = rounded(per(spent[0] * 1e9, tally.deliveries), 1).into();
     let each: Vec<f64> = spent.iter().map(|cpu| rounded(per(cpu * 1e6, published), 3)).collect();
     result["cpu_us_per_publish"] = each.into();
+    result["cpu_ns_per_delivery_in_all"] = rounded(per(spent.iter().sum::<f64>() * 1e9, tally.deliveries), 1).into();
     for (name, part) in [("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999), ("max_ms", 1.0)] {
         result[name] = rounded(tally.latencies.quantile_ms(part), 3).into();
     }
     Ok(())
+}
+
+/// What all processes have used until now.
+fn in_all(pids: &[u32]) -> Result<Usage> {
+    let nothing = Usage {
+        cpu_seconds: 0.0,
+        resident_kib: 0,
+    };
+    pids.iter().try_fold(nothing, |sum, pid| {
+        let usage = Server(*pid).usage()?;
+        Ok(Usage {
+            cpu_seconds: sum.cpu_seconds + usage.cpu_seconds,
+            resident_kib: sum.resident_kib + usage.resident_kib,
+        })
+    })
 }
 
 fn cpu(from: Usage, to: Usage) -> f64 {

@@ -12,6 +12,7 @@ mod noisy;
 mod server;
 mod storm;
 mod tenants;
+mod tls;
 
 use std::fs;
 
@@ -71,13 +72,18 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     if let ["storm", words @ ..] = words {
         return storm::run(workspace, words);
     }
+    if let ["tls", words @ ..] = words {
+        return tls::run(workspace, words);
+    }
     let (mut plan, mut part) = (FULL, Part::Everything);
     for word in words {
         match *word {
             "--quick" => plan = QUICK,
             "--redis" => part = Part::Nodes,
             "--static" => part = Part::Static,
-            other => bail!("bench takes --quick, and --redis or --static, or noisy, storm or tenants, not {other}"),
+            other => {
+                bail!("bench takes --quick, and --redis or --static, or noisy, storm, tenants or tls, not {other}")
+            }
         }
     }
     needs::ensure(&[needs::TASKSET])?;

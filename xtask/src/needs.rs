@@ -50,6 +50,10 @@ pub(crate) const CADDY: Need = Need {
     program: "caddy",
     packages: &["caddy"],
 };
+pub(crate) const OPENSSL: Need = Need {
+    program: "openssl",
+    packages: &["openssl"],
+};
 pub(crate) const PYTHON: Need = Need {
     program: "python3",
     packages: &["python3"],

@@ -164,7 +164,10 @@ impl StormClient {
 
     fn take_upgrade(&mut self) -> Result<bool> {
         let Some(end) = self.received.windows(4).position(|four| four == b"\r\n\r\n") else {
-            ensure!(self.received.len() < HEAD_BYTES, "the answer to the upgrade does not end");
+            ensure!(
+                self.received.len() < HEAD_BYTES,
+                "the answer to the upgrade does not end"
+            );
             return Ok(false);
         };
         let head = String::from_utf8_lossy(&self.received[..end]).into_owned();
@@ -182,7 +185,11 @@ impl StormClient {
                     let payload = &envelope["payload"];
                     let messages = payload["messages"].as_array().map_or(0, Vec::len);
                     let is_whole = payload["recovered"] == true && messages == missed.messages;
-                    ensure!(is_whole, "{} messages were missed, and it got {envelope}", missed.messages);
+                    ensure!(
+                        is_whole,
+                        "{} messages were missed, and it got {envelope}",
+                        missed.messages
+                    );
                 }
                 if let Some(stage) = self.asked {
                     self.make(stage);

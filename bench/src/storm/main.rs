@@ -62,7 +62,11 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     rlimit::increase_nofile_limit(u64::MAX)?;
     let at = missed(&arguments, ["load:witness".to_owned()], 0)?;
-    let missed = missed(&arguments, (0..arguments.channels).map(|number| format!("load:{number}")), MISSED)?;
+    let missed = missed(
+        &arguments,
+        (0..arguments.channels).map(|number| format!("load:{number}")),
+        MISSED,
+    )?;
     let mut witnesses = Witnesses::connect(&arguments.address, &arguments.token, &at, arguments.witnesses)?;
     let quiet = watched(&mut witnesses, CALM)?;
 
@@ -83,7 +87,9 @@ fn main() -> Result<()> {
     if let Some(address) = arguments.lost_address {
         for _ in 0..arguments.clients / RAMP {
             lost.open(&[address], 2, RAMP)?;
-            lost.make(&[Stage::Upgraded, Stage::Connected, Stage::Recovered], || witnesses.go_on())?;
+            lost.make(&[Stage::Upgraded, Stage::Connected, Stage::Recovered], || {
+                witnesses.go_on()
+            })?;
         }
         watched(&mut witnesses, CALM)?;
     }
@@ -94,7 +100,9 @@ fn main() -> Result<()> {
     lost.reset()?;
     let mut wave = Wave::new(&arguments.token, &missed)?;
     wave.open(&arguments.address, 3, arguments.clients)?;
-    wave.make(&[Stage::Upgraded, Stage::Connected, Stage::Recovered], || witnesses.go_on())?;
+    wave.make(&[Stage::Upgraded, Stage::Connected, Stage::Recovered], || {
+        witnesses.go_on()
+    })?;
     let storm = begin.elapsed();
     let beside = witnesses.settle()?;
 
@@ -134,15 +142,25 @@ fn told(latencies: &Latencies) -> Value {
 fn missed(arguments: &Arguments, channels: impl IntoIterator<Item = String>, messages: usize) -> Result<Vec<Missed>> {
     let server = *arguments.address.first().context("no address")?;
     let mut client = Client::open(server, "/ws")?;
-    asked(&mut client, "connect", &json!({ "version": 1, "token": arguments.token }))?;
+    asked(
+        &mut client,
+        "connect",
+        &json!({ "version": 1, "token": arguments.token }),
+    )?;
     let mut all = Vec::new();
     for channel in channels {
         let position = asked(&mut client, "subscribe", &json!({ "channel": channel }))?;
         asked(&mut client, "unsubscribe", &json!({ "channel": channel }))?;
         for message in 0..messages {
-            asked(&mut client, "publish", &json!({ "channel": channel, "data": { "missed": message } }))?;
+            asked(
+                &mut client,
+                "publish",
+                &json!({ "channel": channel, "data": { "missed": message } }),
+            )?;
         }
-        let epoch = position["epoch"].as_str().with_context(|| format!("{channel} has no history"))?;
+        let epoch = position["epoch"]
+            .as_str()
+            .with_context(|| format!("{channel} has no history"))?;
         all.push(Missed {
             channel,
             epoch: epoch.to_owned(),

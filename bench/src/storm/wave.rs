@@ -72,7 +72,10 @@ impl<'a> Wave<'a> {
         }
         let mut left = self.clients.iter().filter(|client| client.stage() != *last).count();
         while left > 0 {
-            ensure!(begin.elapsed() < PATIENCE, "after {PATIENCE:?} {left} clients are not {last:?}");
+            ensure!(
+                begin.elapsed() < PATIENCE,
+                "after {PATIENCE:?} {left} clients are not {last:?}"
+            );
             left -= self.turn(Duration::from_millis(1), steps)?;
             meanwhile()?;
         }

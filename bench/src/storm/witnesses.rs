@@ -60,7 +60,10 @@ impl<'a> Witnesses<'a> {
         let all = self.published * u64::try_from(self.wave.clients().len())?;
         while self.received < all {
             let missing = all - self.received;
-            ensure!(begin.elapsed() < PATIENCE, "{missing} of {all} messages never came to the witnesses");
+            ensure!(
+                begin.elapsed() < PATIENCE,
+                "{missing} of {all} messages never came to the witnesses"
+            );
             self.take()?;
         }
         (self.published, self.received) = (0, 0);
@@ -82,5 +85,7 @@ impl<'a> Witnesses<'a> {
 }
 
 fn now_us() -> Result<u64> {
-    Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?)
+    Ok(u64::try_from(
+        SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros(),
+    )?)
 }

@@ -22,7 +22,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts `program` on these cores and waits until it prints `listening on http://ADDRESS`. Its log goes
+    /// Starts `program` on these cores and waits until it prints `listening on http://ADDRESS`, or `https`. Its log goes
     /// to `log`.
     pub(super) fn start(program: &Path, arguments: &[&Path], log: &Path, cores: &str) -> Result<Self> {
         let log = File::create(log).with_context(|| log.display().to_string())?;
@@ -38,7 +38,8 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().context("stdout was asked for")?);
         let mut line = String::new();
         while stdout.read_line(&mut line)? > 0 {
-            if let Some(address) = line.trim().strip_prefix("listening on http://") {
+            let listening = line.trim().strip_prefix("listening on ");
+            if let Some((_, address)) = listening.and_then(|what| what.split_once("://")) {
                 return Ok(Self {
                     address: address.to_owned(),
                     child,

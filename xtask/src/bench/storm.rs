@@ -59,7 +59,11 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
         let token = token.with_context(|| format!("no token by {alg}"))?;
         for (nodes, key) in [("one node", key), ("two of three nodes", nodes_key)] {
             println!("{clients} clients to {nodes} by {alg}");
-            let run = if nodes == "one node" { stage.one(token)? } else { stage.two_of_three(token)? };
+            let run = if nodes == "one node" {
+                stage.one(token)?
+            } else {
+                stage.two_of_three(token)?
+            };
             println!("{run}");
             figures.push(figure(clients, nodes, alg, key, &run)?);
             runs.push(json!({ "alg": alg, "nodes": nodes, "result": run }));
@@ -108,7 +112,10 @@ impl Stage<'_> {
         let key = token["key"].as_object().context("a token without its key")?;
         let key: String = key.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
         let plugins = self.workspace.plugin_folder().display().to_string();
-        let text = CONFIG.replace("NODE", name).replace("PLUGINS", &plugins).replace("KEY\n", &key);
+        let text = CONFIG
+            .replace("NODE", name)
+            .replace("PLUGINS", &plugins)
+            .replace("KEY\n", &key);
         let config = self.folder.join(format!("{name}.toml"));
         fs::write(&config, text + more).with_context(|| config.display().to_string())?;
         let log = self.folder.join(format!("{name}.log"));
@@ -129,9 +136,13 @@ impl Stage<'_> {
         if let Some(lost) = lost {
             command.args(["--lost-address", &lost.address, "--lost-pid", &lost.id().to_string()]);
         }
-        let printed = shell::output(&mut command).with_context(|| format!("the logs are in {}", self.folder.display()))?;
+        let printed =
+            shell::output(&mut command).with_context(|| format!("the logs are in {}", self.folder.display()))?;
         let result: Value = serde_json::from_str(&printed).context("the storm's result")?;
-        ensure!(result["clients"] == json!(self.clients), "not all clients came: {result}");
+        ensure!(
+            result["clients"] == json!(self.clients),
+            "not all clients came: {result}"
+        );
         Ok(result)
     }
 }

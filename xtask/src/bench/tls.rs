@@ -1,0 +1,307 @@
+//! `cargo xtask bench tls`: what TLS costs beside plain connections, and beside nginx in front of them, in one run: memory of
+//! an idle connection, CPU of a login with its handshake, CPU of a delivery. Of nginx and the broker behind it, the sum.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::figure::{self, Bound, Figure};
+use super::server::{LOAD_CORE, SERVER_CORE, Server};
+use crate::workspace::Workspace;
+use crate::{build, needs, shell};
+
+const CONFIG: &str = include_str!("sluicegate.toml");
+const TOKENS: &str = include_str!("../../../bench/tokens.json");
+/// The plugins' folder, and the beginning of the server's settings, as written in [`CONFIG`].
+const PLUGINS: &str = "PLUGINS";
+const SERVER: &str = "[server]\n";
+const NGINX: &str = r#"
+worker_processes 1;
+daemon off;
+pid FOLDER/nginx.pid;
+error_log FOLDER/nginx.log;
+events { worker_connections 17000; }
+worker_rlimit_nofile 17000;
+http {
+    access_log off;
+    server {
+        listen ADDRESS ssl;
+        ssl_certificate FOLDER/cert.pem;
+        ssl_certificate_key FOLDER/key.pem;
+        location / {
+            proxy_pass http://BROKER;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+            proxy_set_header Host $host;
+            proxy_read_timeout 1h;
+        }
+    }
+}
+"#;
+/// How long nginx may take to listen.
+const START: Duration = Duration::from_secs(5);
+const SUBSCRIBERS: usize = 1_000;
+const PUBLISHES_PER_SECOND: usize = 100;
+const KIB_OVER_PLAIN: f64 = 12.0;
+
+/// In which way the clients come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Plain,
+    Tls,
+    Nginx,
+}
+
+/// How thoroughly to measure.
+struct Thoroughness {
+    rounds: usize,
+    seconds: f64,
+    /// nginx has two files open for each.
+    idle: usize,
+}
+
+/// A running nginx, and the process that does its work.
+struct Nginx {
+    master: Child,
+    worker: u32,
+    address: String,
+}
+
+pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
+    let plan = match words {
+        [] => Thoroughness {
+            rounds: 3,
+            seconds: 5.0,
+            idle: 8_000,
+        },
+        // For a look while working.
+        ["--quick"] => Thoroughness {
+            rounds: 1,
+            seconds: 2.0,
+            idle: 2_000,
+        },
+        _ => bail!("bench tls takes --quick, not {}", words.join(" ")),
+    };
+    needs::ensure(&[needs::TASKSET, needs::NGINX, needs::OPENSSL])?;
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let folder = workspace.target.join("bench/tls");
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    build::run(workspace)?;
+    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    certificate(&folder)?;
+    let mut runs = Vec::new();
+    // They take turns, so that a machine that becomes slower is so for all of them.
+    for round in 1..=plan.rounds {
+        for way in [Way::Plain, Way::Tls, Way::Nginx] {
+            println!("{way:?}, round {round} of {}", plan.rounds);
+            let idle = format!("--connections {}", plan.idle);
+            let paced = format!(
+                "--connections {SUBSCRIBERS} --rate {PUBLISHES_PER_SECOND} --seconds {}",
+                plan.seconds
+            );
+            for (scenario, load) in [("idle", idle), ("paced", paced)] {
+                let mut run = load_on(workspace, &folder, way, &load)?;
+                ensure!(run["closed"] == 0, "{} connections were closed", run["closed"]);
+                ensure!(
+                    run["missing"].is_null() || run["missing"] == 0,
+                    "{} messages are missing",
+                    run["missing"]
+                );
+                run["scenario"] = scenario.into();
+                run["way"] = format!("{way:?}").into();
+                runs.push(run);
+            }
+        }
+    }
+    let figures = figures(&plan, &runs)?;
+    println!("\n{}", figure::table(&figures));
+    let result = json!({ "figures": figures.iter().map(Figure::to_json).collect::<Vec<Value>>(), "runs": runs });
+    let file = folder.join("result.json");
+    fs::write(&file, serde_json::to_vec_pretty(&result)?).with_context(|| file.display().to_string())?;
+    println!("\nevery round: {}", file.display());
+    Ok(())
+}
+
+fn figures(plan: &Thoroughness, runs: &[Value]) -> Result<Vec<Figure>> {
+    // Each way's best round counts: noise only ever adds.
+    let best = |way: Way, scenario: &str, key: &str| {
+        let of = runs
+            .iter()
+            .filter(|run| run["way"] == format!("{way:?}") && run["scenario"] == scenario);
+        of.filter_map(|run| run[key].as_f64())
+            .reduce(f64::min)
+            .with_context(|| format!("no {key} of {way:?} in {scenario}"))
+    };
+    let mut figures = Vec::new();
+    for (beside, name, bounds, keys) in [
+        (
+            Way::Plain,
+            "plain",
+            [Some(Bound::Above(KIB_OVER_PLAIN)), None, None],
+            ["memory_over_plain", "login_over_plain", "delivery_over_plain"],
+        ),
+        (
+            Way::Nginx,
+            "nginx in front",
+            [Some(Bound::Times(1.0)); 3],
+            ["memory_beside_nginx", "login_beside_nginx", "delivery_beside_nginx"],
+        ),
+    ] {
+        let rows = [
+            (
+                format!("memory per idle TLS connection, {} of them", plan.idle),
+                "idle",
+                "kib_per_connection_in_all",
+                1.0,
+                "KiB",
+            ),
+            (
+                "CPU of a login with its TLS handshake".to_owned(),
+                "idle",
+                "connect_cpu_us_in_all",
+                1.0,
+                "µs",
+            ),
+            (
+                format!("CPU per delivery over TLS, 1 to {SUBSCRIBERS}, {PUBLISHES_PER_SECOND} a second"),
+                "paced",
+                "cpu_ns_per_delivery_in_all",
+                1e-3,
+                "µs",
+            ),
+        ];
+        for (((what, scenario, value, scale, unit), bound), key) in rows.into_iter().zip(bounds).zip(keys) {
+            figures.push(Figure {
+                what,
+                key,
+                ours: best(Way::Tls, scenario, value)? * scale,
+                reference: best(beside, scenario, value)? * scale,
+                beside: name,
+                unit,
+                bound,
+            });
+        }
+    }
+    Ok(figures)
+}
+
+fn load_on(workspace: &Workspace, folder: &Path, way: Way, load: &str) -> Result<Value> {
+    let tokens: Vec<Value> = serde_json::from_str(TOKENS)?;
+    let token = tokens
+        .first()
+        .and_then(|token| token["token"].as_str())
+        .context("no token")?;
+    let config = config(workspace, folder, way)?;
+    let log = folder.join("broker.log");
+    let arguments = [Path::new("serve"), Path::new("--config"), &config];
+    let server = Server::start(&workspace.broker("release"), &arguments, &log, SERVER_CORE)?;
+    let nginx = match way {
+        Way::Nginx => Some(Nginx::start(folder, &server.address)?),
+        Way::Plain | Way::Tls => None,
+    };
+    let mut command = Command::new("taskset");
+    command
+        .args(["--cpu-list", LOAD_CORE])
+        .arg(workspace.target.join("release/load"))
+        .arg(workspace.root.join("bench/targets/sluicegate.json"))
+        .args(["--token", token, "--pid", &server.id().to_string()])
+        .args([
+            "--address",
+            nginx.as_ref().map_or(&server.address, |nginx| &nginx.address),
+        ])
+        .args(load.split_whitespace());
+    if let Some(nginx) = &nginx {
+        command.args(["--pid", &nginx.worker.to_string()]);
+    }
+    if way != Way::Plain {
+        command.arg("--ca").arg(folder.join("cert.pem"));
+    }
+    let printed = shell::output(&mut command).with_context(|| format!("the server's log is {}", log.display()))?;
+    serde_json::from_str(&printed).context("the load generator's result")
+}
+
+/// The broker's config for clients that come in this way.
+fn config(workspace: &Workspace, folder: &Path, way: Way) -> Result<PathBuf> {
+    ensure!(
+        CONFIG.contains(SERVER),
+        "the server's settings are written differently now"
+    );
+    let mut text = CONFIG.replace(PLUGINS, &workspace.plugin_folder().display().to_string());
+    if way == Way::Tls {
+        let tls = format!(
+            "[server.tls]\ncertificates = [{{ cert = {:?}, key = {:?} }}]\n",
+            folder.join("cert.pem"),
+            folder.join("key.pem")
+        );
+        text = text.replace("[backplane]", &format!("{tls}\n[backplane]"));
+    }
+    let file = folder.join("broker.toml");
+    fs::write(&file, text).with_context(|| file.display().to_string())?;
+    Ok(file)
+}
+
+/// A certificate for `localhost` that vouches for itself, with a P-256 key.
+fn certificate(folder: &Path) -> Result<()> {
+    let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 30 -subj /CN=localhost \
+                 -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE";
+    let mut command = Command::new("openssl");
+    command.args(words.split_whitespace());
+    command
+        .arg("-keyout")
+        .arg(folder.join("key.pem"))
+        .arg("-out")
+        .arg(folder.join("cert.pem"));
+    shell::output(&mut command).map(drop)
+}
+
+// === impl Nginx ===
+
+impl Nginx {
+    /// Starts it on the server's core, with TLS, in front of `broker`.
+    fn start(folder: &Path, broker: &str) -> Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let text = NGINX
+            .replace("FOLDER", &folder.display().to_string())
+            .replace("ADDRESS", &address)
+            .replace("BROKER", broker);
+        let config = folder.join("nginx.conf");
+        fs::write(&config, text).with_context(|| config.display().to_string())?;
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", SERVER_CORE, "nginx", "-c"]).arg(&config);
+        let master = command.spawn().with_context(|| shell::describe(&command))?;
+        let mut nginx = Self {
+            master,
+            worker: 0,
+            address,
+        };
+        let begin = Instant::now();
+        // The socket is there before the process that serves it.
+        while nginx.worker == 0 || TcpStream::connect(&nginx.address).is_err() {
+            ensure!(
+                begin.elapsed() < START,
+                "nginx does not listen: see {}/nginx.log",
+                folder.display()
+            );
+            let children = format!("/proc/{0}/task/{0}/children", nginx.master.id());
+            let children = fs::read_to_string(&children).with_context(|| children.clone())?;
+            nginx.worker = children.split_whitespace().next().map_or(Ok(0), str::parse)?;
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(nginx)
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Its worker ends with it only if it is asked, not if it is killed.
+        let _ = Command::new("kill").arg(self.master.id().to_string()).status();
+        let _ = self.master.wait();
+    }
+}
