@@ -12,7 +12,6 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -24,7 +23,7 @@ use super::readiness::Readiness;
 use super::refusal::HttpRefusal;
 use super::socket::Socket;
 use super::turned_away::TLS_REFUSAL;
-use super::{handshake, http, listen};
+use super::{handshake, http, listen, patient_stream};
 use crate::observe::{LogThrottle, Metrics};
 use config::Descriptors;
 
@@ -163,6 +162,6 @@ async fn serve_one(stream: Socket, peer: SocketAddr, router: Router, header_time
         move |_: &mut Response| drop(request)
     };
     if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, asked).await {
-        drop(stream.shutdown().await);
+        drop(patient_stream::end(&mut stream).await);
     }
 }

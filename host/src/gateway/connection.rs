@@ -11,7 +11,6 @@ use axum::Router;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::Response;
-use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::listener_tls::ListenerTls;
@@ -21,7 +20,7 @@ use super::socket::Socket;
 use super::state::{ConnectionGuard, Gateway};
 use super::turned_away::{COME_BACK, turn_away};
 use super::upgrade::{Accepted, Visit};
-use super::{handshake, http};
+use super::{handshake, http, patient_stream};
 use crate::doorkeeper::{AddressPass, ShardLag};
 use crate::observe::{DoorRefusalKind, LogThrottle};
 use crate::shard::Shard;
@@ -80,7 +79,7 @@ pub(super) async fn serve(socket: Socket, address: Option<IpAddr>, service: Serv
         return;
     };
     let Some(accepted) = accepted.take() else {
-        drop(socket.shutdown().await);
+        drop(patient_stream::end(&mut socket).await);
         return;
     };
     let Some(session) = accepted.open(socket, pass, &service.shard) else {

@@ -14,10 +14,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tower_service::Service;
 
-use super::patient_stream::PatientStream;
+use super::patient_stream::{self, PatientStream};
 use super::socket::Socket;
 use crate::observe::LogThrottle;
 
@@ -115,7 +115,7 @@ async fn refuse(mut stream: Socket, peer: &impl Display, error: &hyper::Error, u
 
 /// Ends what is sent, and reads on for a while: closing a socket with unread bytes takes the answer back.
 async fn linger(stream: &mut Socket) {
-    if stream.shutdown().await.is_err() {
+    if patient_stream::end(stream).await.is_err() {
         return;
     }
     let reading = async {

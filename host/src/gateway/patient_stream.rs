@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead as _, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::io::{AsyncRead as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::head_lines::HeadLines;
 use super::socket::Socket;
@@ -19,6 +19,14 @@ use super::socket::Socket;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a head that are read at once.
 const HEAD_READ_BYTES: usize = 4_096;
+
+/// Ends what is sent. Over TLS something is said first, for which a peer that takes nothing has as long as for an answer.
+///
+/// # Errors
+/// What the socket says; that the peer took too long.
+pub(super) async fn end(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    timeout(PATIENCE, stream.shutdown()).await?
+}
 
 pub(super) struct PatientStream {
     io: TokioIo<Socket>,
@@ -140,5 +148,28 @@ mod tests {
             .await
             .unwrap();
         assert!(stream.patience.is_none());
+    }
+    /// As TLS is with a socket that takes nothing.
+    struct Stuck;
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_take_the_end_is_given_up() {
+        let ended = timeout(2 * PATIENCE, end(&mut Stuck)).await;
+        let error = ended.expect("it is given up sooner").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -83,18 +83,19 @@ impl Backlog {
     }
 
     /// Takes in what was read, or as much as is taken at once: then the decoder keeps the rest. Pings are answered at once.
+    /// Returns whether a whole message was among it.
     pub(super) fn decode(
         &mut self,
         decoder: &mut Decoder,
         bytes: &mut [u8],
         inflater: &mut Inflater,
         client: &ClientConnection,
-    ) {
+    ) -> bool {
         let mut messages = decoder.feed(bytes, inflater);
         let mut taken = 0;
         while taken < TAKEN_BYTES {
             let ending = match messages.next() {
-                Ok(None) => return,
+                Ok(None) => break,
                 Ok(Some(WebSocketMessage::Text(text))) => {
                     taken += text.len();
                     let text = Bytes::copy_from_slice(text.as_bytes());
@@ -112,8 +113,10 @@ impl Backlog {
                 Ok(Some(WebSocketMessage::Close { code, .. })) => Ending::Client(code),
                 Err(error) => Ending::Wire(error),
             };
-            return self.end(ending);
+            self.end(ending);
+            break;
         }
+        taken > 0
     }
 
     /// Releases the memory of an empty queue.

@@ -31,7 +31,7 @@ use wire::{self, Decoder};
 
 pub struct Session {
     pub(super) context: Rc<Context>,
-    decoder: Decoder,
+    pub(super) decoder: Decoder,
     pub(super) liveness: Liveness,
     /// The alarm that is set.
     pub(super) alarm: Option<Instant>,
@@ -138,7 +138,7 @@ impl Session {
 
     /// Whether to wait for reading, writing or both. Nothing is read from a client that does not read its replies, or
     /// whose requests are waiting already, or are to wait for their turn.
-    fn readiness(&self) -> Option<Readiness> {
+    pub(super) fn readiness(&self) -> Option<Readiness> {
         let client = &self.context.client;
         let is_idle = self.backlog.is_empty() && !self.decoder.has_unread() && !self.context.is_waiting_for_turn();
         let reads = is_idle && !client.is_backed_up() && self.pending.has_room();
@@ -169,9 +169,16 @@ impl Session {
             return;
         }
         self.liveness.heard();
-        let mut inflater = self.context.shard.inflater.borrow_mut();
-        self.backlog
-            .decode(&mut self.decoder, bytes, &mut inflater, &self.context.client);
+        self.decode_more(bytes);
+    }
+
+    fn decode_more(&mut self, bytes: &mut [u8]) {
+        let had_whole = {
+            let mut inflater = self.context.shard.inflater.borrow_mut();
+            let backlog = &mut self.backlog;
+            backlog.decode(&mut self.decoder, bytes, &mut inflater, &self.context.client)
+        };
+        self.liveness.decoded(self.decoder.unfinished().is_some(), had_whole);
     }
 
     /// Whether more of what was read is to be decoded: under the same conditions as more is read.
@@ -180,12 +187,6 @@ impl Session {
             && self.decoder.has_unread()
             && !self.context.client.is_backed_up()
             && self.pending.has_room()
-    }
-
-    fn decode_rest(&mut self) {
-        let mut inflater = self.context.shard.inflater.borrow_mut();
-        self.backlog
-            .decode(&mut self.decoder, &mut [], &mut inflater, &self.context.client);
     }
 
     // --- carrying out ---
@@ -199,14 +200,14 @@ impl Session {
             }
             if let Poll::Ready((id, answer)) = self.pending.poll_answer(cx) {
                 // Nothing was read from the client meanwhile, so its silence does not count.
-                self.liveness.heard();
+                self.liveness.not_read();
                 if let Some(ending) = self.answer(&id, answer) {
                     return Some(ending);
                 }
                 continue;
             }
             if self.may_decode_rest() && self.context.may_run() {
-                self.decode_rest();
+                self.decode_more(&mut []);
                 continue;
             }
             if !self.may_begin() || !self.has_turn() {

@@ -8,6 +8,9 @@ use protocol::codes::{self, CloseCode};
 
 /// Heartbeats vary by this part of their time, so that connections opened together drift apart.
 const JITTER: f64 = 0.1;
+/// Bytes a second that a message has to grow by, once it has taken twice the time of a heartbeat. Many slow lines bring
+/// more, and nobody keeps a half message for ever.
+const SLOWEST_MESSAGE: u32 = 500;
 
 pub(super) struct Liveness {
     /// Between two heartbeats of this connection: the node's, jittered.
@@ -16,6 +19,8 @@ pub(super) struct Liveness {
     /// When the client was last heard, or counts as heard.
     heard: Instant,
     heartbeat: Heartbeat,
+    /// Since when the client sends a message that is not whole yet, as far as it was read from.
+    message_since: Option<Instant>,
     /// The deadline of `connect`; none after it came.
     connect_by: Option<Instant>,
 }
@@ -40,11 +45,12 @@ impl Liveness {
             next_ping: now + ping,
             heard: now,
             heartbeat: Heartbeat::Answered,
+            message_since: None,
             connect_by: Some(now + connect_timeout),
         }
     }
 
-    /// The client sent something, or could not: nothing is read from it while its requests wait.
+    /// The client sent something.
     pub(super) fn heard(&mut self) {
         self.heard = Instant::now();
         if self.heartbeat == Heartbeat::Written {
@@ -52,9 +58,31 @@ impl Liveness {
         }
     }
 
+    /// What was decoded of the client's bytes ends within a message if `is_within`, and has whole ones before it if
+    /// `had_whole`.
+    pub(super) fn decoded(&mut self, is_within: bool, had_whole: bool) {
+        let goes_on = !had_whole && self.message_since.is_some();
+        if !is_within {
+            self.message_since = None;
+        } else if !goes_on {
+            self.message_since = Some(Instant::now());
+        }
+    }
+
+    /// The client could not send anything: nothing is read from it while its requests wait, or it reads no replies.
+    pub(super) fn not_read(&mut self) {
+        self.heard();
+        self.message_not_read();
+    }
+
+    /// The same for a client whose silence counts all the same.
+    pub(super) fn message_not_read(&mut self) {
+        self.message_since = self.message_since.map(|_| Instant::now());
+    }
+
     /// Nothing is read from the client, because its requests wait. That is not its silence.
     pub(super) fn held_up(&mut self, now: Instant) {
-        self.heard();
+        self.not_read();
         if self.connect_by.is_some_and(|at| at <= now) {
             self.connect_by = Some(now + self.ping);
         }
@@ -83,6 +111,7 @@ impl Liveness {
         let written = before.saturating_sub(waiting);
         if written > 0 {
             self.heard = Instant::now();
+            self.message_not_read();
             // What was dropped instead of written is no longer ahead either.
             let ahead = ahead.saturating_sub(written).min(waiting);
             self.heartbeat = match ahead {
@@ -102,12 +131,16 @@ impl Liveness {
         self.connect_by.map_or(next, |connect_by| next.min(connect_by))
     }
 
-    /// Why the connection has to end now, if it has to.
-    pub(super) fn overdue(&self, now: Instant) -> Option<CloseCode> {
+    /// Why the connection has to end now, if it has to. `unfinished`: bytes of the message that the client is amid of.
+    pub(super) fn overdue(&self, now: Instant, unfinished: usize) -> Option<CloseCode> {
         if self.connect_by.is_some_and(|at| at <= now) {
             return Some(codes::CONNECT_TIMEOUT);
         }
-        (self.silent_at() <= now).then_some(codes::NO_HEARTBEAT)
+        let is_stuck = self.message_since.is_some_and(|since| {
+            let seconds = unfinished as f64 / f64::from(SLOWEST_MESSAGE);
+            since + self.ping * 2 + Duration::from_secs_f64(seconds) <= now
+        });
+        (is_stuck || self.silent_at() <= now).then_some(codes::NO_HEARTBEAT)
     }
 
     /// Whether a heartbeat is due. Sets the time of the next one.

@@ -1,5 +1,6 @@
 //! The timers of a connection: one alarm of its shard, set for the next of its deadlines.
 
+use tokio::io::Interest;
 use tokio::time::Instant;
 
 use super::connection::Session;
@@ -24,7 +25,11 @@ impl Session {
         if !self.pending.is_empty() || self.context.is_waiting_for_turn() {
             self.liveness.held_up(now);
         }
-        if let Some(code) = self.liveness.overdue(now) {
+        if !self.readiness().is_some_and(Interest::is_readable) {
+            self.liveness.message_not_read();
+        }
+        let unfinished = self.decoder.unfinished().unwrap_or_default();
+        if let Some(code) = self.liveness.overdue(now, unfinished) {
             return Some(code);
         }
         if self.context.has_expired(now) {

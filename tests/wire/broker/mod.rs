@@ -27,6 +27,7 @@ mod quarantine;
 mod reload;
 mod room;
 mod secrets;
+mod slow_clients;
 mod smuggling;
 mod tenant_files;
 mod tenants;

@@ -73,11 +73,11 @@ impl Broker {
         }
     }
 
-    /// Where its listener of this number is, from 0.
+    /// Where its listener of this number is, from 0; Unix sockets are not counted.
     pub(crate) async fn listener(&self, number: usize) -> SocketAddr {
         let find = async || {
             let text = self.printed().text();
-            let mut lines = text.lines().filter(|line| line.starts_with("listening on http://"));
+            let mut lines = text.lines().filter(|line| line.starts_with("listening on http"));
             lines.nth(number).map(address_in)
         };
         eventually(PATIENCE, "the address of a listener", find).await

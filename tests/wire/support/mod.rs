@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod crowd;
 pub(crate) mod dial;
+pub(crate) mod drip;
 pub(crate) mod envelope;
 pub(crate) mod guests;
 pub(crate) mod http;

@@ -163,6 +163,16 @@ impl Socket {
     }
 }
 
+/// The code of the close frame that ends these frames of a server, if one does.
+pub(crate) fn last_close_code(mut frames: &[u8]) -> Option<u16> {
+    let mut last = None;
+    while let Some((frame, length)) = parse(frames) {
+        frames = &frames[length..];
+        last = Some(frame);
+    }
+    last?.close_code()
+}
+
 /// The first whole frame of `bytes` and its length there.
 fn parse(bytes: &[u8]) -> Option<(Frame, usize)> {
     let [first, second, ..] = *bytes else { return None };

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -81,9 +81,26 @@ pub(crate) async fn connect(
     name: &str,
     config: &Arc<ClientConfig>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(address).await?;
+    connect_over(TcpStream::connect(address).await?, name, config).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn connect_over(
+    stream: TcpStream,
+    name: &str,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(config.clone()).connect(name, stream).await
+}
+
+/// The first bytes that such a client sends.
+pub(crate) fn client_hello(name: &str, config: &Arc<ClientConfig>) -> Vec<u8> {
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let mut client = ClientConnection::new(config.clone(), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
 }
 
 /// An address whose connections go on over TLS, to a broker whose certificate has this name.

@@ -110,6 +110,12 @@ impl Decoder {
         self.buffer.as_ref().is_some_and(|buffer| buffer.has_unread())
     }
 
+    /// Bytes that came of the message that is not whole yet; none between two messages.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<usize> {
+        self.buffer.as_ref().and_then(|buffer| buffer.unfinished())
+    }
+
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         self.buffer

@@ -56,6 +56,12 @@ impl InputBuffer {
         self.header_len == 0 && self.frame.is_none() && self.message.is_none() && self.unread.is_empty()
     }
 
+    /// Bytes of payload that came of what is not whole yet; none if everything is.
+    pub(super) fn unfinished(&self) -> Option<usize> {
+        let has_begun = self.header_len > 0 || self.frame.is_some() || self.message.is_some();
+        has_begun.then(|| self.assembled + self.frame.map_or(0, |frame| frame.arrived))
+    }
+
     /// Of the fragmented message being assembled: its bytes so far, and whether it is compressed.
     pub(super) fn message(&self) -> Option<(usize, bool)> {
         self.message.map(|begun| (self.assembled, begun.compressed))

@@ -104,6 +104,75 @@ async fn once_the_heartbeat_is_written_reading_is_no_life_any_more() {
     .await;
 }
 
+/// A text frame of 60,000 bytes.
+fn large_frame() -> Vec<u8> {
+    client_frame(&request("publish", 1, json!({"channel": "kept:a", "data": "x".repeat(59_900)})).to_string())
+}
+
+/// A client that is connected and reads everything.
+async fn connected(stage: &Stage) -> Client {
+    let shard = stage.shard.clone();
+    tokio::task::spawn_local(async move { shard.alarms.ring().await });
+    let ann = Client::open(stage, 1_000_000);
+    ann.send(&[request("connect", 0, json!({"version": 1, "token": "ann"}))]);
+    settle().await;
+    ann
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_hardly_goes_on_is_no_life() {
+    alone(async {
+        for (what, begin, more) in [
+            // Half a frame, and a byte now and then; half a message, and heartbeats that are answered.
+            ("frame", &large_frame()[..100], &b"x"[..]),
+            ("message", b"\x01\x84\0\0\0\0text", b"\x8a\x80\0\0\0\0"),
+        ] {
+            let stage = Stage::new("");
+            let ann = connected(&stage).await;
+            ann.stream.send(begin);
+            pass(&ann, PING, usize::MAX).await;
+            assert!(!ended(&stage), "half a {what} may wait for a heartbeat");
+            for _ in 0..3 {
+                ann.stream.send(more);
+                pass(&ann, PING, usize::MAX).await;
+            }
+            assert!(ended(&stage), "half a {what} is kept for ever");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_over_a_slow_line_has_its_time() {
+    alone(async {
+        let stage = Stage::new("");
+        let mut ann = connected(&stage).await;
+        // 535 bytes a second.
+        for part in large_frame().chunks(15_000) {
+            pass(&ann, PING, usize::MAX).await;
+            assert!(!ended(&stage), "it was called silent");
+            ann.stream.send(part);
+        }
+        settle().await;
+        assert_eq!(ann.ids().await, [1]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_message_waits_while_the_client_reads_its_replies() {
+    alone(async {
+        let stage = Stage::new("");
+        let ann = slow_reader(&stage).await;
+        ann.stream.send(&large_frame()[..100]);
+        for _ in 0..8 {
+            pass(&ann, PING, 4_000).await;
+            assert!(!ended(&stage), "a client that reads was called silent");
+        }
+    })
+    .await;
+}
+
 /// Whether the shard has no connection that is not ending.
 fn ended(stage: &Stage) -> bool {
     stage.shard.clients_for_tests().iter().all(|client| client.is_closed())

@@ -194,3 +194,29 @@ fn unread_bytes_come_before_new_ones() {
     assert_eq!(heard.said, ["two", "three", "four", "five"].map(text));
     assert!(!decoder.has_unread());
 }
+
+#[test]
+fn what_came_of_a_message_that_is_not_whole_is_known() {
+    for (parts, unfinished) in [
+        (&[][..], None),
+        (&[frame(TEXT, b"whole")][..], None),
+        (&[frame(TEXT, b"whole"), vec![0x81]], Some(0)),
+        (&[header(0x81, 100)], Some(0)),
+        (&[frame(TEXT, &[b'a'; 100])[..13].to_vec()], Some(7)),
+        (&[part(TEXT, b"a part")], Some(6)),
+        (&[part(TEXT, b"a part"), frame(PING, b"ping")], Some(6)),
+        (&[part(TEXT, b"a part"), part(CONTINUATION, b"and another")], Some(17)),
+        (&[part(TEXT, b"a part"), frame(CONTINUATION, b"")], None),
+        (&[frame(CLOSE, b""), header(0x81, 100)], None),
+    ] {
+        let stream = parts.concat();
+        for step in [1, usize::MAX] {
+            let mut decoder = Decoder::new(LIMIT);
+            let mut heard = Heard::default();
+            for chunk in stream.chunks(step) {
+                heard.listen(&mut decoder, chunk);
+            }
+            assert_eq!(decoder.unfinished(), unfinished, "{}", stream.escape_ascii());
+        }
+    }
+}
