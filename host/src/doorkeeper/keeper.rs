@@ -89,25 +89,45 @@ impl Doorkeeper {
 
     /// Counts a new session of the node, or tells in how long one may come.
     pub fn connect(&self) -> Result<(), Duration> {
-        let rate = self.settings.borrow().connects_per_second;
-        let Some(rate) = rate.and_then(ArrivalRate::per_second) else {
+        let Some(rate) = self.rate() else {
             return Ok(());
         };
         let counted = self.connects.lock().count(rate, Instant::now());
         counted.inspect_err(|_| self.refused(DoorRefusalKind::NodeRate))
     }
 
+    fn rate(&self) -> Option<ArrivalRate> {
+        let rate = self.settings.borrow().connects_per_second;
+        rate.and_then(ArrivalRate::per_second)
+    }
+
     /// Whether the node has no time or no memory for more. `shard` is where they would be.
     pub fn is_overloaded(&self, shard: &ShardLag) -> bool {
-        let reason = if shard.is_late() {
-            DoorRefusalKind::Lag
-        } else if self.memory.is_short() {
-            DoorRefusalKind::Memory
-        } else {
-            return false;
+        let overload = self.overload(shard);
+        if let Some(reason) = overload {
+            self.refused(reason);
+        }
+        overload.is_some()
+    }
+
+    /// Why a session that begins on `shard` now would be refused by the node, whoever wants it; nothing is counted.
+    pub fn hindrance(&self, shard: &ShardLag) -> Option<DoorRefusalKind> {
+        let is_too_often = || {
+            let rate = self.rate()?;
+            self.connects.lock().wait(rate, Instant::now())
         };
-        self.refused(reason);
-        true
+        let rate = || is_too_often().map(|_| DoorRefusalKind::NodeRate);
+        self.overload(shard).or_else(rate)
+    }
+
+    fn overload(&self, shard: &ShardLag) -> Option<DoorRefusalKind> {
+        if shard.is_late() {
+            Some(DoorRefusalKind::Lag)
+        } else if self.memory.is_short() {
+            Some(DoorRefusalKind::Memory)
+        } else {
+            None
+        }
     }
 
     /// A place among the connections that `tenant` has of a node with `max_connections`.

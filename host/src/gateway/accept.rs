@@ -9,15 +9,16 @@ use super::connection::{self, Service};
 use super::listen::{Accepting, ShardListener};
 use super::routes;
 use super::socket::Socket;
-use super::state::Gateway;
+use super::state::{ConnectionGuard, Gateway};
 use super::turned_away::{COME_BACK, turn_away};
 use crate::doorkeeper::ShardLag;
-use crate::observe::LogThrottle;
+use crate::observe::{DoorRefusalKind, LogThrottle};
 use crate::shard::Shard;
 use config::Descriptors;
 
 const FULL: &str = "the node is full";
 const CLOSED: &str = "the node is shutting down";
+const OVERLOADED: &str = "the node is overloaded";
 const UNAVAILABLE: &str = "503 Service Unavailable";
 
 /// Accepts clients on all listeners of a shard. On its own thread, in tasks that live as long as the shard.
@@ -54,13 +55,38 @@ async fn accept_on(listener: Accepting, service: Service) {
             refuse(&service, &socket, FULL);
             continue;
         }
-        let Some(guard) = gateway.admit() else {
-            refuse(&service, &socket, FULL);
+        let Some(guard) = place(&service, &socket) else {
             continue;
         };
         socket.set_nodelay();
         tokio::task::spawn_local(connection::serve(socket, peer, service.clone(), guard));
     }
+}
+
+/// A place for a connection; none if it was turned away.
+fn place(service: &Service, socket: &Socket) -> Option<ConnectionGuard> {
+    let gateway = &service.gateway;
+    let Some(reason) = hindrance(service) else {
+        let guard = gateway.admit();
+        if guard.is_none() {
+            refuse(service, socket, FULL);
+        }
+        return guard;
+    };
+    // A balancer asks for the node's health by a handshake too, and is to find it well.
+    let visit = gateway.admit_visit();
+    if visit.is_none() {
+        gateway.doorkeeper.refused(reason);
+        turn_away(socket, true, UNAVAILABLE, COME_BACK, OVERLOADED);
+    }
+    visit
+}
+
+/// Why a connection is not worth a handshake of TLS, which is most of what it costs: its upgrade would be refused. Without TLS
+/// the upgrade is answered, because that costs little and says when to come back.
+fn hindrance(service: &Service) -> Option<DoorRefusalKind> {
+    service.tls.as_ref()?;
+    service.gateway.doorkeeper.hindrance(&service.lag)
 }
 
 /// Whether a socket has one of the last descriptors, which are not for clients. The system gives the lowest that is

@@ -13,7 +13,7 @@ use crate::doorkeeper::Doorkeeper;
 use crate::observe::Metrics;
 use config::Proxies;
 
-/// Connections that may ask a full node for its health.
+/// Connections that may ask a node for its health that is full, or sheds load.
 const HEALTH_CONNECTIONS: usize = 16;
 
 /// One for the node.
@@ -38,7 +38,7 @@ pub(crate) struct Gateway {
     pub(crate) doorkeeper: Arc<Doorkeeper>,
     /// What clients may be told of this node's health; none: nothing.
     pub(crate) health: Option<Readiness>,
-    /// Connections beyond the maximum that may ask for it.
+    /// Connections that may ask for it, and become no session.
     pub(crate) health_connections: AtomicUsize,
     /// Counts what comes in, and what is refused.
     pub(crate) metrics: Metrics,
@@ -47,19 +47,32 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Counts a new connection; none if the node has its maximum, and as many as may ask for its health.
     pub(super) fn admit(self: &Arc<Self>) -> Option<ConnectionGuard> {
-        let guard = |is_session| ConnectionGuard {
-            gateway: self.clone(),
-            is_session,
-        };
         // Counted first, so that two shards cannot both take the last one; what was not granted is given back.
-        let session = guard(true);
+        let session = ConnectionGuard {
+            gateway: self.clone(),
+            is_session: true,
+        };
         if self.connections.fetch_add(1, Ordering::Relaxed) < self.max_connections {
             return Some(session);
         }
         drop(session);
+        self.admit_visit()
+    }
+
+    /// Whether it has its maximum of connections.
+    pub(super) fn is_full(&self) -> bool {
+        self.connections.load(Ordering::Relaxed) >= self.max_connections
+    }
+
+    /// Counts a new connection that may ask for the node's health and nothing else; none if there are enough of these, or
+    /// nobody is told.
+    pub(super) fn admit_visit(self: &Arc<Self>) -> Option<ConnectionGuard> {
         self.health.as_ref()?;
-        let visit = guard(false);
         let before = self.health_connections.fetch_add(1, Ordering::Relaxed);
+        let visit = ConnectionGuard {
+            gateway: self.clone(),
+            is_session: false,
+        };
         (before < HEALTH_CONNECTIONS).then_some(visit)
     }
 }

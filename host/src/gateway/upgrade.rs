@@ -100,12 +100,11 @@ pub(super) fn answer(gateway: &Gateway, named: Option<&str>, request: Request) -
 fn check_node(gateway: &Gateway, visit: &Visit) -> Result<(), HttpRefusal> {
     let sentence = if gateway.closed.load(Ordering::Relaxed) {
         "the node is shutting down"
+    } else if gateway.doorkeeper.is_overloaded(&visit.lag) || !(visit.may_stay || gateway.is_full()) {
+        return Err(unavailable("the node is overloaded", COME_BACK));
     } else if !visit.may_stay {
         "the node is full"
     } else {
-        if gateway.doorkeeper.is_overloaded(&visit.lag) {
-            return Err(unavailable("the node is overloaded", COME_BACK));
-        }
         return Ok(());
     };
     gateway.metrics.refused.inc();

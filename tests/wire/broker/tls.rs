@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::support::config::Home;
 use crate::support::dial::Dial;
 use crate::support::tls::{Authority, connect, link};
-use crate::support::{Broker, http, within};
+use crate::support::{Broker, PATIENCE, eventually, http, within};
 
 const NAME: &str = "acme.example";
 
@@ -274,4 +274,67 @@ async fn a_full_node_refuses_in_the_handshake() {
     assert!(error.contains("InternalError"), "{error}");
     // The admin listener speaks as it is set.
     assert_eq!(http::get(broker.admin, "/healthz").await.status, 200);
+}
+
+/// What the public listener answers over TLS; none if it was turned away in the handshake.
+async fn asked(broker: &Broker, client: &Arc<ClientConfig>, request: &str) -> Option<u16> {
+    let mut stream = match connect(broker.address, NAME, client).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            assert!(error.to_string().contains("InternalError"), "{error}");
+            return None;
+        }
+    };
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut head = [0; 12];
+    let answered = within(stream.read_exact(&mut head), || "no answer".into()).await;
+    answered.ok()?;
+    String::from_utf8_lossy(&head).split(' ').nth(1)?.parse().ok()
+}
+
+#[tokio::test]
+async fn load_is_shed_before_the_handshake() {
+    let authority = Authority::new("ours");
+    let client = authority.client(None);
+    let memory = |mib: u32| config(&format!("door = {{ shed_memory_mib = {mib} }}"));
+    let broker = start(&authority, &memory(1_000_000)).await;
+    let address = link(broker.address, NAME, client.clone()).await;
+    let mut ann = Dial::new(address, "ann").connect().await;
+    // Every process has more than that.
+    broker.reload(&memory(1)).await;
+    let shed = async || connect(broker.address, NAME, &client).await.err();
+    let error = eventually(PATIENCE, "nobody is turned away", shed).await.to_string();
+    assert!(error.contains("InternalError"), "{error}");
+    let refusals = broker.metrics().await;
+    assert!(refusals.sum("sluicegate_door_refusals_total", &[("what", "memory")]) >= Some(1.0));
+    ann.still_works().await;
+    broker.reload(&memory(0)).await;
+    Dial::new(address, "bob").connect().await.still_works().await;
+}
+
+#[tokio::test]
+async fn a_rate_that_is_used_up_costs_no_handshake_and_health_is_told_all_the_same() {
+    let authority = Authority::new("ours");
+    let client = authority.client(None);
+    let rate = "door = { connects_per_second = 1 }";
+    let upgrade = Dial::new(([127, 0, 0, 1], 1).into(), "ann").request();
+    let broker = start(&authority, &config(rate)).await;
+    let mut answers = Vec::new();
+    for _ in 0..30 {
+        answers.push(asked(&broker, &client, &upgrade).await);
+    }
+    assert!(answers[0] == Some(101) && answers.contains(&None), "{answers:?}");
+    let refused = answers.iter().filter(|answer| **answer != Some(101)).count();
+    let metrics = broker.metrics().await;
+    let counted = metrics.sum("sluicegate_door_refusals_total", &[("what", "node_rate")]);
+    assert_eq!(counted, Some(refused as f64), "{answers:?}");
+
+    let broker = start(&authority, &config(&format!("health_on_listen = true\n{rate}"))).await;
+    let mut answers = Vec::new();
+    for _ in 0..30 {
+        answers.push(asked(&broker, &client, &upgrade).await);
+        let health = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(asked(&broker, &client, health).await, Some(200));
+    }
+    assert!(answers.contains(&Some(503)) && !answers.contains(&None), "{answers:?}");
 }

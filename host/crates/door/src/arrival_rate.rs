@@ -44,14 +44,19 @@ pub struct Arrivals {
 impl Arrivals {
     /// Counts an arrival, or tells in how long one may come. What is refused is not counted.
     pub fn count(&mut self, rate: ArrivalRate, now: Instant) -> Result<(), Duration> {
-        let due = self.due.map_or(now, |due| due.max(now));
-        let ahead = due - now;
-        let wait = ahead.saturating_sub(rate.ahead);
-        if !wait.is_zero() {
+        if let Some(wait) = self.wait(rate, now) {
             return Err(wait);
         }
+        let due = self.due.map_or(now, |due| due.max(now));
         self.due = Some(due + rate.apart);
         Ok(())
+    }
+
+    /// In how long an arrival may come; none: now.
+    pub fn wait(&self, rate: ArrivalRate, now: Instant) -> Option<Duration> {
+        let ahead = self.due?.saturating_duration_since(now);
+        let wait = ahead.saturating_sub(rate.ahead);
+        (!wait.is_zero()).then_some(wait)
     }
 
     /// From when on it is as if nothing had arrived. None: nothing has.
