@@ -63,6 +63,11 @@ pub(crate) const PYTHON_VENV: Need = Need {
     program: "python3 -m venv",
     packages: &["python3-venv"],
 };
+/// For a client with Go's own TLS.
+pub(crate) const GO: Need = Need {
+    program: "go",
+    packages: &["golang-go"],
+};
 /// With the certificates that it checks servers by.
 pub(crate) const CURL: Need = Need {
     program: "curl",

@@ -6,6 +6,7 @@ mod api;
 mod binaries;
 mod stage;
 mod tally;
+mod tls;
 
 use std::process::Command;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use tally::Tally;
 type Step = fn(&Workspace) -> Result<Tally>;
 
 /// Every step by its name; `cargo xtask test NAME…` runs just these.
-const STEPS: [(&str, Step); 13] = [
+const STEPS: [(&str, Step); 14] = [
     ("programs", programs),
     ("spelling", spelling),
     ("formatting", formatting),
@@ -33,6 +34,7 @@ const STEPS: [(&str, Step); 13] = [
     ("browser-tests", browser_tests),
     ("admin-api", api::run),
     ("autobahn", autobahn_suite),
+    ("tls", tls::run),
 ];
 
 /// Stages run one after the other, the lanes of a stage side by side, the steps of a lane one after the other.
@@ -41,7 +43,7 @@ const STAGES: [&[&[&str]]; 3] = [
     &[&["clippy", "documentation", "build"], &["plugins"]],
     &[
         &["wire-tests"],
-        &["unit-tests", "browser-tests", "admin-api", "autobahn"],
+        &["unit-tests", "browser-tests", "admin-api", "autobahn", "tls"],
     ],
 ];
 
@@ -101,6 +103,8 @@ fn programs(_: &Workspace) -> Result<Tally> {
         needs::NGINX,
         needs::HAPROXY,
         needs::CADDY,
+        needs::OPENSSL,
+        needs::GO,
     ])?;
     Ok(Tally::ONE)
 }

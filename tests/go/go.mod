@@ -1,0 +1,3 @@
+module sluicegate.test/client
+
+go 1.19
