@@ -5,12 +5,14 @@ mod config_file;
 mod envelopes;
 mod frames;
 mod messages;
+mod proxied;
 mod verdicts;
 
 pub use config_file::config;
 pub use envelopes::envelope_reader;
 pub use frames::wire_decoder;
 pub use messages::pointer_and_words;
+pub use proxied::{client_address, proxy_header};
 pub use verdicts::verdict_conversion;
 
 /// Channel, header and claims of a token, with a NUL between them: a verdict, and one that the broker takes.
@@ -20,13 +22,15 @@ pub use authorize::fuzz::token_reader;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("wire_decoder", wire_decoder),
     ("envelope_reader", envelope_reader),
     ("config", config),
     ("verdict_conversion", verdict_conversion),
     ("pointer_and_words", pointer_and_words),
     ("token_reader", token_reader),
+    ("proxy_header", proxy_header),
+    ("client_address", client_address),
 ];
 
 /// The first byte and the rest; of nothing, nothing.
