@@ -13,6 +13,7 @@ mod fairness;
 mod first_use;
 mod gauges;
 mod heads;
+mod hostile_tls;
 mod labels;
 mod limits;
 mod listeners;

@@ -1,5 +1,6 @@
 //! TLS on both listeners: who comes in, what is spoken, and certificates that are replaced or cannot be.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::support::config::Home;
 use crate::support::dial::Dial;
 use crate::support::tls::{Authority, connect, link};
-use crate::support::{Broker, PATIENCE, eventually, http, within};
+use crate::support::{Broker, Frame, PATIENCE, eventually, http, json, within};
 
 const NAME: &str = "acme.example";
 
@@ -246,6 +247,11 @@ async fn openssl_negotiates_what_it_should_and_nothing_else() {
             &["-tls1_3", "-CAfile", &ca],
             "Verify return code: 0 (ok)",
         ),
+        (
+            broker.address,
+            &["-tls1_3", "-CAfile", &ca, "-verify_hostname", "other.example"],
+            "hostname mismatch",
+        ),
         (broker.address, &["-tls1_2"], "Cipher is ECDHE-ECDSA-AES256-GCM-SHA384"),
         (broker.address, &["-tls1_2"], "Secure Renegotiation IS supported"),
         (broker.address, &["-tls1_2"], "Compression: NONE"),
@@ -260,6 +266,58 @@ async fn openssl_negotiates_what_it_should_and_nothing_else() {
     ] {
         let output = openssl(address, arguments).await;
         assert!(output.contains(said), "{arguments:?}: not {said:?} in\n{output}");
+    }
+}
+
+/// What a broker says to an upgrade and `connect` by way of `openssl s_client`, up to the ack.
+fn over_openssl(address: SocketAddr, arguments: &[&str]) -> String {
+    let dial = Dial::new(address, "ann").host(NAME);
+    let connect = json!({ "type": "connect", "id": 1, "payload": dial.payload() });
+    let sent = [dial.request().into_bytes(), Frame::text(connect.to_string()).masked()].concat();
+    let mut client = Command::new("openssl")
+        .args([
+            "s_client",
+            "-quiet",
+            "-connect",
+            &address.to_string(),
+            "-servername",
+            NAME,
+        ])
+        .args(["-verify_return_error", "-verify_hostname", NAME])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl is installed: Debian has it in the package openssl");
+    // It reads them when it has shaken hands.
+    client.stdin.as_mut().unwrap().write_all(&sent).unwrap();
+    let (mut said, mut part) = (Vec::new(), [0; 4_096]);
+    let output = client.stdout.as_mut().unwrap();
+    while !String::from_utf8_lossy(&said).contains("\"ack\"") {
+        match output.read(&mut part).unwrap() {
+            0 => break,
+            count => said.extend_from_slice(&part[..count]),
+        }
+    }
+    client.kill().unwrap();
+    client.wait().unwrap();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test]
+async fn openssl_speaks_the_protocol() {
+    let authority = Authority::new("ours");
+    let broker = start(&authority, &config("")).await;
+    let ca = broker.home.path("ca.pem").display().to_string();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let (address, ca) = (broker.address, ca.clone());
+        let run = tokio::task::spawn_blocking(move || over_openssl(address, &[version, "-CAfile", &ca]));
+        let said = within(run, || format!("{version}: no ack")).await.unwrap();
+        assert!(
+            said.starts_with("HTTP/1.1 101 ") && said.contains("\"ack\""),
+            "{version}: {said}"
+        );
     }
 }
 
