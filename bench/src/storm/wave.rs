@@ -15,7 +15,7 @@ const READ_BYTES: usize = 65_536;
 /// Clients that one wait reports at most.
 const EVENTS: usize = 1_024;
 /// How long steps may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The clients, and what they say.
 pub(crate) struct Wave<'a> {

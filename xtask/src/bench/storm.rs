@@ -110,12 +110,12 @@ impl Stage<'_> {
 
     fn node(&self, name: &str, token: &Value, more: &str, cores: &str) -> Result<Server> {
         let key = token["key"].as_object().context("a token without its key")?;
-        let key: String = key.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
+        let key: Vec<String> = key.iter().map(|(name, value)| format!("{name} = {value}\n")).collect();
         let plugins = self.workspace.plugin_folder().display().to_string();
         let text = CONFIG
             .replace("NODE", name)
             .replace("PLUGINS", &plugins)
-            .replace("KEY\n", &key);
+            .replace("KEY\n", &key.concat());
         let config = self.folder.join(format!("{name}.toml"));
         fs::write(&config, text + more).with_context(|| config.display().to_string())?;
         let log = self.folder.join(format!("{name}.log"));

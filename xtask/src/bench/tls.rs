@@ -235,11 +235,8 @@ fn config(workspace: &Workspace, folder: &Path, way: Way) -> Result<PathBuf> {
     );
     let mut text = CONFIG.replace(PLUGINS, &workspace.plugin_folder().display().to_string());
     if way == Way::Tls {
-        let tls = format!(
-            "[server.tls]\ncertificates = [{{ cert = {:?}, key = {:?} }}]\n",
-            folder.join("cert.pem"),
-            folder.join("key.pem")
-        );
+        // Beside the config's own file.
+        let tls = "[server.tls]\ncertificates = [{ cert = \"cert.pem\", key = \"key.pem\" }]\n";
         text = text.replace("[backplane]", &format!("{tls}\n[backplane]"));
     }
     let file = folder.join("broker.toml");
