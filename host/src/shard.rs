@@ -34,7 +34,7 @@ use crate::tenant_queue::TenantQueue;
 use backplane::Backplane;
 use chain::Caller;
 use protocol::codes;
-use registry::{BanOrder, BanSubject, Registry};
+use registry::{BanOrder, BanSubject, Registry, TokenClaims};
 use seats::Seats;
 use wire::Inflater;
 
@@ -97,6 +97,8 @@ struct ListedConnection {
     caller: Arc<Caller>,
     /// Once `connect` was accepted, who it is.
     user: Option<Arc<str>>,
+    /// And by which token; after a refresh by the new one.
+    token: TokenClaims,
     seated: bool,
 }
 
@@ -111,7 +113,7 @@ impl Drop for Listing {
         let mut clients = self.shard.clients.borrow_mut();
         if let Some(listed) = clients.swap_remove(&self.client).filter(|listed| listed.seated) {
             let mut seats = self.shard.seats.borrow_mut();
-            seats.remove(&listed.caller.tenant, &listed.subject(), self.client);
+            listed.leave(&mut seats, self.client);
         }
         if clients.is_empty() {
             self.shard.empty.notify_one();
@@ -120,9 +122,23 @@ impl Drop for Listing {
 }
 
 impl ListedConnection {
-    /// Whom it is banned as, once it is seated.
-    fn subject(&self) -> BanSubject {
-        BanSubject::of(self.user.as_ref(), self.caller.remote)
+    /// Whom it is banned as, once it is seated. Of tokens by their user's seats.
+    fn subjects(&self) -> impl Iterator<Item = BanSubject> {
+        let who = BanSubject::of(self.user.as_ref(), self.caller.remote);
+        let token = self.token.jti.clone().map(BanSubject::Token);
+        [who].into_iter().chain(token)
+    }
+
+    fn take(&self, seats: &mut Seats, client: u64) {
+        for subject in self.subjects() {
+            seats.insert(&self.caller.tenant, &subject, client);
+        }
+    }
+
+    fn leave(&self, seats: &mut Seats, client: u64) {
+        for subject in self.subjects() {
+            seats.remove(&self.caller.tenant, &subject, client);
+        }
     }
 }
 
@@ -172,6 +188,7 @@ impl Shard {
             client: client.clone(),
             caller: caller.clone(),
             user: None,
+            token: TokenClaims::default(),
             seated: false,
         };
         self.clients.borrow_mut().insert(client.id, listed);
@@ -203,16 +220,22 @@ impl Shard {
             .collect()
     }
 
-    /// Notes that `connect` was accepted, and for which user.
-    pub fn seat(&self, client: u64, user: Option<Arc<str>>) {
+    #[cfg(test)]
+    pub(crate) fn cut_off_for_tests(&self, tenant: &str, whom: &Whom, code: codes::CloseCode) -> u64 {
+        self.cut_off(tenant, whom, code)
+    }
+
+    /// Notes that `connect`, or `refresh`, was accepted, for which user and by which token.
+    pub fn seat(&self, client: u64, user: Option<Arc<str>>, token: TokenClaims) {
         if let Some(listed) = self.clients.borrow_mut().get_mut(&client) {
             let mut seats = self.seats.borrow_mut();
             if listed.seated {
-                seats.remove(&listed.caller.tenant, &listed.subject(), client);
+                listed.leave(&mut seats, client);
             }
             listed.user = user;
+            listed.token = token;
             listed.seated = true;
-            seats.insert(&listed.caller.tenant, &listed.subject(), client);
+            listed.take(&mut seats, client);
         }
     }
 
@@ -249,8 +272,8 @@ impl Shard {
     async fn kick(&self) {
         match self.common.kicks.get(self.index) {
             Some(kicks) => {
-                let (Kick { tenant, subject }, _place) = kicks.next().await;
-                self.cut_off(&tenant, &subject.into(), codes::BANNED);
+                let (Kick { tenant, whom }, _place) = kicks.next().await;
+                self.cut_off(&tenant, &whom, codes::BANNED);
                 // One at a time: others are waiting too.
                 tokio::task::yield_now().await;
             }

@@ -84,7 +84,7 @@ impl Broker {
             .map(|tenant| (&*tenant.name, tenant.limits.log_bytes_per_second));
         self.log.set_budgets(budgets);
         self.registry
-            .limit_bans(settings.map(|tenant| (tenant.name.clone(), tenant.limits.bans)));
+            .limit_bans(settings.map(|tenant| (tenant.name.clone(), &tenant.limits)));
     }
 
     fn forget(&self, tenants: &[Arc<Tenant>]) {

@@ -196,7 +196,7 @@ impl ClusterBus {
         let recorded = tokio::time::timeout(RECORD_WAIT, self.local.registry().record(ban)).await;
         match recorded {
             Ok(Ok(())) => self.ask_all(Order::from(&*ban)).await,
-            Ok(Err(NotRecorded::Full(BansFull(limit)))) => Ok(vec![NodeReport {
+            Ok(Err(NotRecorded::Full(BansFull { limit, .. }))) => Ok(vec![NodeReport {
                 node: node_of(self.nodes.instance()).to_owned(),
                 result: Ok(Report::BansFull { limit }),
             }]),

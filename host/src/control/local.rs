@@ -102,10 +102,12 @@ impl Local {
                 tenant,
                 subject,
                 seconds,
+                less_ms,
                 at_least,
                 stamp,
             } => {
-                let length = Duration::from_secs(*seconds);
+                let less = Duration::from_millis((*less_ms).into());
+                let length = Duration::from_secs(*seconds).saturating_sub(less);
                 let change = if *at_least {
                     BanChange::Extend(length)
                 } else {
@@ -139,10 +141,13 @@ impl Local {
             Ok(_) => {}
             // In a cluster it is recorded all the same, and asked for at every connect.
             Err(_) if self.registry.has_cluster() => {}
-            Err(BansFull(limit)) => return Ok(Report::BansFull { limit }),
+            Err(BansFull { limit, .. }) => return Ok(Report::BansFull { limit }),
         }
-        self.cut_off(&ban.tenant, &ban.subject.clone().into(), codes::BANNED)
-            .await
+        let code = match ban.subject.is_revocation() {
+            true => codes::CLOSE_NOT_AUTHENTICATED,
+            false => codes::BANNED,
+        };
+        self.cut_off(&ban.tenant, &Whom::from(ban), code).await
     }
 
     async fn cut_off(&self, tenant: &str, whom: &Whom, code: CloseCode) -> Result<Report, String> {

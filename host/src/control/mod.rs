@@ -20,4 +20,4 @@ pub use cluster::{BANS_WAITING, ClusterBus};
 pub use local::{Local, ORDER_WAIT};
 pub use merge::{Page, channels, connections, counts, done, unreached};
 pub use name_claim::NameTaken;
-pub use order::{ChannelEntry, Connection, NodeCount, NodeReport, Order, PAGE_ENTRIES, Report};
+pub use order::{ChannelEntry, Connection, NodeCount, NodeReport, Order, PAGE_ENTRIES, Report, in_seconds};

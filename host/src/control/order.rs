@@ -1,7 +1,7 @@
 //! Orders and reports, which nodes exchange as JSON. A field may be added if it has a default; existing fields
 //! keep their meaning, because nodes of two versions meet during an upgrade.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,12 +35,15 @@ pub enum Order {
         channel: String,
     },
     /// Refuse a user, or an address for clients without a user, for this time from now, in place of an earlier ban, and
-    /// end their connections. Nodes of versions that know no addresses do not answer to those.
+    /// end their connections. Nodes of versions that know no addresses, or no revocations, do not answer to those.
     Ban {
         tenant: String,
         #[serde(flatten)]
         subject: BanSubject,
         seconds: u64,
+        /// By how much the last second is shorter. Earlier versions do not say.
+        #[serde(default, skip_serializing_if = "is_none")]
+        less_ms: u16,
         /// Leave a ban that is longer as it is: a plugin's order, not the operator's.
         #[serde(default)]
         at_least: bool,
@@ -83,6 +86,19 @@ pub enum Order {
     ReadTenant { tenant: String },
 }
 
+/// A time in whole seconds, and by how many milliseconds it is shorter than these.
+pub fn in_seconds(time: Duration) -> (u64, u16) {
+    match time.subsec_millis() {
+        0 => (time.as_secs(), 0),
+        ms => (time.as_secs().saturating_add(1), u16::try_from(1_000 - ms).unwrap_or(0)),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_none(ms: &u16) -> bool {
+    *ms == 0
+}
+
 impl From<&BanOrder> for Order {
     fn from(ban: &BanOrder) -> Self {
         let (tenant, subject) = (ban.tenant.to_string(), ban.subject.clone());
@@ -90,16 +106,12 @@ impl From<&BanOrder> for Order {
         if ban.change == BanChange::Lift {
             return Self::Unban { tenant, subject, stamp };
         }
+        let (seconds, less_ms) = in_seconds(ban.left(Instant::now()));
         Self::Ban {
             tenant,
             subject,
-            // A part of a second counts as a whole one.
-            seconds: ban
-                .left(Instant::now())
-                .as_millis()
-                .div_ceil(1000)
-                .try_into()
-                .unwrap_or(u64::MAX),
+            seconds,
+            less_ms,
             at_least: matches!(ban.change, BanChange::Extend(_)),
             stamp,
         }

@@ -125,6 +125,19 @@ fn counts_are_told_by_node() {
 }
 
 #[test]
+fn a_time_is_told_in_seconds_and_what_they_have_too_many() {
+    for (ms, expected) in [
+        (0, (0, 0)),
+        (1, (1, 999)),
+        (999, (1, 1)),
+        (1_000, (1, 0)),
+        (1_001, (2, 999)),
+    ] {
+        assert_eq!(in_seconds(std::time::Duration::from_millis(ms)), expected, "{ms} ms");
+    }
+}
+
+#[test]
 fn orders_and_reports_keep_their_words_on_the_bus() {
     let order = Order::Unsubscribe {
         tenant: "acme".into(),
@@ -146,6 +159,8 @@ fn orders_and_reports_keep_their_words_on_the_bus() {
             ban(r#""address":"2001:db8::/64""#),
             BanSubject::Address("2001:db8::1".parse().unwrap()),
         ),
+        (ban(r#""token":"jti-1""#), BanSubject::Token("jti-1".into())),
+        (ban(r#""tokens_of":"ann""#), BanSubject::TokensOf("ann".into())),
     ] {
         let order: Order = serde_json::from_str(&json).unwrap();
         assert!(

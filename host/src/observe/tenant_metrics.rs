@@ -60,6 +60,12 @@ pub struct TenantMetrics {
     pub throttled_by_share: EventCount,
     /// Connects beyond `limits.connects_per_second_per_user`.
     pub throttled_by_user: EventCount,
+    /// Connects and refreshes with a revoked token.
+    pub revoked: EventCount,
+    /// Sessions that ended because their token was revoked.
+    pub ended_by_revocation: EventCount,
+    /// Revocations beyond `limits.revocations`.
+    pub revocations_refused: EventCount,
     /// Sessions that wait for their turn, and on-disconnect hooks.
     pub waiting: CurrentCount,
     /// Messages and changes of who is present that have arrived and wait for their turn to be delivered.
@@ -87,7 +93,7 @@ struct Family {
     values: fn(&TenantMetrics) -> Vec<(&'static str, f64)>,
 }
 
-const FAMILIES: [Family; 9] = [
+const FAMILIES: [Family; 10] = [
     Family {
         name: "sluicegate_connections",
         help: "Sessions that are connected.",
@@ -144,6 +150,20 @@ const FAMILIES: [Family; 9] = [
                 ("share", of.throttled_by_share.value()),
                 ("user_connects", of.throttled_by_user.value()),
                 ("memory", shown(of.footprint.refused())),
+            ]
+        },
+    },
+    Family {
+        name: "sluicegate_tenant_revocations_total",
+        help: "What revocations of tokens came to: connects and refreshes that were refused, sessions that were ended, and \
+               revocations beyond limits.revocations, which are not remembered.",
+        kind: MetricType::COUNTER,
+        label: Some("what"),
+        values: |of| {
+            vec![
+                ("refused", of.revoked.value()),
+                ("ended", of.ended_by_revocation.value()),
+                ("full", of.revocations_refused.value()),
             ]
         },
     },
@@ -312,7 +332,11 @@ impl TenantMetrics {
 
 impl EventCount {
     pub fn inc(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
     }
 
     pub fn get(&self) -> u64 {

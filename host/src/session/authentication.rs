@@ -6,6 +6,7 @@ use super::context::Context;
 use super::refusal::Refusal;
 use chain::{Denied, Identity};
 use protocol::codes;
+use registry::AdmissionError;
 
 impl Context {
     /// Refuses whoever's address failed to authenticate too often. Asked before the plugins are.
@@ -24,6 +25,16 @@ impl Context {
         answer.inspect_err(|denied| {
             if denied.code == codes::NOT_AUTHENTICATED.number {
                 self.shard.common.doorkeeper.failed(self.caller.remote);
+            }
+        })
+    }
+
+    /// Counts a token that is revoked: it is an authentication that failed, too.
+    pub(super) fn not_revoked<T>(&self, checked: Result<T, AdmissionError>) -> Result<T, AdmissionError> {
+        checked.inspect_err(|error| {
+            if *error == AdmissionError::Revoked {
+                self.shard.common.doorkeeper.failed(self.caller.remote);
+                self.tenant.metrics.revoked.inc();
             }
         })
     }

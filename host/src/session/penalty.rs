@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::ending::Ending;
 use super::refusal::Refusal;
-use crate::shard::Kick;
+use crate::shard::{Kick, Whom};
 use chain::Penalty;
 use protocol::codes;
 use registry::{BanOrder, BanSubject};
@@ -24,8 +24,8 @@ impl Context {
                 let subject = BanSubject::of(user.as_ref(), self.caller.remote);
                 tracing::info!(%tenant, %subject, ?length, plugin = refusal.plugin.as_deref(), "a plugin bans somebody");
                 // One that finds no room here is spoken of there, and may find it in the cluster.
-                let (order, _full) = self.shard.common.registry.ban(tenant, subject.clone(), length);
-                self.kick_everywhere(&subject);
+                let (order, _full) = self.shard.common.registry.ban(tenant, subject, length);
+                self.kick_everywhere(&order);
                 self.send_to_other_nodes(order);
                 Some(Ending::close(codes::BANNED))
             }
@@ -33,12 +33,12 @@ impl Context {
     }
 
     /// A ban ends all connections of who is banned, on whatever shard they are.
-    fn kick_everywhere(&self, subject: &BanSubject) {
-        let tenant = &self.caller.tenant;
+    fn kick_everywhere(&self, order: &BanOrder) {
+        let (tenant, subject) = (&order.tenant, &order.subject);
         for kicks in &self.shard.common.kicks {
             let kick = Kick {
                 tenant: tenant.clone(),
-                subject: subject.clone(),
+                whom: Whom::from(order),
             };
             if kicks.push(tenant, kick).is_err() {
                 // The ban holds nevertheless: it refuses the next connect, and the plugin denies the next publish again.

@@ -105,6 +105,7 @@ impl From<AdmissionError> for Refusal {
                 let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
                 Self::retry_after(codes::USER_BANNED, "this user or address is refused for now", left)
             }
+            AdmissionError::Revoked => Self::new(codes::NOT_AUTHENTICATED, "the token is revoked; get a new one"),
         }
     }
 }

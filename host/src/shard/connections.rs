@@ -24,6 +24,8 @@ impl ListedConnection {
             Whom::User(user) => self.is_user(user),
             Whom::Address(address) => self.seated && self.user.is_none() && *address == self.caller.remote.into(),
             Whom::Session(session) => self.caller.session == *session,
+            Whom::Token(jti) => self.token.jti.as_ref() == Some(jti),
+            Whom::TokensOf { user, before_ms } => self.is_user(user) && self.token.is_before(*before_ms),
         }
     }
 
@@ -52,6 +54,14 @@ impl ListedConnection {
 impl Shard {
     /// Cuts these connections off. Returns their number.
     pub(super) fn cut_off(&self, tenant: &str, whom: &Whom, code: CloseCode) -> u64 {
+        let count = self.cut_off_seats(tenant, whom, code);
+        if let (Whom::Token(_) | Whom::TokensOf { .. }, Some(tenant)) = (whom, self.tenant(tenant)) {
+            tenant.metrics.ended_by_revocation.add(count);
+        }
+        count
+    }
+
+    fn cut_off_seats(&self, tenant: &str, whom: &Whom, code: CloseCode) -> u64 {
         let clients = self.clients.borrow();
         let cut_off = |listed: &ListedConnection| {
             let is_meant = *listed.caller.tenant == *tenant && listed.is(whom) && !listed.client.is_closed();
@@ -61,7 +71,8 @@ impl Shard {
             u64::from(is_meant)
         };
         let subject = match whom {
-            Whom::User(user) => BanSubject::User(user.clone()),
+            Whom::User(user) | Whom::TokensOf { user, .. } => BanSubject::User(user.clone()),
+            Whom::Token(jti) => BanSubject::Token(jti.clone()),
             Whom::Address(address) => BanSubject::Address(*address),
             Whom::Session(_) => return clients.values().map(cut_off).sum(),
         };

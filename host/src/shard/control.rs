@@ -11,7 +11,7 @@ use super::NewTenant;
 use address_block::AddressBlock;
 use protocol::codes::CloseCode;
 use protocol::names::{Channel, Topic};
-use registry::BanSubject;
+use registry::{BanOrder, BanSubject};
 
 /// One request to a shard.
 pub enum Control {
@@ -73,13 +73,22 @@ pub enum Whom {
     Address(AddressBlock),
     /// The one with this session.
     Session(Arc<str>),
+    /// All by the token with this `jti`.
+    Token(Arc<str>),
+    /// All of a user by tokens that were issued before this moment, in milliseconds since the Unix epoch.
+    TokensOf { user: Arc<str>, before_ms: u64 },
 }
 
-impl From<BanSubject> for Whom {
-    fn from(subject: BanSubject) -> Self {
-        match subject {
+impl From<&BanOrder> for Whom {
+    fn from(order: &BanOrder) -> Self {
+        match order.subject.clone() {
             BanSubject::User(user) => Self::User(user),
             BanSubject::Address(address) => Self::Address(address),
+            BanSubject::Token(jti) => Self::Token(jti),
+            BanSubject::TokensOf(user) => Self::TokensOf {
+                user,
+                before_ms: order.stamp.time_ms,
+            },
         }
     }
 }
@@ -87,7 +96,7 @@ impl From<BanSubject> for Whom {
 /// Somebody whom a plugin banned: their connections on a shard end.
 pub struct Kick {
     pub tenant: Arc<str>,
-    pub subject: BanSubject,
+    pub whom: Whom,
 }
 
 /// A part of an ordered list: the first `limit` after a name.

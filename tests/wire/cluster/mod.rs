@@ -15,6 +15,7 @@ mod push_faults;
 mod recovery;
 mod registry;
 mod restarts;
+mod revocations;
 mod rights;
 mod rules;
 mod sentinel;

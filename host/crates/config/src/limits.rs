@@ -78,6 +78,13 @@ const BANS: Number = Number {
     unit: "bans",
 };
 
+const REVOCATIONS: Number = Number {
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    unit: "revocations",
+};
+
 /// 0 stands for no limit.
 const CONNECT_RATE: Number = Number {
     min: 0,
@@ -107,6 +114,8 @@ pub struct Limits {
     pub log_bytes_per_second: u64,
     /// Users and addresses of the tenant that are banned at once, in the whole cluster.
     pub bans: usize,
+    /// Revocations of tokens of the tenant that are remembered at once, in the whole cluster.
+    pub revocations: usize,
     /// Channels of the tenant that are open on one node.
     pub open_channels: usize,
     /// Bytes of the histories and idempotency keys that a node keeps of the tenant in memory.
@@ -131,6 +140,7 @@ impl Default for Limits {
             outbox_bytes: as_usize(OUTBOX_BYTES.default),
             log_bytes_per_second: LOG_RATE.default * KIB,
             bans: as_usize(BANS.default),
+            revocations: as_usize(REVOCATIONS.default),
             open_channels: as_usize(OPEN_CHANNELS.default),
             history_bytes: as_usize(HISTORY_MIB.default).saturating_mul(MIB),
             connects_per_second: rate(CONNECT_RATE.default),
@@ -170,6 +180,7 @@ pub(super) fn read(mut section: Section<'_>, ceilings: Option<&Limits>) -> Limit
     let outbox_bytes = up_to(OUTBOX_BYTES, |limits| limits.outbox_bytes as u64);
     let log_rate = up_to(LOG_RATE, |limits| limits.log_bytes_per_second / KIB);
     let bans = up_to(BANS, |limits| limits.bans as u64);
+    let revocations = up_to(REVOCATIONS, |limits| limits.revocations as u64);
     let open_channels = up_to(OPEN_CHANNELS, |limits| limits.open_channels as u64);
     let history_mib = up_to(HISTORY_MIB, |limits| (limits.history_bytes / MIB) as u64);
     let limits = Limits {
@@ -182,6 +193,7 @@ pub(super) fn read(mut section: Section<'_>, ceilings: Option<&Limits>) -> Limit
         outbox_bytes: section.count("outbox_bytes", &outbox_bytes),
         log_bytes_per_second: section.number("log_kib_per_second", &log_rate) * KIB,
         bans: section.count("bans", &bans),
+        revocations: section.count("revocations", &revocations),
         open_channels: section.count("open_channels", &open_channels),
         history_bytes: section.count("history_mib", &history_mib).saturating_mul(MIB),
         connects_per_second: rate(section.number("connects_per_second", &connects)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::ban_subject::BanSubject;
+use super::token_claims::TokenClaims;
 
 /// A session that asks for a place.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct AdmissionRequest {
     pub tenant: Arc<str>,
     /// The user, if it has a name.
     pub user: Option<Arc<str>>,
+    /// The token that it came with.
+    pub token: TokenClaims,
     /// Where it comes from.
     pub remote: IpAddr,
     /// The session's id, unique in the cluster.
@@ -36,6 +39,8 @@ pub enum AdmissionError {
     Limit(LimitReached),
     /// The user, or the address of one without a user, is banned for so long.
     Banned(Duration),
+    /// The token is revoked.
+    Revoked,
 }
 
 /// Which limit a connection would be over.

@@ -1,4 +1,4 @@
-//! The bans of a tenant as the operator reads them, in an order in which they can be read page by page: those of plugins
+//! The bans, or the revocations, of a tenant as the operator reads them, in an order in which they can be read page by page: those of plugins
 //! first, then the operator's, each by its end.
 
 use super::ban_subject::BanSubject;
@@ -57,6 +57,8 @@ impl BanSubject {
         match self {
             Self::User(user) => format!("u:{user}"),
             Self::Address(address) => format!("a:{address}"),
+            Self::Token(jti) => format!("j:{jti}"),
+            Self::TokensOf(user) => format!("t:{user}"),
         }
     }
 
@@ -64,6 +66,8 @@ impl BanSubject {
         match member.split_at_checked(2)? {
             ("u:", user) => Some(Self::User(user.into())),
             ("a:", address) => Some(Self::Address(address.parse().ok()?)),
+            ("j:", jti) => Some(Self::Token(jti.into())),
+            ("t:", user) => Some(Self::TokensOf(user.into())),
             _ => None,
         }
     }
@@ -79,6 +83,8 @@ mod tests {
             BanSubject::User("ann".into()),
             BanSubject::User("17u:ünï".into()),
             BanSubject::Address("2001:db8::/64".parse().unwrap()),
+            BanSubject::Token("u:1".into()),
+            BanSubject::TokensOf("ann".into()),
         ];
         for subject in subjects {
             for by in [BannedBy::Plugin, BannedBy::Operator] {

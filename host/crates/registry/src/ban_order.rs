@@ -97,6 +97,11 @@ impl BanState {
         extended.max(self.replaced.as_ref().map(|(_, end)| *end))
     }
 
+    /// When the order was given that stands in place of all before it, by its stamp.
+    pub(super) fn replaced_ms(&self) -> Option<u64> {
+        self.replaced.as_ref().map(|(stamp, _)| stamp.time_ms)
+    }
+
     /// Whether the ban of an operator holds.
     pub(super) fn is_operators(&self, now: Instant) -> bool {
         self.replaced.as_ref().is_some_and(|(_, end)| now < *end)

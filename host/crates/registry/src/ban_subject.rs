@@ -1,4 +1,4 @@
-//! Who is banned: a user, or the clients without a user that come from an address.
+//! Who is refused: banned users, banned addresses of clients without a user, and whoever brings a revoked token.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,20 +8,26 @@ use address_block::AddressBlock;
 use serde::{Deserialize, Serialize};
 
 /// Whom an order about a ban is about. An address stands for the clients from there that have no user, because users may
-/// share it.
+/// share it. To revoke tokens is to ban whoever brings them: such bans are kept, counted and listed apart from the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "NamedSubject", into = "NamedSubject")]
 pub enum BanSubject {
     User(Arc<str>),
     Address(AddressBlock),
+    /// Sessions whose accepted claims have this `jti`.
+    Token(Arc<str>),
+    /// Sessions of this user by tokens that were issued before the order's stamp.
+    TokensOf(Arc<str>),
 }
 
-/// As nodes write it: `{"user": …}` or `{"address": …}`.
+/// As nodes write it: `{"user": …}`, `{"address": …}`, `{"token": …}` or `{"tokens_of": …}`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum NamedSubject {
     User(String),
     Address(AddressBlock),
+    Token(String),
+    TokensOf(String),
 }
 
 // === impl BanSubject ===
@@ -34,6 +40,11 @@ impl BanSubject {
             None => Self::Address(remote.into()),
         }
     }
+
+    /// Whether tokens are revoked, and nobody is banned.
+    pub fn is_revocation(&self) -> bool {
+        matches!(self, Self::Token(_) | Self::TokensOf(_))
+    }
 }
 
 impl From<NamedSubject> for BanSubject {
@@ -41,6 +52,8 @@ impl From<NamedSubject> for BanSubject {
         match named {
             NamedSubject::User(user) => Self::User(user.into()),
             NamedSubject::Address(address) => Self::Address(address),
+            NamedSubject::Token(jti) => Self::Token(jti.into()),
+            NamedSubject::TokensOf(user) => Self::TokensOf(user.into()),
         }
     }
 }
@@ -50,6 +63,8 @@ impl From<BanSubject> for NamedSubject {
         match subject {
             BanSubject::User(user) => Self::User(user.to_string()),
             BanSubject::Address(address) => Self::Address(address),
+            BanSubject::Token(jti) => Self::Token(jti.to_string()),
+            BanSubject::TokensOf(user) => Self::TokensOf(user.to_string()),
         }
     }
 }
@@ -59,6 +74,8 @@ impl fmt::Display for BanSubject {
         match self {
             Self::User(user) => write!(f, "user {user:?}"),
             Self::Address(address) => write!(f, "address {address}"),
+            Self::Token(jti) => write!(f, "token {jti:?}"),
+            Self::TokensOf(user) => write!(f, "tokens of user {user:?}"),
         }
     }
 }

@@ -22,12 +22,25 @@ const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The tenant has as many bans as it may, and none of them gives way to this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the tenant has as many bans as limits.bans allows ({0}); lift some, or raise it")]
-pub struct BansFull(pub usize);
+#[error("the tenant has as many {what} as limits.{what} allows ({limit}); lift some, or raise it", what = kind.setting())]
+pub struct BansFull {
+    pub kind: BanKind,
+    pub limit: usize,
+}
+
+/// What is kept, counted and listed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BanKind {
+    /// Bans of users and of addresses.
+    Bans,
+    /// Bans of whoever brings a revoked token.
+    Revocations,
+}
 
 pub(super) struct Bans {
+    kind: BanKind,
     tenants: RwLock<HashMap<Arc<str>, Arc<Mutex<TenantBans>>, RandomState>>,
-    /// `limits.bans` of the tenants in the config.
+    /// How many the tenants in the config may have.
     limits: RwLock<HashMap<Arc<str>, usize, RandomState>>,
     /// The same moment by both clocks.
     epoch: (Instant, u64),
@@ -52,24 +65,50 @@ struct ListedBan {
     until_ms: u64,
 }
 
+// === impl BanKind ===
+
+impl BanKind {
+    /// What kind of ban refuses this subject.
+    pub(super) fn of(subject: &BanSubject) -> Self {
+        match subject.is_revocation() {
+            true => Self::Revocations,
+            false => Self::Bans,
+        }
+    }
+
+    /// Its key in `[tenants.limits]`.
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Bans => "bans",
+            Self::Revocations => "revocations",
+        }
+    }
+
+    /// How many a tenant has by default.
+    fn default_limit(self) -> usize {
+        let limits = Limits::default();
+        match self {
+            Self::Bans => limits.bans,
+            Self::Revocations => limits.revocations,
+        }
+    }
+}
+
 // === impl Bans ===
 
-impl Default for Bans {
-    fn default() -> Self {
+impl Bans {
+    pub(super) fn new(kind: BanKind) -> Self {
         Self {
+            kind,
             tenants: RwLock::default(),
             limits: RwLock::default(),
             epoch: (Instant::now(), now_ms()),
         }
     }
-}
 
-impl Bans {
-    /// How many bans these tenants may have from now on.
-    pub(super) fn set_limits(&self, limits: impl Iterator<Item = (Arc<str>, usize)>) {
-        for (tenant, limit) in limits {
-            self.limits.write().insert(tenant, limit);
-        }
+    /// How many bans a tenant may have from now on.
+    pub(super) fn set_limit(&self, tenant: Arc<str>, limit: usize) {
+        self.limits.write().insert(tenant, limit);
     }
 
     /// There is no such tenant any more. Bans that were given stay, for one of the same name that comes again.
@@ -80,12 +119,15 @@ impl Bans {
     /// How many bans a tenant may have.
     pub(super) fn at_most(&self, tenant: &str) -> usize {
         let limits = self.limits.read();
-        limits.get(tenant).copied().unwrap_or_else(|| Limits::default().bans)
+        limits.get(tenant).copied().unwrap_or_else(|| self.kind.default_limit())
     }
 
     /// Carries out an order. Gives whether the subject was refused before.
     pub(super) fn apply(&self, order: &BanOrder, now: Instant) -> Result<bool, BansFull> {
-        let at_most = self.at_most(&order.tenant);
+        let at_most = BansFull {
+            kind: self.kind,
+            limit: self.at_most(&order.tenant),
+        };
         let until_ms = |end: Instant| self.epoch_ms(end);
         self.table(&order.tenant).lock().apply(order, now, at_most, until_ms)
     }
@@ -95,6 +137,14 @@ impl Bans {
         let table = self.tenants.read().get(tenant)?.clone();
 
         table.lock().left(subject, now)
+    }
+
+    /// Of a subject that is refused, when it was, by the stamp of the order.
+    pub(super) fn refused_ms(&self, tenant: &str, subject: &BanSubject, now: Instant) -> Option<u64> {
+        let table = self.tenants.read().get(tenant)?.clone();
+        let mut table = table.lock();
+        table.left(subject, now)?;
+        table.states.get(subject)?.state.replaced_ms()
     }
 
     /// The first bans that hold, after this one.
@@ -127,7 +177,7 @@ impl TenantBans {
         &mut self,
         order: &BanOrder,
         now: Instant,
-        at_most: usize,
+        at_most: BansFull,
         until_ms: impl Fn(Instant) -> u64,
     ) -> Result<bool, BansFull> {
         self.forget(now, until_ms(now));
@@ -212,10 +262,10 @@ impl TenantBans {
         &mut self,
         order: &BanOrder,
         now: Instant,
-        at_most: usize,
+        at_most: BansFull,
         until_ms: &impl Fn(Instant) -> u64,
     ) -> Result<bool, BansFull> {
-        if self.states.len() < at_most {
+        if self.states.len() < at_most.limit {
             return Ok(true);
         }
         if let Some(over) = self.first_over(until_ms(now)) {
@@ -238,10 +288,11 @@ impl TenantBans {
         {
             self.warned = Some(now);
             let (tenant, dropped) = (&*order.tenant, gives_way.as_ref().unwrap_or(&order.subject));
-            tracing::warn!(tenant, %dropped, at_most, "limits.bans is reached: a ban is dropped before its end");
+            let (setting, limit) = (at_most.kind.setting(), at_most.limit);
+            tracing::warn!(tenant, %dropped, limit, "limits.{setting} is reached: a ban is dropped before its end");
         }
         let Some(gives_way) = gives_way else {
-            return Err(BansFull(at_most));
+            return Err(at_most);
         };
         self.remove(&gives_way);
         Ok(true)

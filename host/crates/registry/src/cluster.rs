@@ -9,17 +9,26 @@ use thiserror::Error;
 use super::admission::{AdmissionError, AdmissionRequest};
 use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
-use super::bans::BansFull;
+use super::bans::{BanKind, BansFull};
 use super::stamp::OrderStamp;
+use super::token_claims::TokenClaims;
 
 /// A reply that may need the network.
 pub type ClusterReply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What the nodes of a cluster know together.
 pub trait Cluster: Send + Sync {
-    /// Takes a place, if there is one in the cluster and the session is not banned. While the cluster cannot be asked,
+    /// Takes a place, if there is one in the cluster, and the session is neither banned nor its token revoked. While the cluster cannot be asked,
     /// this node's own count decides, and the others learn of it later.
     fn admit(&self, request: AdmissionRequest, limits: &Limits) -> ClusterReply<'_, Result<(), AdmissionError>>;
+
+    /// Refuses a token of this user that is revoked. While the cluster cannot be asked, it refuses none.
+    fn check_token<'a>(
+        &'a self,
+        tenant: &'a str,
+        user: Option<&'a str>,
+        token: &'a TokenClaims,
+    ) -> ClusterReply<'a, Result<(), AdmissionError>>;
 
     /// Gives the place of a session back.
     fn release(&self, session: &Arc<str>);
@@ -32,9 +41,10 @@ pub trait Cluster: Send + Sync {
         at_most: usize,
     ) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>>;
 
-    /// The first bans of a tenant that hold, after this one.
+    /// The first bans of a kind that hold, after this one.
     fn bans<'a>(
         &'a self,
+        kind: BanKind,
         tenant: &'a str,
         after: Option<&'a BanEntry>,
         limit: usize,

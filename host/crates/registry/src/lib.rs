@@ -1,5 +1,5 @@
 //! Who is connected, and who may not be. Counts connections by tenant and user and holds them to their
-//! limits; remembers bans. Where many nodes are one broker, a [`Cluster`] decides on both. Knows no
+//! limits; remembers bans and revoked tokens. Where many nodes are one broker, a [`Cluster`] decides on both. Knows no
 //! socket: a shard that has to close one is told by the broker.
 
 mod admission;
@@ -10,6 +10,7 @@ mod bans;
 mod cluster;
 pub mod redis;
 mod stamp;
+mod token_claims;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,9 +23,10 @@ pub use admission::{AdmissionError, AdmissionRequest, LimitReached};
 pub use ban_list::{BanEntry, BannedBy};
 pub use ban_order::{BanChange, BanOrder, DELIVER_FOR, LONGEST_BAN};
 pub use ban_subject::BanSubject;
-pub use bans::BansFull;
+pub use bans::{BanKind, BansFull};
 pub use cluster::{Cluster, ClusterReply, NotRecorded};
 pub use stamp::OrderStamp;
+pub use token_claims::{JTI_BYTES, TokenClaims};
 
 use bans::Bans;
 use config::Limits;
@@ -35,11 +37,12 @@ use wall_clock::now_ms;
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Connections by tenant and user: of this node, and where there is a cluster, of all.
-#[derive(Default)]
 pub struct Registry {
     tenants: Mutex<HashMap<Arc<str>, TenantCount, RandomState>>,
     /// Who is refused for now, as far as this node knows.
     bans: Bans,
+    /// Whose tokens are revoked, likewise.
+    revocations: Bans,
     clock: OrderClock,
     cluster: Option<Arc<dyn Cluster>>,
 }
@@ -56,6 +59,18 @@ pub struct Seat {
     request: AdmissionRequest,
 }
 
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            tenants: Mutex::default(),
+            bans: Bans::new(BanKind::Bans),
+            revocations: Bans::new(BanKind::Revocations),
+            clock: OrderClock::default(),
+            cluster: None,
+        }
+    }
+}
+
 impl Registry {
     /// The registry of an instance, which leaves decisions to this cluster.
     pub fn of(instance: &str, cluster: Arc<dyn Cluster>) -> Self {
@@ -69,6 +84,7 @@ impl Registry {
     /// Takes a place for one more connection, if there is one for it.
     pub async fn admit(self: &Arc<Self>, request: AdmissionRequest, limits: &Limits) -> Result<Seat, AdmissionError> {
         self.check_ban(&request.tenant, &request.subject())?;
+        self.check_token(&request.tenant, request.user.as_ref(), &request.token)?;
         // Here first: what is over the limit on this node alone need not be asked about.
         self.take(&request, limits).map_err(AdmissionError::Limit)?;
         let seat = Seat {
@@ -81,22 +97,63 @@ impl Registry {
         Ok(seat)
     }
 
-    /// How many bans these tenants may have from now on: `limits.bans`.
-    pub fn limit_bans(&self, limits: impl Iterator<Item = (Arc<str>, usize)>) {
-        self.bans.set_limits(limits);
+    /// How many bans and revocations these tenants may have from now on.
+    pub fn limit_bans<'a>(&self, limits: impl Iterator<Item = (Arc<str>, &'a Limits)>) {
+        for (tenant, limits) in limits {
+            self.bans.set_limit(tenant.clone(), limits.bans);
+            self.revocations.set_limit(tenant, limits.revocations);
+        }
     }
 
     /// There is no such tenant any more.
     pub fn forget_limit(&self, tenant: &str) {
         self.bans.forget_limit(tenant);
+        self.revocations.forget_limit(tenant);
     }
 
     /// Refuses who is banned, as far as this node knows.
     pub fn check_ban(&self, tenant: &str, subject: &BanSubject) -> Result<(), AdmissionError> {
-        match self.bans.left(tenant, subject, Instant::now()) {
+        match self.about(subject).left(tenant, subject, Instant::now()) {
             Some(left) => Err(AdmissionError::Banned(left)),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a token of this user that is revoked, as far as this node knows.
+    pub fn check_token(
+        &self,
+        tenant: &str,
+        user: Option<&Arc<str>>,
+        token: &TokenClaims,
+    ) -> Result<(), AdmissionError> {
+        let now = Instant::now();
+        let is_named = || {
+            let jti = BanSubject::Token(token.jti.clone()?);
+            self.revocations.left(tenant, &jti, now)
+        };
+        let revoked_ms = || {
+            let of_user = BanSubject::TokensOf(user?.clone());
+            self.revocations.refused_ms(tenant, &of_user, now)
+        };
+        if is_named().is_some() || revoked_ms().is_some_and(|moment| token.is_before(moment)) {
+            return Err(AdmissionError::Revoked);
+        }
+        Ok(())
+    }
+
+    /// Refuses a token of this user that is revoked, as far as all nodes know. While the cluster cannot be asked, this node
+    /// decides.
+    pub async fn check_token_everywhere(
+        &self,
+        tenant: &str,
+        user: Option<&Arc<str>>,
+        token: &TokenClaims,
+    ) -> Result<(), AdmissionError> {
+        if let Some(cluster) = &self.cluster {
+            cluster.check_token(tenant, user.map(|user| &**user), token).await?;
+        }
+        // Last: what became known meanwhile counts.
+        self.check_token(tenant, user, token)
     }
 
     /// A plugin bans somebody: for so long, or longer if there is a longer ban already. This node refuses them from now on,
@@ -113,16 +170,17 @@ impl Registry {
         (order, applied)
     }
 
-    /// The first bans of a tenant that hold, after this one: of this node, and where there is a cluster, of all.
+    /// The first bans of a kind that hold, after this one: of this node, and where there is a cluster, of all.
     pub async fn bans(
         &self,
+        kind: BanKind,
         tenant: &str,
         after: Option<&BanEntry>,
         limit: usize,
     ) -> Result<Vec<BanEntry>, NotRecorded> {
         match &self.cluster {
-            Some(cluster) => cluster.bans(tenant, after, limit).await,
-            None => Ok(self.bans.list(tenant, after, limit, Instant::now())),
+            Some(cluster) => cluster.bans(kind, tenant, after, limit).await,
+            None => Ok(self.of_kind(kind).list(tenant, after, limit, Instant::now())),
         }
     }
 
@@ -134,7 +192,7 @@ impl Registry {
     /// Carries out an order on this node. Gives whether the subject was refused before.
     pub fn apply(&self, order: &BanOrder) -> Result<bool, BansFull> {
         self.clock.see(order.stamp.time_ms, order.stamp.sequence);
-        self.bans.apply(order, Instant::now())
+        self.about(&order.subject).apply(order, Instant::now())
     }
 
     /// Records an order where every node looks up bans.
@@ -145,7 +203,7 @@ impl Registry {
         let Some(cluster) = &self.cluster else {
             return Ok(());
         };
-        let at_most = self.bans.at_most(&order.tenant);
+        let at_most = self.about(&order.subject).at_most(&order.tenant);
         let Some(newer) = cluster.record(order, at_most).await? else {
             return Ok(());
         };
@@ -173,6 +231,17 @@ impl Registry {
     pub async fn close(&self) {
         if let Some(cluster) = &self.cluster {
             cluster.close().await;
+        }
+    }
+
+    fn about(&self, subject: &BanSubject) -> &Bans {
+        self.of_kind(BanKind::of(subject))
+    }
+
+    fn of_kind(&self, kind: BanKind) -> &Bans {
+        match kind {
+            BanKind::Bans => &self.bans,
+            BanKind::Revocations => &self.revocations,
         }
     }
 

@@ -100,12 +100,15 @@ fn operation(route: &Route, asked: &mut SchemaGenerator, answered: &mut SchemaGe
     });
     if route.verb.has_body() {
         let schema = (route.body_schema)(asked);
+        let must_come = ["required", "oneOf"]
+            .into_iter()
+            .any(|keyword| schema.get(keyword).is_some());
         let media = match route.body {
             BodyMedia::Json => JSON,
             BodyMedia::Toml { .. } => TOML,
         };
         operation["requestBody"] = json!({
-            "required": schema.get("required").is_some() || media != JSON,
+            "required": must_come || media != JSON,
             "content": { media: { "schema": schema } },
         });
     }

@@ -53,6 +53,11 @@ pub(super) const SLOW_BODY: ProblemKind = kind("slow_body", 408, "The body did n
 pub(super) const NO_HISTORY: ProblemKind = kind("no_history", 409, "The channel keeps no history");
 pub(super) const NO_PRESENCE: ProblemKind = kind("no_presence", 409, "The channel keeps no presence");
 pub(super) const TOO_MANY_BANS: ProblemKind = kind("too_many_bans", 409, "The tenant has as many bans as it may");
+pub(super) const TOO_MANY_REVOCATIONS: ProblemKind = kind(
+    "too_many_revocations",
+    409,
+    "The tenant has as many revocations as it may",
+);
 pub(super) const LIMIT_EXCEEDED: ProblemKind = kind("limit_exceeded", 409, "The tenant has as much as it may");
 pub(super) const CONFIGURED_TENANT: ProblemKind =
     kind("configured_tenant", 409, "The tenant is one of the node's own config");
@@ -92,7 +97,7 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
 pub(super) const OF_BODIES: [ProblemKind; 3] = [SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [ProblemKind; 30] = [
+pub(super) const ALL: [ProblemKind; 31] = [
     BAD_JSON,
     BAD_PATH,
     BAD_HEADER,
@@ -109,6 +114,7 @@ pub(super) const ALL: [ProblemKind; 30] = [
     NO_HISTORY,
     NO_PRESENCE,
     TOO_MANY_BANS,
+    TOO_MANY_REVOCATIONS,
     LIMIT_EXCEEDED,
     CONFIGURED_TENANT,
     TOO_MANY_TENANTS,

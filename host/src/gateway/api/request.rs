@@ -192,6 +192,10 @@ impl<T: DeserializeOwned + JsonSchema> Part<T> {
                 let wanted = property.as_str().and_then(|name| self.field(name)).map(wanted);
                 format!("{property}: is missing, must be {}", wanted.unwrap_or_default())
             }
+            ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
+                let fields: Vec<_> = alternatives(schema).map(quoted).collect();
+                format!("{} must have exactly one of {}", self.name, fields.join(", "))
+            }
             kind => {
                 let place = match at.as_str() {
                     "" => self.name.to_owned(),
@@ -218,6 +222,12 @@ fn wanted(schema: &Value) -> &str {
         Some("string") => "text",
         _ => "JSON",
     })
+}
+
+/// The fields of which an object must have one.
+fn alternatives(schema: &Value) -> impl Iterator<Item = &str> {
+    let each = schema["oneOf"].as_array().into_iter().flatten();
+    each.filter_map(|one| one["required"][0].as_str())
 }
 
 fn found(value: &Value) -> String {

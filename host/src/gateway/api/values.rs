@@ -11,7 +11,7 @@ use address_block::{AddressBlock, NoAddress};
 use protocol::Whole;
 use protocol::codes;
 use protocol::names::{CHANNEL_BYTES, Channel};
-use registry::{BanEntry, LONGEST_BAN};
+use registry::{BanEntry, BanSubject, JTI_BYTES, LONGEST_BAN};
 
 /// Bytes of UTF-8 at most: a keyword of our own beside `maxLength`, which counts characters.
 pub(super) const MAX_BYTES: &str = "x-maxBytes";
@@ -252,6 +252,94 @@ described!(BanSeconds, {
     "description": "How long from now, in seconds; at most a year.",
 });
 
+/// Which token is revoked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct TokenId(pub String);
+
+described!(TokenId, {
+    "type": "string",
+    "title": format!("1 to {JTI_BYTES} bytes of UTF-8"),
+    "minLength": 1,
+    "maxLength": JTI_BYTES,
+    "x-maxBytes": JTI_BYTES,
+    "description": "A token's `jti`, as a claim that the connect chain accepted.",
+});
+
+/// When a revocation may be forgotten. Which times there are only the clock knows (`endpoints/revocations.rs`).
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(from = "Whole<u64>")]
+pub(super) struct UntilSeconds(pub u64);
+
+described!(UntilSeconds, {
+    "type": "integer",
+    "title": "a Unix time in seconds, after now and at most a year from now",
+    "minimum": 1,
+    "maximum": u64::MAX,
+    "description": "When it may be forgotten, in seconds since the Unix epoch, at most a year from now: the `exp` of the last token that \
+                    it is about. Without it a year from now.",
+});
+
+/// A revocation in one word that needs no encoding in a path.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct RevocationId(String);
+
+impl RevocationId {
+    pub(super) fn of(subject: &BanSubject) -> Self {
+        let (kind, name) = match subject {
+            BanSubject::Token(jti) => ('j', jti.to_string()),
+            BanSubject::TokensOf(user) => ('u', user.to_string()),
+            banned @ (BanSubject::User(_) | BanSubject::Address(_)) => ('b', banned.to_string()),
+        };
+        let hex = name.bytes().map(|byte| format!("{byte:02x}"));
+        Self(std::iter::once(kind.to_string()).chain(hex).collect())
+    }
+
+    /// What it revokes; none where there cannot be such a revocation.
+    pub(super) fn subject(&self) -> Option<BanSubject> {
+        let (kind, hex) = self.0.split_at_checked(1)?;
+        let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+        let bytes = (0..hex.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>()?;
+        let name = String::from_utf8(bytes).ok()?;
+        match kind {
+            "j" => Some(BanSubject::Token(name.into())),
+            "u" => Some(BanSubject::TokensOf(name.into())),
+            _ => None,
+        }
+    }
+}
+
+described!(RevocationId, {
+    "type": "string",
+    "title": "the id of a revocation",
+    "pattern": format!("^[ju](?:[0-9a-f]{{2}}){{1,{JTI_BYTES}}}$"),
+    "description": "The id of a revocation, as it was answered or listed with.",
+});
+
+/// A place in the list of revocations.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct RevocationCursor(pub BanEntry);
+
+impl TryFrom<String> for RevocationCursor {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let entry = BanEntry::at(&text).filter(|entry| entry.subject.is_revocation());
+        entry.map(Self).ok_or("is not the `next` of a page")
+    }
+}
+
+impl Serialize for RevocationCursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.cursor())
+    }
+}
+
+described!(RevocationCursor, {
+    "type": "string",
+    "title": "the `next` of a page",
+    "pattern": r"^o[0-9]{1,15}[jt]:[\s\S]*$",
+});
+
 macro_rules! whole {
     ($($name:ident),*) => {$(
         impl From<Whole<u64>> for $name {
@@ -262,7 +350,7 @@ macro_rules! whole {
     )*};
 }
 
-whole!(Limit, Offset, CloseNumber, BanSeconds);
+whole!(Limit, Offset, CloseNumber, BanSeconds, UntilSeconds);
 
 /// A channel, in a path.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -280,6 +368,12 @@ pub(super) struct UserPath {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(super) struct AddressPath {
     pub address: BannedAddress,
+}
+
+/// A revocation, in a path.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct RevocationPath {
+    pub id: RevocationId,
 }
 
 /// A connection, in a path.

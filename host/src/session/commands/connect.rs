@@ -1,4 +1,4 @@
-//! `connect`: checks identity, bans and limits; then joins the channels that it names, side by side.
+//! `connect`: checks identity, bans, revocations and limits; then joins the channels that it names, side by side.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ use chain::{ConnectQuestion, Handshake, SubscribeQuestion};
 use protocol::names::Channel;
 use protocol::write::{self, Welcome};
 use protocol::{Json, RequestId, Subscribe};
-use registry::AdmissionRequest;
+use registry::{AdmissionRequest, TokenClaims};
 use wall_clock::now_ms;
 
 /// Channels of one `connect` that are joined at the same time at most; the next waits for one of them.
@@ -88,9 +88,11 @@ async fn admit(context: &Context, handshake: Handshake, wait: &InstanceWait) -> 
     let identity = context.authenticated(answer)?;
     check_expiry(&identity)?;
     context.count_connect(&identity)?;
+    let token = TokenClaims::of(&identity.claims, now_ms());
     let request = AdmissionRequest {
         tenant: context.caller.tenant.clone(),
         user: identity.user.clone(),
+        token: token.clone(),
         remote: context.caller.remote,
         session: context.caller.session.clone(),
         transport: "websocket",
@@ -98,11 +100,14 @@ async fn admit(context: &Context, handshake: Handshake, wait: &InstanceWait) -> 
     let subject = request.subject();
     let tenant = context.tenant.settings();
     let registry = &context.shard.common.registry;
-    let seat = registry.admit(request, &tenant.limits).await?;
-    let seat = SeatGuard::new(seat, context.tenant.clone());
-    context.shard.seat(context.client.id, identity.user.clone());
-    // A ban from now on ends the connection. A ban during the admission did not, so it is checked again.
+    let admitted = registry.admit(request, &tenant.limits).await;
+    let seat = SeatGuard::new(context.not_revoked(admitted)?, context.tenant.clone());
+    context
+        .shard
+        .seat(context.client.id, identity.user.clone(), token.clone());
+    // A ban or a revocation from now on ends the connection. One during the admission did not, so both are checked again.
     registry.check_ban(&context.caller.tenant, &subject)?;
+    context.not_revoked(registry.check_token(&context.caller.tenant, identity.user.as_ref(), &token))?;
     context.accept(seat, identity);
     Ok(())
 }

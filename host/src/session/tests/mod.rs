@@ -13,6 +13,7 @@ mod held_clock;
 mod instance_gate;
 mod pending_calls;
 mod requests;
+mod revocations;
 mod scripted;
 mod support;
 mod turns;

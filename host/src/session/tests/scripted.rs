@@ -11,7 +11,7 @@ use chain::{
     HookResponse, Identity, Penalty, PendingCall, PublishVerdict, SubscribeVerdict,
 };
 
-/// Takes the token for the user's name, denies what is called `denied`, and writes down what it was asked.
+/// Takes the token for the user's name, and what follows a `/` for the token's `jti`; denies what is called `denied`, and writes down what it was asked.
 #[derive(Clone)]
 pub(super) struct Scripted(pub Log, pub HeldClock, pub Arc<InstanceGate>);
 
@@ -67,9 +67,13 @@ impl Hook for Scripted {
             header("large"),
         );
         self.note(handshake.token.as_deref(), what);
-        let identity = |token: &String| Identity {
-            user: Some(token.as_str().into()),
-            ..Identity::default()
+        let identity = |token: &String| {
+            let (user, jti) = token.split_once('/').unwrap_or((token, ""));
+            Identity {
+                user: Some(user.into()),
+                claims: format!("{{\"jti\":\"{jti}\"}}").into(),
+                ..Identity::default()
+            }
         };
         let named = handshake.token.as_ref().map(identity);
         Ok(named.map_or(ConnectVerdict::Abstain, ConnectVerdict::Accept).into())

@@ -67,6 +67,15 @@ impl Stage {
 
     /// The same, with chains of so many plugins.
     pub(super) fn with_plugins(limits: &str, plugins: usize) -> Self {
+        Self::build(limits, plugins, Arc::default())
+    }
+
+    /// With a registry that others may decide with.
+    pub(super) fn with_registry(registry: Arc<Registry>) -> Self {
+        Self::build("", 1, registry)
+    }
+
+    fn build(limits: &str, plugins: usize, registry: Arc<Registry>) -> Self {
         let tenant = |name: &str| {
             format!(
                 "[[tenants]]\nname = \"{name}\"\nanonymous = true\n[tenants.limits]\n{limits}\n[[tenants.channels]]\n\
@@ -104,7 +113,7 @@ impl Stage {
             ping: Duration::from_secs(25),
             connect_timeout: Duration::from_secs(10),
             backplane: gate.clone(),
-            registry: Arc::new(Registry::default()),
+            registry,
             metrics,
             bans: None,
             kicks: Vec::new(),

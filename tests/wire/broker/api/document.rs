@@ -3,12 +3,13 @@
 use super::broker;
 use crate::support::admin::request;
 
-const PLACES: [(&str, &str); 5] = [
+const PLACES: [(&str, &str); 6] = [
     ("{tenant}", "acme"),
     ("{channel}", "room:1"),
     ("{user}", "ann"),
     ("{address}", "192.0.2.1"),
     ("{session}", "none"),
+    ("{id}", "j61"),
 ];
 
 #[tokio::test]
@@ -34,6 +35,7 @@ async fn every_described_call_is_there_and_needs_a_key() {
     let expected = [
         "DELETE /tenants/{tenant}/addresses/{address}/ban ban",
         "DELETE /tenants/{tenant}/config tenants",
+        "DELETE /tenants/{tenant}/revocations/{id} ban",
         "DELETE /tenants/{tenant}/users/{user}/ban ban",
         "GET /tenants/{tenant} read",
         "GET /tenants/{tenant}/bans ban",
@@ -42,8 +44,10 @@ async fn every_described_call_is_there_and_needs_a_key() {
         "GET /tenants/{tenant}/channels/{channel}/presence read",
         "GET /tenants/{tenant}/config tenants",
         "GET /tenants/{tenant}/connections connections",
+        "GET /tenants/{tenant}/revocations ban",
         "POST /tenants/{tenant}/broadcast publish",
         "POST /tenants/{tenant}/publish publish",
+        "POST /tenants/{tenant}/revocations ban",
         "POST /tenants/{tenant}/sessions/{session}/disconnect connections",
         "POST /tenants/{tenant}/users/{user}/disconnect connections",
         "POST /tenants/{tenant}/users/{user}/unsubscribe connections",

@@ -8,6 +8,7 @@ mod publish;
 mod reading;
 mod refusals;
 mod requests;
+mod revocations;
 mod revoke;
 mod revoke_queued;
 

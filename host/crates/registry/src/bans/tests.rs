@@ -3,6 +3,10 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const AT_MOST: usize = 100;
+const FULL: BansFull = BansFull {
+    kind: BanKind::Bans,
+    limit: AT_MOST,
+};
 
 fn user(name: &str) -> BanSubject {
     BanSubject::User(name.into())
@@ -22,14 +26,16 @@ fn order(time_ms: u64, name: &str, change: BanChange, given: Instant) -> BanOrde
 }
 
 fn small() -> Bans {
-    let bans = Bans::default();
-    bans.set_limits(["acme", "other"].into_iter().map(|name| (name.into(), AT_MOST)));
+    let bans = Bans::new(BanKind::Bans);
+    for tenant in ["acme", "other"] {
+        bans.set_limit(tenant.into(), AT_MOST);
+    }
     bans
 }
 
 #[test]
 fn a_ban_ends_by_itself_and_a_plugin_never_shortens_it() {
-    let bans = Bans::default();
+    let bans = Bans::new(BanKind::Bans);
     let now = Instant::now();
     let ban = |time_ms, change| bans.apply(&order(time_ms, "ann", change, now), now).unwrap();
     assert!(!ban(1, BanChange::Extend(SECOND * 10)));
@@ -41,7 +47,7 @@ fn a_ban_ends_by_itself_and_a_plugin_never_shortens_it() {
 
 #[test]
 fn the_operator_shortens_and_lifts() {
-    let bans = Bans::default();
+    let bans = Bans::new(BanKind::Bans);
     let now = Instant::now();
     let ban = |time_ms, change| bans.apply(&order(time_ms, "ann", change, now), now).unwrap();
     let left = || bans.left("acme", &user("ann"), now);
@@ -139,9 +145,9 @@ fn who_finds_no_room_is_told_and_who_is_over_gives_way_first() {
         bans.apply(&order(1, &format!("u{n}"), change, now), now).unwrap();
     }
     let plugins = order(2, "ann", BanChange::Extend(SECOND * 99), now);
-    assert_eq!(bans.apply(&plugins, now), Err(BansFull(AT_MOST)));
+    assert_eq!(bans.apply(&plugins, now), Err(FULL));
     let operators = order(2, "ann", BanChange::Replace(SECOND * 99), now);
-    assert_eq!(bans.apply(&operators, now), Err(BansFull(AT_MOST)));
+    assert_eq!(bans.apply(&operators, now), Err(FULL));
     assert_eq!(bans.apply(&order(2, "u1", BanChange::Lift, now), now), Ok(true));
     assert_eq!(bans.apply(&operators, now), Ok(false), "what was lifted makes room");
     let later = now + SECOND * 2;
@@ -150,7 +156,7 @@ fn who_finds_no_room_is_told_and_who_is_over_gives_way_first() {
         assert_eq!(bans.apply(&ban, later), Ok(false), "{n}");
     }
     let ban = order(3, "one-more", BanChange::Replace(SECOND * 10), later);
-    assert_eq!(bans.apply(&ban, later), Err(BansFull(AT_MOST)));
+    assert_eq!(bans.apply(&ban, later), Err(FULL));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 -- Puts an order about a ban where its stamp says among the others, whenever it arrives.
--- KEYS  1 the subject's ban  2 the tenant's bans by their ends: those of plugins first, then those of operators
+-- KEYS  1 the subject's ban  2 the tenant's bans, or revocations, by their ends: those of plugins first, then those of operators
 -- ARGV  1 time  2 sequence  3 instance of its stamp  4 'replace' (a ban in place of all earlier ones, or their end) or
 --       'extend' (a ban that leaves a longer one as it is)  5 what is left of its ban, in ms  6 for how long orders are
 --       remembered, in ms  7 extensions that are kept apart at most  8 the subject among the tenant's bans  9 bans of the
@@ -33,9 +33,12 @@ local operators = tonumber(ARGV[11])
 local function first(low, high)
   return redis.call('ZRANGEBYSCORE', KEYS[2], low, high, 'LIMIT', 0, 1)[1]
 end
+local kinds = {['u:'] = 'ban:', ['a:'] = 'address-ban:', ['j:'] = 'revoked-token:', ['t:'] = 'revoked-user:'}
 local function forget(member)
-  local kind = string.sub(member, 1, 2) == 'u:' and 'ban:' or 'address-ban:'
-  redis.call('DEL', ARGV[10] .. kind .. string.sub(member, 3))
+  local kind = kinds[string.sub(member, 1, 2)]
+  if kind then
+    redis.call('DEL', ARGV[10] .. kind .. string.sub(member, 3))
+  end
   redis.call('ZREM', KEYS[2], member)
 end
 -- Bans that Redis has dropped, a few each time. Two groups: those of operators that are over stand behind all others.

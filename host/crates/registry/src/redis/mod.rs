@@ -1,4 +1,4 @@
-//! The registry of a cluster: each connection, each node and each ban, in Redis. A node renews every few seconds what
+//! The registry of a cluster: each connection, each node, each ban and each revocation, in Redis. A node renews every few seconds what
 //! it has there; what is not renewed runs out by itself. So a node that dies leaves nothing behind that somebody
 //! would have to find.
 
@@ -20,8 +20,10 @@ use tokio::sync::{Notify, watch};
 use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
+use super::bans::BanKind;
 use super::cluster::{Cluster, ClusterReply, NotRecorded};
 use super::stamp::OrderStamp;
+use super::token_claims::TokenClaims;
 use config::Limits;
 use wall_clock::now_ms;
 
@@ -145,13 +147,15 @@ impl RedisCluster {
         } else {
             0
         };
+        let [token, of_user] = self.revocations(&request.tenant, request.user.as_deref(), &request.token);
         let call = ADMIT
-            .call([tenant, user, ban, self.connection(request)])
+            .call([tenant, user, ban, self.connection(request), token, of_user])
             .arg(&*request.session)
             .arg(limits.connections)
             .arg(per_user)
             .arg(millis(PLACE))
-            .arg(millis(CONNECTION));
+            .arg(millis(CONNECTION))
+            .arg(request.token.issued_in_script());
         let Ok(Value::Array(answer)) = self.servers.call(&self.fields(call, listed)).await else {
             // This node's count decides, and the next renewal takes the place.
             return Ok(());
@@ -163,6 +167,7 @@ impl RedisCluster {
                 let left = u64::try_from(*left).unwrap_or(1).max(1);
                 Err(AdmissionError::Banned(Duration::from_millis(left)))
             }
+            [Value::Int(4)] => Err(AdmissionError::Revoked),
             _ => Ok(()),
         }
     }
@@ -298,6 +303,15 @@ impl Cluster for RedisCluster {
         })
     }
 
+    fn check_token<'a>(
+        &'a self,
+        tenant: &'a str,
+        user: Option<&'a str>,
+        token: &'a TokenClaims,
+    ) -> ClusterReply<'a, Result<(), AdmissionError>> {
+        Box::pin(self.ask_about_token(tenant, user, token))
+    }
+
     fn release(&self, session: &Arc<str>) {
         let mut sessions = self.sessions.lock();
         if let Some(Listed { request, .. }) = sessions.present.swap_remove(session) {
@@ -317,11 +331,12 @@ impl Cluster for RedisCluster {
 
     fn bans<'a>(
         &'a self,
+        kind: BanKind,
         tenant: &'a str,
         after: Option<&'a BanEntry>,
         limit: usize,
     ) -> ClusterReply<'a, Result<Vec<BanEntry>, NotRecorded>> {
-        Box::pin(self.list_bans(tenant, after, limit))
+        Box::pin(self.list_bans(kind, tenant, after, limit))
     }
 
     fn announce(&self) {

@@ -1,5 +1,7 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
+mod revocations;
+
 use std::task::Poll;
 use std::time::Instant;
 
@@ -24,6 +26,7 @@ fn request(session: usize, user: Option<&str>) -> AdmissionRequest {
     AdmissionRequest {
         tenant: "acme".into(),
         user: user.map(Arc::from),
+        token: TokenClaims::default(),
         remote: "192.0.2.1".parse().unwrap(),
         session: format!("s{session}").into(),
         transport: "websocket",
@@ -249,14 +252,18 @@ async fn a_tenant_has_so_many_bans_and_a_plugin_pushes_out_none_of_the_operators
         for n in 0..5 * AT_MOST as u64 {
             match node.record(&ban(2 + n, user(n), with(length)), AT_MOST).await {
                 Ok(_) => {}
-                Err(NotRecorded::Full(BansFull(AT_MOST))) => full += 1,
+                Err(NotRecorded::Full(BansFull { limit: AT_MOST, .. })) => full += 1,
                 Err(error) => panic!("{attack}: {error}"),
             }
         }
         assert_eq!(!ban_left(&node).await.is_zero(), stays, "{attack}");
         assert_eq!(keys(&node, "sg:{acme}:ban:*").await, AT_MOST, "{attack}");
         assert_eq!(keys(&node, "sg:{other}:ban:*").await, 1, "{attack}");
-        assert_eq!(node.bans("acme", None, 100).await.unwrap().len(), AT_MOST, "{attack}");
+        assert_eq!(
+            node.bans(BanKind::Bans, "acme", None, 100).await.unwrap().len(),
+            AT_MOST,
+            "{attack}"
+        );
         if attack.starts_with("the operator") {
             assert!(full >= 4 * AT_MOST, "{attack}: the operator is told, {full} times");
             node.record(&ban(1000, user(0), BanChange::Lift), AT_MOST)
@@ -288,9 +295,9 @@ async fn bans_are_listed_page_by_page_as_in_memory() {
         node.record(&order, 100).await.unwrap();
         registry.apply(&order).unwrap();
     }
-    let all = node.bans("acme", None, 100).await.unwrap();
+    let all = node.bans(BanKind::Bans, "acme", None, 100).await.unwrap();
     assert!(all.is_sorted_by_key(|entry| (entry.by, entry.until_ms)));
-    let in_memory = registry.bans("acme", None, 100).await.unwrap();
+    let in_memory = registry.bans(BanKind::Bans, "acme", None, 100).await.unwrap();
     let mut listed: Vec<_> = all.iter().map(|entry| (entry.by, entry.subject.clone())).collect();
     let mut expected: Vec<_> = in_memory
         .iter()
@@ -303,7 +310,7 @@ async fn bans_are_listed_page_by_page_as_in_memory() {
     for limit in [1, 3, 55, 56, 57] {
         let (mut after, mut seen) = (None, Vec::new());
         loop {
-            let page = node.bans("acme", after.as_ref(), limit).await.unwrap();
+            let page = node.bans(BanKind::Bans, "acme", after.as_ref(), limit).await.unwrap();
             assert!(page.len() <= limit);
             seen.extend(page.iter().cloned());
             after = page.last().and_then(|last| BanEntry::at(&last.cursor()));
@@ -334,7 +341,7 @@ async fn an_address_is_banned_for_those_without_a_user_until_that_is_lifted() {
     assert_eq!(nodes[1].admit(elsewhere, &limits).await, Ok(()));
     nodes[1].record(&ban(2, subject, BanChange::Lift), 100).await.unwrap();
     assert_eq!(nodes[0].admit(request(4, None), &limits).await, Ok(()));
-    assert_eq!(nodes[0].bans("acme", None, 10).await, Ok(Vec::new()));
+    assert_eq!(nodes[0].bans(BanKind::Bans, "acme", None, 10).await, Ok(Vec::new()));
 }
 
 #[tokio::test]

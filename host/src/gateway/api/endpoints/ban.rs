@@ -12,8 +12,9 @@ use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::problem::{ProblemDetails, ProblemKind, TOO_MANY_BANS, UNAVAILABLE, UNREACHED};
 use crate::gateway::api::values::{AddressPath, BanSeconds, Reason, UserPath};
 use config::{Scope, Tenant};
-use registry::BanSubject;
+use registry::{BanKind, BanSubject};
 
+const FULL: (BanKind, ProblemKind) = (BanKind::Bans, TOO_MANY_BANS);
 const PROBLEMS: &[ProblemKind] = &[TOO_MANY_BANS, UNAVAILABLE, UNREACHED];
 
 pub(super) struct BanUser;
@@ -46,7 +47,7 @@ impl Endpoint for BanUser {
 
     async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
         let subject = BanSubject::User(call.path.user.0.into());
-        nodes::have_banned(&api, ban(&call.tenant, subject, &call.body)).await
+        nodes::have_banned(&api, ban(&call.tenant, subject, &call.body), FULL).await
     }
 }
 
@@ -85,7 +86,7 @@ impl Endpoint for BanAddress {
 
     async fn carry_out(api: Arc<Api>, call: AdminCall<Self>) -> Result<Affected, ProblemDetails> {
         let subject = BanSubject::Address(call.path.address.0);
-        nodes::have_banned(&api, ban(&call.tenant, subject, &call.body)).await
+        nodes::have_banned(&api, ban(&call.tenant, subject, &call.body), FULL).await
     }
 }
 
@@ -113,6 +114,7 @@ fn ban(tenant: &Tenant, subject: BanSubject, body: &BanBody) -> Order {
         tenant: tenant.name.to_string(),
         subject,
         seconds: body.seconds.0,
+        less_ms: 0,
         at_least: false,
         stamp: None,
     }

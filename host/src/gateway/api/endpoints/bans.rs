@@ -11,7 +11,7 @@ use crate::gateway::api::problem::{ProblemDetails, ProblemKind, UNAVAILABLE};
 use crate::gateway::api::values::{BanCursor, Limit};
 use backplane::Unavailable;
 use config::{Scope, Tenant};
-use registry::{BanEntry, BanSubject, BannedBy};
+use registry::{BanEntry, BanKind, BanSubject, BannedBy};
 
 pub(super) struct ListBans;
 
@@ -77,7 +77,7 @@ impl Endpoint for ListBans {
         let entries = limit.entries();
         let mut bans = api
             .registry
-            .bans(&call.tenant.name, after, entries + 1)
+            .bans(BanKind::Bans, &call.tenant.name, after, entries + 1)
             .await
             .map_err(|error| Unavailable(error.to_string()))?;
         let more = bans.len() > entries;
@@ -95,6 +95,8 @@ impl From<BanEntry> for ShownBan {
         let (user, address) = match entry.subject {
             BanSubject::User(user) => (Some(user.to_string()), None),
             BanSubject::Address(address) => (None, Some(address.to_string())),
+            // They are in a list of their own.
+            BanSubject::Token(_) | BanSubject::TokensOf(_) => (None, None),
         };
         Self {
             user,

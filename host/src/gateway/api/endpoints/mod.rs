@@ -12,6 +12,7 @@ mod history;
 mod nodes;
 mod presence;
 mod publish;
+mod revocations;
 mod tenant_config;
 mod unsubscribe;
 
@@ -35,6 +36,9 @@ pub(super) fn routes() -> Vec<Route> {
         Route::of::<ban::BanAddress>(),
         Route::of::<ban::UnbanAddress>(),
         Route::of::<bans::ListBans>(),
+        Route::of::<revocations::RevokeTokens>(),
+        Route::of::<revocations::ListRevocations>(),
+        Route::of::<revocations::DeleteRevocation>(),
         Route::of::<tenant_config::ReadTenantConfig>(),
         Route::of::<tenant_config::PushTenantConfig>(),
         Route::of::<tenant_config::DeleteTenantConfig>(),

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::control::{self, NodeReport, Order, Report};
 use crate::gateway::api::context::Api;
-use crate::gateway::api::problem::{ProblemDetails, ProblemKind, TOO_MANY_BANS, UNAVAILABLE, UNREACHED};
-use registry::BansFull;
+use crate::gateway::api::problem::{ProblemDetails, ProblemKind, UNAVAILABLE, UNREACHED};
+use registry::{BanKind, BansFull};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -48,13 +48,17 @@ pub(super) async fn have_done(api: &Api, order: Order) -> Result<Affected, Probl
     })
 }
 
-/// Sends an order about a ban.
-pub(super) async fn have_banned(api: &Api, order: Order) -> Result<Affected, ProblemDetails> {
+/// Sends an order about a ban; `full` is the problem where the tenant has as many of this kind as it may.
+pub(super) async fn have_banned(
+    api: &Api,
+    order: Order,
+    (kind, full): (BanKind, ProblemKind),
+) -> Result<Affected, ProblemDetails> {
     let answers = |report: &Report| matches!(report, Report::Done { .. } | Report::BansFull { .. });
     let reports = ask(api, order, answers).await?;
     for report in &reports {
         if let Ok(Report::BansFull { limit }) = report.result {
-            return Err(TOO_MANY_BANS.because(BansFull(limit).to_string()));
+            return Err(full.because(BansFull { kind, limit }.to_string()));
         }
     }
     Ok(Affected {
