@@ -42,8 +42,8 @@ pub use bound::Bound;
 pub use error::BrokerError;
 pub use plugins::{Plugins, check};
 
-use crate::gateway::{Api, Gateway, Readiness, SocketFile};
-use crate::observe::{BrokerLog, Metrics};
+use crate::gateway::{self, Api, CurrentPages, Gateway, Readiness, SocketFile};
+use crate::observe::{AuditFile, BrokerLog, Metrics};
 use crate::pushed::PushedTenants;
 use crate::shard::Control;
 use announced::warn_of;
@@ -78,6 +78,8 @@ pub struct Broker {
     retry: RetryTimer,
     gateway: Arc<Gateway>,
     api: Arc<Api>,
+    /// Who may read what the admin listener tells without a key.
+    pages: CurrentPages,
     certificates: Certificates,
     audit_log: Option<PathBuf>,
     shards: Vec<Running>,
@@ -197,11 +199,17 @@ impl Broker {
         // Rotating the audit log, and renewing certificates, use the same signal, so they are opened again in any case.
         self.certificates.renew();
         match loading::open_audit(self.audit_log.as_deref()) {
-            Ok(file) => self.api.audit().use_file(file),
+            Ok(file) => self.use_audit(file),
             Err(error) => tracing::error!(%error, "the audit log stays where it was"),
         }
         self.metrics.reloaded(false);
         self.retry.loaded(self.present.bound.has_quarantined());
+    }
+
+    fn use_audit(&self, file: AuditFile) {
+        if let Err(error) = self.api.audit().use_file(file) {
+            tracing::error!(%error, "there is no thread that writes the audit log: admin calls are refused");
+        }
     }
 
     /// Quarantines the tenants of plugins that could not be used when they were first asked.
@@ -221,8 +229,9 @@ impl Broker {
         } = loaded;
         warn_of(&config);
         self.certificates.put_in_force(certificates);
-        self.api.audit().use_file(audit);
+        self.use_audit(audit);
         self.api.reload(&config);
+        self.pages.store(Arc::new(config.admin.open_pages.clone()));
         self.audit_log.clone_from(&config.admin.audit_log);
         self.drain = config.server.drain;
         self.gateway.proxies.store(Arc::new(config.server.proxies.clone()));
@@ -262,6 +271,7 @@ impl Broker {
             () = drained => tracing::info!("drained"),
             () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
         }
+        gateway::close_api(&self.api).await;
         drop(self.socket_files);
     }
 }

@@ -24,7 +24,7 @@ use super::signals::Signals;
 use super::watcher::ConfigWatcher;
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
 use crate::doorkeeper::Doorkeeper;
-use crate::gateway::{self, AdminRoutes, Api, ClientListeners, Directory, Gateway, Readiness};
+use crate::gateway::{self, AdminRoutes, Api, ClientListeners, CurrentPages, Directory, Gateway, Readiness};
 use crate::observe::{AuditLog, BrokerLog, CertificateExpiry, Metrics};
 use crate::pushed::PushedTenants;
 use crate::shard::{CONTROL_CALLS, Common, KICKS};
@@ -58,11 +58,13 @@ impl Broker {
         // Before plugins are loaded: what changes meanwhile is a change.
         watcher.begin(config.server.watch.then(|| reader.sources()))?;
         let audit = AuditLog::default();
-        audit.use_file(loading::open_audit(config.admin.audit_log.as_deref())?);
+        audit.use_file(loading::open_audit(config.admin.audit_log.as_deref())?)?;
+        metrics.show(audit.counts());
         let certificates = Certificates::read(&config)?;
         metrics.show(CertificateExpiry::of(certificates.stores()));
         tokio::spawn(certificates.clone().warn_daily());
-        let admin = AdminRoutes::starting(metrics.clone());
+        let pages: CurrentPages = Arc::new(ArcSwap::from_pointee(config.admin.open_pages.clone()));
+        let admin = AdminRoutes::starting(metrics.clone(), &pages);
         if let Some(address) = server.admin_listen {
             let url = serve_admin(address, server.header_timeout, &admin, certificates.operators())?;
             say(&format!("admin on {url}"))?;
@@ -112,7 +114,7 @@ impl Broker {
             pushed.clone(),
         );
         let mut has_tenants = keeper.is_complete();
-        let readiness = Readiness::new(backplane.clone(), has_tenants.clone());
+        let readiness = Readiness::new(backplane.clone(), has_tenants.clone(), audit.clone());
         let gateway = Arc::new(Gateway {
             directory: Directory::default(),
             max_connections: server.max_connections,
@@ -189,6 +191,7 @@ impl Broker {
             readiness,
             metrics,
             name_claim,
+            pages,
             log,
         };
         broker.begin_in_force();
@@ -196,6 +199,7 @@ impl Broker {
             broker.metrics.clone(),
             broker.readiness.clone(),
             broker.api.clone(),
+            &broker.pages,
         ));
         for address in listeners.addresses {
             say(&format!("listening on {address}"))?;

@@ -19,6 +19,7 @@ use super::admin_connections::{AdminConnections, AdminPlace};
 use super::api::{self, Api};
 use super::health::{METHOD_NAMES, METHODS, healthy, page};
 use super::listener_tls::ListenerTls;
+use super::open_pages::{CurrentPages, guarded};
 use super::readiness::Readiness;
 use super::refusal::HttpRefusal;
 use super::socket::Socket;
@@ -38,13 +39,12 @@ pub(crate) struct AdminRoutes(Arc<ArcSwap<Router>>);
 
 impl AdminRoutes {
     /// While the broker loads its plugins: it lives, and is not ready.
-    pub(crate) fn starting(metrics: Metrics) -> Self {
-        let router = Router::new()
-            .route("/healthz", on(METHODS, healthy))
-            .route(
-                "/metrics",
-                on(METHODS, async move |method| metrics_page(&method, &metrics)),
-            )
+    pub(crate) fn starting(metrics: Metrics, pages: &CurrentPages) -> Self {
+        let router = Router::new().route("/healthz", on(METHODS, healthy)).route(
+            "/metrics",
+            on(METHODS, async move |method| metrics_page(&method, &metrics)),
+        );
+        let router = guarded(router, pages)
             .fallback(starting)
             // The next connection may get other routes.
             .layer(map_response(async |mut response: Response| {
@@ -77,15 +77,16 @@ struct AdminPages {
 }
 
 /// The routes of the admin listener.
-pub(crate) fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>) -> Router {
-    Router::new()
+pub(crate) fn router(metrics: Metrics, readiness: Readiness, api: Arc<Api>, pages: &CurrentPages) -> Router {
+    let router = Router::new()
         .route("/healthz", on(METHODS, healthy))
         .route("/readyz", on(METHODS, ready))
-        .route("/metrics", on(METHODS, metrics_text))
+        .route("/metrics", on(METHODS, metrics_text));
+    guarded(router, pages)
         .method_not_allowed_fallback(bad_method)
         .fallback(nothing)
         .with_state(AdminPages { metrics, readiness })
-        .merge(api::router(api))
+        .merge(api::router(api, pages))
 }
 
 async fn ready(method: Method, State(pages): State<AdminPages>) -> Response {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::observe::AuditLog;
 use backplane::Backplane;
 
 /// Quarantined tenants that are shown at most.
@@ -20,16 +21,18 @@ pub(crate) struct Readiness {
     backplane: Arc<dyn Backplane>,
     /// Whether the pushed tenants were read.
     has_tenants: watch::Receiver<bool>,
+    audit: AuditLog,
 }
 
 impl Readiness {
     /// Not ready yet; and never while messages do not get through `backplane`, or before `has_tenants`.
-    pub(crate) fn new(backplane: Arc<dyn Backplane>, has_tenants: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(backplane: Arc<dyn Backplane>, has_tenants: watch::Receiver<bool>, audit: AuditLog) -> Self {
         Self {
             serves: Arc::default(),
             quarantined: Arc::default(),
             backplane,
             has_tenants,
+            audit,
         }
     }
 
@@ -43,8 +46,10 @@ impl Readiness {
         self.quarantined.store(Arc::new(lines));
     }
 
-    /// What is wrong though the node is ready: a line for each quarantined tenant.
+    /// What is wrong though the node is ready: a line for each quarantined tenant, and one for an audit log that takes no line.
+    /// It is for operators, and clients are served without it.
     pub(super) fn remarks(&self) -> String {
+        let failure = self.audit.failure();
         let lines = self.quarantined.load();
         let shown = lines.iter().take(SHOWN).map(String::as_str);
         let more = lines.len().saturating_sub(SHOWN);
@@ -52,7 +57,8 @@ impl Readiness {
         let remarks = shown
             .chain(more.as_deref())
             .flat_map(|line| ["quarantined: ", line, "\n"]);
-        remarks.collect()
+        let audit = failure.iter().flat_map(|why| ["audit log: ", why, "\n"]);
+        remarks.chain(audit).collect()
     }
 
     /// Why the node is not ready; none if it is.

@@ -1,99 +1,134 @@
-//! The audit log of the admin API: one JSON object a line, in a file that is only appended to. Knows no HTTP.
+//! The audit log of the admin API: one JSON object a line, in a file that is only appended to. Knows no HTTP. Whoever writes a
+//! line waits until the system has it, and for a bounded time.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+mod file;
+mod writer;
 
-use parking_lot::Mutex;
-use rustix::fs::OFlags;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
 use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-/// Only the broker's user may read who did what.
-const FILE_MODE: u32 = 0o600;
+pub use file::AuditFile;
+pub(crate) use writer::{AuditCounts, LineOutcome};
 
-/// Where calls are written down.
+use writer::{AuditJob, AuditState, WaitingLine};
+
+/// Bytes of a line at most, without its end.
+pub const LINE_BYTES: usize = 8_192;
+/// How long a call waits until its line is written.
+const LINE_WAIT: Duration = Duration::from_secs(1);
+/// Lines that wait for the file at most.
+const LINES_WAITING: usize = 1_024;
+
+/// Where calls are written down. Shared by all clones.
+#[derive(Clone, Default)]
+pub struct AuditLog(Arc<AuditQueue>);
+
 #[derive(Default)]
-pub struct AuditLog(Mutex<Option<File>>);
+struct AuditQueue {
+    state: Arc<AuditState>,
+    has_file: AtomicBool,
+    /// To the thread that writes, once there was a file.
+    jobs: OnceLock<SyncSender<AuditJob>>,
+}
 
-/// A file that was opened, to be used from [`AuditLog::use_file`] on.
-pub struct AuditFile(Option<File>);
+/// One line of the audit log, of at most [`LINE_BYTES`].
+pub struct AuditText(String);
 
-impl AuditFile {
-    /// Opens the file at `path`, or creates it. Without a path, lines go to the broker's log, under the target `audit`.
-    pub fn open(path: Option<&Path>) -> io::Result<Self> {
-        let open = |path| {
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(FILE_MODE)
-                // A pipe that nobody reads would be waited for, at the opening and whenever it is full.
-                .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-                .open(path)
-        };
-        Ok(Self(path.map(open).transpose()?))
+impl AuditText {
+    /// The line of an entry; none if it is too long.
+    pub fn of(entry: &impl Serialize) -> io::Result<Option<Self>> {
+        let line = printable::in_json(serde_json::to_string(entry)?);
+        Ok((line.len() <= LINE_BYTES).then_some(Self(line)))
     }
 }
 
 impl AuditLog {
-    /// Lines go to `file` from now on.
-    pub fn use_file(&self, file: AuditFile) {
-        *self.0.lock() = file.0;
+    /// Lines go to `file` from now on, those that wait for the old one as well.
+    pub fn use_file(&self, file: AuditFile) -> io::Result<()> {
+        let queue = &self.0;
+        let has_file = file.0.is_some();
+        *queue.state.next.lock() = Some(file);
+        queue.has_file.store(has_file, Ordering::Relaxed);
+        if has_file && queue.jobs.get().is_none() {
+            let (jobs, waiting) = sync_channel(LINES_WAITING);
+            let state = queue.state.clone();
+            let serve = move || state.serve(&waiting);
+            std::thread::Builder::new().name("audit".into()).spawn(serve)?;
+            // Files are put in place by one at a time.
+            let _ = queue.jobs.set(jobs);
+        }
+        if let Some(jobs) = queue.jobs.get() {
+            // If the queue is full, the next of its lines brings the thread here.
+            let _ = jobs.try_send(AuditJob::Reopen);
+        }
+        Ok(())
     }
 
-    /// Writes one line. When this returns, the system has the line: it survives this process, not a power cut.
-    pub fn write(&self, entry: &impl Serialize) -> io::Result<()> {
-        let mut line = printable::in_json(serde_json::to_string(entry)?);
-        if let Some(file) = &mut *self.0.lock() {
-            line.push('\n');
-            // One write, so that lines of two writers to the same file stay apart.
-            return file.write_all(line.as_bytes());
+    /// Writes one line, and waits until the system has it: it survives this process, not a power cut. An error is not
+    /// written, unless what the system does not answer for is written after all.
+    pub async fn write(&self, line: AuditText) -> io::Result<()> {
+        self.send(line, false).await
+    }
+
+    /// The same, for a line about what was done: it is written as soon as it can be, also after the wait for it.
+    pub async fn write_owed(&self, line: AuditText) -> io::Result<()> {
+        self.send(line, true).await
+    }
+
+    async fn send(&self, line: AuditText, is_owed: bool) -> io::Result<()> {
+        let AuditQueue { state, has_file, jobs } = &*self.0;
+        if !has_file.load(Ordering::Relaxed) {
+            writer::log(&line.0);
+            state.succeeded();
+            return Ok(());
         }
-        tracing::info!(target: "audit", "{line}");
-        Ok(())
+        let Some(jobs) = jobs.get() else {
+            let error = io::Error::other("there is no thread that writes it");
+            state.failed(LineOutcome::Failed, &error);
+            return Err(error);
+        };
+        let (written, outcome) = oneshot::channel();
+        let line = WaitingLine {
+            text: line.0,
+            is_owed,
+            written,
+        };
+        if jobs.try_send(AuditJob::Write(line)).is_err() {
+            let error = io::Error::other(format!("{LINES_WAITING} lines wait for the file"));
+            state.failed(LineOutcome::Late, &error);
+            return Err(error);
+        }
+        if let Ok(outcome) = timeout(LINE_WAIT, outcome).await {
+            return outcome.unwrap_or_else(|_| Err(io::Error::other("the thread that writes it is gone")));
+        }
+        let error = format!("a line was not written within {LINE_WAIT:?}");
+        let error = io::Error::new(io::ErrorKind::TimedOut, error);
+        state.failed(LineOutcome::Late, &error);
+        Err(error)
+    }
+
+    /// A call has no line of its own.
+    pub(crate) fn left_out(&self) {
+        self.0.state.counts.count(LineOutcome::LeftOut);
+    }
+
+    /// Why the last line was not written, or not in time; none if it was.
+    pub fn failure(&self) -> Option<String> {
+        self.0.state.failure()
+    }
+
+    /// What became of lines.
+    pub(crate) fn counts(&self) -> AuditCounts {
+        self.0.state.counts.clone()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    #[test]
-    fn appends_whole_lines_that_only_the_owner_reads() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        for n in 0..2 {
-            let log = AuditLog::default();
-            log.use_file(AuditFile::open(Some(&path)).unwrap());
-            log.write(&serde_json::json!({ "n": n, "text": "a\nb" })).unwrap();
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text, "{\"n\":0,\"text\":\"a\\nb\"}\n{\"n\":1,\"text\":\"a\\nb\"}\n");
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_pipe_is_not_waited_for() {
-        use rustix::fs::{CWD, Mode, mkfifoat};
-
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pipe");
-        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
-        assert!(AuditFile::open(Some(&path)).is_err(), "nobody reads it");
-        let _reader = File::options().read(true).write(true).open(&path).unwrap();
-        let log = AuditLog::default();
-        log.use_file(AuditFile::open(Some(&path)).unwrap());
-        let line = "x".repeat(1 << 12);
-        let written = (0..1_000).take_while(|_| log.write(&line).is_ok()).count();
-        assert!((1..1_000).contains(&written), "it is full: {written}");
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error() {
-        let log = AuditLog::default();
-        log.use_file(AuditFile::open(Some(Path::new("/dev/full"))).unwrap());
-        assert!(log.write(&"line").is_err());
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ mod log_throttle;
 mod metrics;
 mod tenant_metrics;
 
-pub use audit::{AuditFile, AuditLog};
+pub use audit::{AuditFile, AuditLog, AuditText, LINE_BYTES};
 pub(crate) use certificate_expiry::CertificateExpiry;
 pub use door_refusals::DoorRefusalKind;
 pub use log::{BrokerLog, LogFormat};

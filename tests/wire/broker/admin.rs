@@ -58,6 +58,90 @@ async fn health_checks_may_ask_by_get_head_and_options() {
     }
 }
 
+/// By DNS rebinding a page in a browser may reach the listener; the name that it sends is its own.
+#[tokio::test]
+async fn what_needs_no_key_is_told_by_the_names_of_the_config_alone() {
+    let config = |admin: &str| format!("tenants = [{{ name = \"t\" }}]\nadmin = {{ {admin} }}");
+    let broker = Broker::start(&config("")).await;
+    let pages = ["/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"];
+    let ask = async |path: &str, host: &str| {
+        let lines = host.split('|').map(|host| format!("Host: {host}\r\n"));
+        let lines: String = lines.filter(|_| host != "-").collect();
+        http::send(broker.admin, format!("GET {path} HTTP/1.1\r\n{lines}\r\n")).await
+    };
+    let own = broker.admin.to_string();
+    for path in pages {
+        for (host, status) in [
+            (own.as_str(), 200),
+            ("127.0.0.1", 200),
+            ("[::1]:8081", 200),
+            ("192.0.2.7:8081", 200),
+            ("localhost", 200),
+            ("LOCALHOST.:1", 200),
+            ("a.localhost", 200),
+            ("evil.example", 421),
+            ("evil.example:8081", 421),
+            ("localhost.evil.example", 421),
+            ("127.0.0.1.evil.example", 421),
+            ("broker.internal", 421),
+            ("broker", 200),
+            ("127.1", 421),
+            ("localhost|evil.example", 400),
+            ("ann@localhost", 400),
+            ("localhost, evil.example", 400),
+            ("", 400),
+            ("-", 400),
+        ] {
+            let response = ask(path, host).await;
+            assert_eq!(response.status, status, "{path} of {host:?}: {response:?}");
+            let is_told = response.body.contains("admin.hosts");
+            assert_eq!(is_told, status == 421, "{path} of {host:?}: {response:?}");
+        }
+        // The target goes before the header.
+        for (target, host, status) in [
+            ("http://evil.example", "localhost", 421),
+            ("http://localhost", "evil.example", 200),
+        ] {
+            let request = format!("GET {target}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            assert_eq!(http::send(broker.admin, request).await.status, status, "{target}{path}");
+        }
+    }
+    let old = http::send(broker.admin, "GET /metrics HTTP/1.0\r\n\r\n").await;
+    assert_eq!(old.status, 200, "who names no host is no browser");
+    // A call needs a key, which no page has.
+    assert_eq!(ask("/api/v1/tenants/t", "evil.example").await.status, 403);
+    broker
+        .reload(&config("hosts = [\"Broker.internal\", \"*.ops.example\"]"))
+        .await;
+    for path in pages {
+        for (host, status) in [
+            ("broker.internal:8081", 200),
+            ("a.ops.example", 200),
+            ("a.b.ops.example", 421),
+            ("evil.example", 421),
+            ("127.0.0.1", 200),
+        ] {
+            assert_eq!(ask(path, host).await.status, status, "{path} of {host:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_needs_no_key_is_told_to_the_addresses_of_the_config_alone() {
+    let config = "tenants = [{ name = \"t\" }]\nadmin = { open_addresses = [\"127.0.0.2\"] }";
+    let broker = Broker::start(config).await;
+    for path in ["/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"] {
+        let refused = broker.admin_get(path).await;
+        assert_eq!(refused.status, 403, "{path}");
+        assert!(refused.body.contains("admin.open_addresses"), "{refused:?}");
+        let mut stream = http::dial_from(Some([127, 0, 0, 2].into()), broker.admin, None).await;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("taken");
+        let (response, _) = http::respond(&mut stream).await;
+        assert_eq!(response.status, 200, "{path}");
+    }
+}
+
 /// A key that comes twice, or cannot be read, counts as absent.
 #[tokio::test]
 async fn the_key_of_an_admin_call_comes_once_and_is_text() {

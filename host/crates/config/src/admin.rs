@@ -1,4 +1,4 @@
-//! `[admin]`: who may use the admin API, and where its calls are written down.
+//! `[admin]`: who may use the admin API, who may read what needs no key, and where calls are written down.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,14 @@ use wall_clock::now_ms;
 
 use super::instant::moment_ms;
 use super::name::{NAME_RULE, is_name};
+use super::open_pages::OpenPages;
 use super::plugins::digest;
-use super::proxies::address_range;
+use super::proxies::address_ranges;
 use super::references::References;
 use super::section::{Section, Value};
 
 /// Keys at most: each call is compared with all of them.
 const KEYS: usize = 1_000;
-/// Addresses of a key at most.
-const RANGES: usize = 100;
 
 /// The admin API's settings.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +25,8 @@ pub struct Admin {
     pub keys: Vec<AdminKey>,
     /// Where calls are written down; none writes them to the log.
     pub audit_log: Option<PathBuf>,
+    /// Who may read what needs no key.
+    pub open_pages: OpenPages,
 }
 
 /// A key of the admin API, as a hash.
@@ -104,8 +105,10 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, references: &mut Refer
         keys.push((key, item));
     }
     let audit_log = section.value("audit_log").and_then(|value| file(&value));
+    let open_pages = OpenPages::read(&mut section);
     section.finish();
     Admin {
+        open_pages,
         keys: keys.into_iter().map(|(key, _)| key).collect(),
         audit_log: audit_log.map(|file| base.join(file)),
     }
@@ -118,7 +121,7 @@ fn key(item: &Value<'_>, references: &mut References) -> Option<AdminKey> {
     let scopes = section.need("scopes").map(|value| scopes(&value));
     let tenants = section.value("tenants").map(|value| named(&value, references));
     let expires_ms = section.value("expires").and_then(|value| end(&value));
-    let addresses = section.value("addresses").map(|value| ranges(&value));
+    let addresses = section.value("addresses").map(|value| address_ranges(&value));
     section.finish();
     Some(AdminKey {
         name: name?.into(),
@@ -177,17 +180,6 @@ fn end(value: &Value<'_>) -> Option<u64> {
         );
     }
     Some(end)
-}
-
-fn ranges(value: &Value<'_>) -> Vec<AddressRange> {
-    let items = value.list().unwrap_or_default();
-    if items.is_empty() && value.raw.is_array() {
-        value.problem("names no address", "leave the key out for calls from everywhere");
-    }
-    if let Some(one_too_many) = items.get(RANGES) {
-        one_too_many.problem("is one address too many", format!("there are at most {RANGES}"));
-    }
-    items.iter().filter_map(address_range).collect()
 }
 
 fn twice(item: &Value<'_>, first: &Value<'_>, what: &str) {

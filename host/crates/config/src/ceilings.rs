@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::capability::{self, Capability};
-use super::host::canonical_host;
+use super::host_pattern::HostPattern;
 use super::limits::{self, Limits};
 use super::number::{Number, as_usize};
 use super::ranges;
-use super::section::{Section, Value};
+use super::section::Section;
 
 const DEADLINE: Number = Number {
     default: 20,
@@ -36,17 +36,6 @@ pub struct Ceilings {
     /// What a node may keep for it; none for no ceiling.
     pub tenant_memory_mib: Option<u64>,
     pub limits: Limits,
-}
-
-/// Hosts that a pushed tenant may take.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HostPattern {
-    /// `*`
-    Any,
-    /// One host, as [`canonical_host`] spells it.
-    Host(String),
-    /// `*.NAME`: hosts that have one label before this name.
-    Under(String),
 }
 
 impl Default for Ceilings {
@@ -92,7 +81,11 @@ pub(super) fn read(mut section: Section<'_>) -> Ceilings {
                 .collect(),
             None => default.grants,
         },
-        hosts: section.list_of("hosts", HOSTS).iter().filter_map(pattern).collect(),
+        hosts: section
+            .list_of("hosts", HOSTS)
+            .iter()
+            .filter_map(HostPattern::read)
+            .collect(),
         weight: u32::try_from(section.number("weight", &ranges::WEIGHT)).unwrap_or(1),
         tenant_memory_mib: match section.number("tenant_memory_mib", &ranges::TENANT_MEMORY) {
             0 => None,
@@ -102,52 +95,4 @@ pub(super) fn read(mut section: Section<'_>) -> Ceilings {
     };
     section.finish();
     ceilings
-}
-
-fn pattern(value: &Value<'_>) -> Option<HostPattern> {
-    let text = value.text()?;
-    let pattern = match text.strip_prefix("*.") {
-        _ if text == "*" => Some(HostPattern::Any),
-        // An address has no labels.
-        Some(rest) => canonical_host(rest)
-            .filter(|host| !host.starts_with('['))
-            .map(HostPattern::Under),
-        None => canonical_host(text).map(HostPattern::Host),
-    };
-    if pattern.is_none() {
-        value.problem(
-            format!("{text:?} is not a pattern of hosts"),
-            "write a host name, \"*.NAME\" for all that have one label before it, or \"*\" for all",
-        );
-    }
-    pattern
-}
-
-// === impl HostPattern ===
-
-impl HostPattern {
-    fn fits(&self, host: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Host(own) => own == host,
-            Self::Under(name) => host
-                .split_once('.')
-                .is_some_and(|(label, rest)| !label.is_empty() && rest == name),
-        }
-    }
-}
-
-#[test]
-fn a_star_is_one_label() {
-    let under = HostPattern::Under("customers.example".to_owned());
-    for (host, fits) in [
-        ("a.customers.example", true),
-        ("customers.example", false),
-        ("a.b.customers.example", false),
-        ("acustomers.example", false),
-        ("a.customers.example.evil", false),
-        ("[::1]", false),
-    ] {
-        assert_eq!(under.fits(host), fits, "{host}");
-    }
 }

@@ -5,6 +5,8 @@ use client_address::{AddressHeader, AddressRange, TrustedProxies};
 use super::listeners::{ListenAddress, ListenerSettings};
 use super::section::{Section, Value};
 
+/// Addresses that callers of the admin listener may have, at most.
+const RANGES: usize = 100;
 /// Networks of trusted proxies at most.
 const NETWORKS: usize = 1_000;
 
@@ -60,4 +62,16 @@ pub(super) fn address_range(value: &Value<'_>) -> Option<AddressRange> {
         value.report(value.place.problem(format!("{text:?} {error}")));
     }
     network.ok()
+}
+
+/// Addresses that something is good from.
+pub(super) fn address_ranges(value: &Value<'_>) -> Vec<AddressRange> {
+    let items = value.list().unwrap_or_default();
+    if items.is_empty() && value.raw.is_array() {
+        value.problem("names no address", "leave the key out for calls from everywhere");
+    }
+    if let Some(one_too_many) = items.get(RANGES) {
+        one_too_many.problem("is one address too many", format!("there are at most {RANGES}"));
+    }
+    items.iter().filter_map(address_range).collect()
 }

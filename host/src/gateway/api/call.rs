@@ -22,7 +22,7 @@ use super::precondition::Precondition;
 use super::problem::{
     BAD_BODY, BAD_PATH, BUSY, INTERNAL, ProblemDetails, SLOW_BODY, TOO_LARGE, TOO_LATE, UNKNOWN_TENANT,
 };
-use super::record::{self, Record};
+use super::record::{self, CalledEndpoint, Record};
 use super::request::RequestReader;
 use wall_clock::now_ms;
 
@@ -38,7 +38,12 @@ const NO_ENDPOINT: &str = "none";
 pub(super) async fn serve<E: Endpoint>(reader: Arc<RequestReader<E>>, api: Arc<Api>, request: Request) -> Response {
     // A task of its own: a client that hangs up does not stop half way what it began.
     let call = tokio::spawn(async move {
-        let mut record = Record::new(&request, Some(E::PATH));
+        let endpoint = CalledEndpoint {
+            name: E::NAME,
+            route: E::PATH,
+            changes: E::VERB.changes(),
+        };
+        let mut record = Record::new(&request, Some(endpoint));
         let outcome = run(&reader, &api, request, &mut record).await;
         if let Err(problem) = &outcome {
             debug_assert!(
@@ -48,7 +53,7 @@ pub(super) async fn serve<E: Endpoint>(reader: Arc<RequestReader<E>>, api: Arc<A
                 problem.kind.code
             );
         }
-        let response = conclude(&api, &record, E::NAME, outcome);
+        let response = conclude(&api, &mut record, E::NAME, outcome).await;
         held_body::hold(response, record.place)
     });
     call.await
@@ -56,14 +61,15 @@ pub(super) async fn serve<E: Endpoint>(reader: Arc<RequestReader<E>>, api: Arc<A
 }
 
 /// Answers a call of no endpoint.
-pub(super) fn refuse(api: &Arc<Api>, request: &Request, problem: ProblemDetails) -> Response {
-    conclude(api, &Record::new(request, None), NO_ENDPOINT, Err(problem))
+pub(super) async fn refuse(api: Arc<Api>, request: Request, problem: ProblemDetails) -> Response {
+    let mut record = Record::new(&request, None);
+    conclude(&api, &mut record, NO_ENDPOINT, Err(problem)).await
 }
 
 /// Records how the call ended, and makes the answer.
-fn conclude(
+async fn conclude(
     api: &Arc<Api>,
-    record: &Record,
+    record: &mut Record,
     endpoint: &'static str,
     outcome: Result<AnswerBytes, ProblemDetails>,
 ) -> Response {
@@ -71,12 +77,8 @@ fn conclude(
         Ok(_) => (StatusCode::OK.as_u16(), None),
         Err(problem) => (problem.kind.status, Some(problem.kind.code)),
     };
-    // What a stranger gets stays the same, however often; only its record becomes a number.
-    let is_recorded = record.key.is_some() || record::is_one_of_few(api, record.remote);
-    let outcome = match is_recorded {
-        true => record.conclude(api, status, problem).and(outcome),
-        false => outcome,
-    };
+    // What is called too often is answered all the same; only its record becomes a number.
+    let outcome = record.conclude(api, status, problem).await.and(outcome);
     let response = match outcome {
         Ok(answer) => answer.response(),
         Err(problem) => problem.response(),
@@ -108,7 +110,7 @@ async fn run<E: Endpoint>(
     let Some(Value::String(tenant)) = parameters.remove("tenant") else {
         return Err(UNKNOWN_TENANT.because("the path names no tenant"));
     };
-    record.tenant = Some(tenant.clone());
+    record.tenant = Some(record::cut(&tenant));
     key::check(key, E::SCOPE, &tenant)?;
     let tenant = E::Tenant::find(api, &tenant)?;
     let path = reader.path(parameters)?;
@@ -139,7 +141,7 @@ async fn run<E: Endpoint>(
         None
     };
     if E::VERB.changes() {
-        record.intend(api)?;
+        record.intend(api).await?;
     }
     let call = AdminCall {
         tenant,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::key::AdminKeys;
+use super::key_lines::KeyLines;
 use super::strangers::Strangers;
 use crate::control::Bus;
 use crate::gateway::state::Gateway;
@@ -26,6 +27,7 @@ pub(crate) struct Api {
     pub(super) keys: ArcSwap<AdminKeys>,
     pub(super) audit: AuditLog,
     pub(super) strangers: Strangers,
+    pub(super) key_lines: KeyLines,
 }
 
 impl Api {
@@ -50,6 +52,7 @@ impl Api {
             keys: ArcSwap::from_pointee(AdminKeys::new(&config.admin)),
             audit,
             strangers: Strangers::default(),
+            key_lines: KeyLines::default(),
         })
     }
 

@@ -127,7 +127,7 @@ mod tests {
         });
         AdminKeys::new(&Admin {
             keys: keys.into(),
-            audit_log: None,
+            ..Admin::default()
         })
     }
 

@@ -1,92 +1,52 @@
 //! Calls without a good key. So many of an address are recorded each; what comes beyond them is refused all the same, and is
 //! one record when the minute is over. A good key is never held up by bad ones.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use address_block::AddressBlock;
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Calls without a good key of an address that are recorded each …
+use super::call_windows::{CallWindows, Seen};
+
+/// Calls without a good key of an address that are recorded each, in a minute.
 const CALLS: u32 = 60;
-/// … in this time.
-const WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are counted apart. More share one count.
 const ADDRESSES: usize = 1_024;
 
 /// What such calls came from. None: one of too many.
 pub(super) type CallSource = Option<AddressBlock>;
 
-#[derive(Default)]
-pub(super) struct Strangers(Mutex<HashMap<CallSource, CallWindow>>);
+pub(super) struct Strangers(CallWindows<AddressBlock>);
 
-struct CallWindow {
-    until: Instant,
-    calls: u32,
-    /// Of them, those that were not recorded.
-    unrecorded: u64,
-}
-
-/// What to do with a call.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// Record it.
-    Few,
-    /// Record at this time how many there were.
-    FirstOver(CallSource, Instant),
-    /// It is counted.
-    Over,
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(CallWindows::new(ADDRESSES))
+    }
 }
 
 // === impl Strangers ===
 
 impl Strangers {
     /// Counts a call from `remote`.
-    pub(super) fn count(&self, remote: Option<SocketAddr>, now: Instant) -> Seen {
-        let mut windows = self.0.lock();
-        let mut source = remote.map(|address| address.ip().into());
-        if windows.len() >= ADDRESSES && !windows.contains_key(&source) {
-            // Those that wait for their summary are taken out by it.
-            windows.retain(|_, window| window.unrecorded > 0 || window.until > now);
-            if windows.len() >= ADDRESSES {
-                source = None;
-            }
-        }
-        let window = windows.entry(source).or_insert_with(|| CallWindow::beginning(now));
-        if window.until <= now && window.unrecorded == 0 {
-            *window = CallWindow::beginning(now);
-        }
-        if window.calls < CALLS {
-            window.calls += 1;
-            return Seen::Few;
-        }
-        window.unrecorded += 1;
-        match window.unrecorded {
-            1 => Seen::FirstOver(source, window.until),
-            _ => Seen::Over,
-        }
+    pub(super) fn count(&self, remote: Option<SocketAddr>, now: Instant) -> Seen<AddressBlock> {
+        let source = remote.map(|address| address.ip().into());
+        self.0.count(source, CALLS, now)
     }
 
     /// The minute is over: takes out how many calls had no line.
     pub(super) fn end(&self, source: CallSource) -> u64 {
-        self.0.lock().remove(&source).map_or(0, |window| window.unrecorded)
+        self.0.end(source)
     }
-}
 
-impl CallWindow {
-    fn beginning(now: Instant) -> Self {
-        Self {
-            until: now + WINDOW,
-            calls: 0,
-            unrecorded: 0,
-        }
+    /// The same of all, before it is over.
+    pub(super) fn end_all(&self) -> Vec<(CallSource, u64)> {
+        self.0.end_all()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::call_windows::WINDOW;
     use super::*;
 
     fn some(address: &str) -> Option<SocketAddr> {
@@ -147,8 +107,8 @@ mod tests {
             .filter(|n| few(&strangers, &address(*n), now))
             .count();
         assert_eq!(more, CALLS as usize);
-        assert_eq!(strangers.0.lock().len(), ADDRESSES + 1);
+        assert_eq!(strangers.0.len(), ADDRESSES + 1);
         assert!(few(&strangers, "10.9.9.9", now + WINDOW));
-        assert_eq!(strangers.0.lock().len(), 2, "the shared count waits for its summary");
+        assert_eq!(strangers.0.len(), 2, "the shared count waits for its summary");
     }
 }

@@ -1,6 +1,8 @@
 //! What a broker of one node never shows: nodes that are silent, buses that are down, calls that take too long.
 //! The bus is a stand-in, the clock the test's.
 
+mod audit;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +21,7 @@ use crate::doorkeeper::Doorkeeper;
 use crate::gateway::Directory;
 use crate::gateway::http::call as ask_router;
 use crate::gateway::state::Gateway;
-use crate::observe::{AuditFile, AuditLog, Metrics};
+use crate::observe::{AuditLog, Metrics};
 use backplane::memory::MemoryBackplane;
 use backplane::{Reply, Unavailable};
 use tenant_store::{Claims, MemoryTenantStore, PushedTenant, StoreLimits};
@@ -28,7 +30,6 @@ use crate::pushed::{PushProblems, PushedTenants, RulesReply, TenantRules};
 
 const KEY: &str = "a-key-of-at-least-thirty-two-bytes";
 const OTHER_KEY: &str = "another-key-of-thirty-two-bytes-or-more";
-const WRONG_KEY: &str = "a-key-that-the-config-does-not-have";
 
 /// How a stand-in answers.
 #[derive(Clone, Copy)]
@@ -124,6 +125,11 @@ fn api(mood: Mood) -> (Router, Arc<AtomicUsize>) {
 }
 
 fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
+    let (api, done) = api_of(mood, audit);
+    (router(api, &CurrentPages::default()), done)
+}
+
+fn api_of(mood: Mood, audit: AuditLog) -> (Arc<Api>, Arc<AtomicUsize>) {
     let keys = [("ops", KEY), ("other", OTHER_KEY)].map(|(name, key)| {
         let hash = Sha256::digest(key)
             .iter()
@@ -161,7 +167,7 @@ fn api_with(mood: Mood, audit: AuditLog) -> (Router, Arc<AtomicUsize>) {
         Arc::new(NoRules),
     );
     let api = Api::new(bus, backplane, Arc::default(), pushed, gateway, audit, &config);
-    (router(api), done)
+    (api, done)
 }
 
 fn request(method: &str, path: &str, body: Body) -> Request {
@@ -263,34 +269,6 @@ async fn a_call_does_not_wait_for_ever_and_gives_its_place_back() {
     }
     let (status, ..) = answer(&router, kick()).await;
     assert_eq!(status, 504, "there is room again");
-}
-
-#[tokio::test(start_paused = true)]
-async fn calls_without_a_good_key_end_in_one_line_and_hold_up_no_good_key() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
-    let audit = AuditLog::default();
-    audit.use_file(AuditFile::open(Some(&path)).unwrap());
-    let (router, _) = api_with(Mood::Two, audit);
-    let wrong = || request_with(WRONG_KEY, "GET", "/channels?limit=2", Body::empty());
-    let nowhere = || request_with(WRONG_KEY, "GET", "/nothing", Body::empty());
-    let mut statuses = Vec::new();
-    for _ in 0..50 {
-        statuses.push(answer(&router, wrong()).await.0);
-        statuses.push(answer(&router, nowhere()).await.0);
-    }
-    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 50);
-    assert_eq!(statuses.iter().filter(|status| **status == 404).count(), 50);
-    let (status, ..) = answer(&router, request("GET", "/channels?limit=2", Body::empty())).await;
-    assert_eq!(status, 200);
-    tokio::time::sleep(Duration::from_secs(61)).await;
-    let (status, ..) = answer(&router, wrong()).await;
-    assert_eq!(status, 401, "another minute");
-    let lines = std::fs::read_to_string(&path).unwrap();
-    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 60 + 1 + 1 + 1);
-    let summary = lines.iter().find(|line| line["event"] == "refused").unwrap();
-    assert_eq!(summary["calls"], 40);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use super::{broker, config};
 use crate::support::admin::{KEY, request};
 use crate::support::config::{Home, complete};
 use crate::support::envelope::now_ms;
-use crate::support::{Broker, Value, json};
+use crate::support::{Broker, PATIENCE, Value, eventually, json};
 
 const FILE: &str = "audit.jsonl";
 
@@ -167,6 +167,82 @@ async fn a_hangup_begins_a_new_file_where_the_old_one_was_moved_away() {
     broker.hang_up().await;
     broker.read("/tenants/acme").await;
     assert_eq!((broker.audit(FILE).len(), broker.audit("moved.jsonl").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_rotation_amid_calls_loses_no_line_and_doubles_none() {
+    let broker = audited().await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let callers = (0..4).map(|n| {
+        let (admin, stopped) = (broker.admin, stopped.clone());
+        tokio::spawn(async move {
+            let mut calls = 0;
+            while !*stopped.borrow() {
+                let path = format!("/tenants/acme/users/u{n}/ban");
+                request(admin, "PUT", &path, Some(KEY), br#"{"seconds":60}"#).await.ok();
+                calls += 1;
+            }
+            calls
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    let files: Vec<_> = (0..3).map(|n| format!("audit.{n}.jsonl")).collect();
+    for moved in &files {
+        eventually(PATIENCE, "lines in the new file", async || {
+            let length = broker.home.path(FILE).metadata().map_or(0, |file| file.len());
+            (length > 0).then_some(())
+        })
+        .await;
+        std::fs::rename(broker.home.path(FILE), broker.home.path(moved)).unwrap();
+        broker.hang_up().await;
+    }
+    stop.send_replace(true);
+    let mut calls = 0;
+    for caller in callers {
+        calls += caller.await.unwrap();
+    }
+    broker.read("/tenants/acme").await;
+    let lines: Vec<_> = files
+        .iter()
+        .map(String::as_str)
+        .chain([FILE])
+        .flat_map(|file| broker.audit(file))
+        .collect();
+    for event in ["intent", "call"] {
+        let of_bans = lines
+            .iter()
+            .filter(|line| line["event"] == event && line["method"] == "PUT");
+        let ids: Vec<_> = of_bans.map(|line| line["call"].as_str().unwrap()).collect();
+        let different: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!((ids.len(), different.len()), (calls, calls), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_until_a_line_is_written_again() {
+    let home = Home::new();
+    symlink("/dev/full", home.path(FILE)).unwrap();
+    let broker = Broker::start_at(home, "info", &config("audit_log = \"audit.jsonl\"")).await;
+    let told = async || {
+        let (page, metrics) = (broker.admin_get("/readyz").await, broker.metrics().await);
+        assert_eq!(page.status, 200, "clients are served all the same");
+        let failing = metrics.sum("sluicegate_audit_failing", &[]);
+        (page.body.contains("audit log: No space left"), failing)
+    };
+    assert_eq!(told().await, (false, Some(0.0)));
+    let read = async || broker.call("GET", "/tenants/acme", Value::Null).await;
+    read().await.problem(500, "audit_unavailable");
+    assert_eq!(told().await, (true, Some(1.0)));
+    std::fs::remove_file(broker.home.path(FILE)).unwrap();
+    broker.hang_up().await;
+    read().await.ok();
+    assert_eq!(told().await, (false, Some(0.0)));
+    assert_eq!(broker.audit(FILE).len(), 1);
+    let metrics = broker.metrics().await;
+    for (result, count) in [("written", 1.0), ("failed", 1.0), ("late", 0.0), ("left_out", 0.0)] {
+        let found = metrics.sum("sluicegate_audit_lines_total", &[("result", result)]);
+        assert_eq!(found, Some(count), "{result}");
+    }
 }
 
 #[tokio::test]
