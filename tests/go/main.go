@@ -18,7 +18,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
+	"net/textproto"
 	"os"
 	"time"
 )
@@ -96,14 +96,19 @@ func speak(address string, config *tls.Config, resumes bool) error {
 	fmt.Fprintf(connection, "GET /ws HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: sluicegate.v1.json\r\n\r\n", config.ServerName, key)
 	reader := bufio.NewReader(connection)
-	response, err := http.ReadResponse(reader, nil)
+	lines := textproto.NewReader(reader)
+	status, err := lines.ReadLine()
+	if err != nil {
+		return err
+	}
+	header, err := lines.ReadMIMEHeader()
 	if err != nil {
 		return err
 	}
 	digest := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	accept := base64.StdEncoding.EncodeToString(digest[:])
-	if response.StatusCode != 101 || response.Header.Get("Sec-WebSocket-Accept") != accept {
-		return fmt.Errorf("the upgrade was answered %s %v", response.Status, response.Header)
+	if status != "HTTP/1.1 101 Switching Protocols" || header.Get("Sec-WebSocket-Accept") != accept {
+		return fmt.Errorf("the upgrade was answered %s %v", status, header)
 	}
 	request := `{"type":"connect","id":1,"payload":{"version":1}}`
 	// A masked text frame, with a mask of zeros.
