@@ -11,7 +11,7 @@ use sha2::Sha256;
 use sluicegate_contract::verdict;
 use thiserror::Error;
 
-use config::Tenant;
+use config::{ChainEntry, Problem, Settings, Tenant};
 
 /// Claims for the user and the lifetime. They come from the arguments alone.
 const RESERVED: [&str; 3] = ["sub", "iat", "exp"];
@@ -24,6 +24,9 @@ pub enum MintError {
         "the chain of tenant {0:?} has no HS256 key: no entry's config has keys = [{{ alg = \"HS256\", secret = … }}]"
     )]
     NoKey(String),
+    /// The string stands elsewhere and cannot be taken.
+    #[error("{0}")]
+    Elsewhere(Problem),
     /// The user's name is none that plugins accept.
     #[error("a user {0}")]
     User(String),
@@ -55,13 +58,16 @@ pub fn mint(
     if let Some(claim) = RESERVED.into_iter().find(|claim| payload.contains_key(*claim)) {
         return Err(MintError::Reserved(claim));
     }
-    let key = Key::first(tenant).ok_or_else(|| MintError::NoKey(tenant.name.to_string()))?;
+    let key = Key::first(tenant)?.ok_or_else(|| MintError::NoKey(tenant.name.to_string()))?;
     let now = now.duration_since(UNIX_EPOCH).map_err(|_| MintError::Clock)?;
 
     for (claim, setting) in [("iss", "issuer"), ("aud", "audience")] {
-        if let Some(wanted) = key.settings.get(setting)
-            && !payload.contains_key(claim)
-        {
+        if payload.contains_key(claim) {
+            continue;
+        }
+        if let Some(wanted) = key.settings.text(&format!("/{setting}")) {
+            payload.insert(claim.to_owned(), taken(wanted)?.into());
+        } else if let Some(wanted) = key.settings.written().get(setting) {
             payload.insert(claim.to_owned(), wanted.clone());
         }
     }
@@ -75,20 +81,29 @@ pub fn mint(
 struct Key<'a> {
     secret: &'a str,
     id: Option<&'a str>,
-    settings: &'a Value,
+    settings: &'a Settings,
+}
+
+fn taken<'a>(text: Result<&'a str, &Problem>) -> Result<&'a str, MintError> {
+    text.map_err(|problem| MintError::Elsewhere(problem.clone()))
 }
 
 impl<'a> Key<'a> {
-    fn first(tenant: &'a Tenant) -> Option<Self> {
-        tenant.chain.iter().find_map(|entry| {
-            let settings = &entry.settings;
-            settings.get("keys")?.as_array()?.iter().find_map(|key| {
-                let is_hs256 = key.get("alg")?.as_str()? == "HS256";
-                let secret = key.get("secret")?.as_str()?;
-                let id = key.get("kid").and_then(Value::as_str);
-                is_hs256.then_some(Self { secret, id, settings })
-            })
-        })
+    fn first(tenant: &'a Tenant) -> Result<Option<Self>, MintError> {
+        for ChainEntry { settings, .. } in &tenant.chain {
+            let keys = settings.written().get("keys").and_then(Value::as_array);
+            for index in 0..keys.map_or(0, Vec::len) {
+                let text = |name| settings.text(&format!("/keys/{index}/{name}")).map(taken).transpose();
+                if text("alg")? != Some("HS256") {
+                    continue;
+                }
+                if let Some(secret) = text("secret")? {
+                    let id = text("kid")?;
+                    return Ok(Some(Self { secret, id, settings }));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// `payload` in the compact form of RFC 7515.

@@ -58,7 +58,7 @@ impl Binder {
                 }
                 let begin = Instant::now();
                 if let Err(error) = self.sandbox.try_out(&link.binding) {
-                    let problem = chain_problem(tenant, entry, &error);
+                    let problem = chain_problem(tenant, entry, plugins.schema(&entry.plugin), &error);
                     own.push(problem.clone());
                     failed.push(problem);
                 }
@@ -109,7 +109,7 @@ impl Binder {
                 }
                 // It was there when the tenant was pushed.
                 None => {
-                    let problem = chain_problem(tenant, entry, &"the config has no such plugin any more");
+                    let problem = chain_problem(tenant, entry, None, &"the config has no such plugin any more");
                     problems.push(problem.clone());
                     failed.push(problem);
                     continue;
@@ -131,7 +131,16 @@ impl Binder {
                 });
                 continue;
             }
-            let options = binding_options(tenant, entry, &first_use);
+            let schema = plugins.schema(&entry.plugin);
+            let settings = match entry.settings.for_schema(schema) {
+                Ok(settings) => settings,
+                Err(missing) => {
+                    problems.extend_from_slice(&missing);
+                    failed.extend(missing);
+                    continue;
+                }
+            };
+            let options = binding_options(tenant, entry, settings, &first_use);
             match self.sandbox.bind(plugin, options, &self.stores, &self.meter) {
                 Ok(binding) => {
                     let link = BoundLink {
@@ -147,7 +156,7 @@ impl Binder {
                     });
                 }
                 Err(error) => {
-                    let problem = chain_problem(tenant, entry, &error);
+                    let problem = chain_problem(tenant, entry, schema, &error);
                     problems.push(problem.clone());
                     failed.push(problem);
                 }
@@ -157,7 +166,12 @@ impl Binder {
     }
 }
 
-fn binding_options(tenant: &Tenant, entry: &ChainEntry, first_use: &Arc<FirstUse>) -> BindingOptions {
+fn binding_options(
+    tenant: &Tenant,
+    entry: &ChainEntry,
+    settings: serde_json::Value,
+    first_use: &Arc<FirstUse>,
+) -> BindingOptions {
     BindingOptions {
         tenant: tenant.name.clone(),
         hooks: entry.hooks,
@@ -169,7 +183,7 @@ fn binding_options(tenant: &Tenant, entry: &ChainEntry, first_use: &Arc<FirstUse
             metrics: entry.grants.contains(&Capability::Metrics),
         },
         eager: entry.eager,
-        settings: entry.settings.clone(),
+        settings,
         first_use: first_use.clone(),
     }
 }

@@ -110,9 +110,11 @@ impl BoundTenant {
 
     /// What is wrong with a plugin of its chain.
     pub(super) fn problem(&self, failed: &UnusablePlugin) -> Option<Problem> {
-        let mut chain = self.settings.chain.iter();
-        let entry = chain.find(|entry| entry.plugin == failed.plugin)?;
-        Some(chain_problem(&self.settings, entry, &failed.reason))
+        let (entry, link) = self.chain().find(|(entry, _)| entry.plugin == failed.plugin)?;
+        // It was checked when it was loaded.
+        let schema = link.plugin.settings_schema().map(serde_json::from_str);
+        let schema = schema.and_then(Result::ok);
+        Some(chain_problem(&self.settings, entry, schema.as_ref(), &failed.reason))
     }
 
     /// What a shard has to do that ran it as it was `before`: nothing that changes nothing.

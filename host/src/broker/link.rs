@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use chain::{ChainStep, FaultRules};
 use config::{ChainEntry, Problem, Tenant};
 use sandbox::{Binding, Plugin, Sandbox};
@@ -35,8 +37,15 @@ impl BoundLink {
     }
 }
 
-/// What is wrong with a plugin of a tenant.
-pub(super) fn chain_problem(tenant: &Tenant, entry: &ChainEntry, error: &dyn Display) -> Problem {
+/// What is wrong with a plugin of a tenant. Some of it may be the plugin's words, which knows its secrets: `schema` says of the
+/// settings which those are.
+pub(super) fn chain_problem(
+    tenant: &Tenant,
+    entry: &ChainEntry,
+    schema: Option<&Value>,
+    error: &dyn Display,
+) -> Problem {
+    let error = entry.settings.masked_in(&error.to_string(), schema);
     let reason = format!("plugin {:?} for tenant {:?}: {error}", &*entry.plugin, &*tenant.name);
     entry.place.problem(reason)
 }

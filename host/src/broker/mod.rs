@@ -15,6 +15,7 @@ mod link;
 mod loaded;
 mod loading;
 mod naming;
+mod plugin_schemas;
 mod plugins;
 mod pushed_tenants;
 mod put_tenant;
@@ -40,6 +41,7 @@ use tokio::sync::mpsc;
 
 pub use bound::Bound;
 pub use error::BrokerError;
+pub use plugin_schemas::PluginSchemas;
 pub use plugins::{Plugins, check};
 
 use crate::gateway::{self, Api, CurrentPages, Gateway, Readiness, SocketFile};

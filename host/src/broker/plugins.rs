@@ -120,6 +120,13 @@ impl Plugins {
             .problems
     }
 
+    /// The config's plugins, bound to nobody.
+    pub(super) fn load_all(&self, config: &Config) -> LoadedPlugins {
+        let _loading = self.loading.lock();
+        let _limits = self.binder.sandbox.begin_loading(limits(&config.sandbox));
+        self.load(config, |_| true, &LoadedPlugins::default())
+    }
+
     /// A compiler that is a process of this program.
     pub fn child_compiler() -> CompilerOptions {
         CompilerOptions::Child {
@@ -265,7 +272,7 @@ impl Plugins {
                 break;
             }
             if let Err(error) = self.binder.sandbox.try_out(&link.binding) {
-                failed.push(chain_problem(tenant, entry, &error));
+                failed.push(chain_problem(tenant, entry, plugins.schema(&entry.plugin), &error));
             }
         }
         failed

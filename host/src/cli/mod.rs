@@ -5,6 +5,7 @@ mod admin_key;
 mod check;
 mod compiler;
 mod serve;
+mod show;
 mod token;
 
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
 enum ConfigCommand {
     /// Load everything as `serve` would, and print every problem
     Check(check::Check),
+    /// Print what is in force, as TOML: with what is left out, and with "***" for secrets
+    Show(show::Show),
 }
 
 /// Runs the subcommand of the process's arguments. Wrong arguments end the process with 2; every other
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Config(ConfigCommand::Check(args)) => check::run(&args),
+        Command::Config(ConfigCommand::Show(args)) => show::run(&args),
         Command::Token(args) => token::run(&args),
         Command::AdminKey(args) => admin_key::run(&args),
         Command::Compiler(args) => compiler::run(&args),
@@ -82,6 +86,7 @@ mod tests {
             "sluicegate serve --config sg.toml",
             "sluicegate serve --config sg.toml --log-format json --demo",
             "sluicegate config check --config sg.toml",
+            "sluicegate config show --config sg.toml",
             "sluicegate token --config sg.toml --tenant t --user u",
             "sluicegate token --config sg.toml --tenant t --user u --claims {} --ttl 7d",
             "sluicegate admin-key --name ops",
@@ -97,6 +102,7 @@ mod tests {
         for line in [
             "sluicegate serve",
             "sluicegate config check",
+            "sluicegate config show",
             "sluicegate token --tenant t --user u",
         ] {
             let said = typed(line).expect_err(line);

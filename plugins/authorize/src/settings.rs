@@ -56,6 +56,7 @@ pub struct KeySettings {
     /// The one algorithm that this key is for.
     pub alg: Option<Algorithm>,
     /// HS: the shared secret, at least 16 bytes; 32 or more are recommended.
+    #[schemars(extend("writeOnly" = true))]
     pub secret: Option<String>,
     /// RS, PS, ES, `EdDSA`: the public key as PEM text.
     pub public_pem: Option<String>,

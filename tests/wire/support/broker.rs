@@ -56,6 +56,16 @@ impl Broker {
         Self::started(home, process).await
     }
 
+    /// Starts one with these variables, in a folder that the test prepared; its log tells all.
+    pub(crate) async fn start_with_variables(variables: &[(&str, &str)], home: Home, config: &str) -> Self {
+        home.write(&complete(config));
+        compiled().await;
+        let file = home.config();
+        let args = ["serve".as_ref(), "--config".as_ref(), file.as_os_str()];
+        let process = Process::start_with_variables(variables, args, "trace");
+        Self::started(home, process).await
+    }
+
     async fn started(home: Home, process: Process) -> Self {
         let first = process.stdout.wait_for(&["listening on http"]);
         let ended = process.stderr.end();
@@ -210,6 +220,14 @@ pub(crate) async fn serve(home: &Home, level: &str) -> Process {
 pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String, String) {
     compiled().await;
     let process = Process::start(args, "info");
+    let code = process.exit_code().await;
+    (code, process.stdout.text(), process.stderr.text())
+}
+
+/// The same with these variables.
+pub(crate) async fn run_with_variables(variables: &[(&str, &str)], args: &[&str]) -> (Option<i32>, String, String) {
+    compiled().await;
+    let process = Process::start_with_variables(variables, args, "trace");
     let code = process.exit_code().await;
     (code, process.stdout.text(), process.stderr.text())
 }

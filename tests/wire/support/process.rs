@@ -42,6 +42,17 @@ impl Process {
         Self::start_by(Command::new(binary()), args, log_level)
     }
 
+    /// Starts `sluicegate` with these arguments and variables.
+    pub(crate) fn start_with_variables<A: AsRef<OsStr>>(
+        variables: &[(&str, &str)],
+        args: impl IntoIterator<Item = A>,
+        log_level: &str,
+    ) -> Self {
+        let mut command = Command::new(binary());
+        command.envs(variables.iter().copied());
+        Self::start_by(command, args, log_level)
+    }
+
     /// Starts `sluicegate` with these arguments, where the system allows it this number of open files.
     pub(crate) fn start_with_open_files<A: AsRef<OsStr>>(
         open_files: u32,

@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Option<SocketAddr> {
 
 pub(super) fn read(value: &Value<'_>) -> Option<SocketAddr> {
     let text = value.text()?;
-    let address = parse(text);
+    let address = parse(&text);
     if address.is_none() {
         value.problem(
             format!("{text:?} is not an IP address with a port"),

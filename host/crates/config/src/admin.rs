@@ -135,11 +135,11 @@ fn key(item: &Value<'_>, references: &mut References) -> Option<AdminKey> {
 
 fn name<'a>(value: &Value<'a>) -> Option<&'a str> {
     let name = value.text()?;
-    if !is_name(name) {
+    if !is_name(&name) {
         value.problem(format!("{name:?} is not a key name"), NAME_RULE);
         return None;
     }
-    Some(name)
+    Some(name.get())
 }
 
 fn key_digest(value: &Value<'_>) -> Option<[u8; 32]> {
@@ -199,5 +199,5 @@ fn file<'a>(value: &Value<'a>) -> Option<&'a str> {
         );
         return None;
     }
-    Some(file)
+    Some(file.get())
 }

@@ -98,6 +98,9 @@ impl fmt::Debug for SentinelLogin {
 }
 
 pub(super) fn read(mut section: Section<'_>, base: &Path) -> BackplaneKind {
+    section.default("kind", "memory");
+    section.default("url", URL);
+    section.default("prefix", PREFIX);
     let redis = section
         .value("kind")
         .and_then(|value| value.word(&[("memory", false), ("redis", true)]));
@@ -141,7 +144,7 @@ fn tls(section: &mut Section<'_>, url: Option<&RedisUrl>, base: &Path) -> Option
                 "write rediss:// in the place of redis:// in `url`, or leave the key out",
             );
         }
-        let path = value.text()?;
+        let path = value.text()?.get();
         if path.is_empty() {
             value.problem("is empty", "write the path of a PEM file, or leave the key out");
         }
@@ -178,7 +181,7 @@ fn sentinel_login(section: &mut Section<'_>, url: Option<&RedisUrl>) -> Option<S
     } else if let (Some(user), None) = (&user, &password) {
         user.problem("stands alone", "`sentinel_password` belongs to it");
     }
-    let text = |value: Option<Value<'_>>| value.and_then(|value| value.text().map(str::to_owned));
+    let text = |value: Option<Value<'_>>| value.and_then(|value| Some(value.text()?.get().to_owned()));
     Some(SentinelLogin {
         user: text(user),
         password: text(password)?,
@@ -187,7 +190,7 @@ fn sentinel_login(section: &mut Section<'_>, url: Option<&RedisUrl>) -> Option<S
 
 fn url(value: &Value<'_>) -> Option<RedisUrl> {
     // The text stays out of the message: it may hold a password.
-    RedisUrl::parse(value.text()?)
+    RedisUrl::parse(value.text()?.get())
         .map_err(|wrong| value.problem(wrong, format!("write it like {URL:?}")))
         .ok()
 }
@@ -203,5 +206,5 @@ fn prefix<'a>(value: &Value<'a>) -> Option<&'a str> {
             "use 1 to 64 of a-z, A-Z, 0-9, _, -, . and :",
         );
     }
-    good.then_some(text)
+    good.then(|| text.get())
 }

@@ -71,6 +71,8 @@ impl Ceilings {
 
 pub(super) fn read(mut section: Section<'_>) -> Ceilings {
     let default = Ceilings::default();
+    let grants = default.grants.iter().map(|capability| capability.name());
+    section.default("grants", grants.collect::<Vec<_>>());
     let ceilings = Ceilings {
         deadline: section.millis("deadline_ms", &DEADLINE),
         memory_bytes: section.count("memory_mib", &MEMORY) * ranges::MIB,

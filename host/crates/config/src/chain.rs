@@ -12,7 +12,7 @@ use super::plugins::PluginFile;
 use super::problem::Place;
 use super::ranges::{DEADLINE, INSTANCE_MEMORY, MIB};
 use super::section::{Section, Value};
-use super::settings::to_json;
+use super::settings::Settings;
 
 /// One plugin of a tenant's chain. Equal: whatever shows is the same, wherever it stands in its file.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct ChainEntry {
     pub grants: Vec<Capability>,
     /// Its instances are made at the start, and stay however long nobody asks for them.
     pub eager: bool,
-    /// The plugin's own settings, always an object.
-    pub settings: serde_json::Value,
+    /// The plugin's own settings.
+    pub settings: Settings,
     /// Where it stands, for problems that show when the plugin is loaded.
     pub place: Place,
 }
@@ -90,6 +90,8 @@ pub(super) fn read(items: &[Value<'_>], plugins: &[PluginFile], ceilings: Option
 fn entry(mut section: Section<'_>, plugins: &[PluginFile], ceilings: Option<&Ceilings>) -> Option<ChainEntry> {
     let plugin = section.need("plugin");
     let hooks = section.value("hooks").and_then(|value| hooks(&value));
+    section.default("on_fault", "deny");
+    section.default("config", toml::Table::new());
     let on_fault = section.value("on_fault").map(|value| on_fault(&value));
     let deadline = DEADLINE.up_to(ceilings.map(Ceilings::deadline_ms));
     let deadline = section.millis("deadline_ms", &deadline);
@@ -97,7 +99,7 @@ fn entry(mut section: Section<'_>, plugins: &[PluginFile], ceilings: Option<&Cei
     let memory = section.count("memory_mib", &memory);
     let grants = grants(&section.list("grants"), ceilings);
     let eager = section.flag("eager", false);
-    let settings = section.value("config").map(|value| settings(&value));
+    let settings = section.value("config").map(|value| Settings::read(&value));
     let place = section.place.clone();
     section.finish();
     Some(ChainEntry {
@@ -108,7 +110,7 @@ fn entry(mut section: Section<'_>, plugins: &[PluginFile], ceilings: Option<&Cei
         memory_bytes: memory * MIB,
         grants,
         eager,
-        settings: settings.unwrap_or_else(|| serde_json::json!({})),
+        settings: settings.unwrap_or_default(),
         place,
     })
 }
@@ -124,7 +126,7 @@ fn hooks(value: &Value<'_>) -> Option<Hooks> {
 
 /// A word for all hooks, or a table of words per hook, where an absent hook means deny.
 fn on_fault(value: &Value<'_>) -> FaultRules {
-    if !value.raw.is_table() {
+    if !value.is_table() {
         let all = on_fault_word(value).unwrap_or_default();
         return FaultRules {
             connect: all,
@@ -134,6 +136,7 @@ fn on_fault(value: &Value<'_>) -> FaultRules {
     }
     let mut section = value.section();
     let mut of = |hook: HookKind| {
+        section.default(hook.name(), "deny");
         let word = section.value(hook.name());
         word.and_then(|word| on_fault_word(&word)).unwrap_or_default()
     };
@@ -164,10 +167,4 @@ fn grants(items: &[Value<'_>], ceilings: Option<&Ceilings>) -> Vec<Capability> {
         );
     }
     named.into_iter().map(|(capability, _)| capability).collect()
-}
-
-fn settings(value: &Value<'_>) -> serde_json::Value {
-    // Only for the problem that it reports of what is no table.
-    value.section();
-    to_json(value)
 }

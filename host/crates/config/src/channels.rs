@@ -89,6 +89,7 @@ pub(super) fn read(items: &[Value<'_>]) -> Vec<ChannelRule> {
 
 fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
     let pattern = section.need("match").and_then(|value| pattern(&value));
+    section.default("overflow", "disconnect");
     let history = section.value("history").map(|value| history(value.section()));
     let settings = ChannelSettings {
         history,
@@ -108,7 +109,7 @@ fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
 }
 
 fn pattern(value: &Value<'_>) -> Option<Pattern> {
-    let pattern = Pattern::parse(value.text()?).map_err(|error| error.to_string());
+    let pattern = Pattern::parse(value.text()?.get()).map_err(|error| error.to_string());
     let problem = match &pattern {
         Ok(pattern) if pattern.holes().next().is_none() => None,
         Ok(_) => Some("a channel is the same for all who use it: no {user} or {claim:…} can stand here"),

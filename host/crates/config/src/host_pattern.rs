@@ -20,12 +20,12 @@ impl HostPattern {
     pub(super) fn read(value: &Value<'_>) -> Option<Self> {
         let text = value.text()?;
         let pattern = match text.strip_prefix("*.") {
-            _ if text == "*" => Some(Self::Any),
+            _ if text.get() == "*" => Some(Self::Any),
             // An address has no labels.
             Some(rest) => canonical_host(rest)
                 .filter(|host| !host.starts_with('['))
                 .map(Self::Under),
-            None => canonical_host(text).map(Self::Host),
+            None => canonical_host(&text).map(Self::Host),
         };
         if pattern.is_none() {
             value.problem(

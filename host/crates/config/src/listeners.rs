@@ -66,6 +66,7 @@ pub(super) fn read(
         address,
         proxy_protocol,
     };
+    section.default("listen", DEFAULT.to_string());
     let Some(value) = section.value("listen") else {
         return vec![plain(ListenAddress::Tcp(DEFAULT))];
     };
@@ -79,7 +80,7 @@ pub(super) fn read(
     }
     let mut listeners: Vec<ListenerSettings> = Vec::with_capacity(items.len());
     for item in items {
-        let listener = if item.raw.is_table() {
+        let listener = if item.is_table() {
             table(&item, base, has_tls)
         } else {
             one(&item, base).map(plain)
@@ -102,6 +103,7 @@ pub(super) fn read(
 fn table(item: &Value<'_>, base: &Path, has_tls: bool) -> Option<ListenerSettings> {
     let mut section = item.section();
     let address = section.need("address").and_then(|value| one(&value, base));
+    section.default("tls", false);
     let tls = section.value("tls").filter(|value| value.flag() == Some(true));
     if let Some(tls) = &tls {
         if matches!(address, Some(ListenAddress::Unix(_))) {

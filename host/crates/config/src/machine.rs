@@ -1,10 +1,12 @@
 //! What the defaults take from the machine. A value of its own, so that tests bring theirs.
 
+use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use super::descriptors::Descriptors;
+use super::elsewhere::VariableOf;
 
 /// Connections by default where the system sets no limit on open files, or a larger one.
 const CONNECTIONS_CEILING: u64 = 1_000_000;
@@ -26,6 +28,8 @@ pub(super) struct Machine {
     /// Where compiled plugins go.
     pub plugin_cache: Option<PathBuf>,
     pub node: Arc<str>,
+    /// Gives a variable of the process.
+    pub variable: VariableOf,
 }
 
 impl Machine {
@@ -34,8 +38,9 @@ impl Machine {
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             open_files: Descriptors::here().limit,
-            plugin_cache: cache_home(|name| std::env::var_os(name).map(PathBuf::from)),
+            plugin_cache: cache_home(|name| variable(name).map(PathBuf::from)),
             node: NODE.clone(),
+            variable,
         }
     }
 
@@ -46,6 +51,10 @@ impl Machine {
             .min(Descriptors::of(self.open_files).for_clients())
             .clamp(1, CONNECTIONS_CEILING)
     }
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// `$XDG_CACHE_HOME` if it is absolute (the XDG base directory specification says to ignore others),

@@ -24,6 +24,10 @@ impl NodeShare {
         usize::try_from(part).unwrap_or(usize::MAX).max(1)
     }
 
+    fn of_one(self) -> f64 {
+        f64::from(self.millionths) / f64::from(PARTS)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let share = text.parse::<f64>().ok()?;
         if !(share > 0.0 && share <= 1.0) {
@@ -41,6 +45,7 @@ impl NodeShare {
 
 /// Reads a part that is `most` at most, which is also what an omitted key means.
 pub(super) fn read(section: &mut Section<'_>, key: &'static str, most: NodeShare) -> NodeShare {
+    section.default(key, most.of_one());
     let Some(value) = section.value(key) else {
         return most;
     };
@@ -54,7 +59,7 @@ pub(super) fn read(section: &mut Section<'_>, key: &'static str, most: NodeShare
     };
     let share = NodeShare::parse(text);
     if share.is_none_or(|share| share > most) {
-        let most = f64::from(most.millionths) / f64::from(PARTS);
+        let most = most.of_one();
         value.problem(
             format!("{text} is out of range"),
             format!("the range is 0.000001 to {most} of the node's connections"),

@@ -51,13 +51,13 @@ fn file<'a>(value: &Value<'a>) -> Option<&'a str> {
         value.problem("is empty", "write the path of a .wasm component");
         return None;
     }
-    Some(file)
+    Some(file.get())
 }
 
 /// The SHA-256 that is written here; `hint` says where to get one.
 pub(super) fn digest(value: &Value<'_>, hint: &str) -> Option<[u8; 32]> {
     let text = value.text()?;
-    let digest = hex32(text);
+    let digest = hex32(&text);
     if digest.is_none() {
         value.problem("is not a SHA-256", hint);
     }

@@ -11,7 +11,8 @@ use super::name::{NAME_RULE, is_name};
 use super::plugins::PluginFile;
 use super::problem::{Place, Problems};
 use super::secrets::{self, SettingsSchemaOf};
-use super::section::{Source, Value};
+use super::section::{Section, Value};
+use super::source::Source;
 use super::tenant::{Tenant, TenantReading};
 use super::tenant_files::FILE_BYTES;
 
@@ -44,7 +45,7 @@ pub fn check_pushed(name: &str, text: &str, rules: PushRules<'_>) -> Result<Tena
     let source = Source::pushed(Path::new(&file), text);
     let document = source.document(text);
     let tenant = document.map(|table| read(&source, table.get_ref(), name, rules));
-    let (problems, _) = source.into_problems_and_warnings();
+    let problems = source.into_told().problems;
     match tenant {
         Some(tenant) if problems.is_empty() => Ok(tenant),
         Some(_) | None => Err(problems.into()),
@@ -52,16 +53,16 @@ pub fn check_pushed(name: &str, text: &str, rules: PushRules<'_>) -> Result<Tena
 }
 
 fn read(source: &Source, table: &DeTable<'_>, name: &str, rules: PushRules<'_>) -> Tenant {
-    for (_, value) in source.root(table).entries() {
+    for (_, value) in Section::root(source, table).entries() {
         refuse_values_kept_elsewhere(&value);
     }
-    secrets::refuse_masks(source.root(table), rules.schema_of);
+    secrets::refuse_masks(Section::root(source, table), rules.schema_of);
     let reading = TenantReading {
         plugins: rules.plugins,
         ceilings: Some(rules.ceilings),
         name: Some(name),
     };
-    let read = reading.tenant(source.root(table));
+    let read = reading.tenant(Section::root(source, table));
     let (name_place, host_places) = (&read.name_place, &read.host_places);
     for conflict in rules.taken.conflicts_at(&read.tenant, name_place, host_places) {
         source.report(conflict);

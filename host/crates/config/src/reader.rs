@@ -1,6 +1,7 @@
 //! A config that is read again and again: the main file, and a file for each tenant. What has the bytes of the last time is
 //! not parsed again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -8,10 +9,13 @@ use toml::de::DeTable;
 
 use super::admin::Scope;
 use super::config::Config;
+use super::elsewhere::FilesTaken;
 use super::machine::Machine;
 use super::problem::{Place, Problem, Problems};
 use super::references::References;
-use super::section::Source;
+use super::section::Section;
+use super::shown::{self, SettingsOf, Shown};
+use super::source::{ReadMode, Source};
 use super::tenant::{ReadTenant, TenantReading};
 use super::tenant_files::TenantFiles;
 use super::tls::TlsSettings;
@@ -26,6 +30,8 @@ const FILE_BYTES: u64 = 16 * 1_048_576;
 pub struct ConfigReader {
     path: PathBuf,
     machine: Machine,
+    /// Whether it is to be shown.
+    shows: bool,
     main: Option<MainFile>,
     tenants: TenantFiles,
 }
@@ -43,6 +49,10 @@ struct MainFile {
     tenants_dir: Place,
     references: References,
     problems: Vec<Problem>,
+    /// What it was made of beside its own bytes.
+    taken: FilesTaken,
+    /// If it is to be shown.
+    shown: Option<Shown>,
 }
 
 // === impl ConfigReader ===
@@ -53,10 +63,17 @@ impl ConfigReader {
         Self::on(path, Machine::here())
     }
 
+    /// It is to be [shown](Self::shown) when it was read.
+    #[must_use]
+    pub fn showing(self) -> Self {
+        Self { shows: true, ..self }
+    }
+
     pub(super) fn on(path: &Path, machine: Machine) -> Self {
         Self {
             path: path.to_owned(),
             machine,
+            shows: false,
             main: None,
             tenants: TenantFiles::default(),
         }
@@ -81,9 +98,31 @@ impl ConfigReader {
         let server = config.into_iter().map(|config| &config.server);
         let tls = server.flat_map(|server| server.tls.iter().chain(&server.admin_tls));
         let files = main.chain(plugins.map(|plugin| plugin.path.clone()));
+        let of_tenants = self.tenants.iter().map(|(_, file)| &file.taken);
+        let taken = self.main.iter().map(|main| &main.taken).chain(of_tenants);
+        let taken: BTreeSet<_> = taken.flat_map(FilesTaken::paths).cloned().collect();
         ConfigSources {
+            taken: taken.into_iter().collect(),
             files: files.chain(tls.flat_map(TlsSettings::sources)).collect(),
             tenants_dir: config.and_then(|config| config.server.tenants_dir.clone()),
+        }
+    }
+
+    /// What was last read, as TOML: with what is left out there, and without secrets.
+    ///
+    /// # Panics
+    /// It was not read [to be shown](Self::showing).
+    pub fn shown(&self, settings_of: &SettingsOf<'_>) -> String {
+        let main = self.main.as_ref().and_then(|main| main.shown.as_ref());
+        let tenants = self.tenants.iter();
+        let tenants = tenants.filter_map(|(path, file)| Some((path.as_path(), file.shown.as_ref()?)));
+        shown::print(main.expect("it was read to be shown"), tenants, settings_of)
+    }
+
+    fn mode(&self) -> ReadMode {
+        ReadMode {
+            variable: self.machine.variable,
+            shows: self.shows,
         }
     }
 
@@ -91,17 +130,20 @@ impl ConfigReader {
     pub(super) fn parse(&mut self, text: &str) -> Result<Config, Problems> {
         let sha256 = Sha256::digest(text).into();
         let main = match self.main.take() {
-            Some(main) if main.sha256 == sha256 => main,
+            Some(main) if main.sha256 == sha256 && main.taken.are_same() => main,
             _ => self.parse_main(text, sha256)?,
         };
+        let mode = self.mode();
         let mut problems = main.problems.clone();
         let main = self.main.insert(main);
         let mut config = main.config.clone();
-        let files = match &config.server.tenants_dir {
-            Some(directory) => self
-                .tenants
-                .read(directory, &main.tenants_dir, &config.plugins, &mut problems),
-            None => Vec::new(),
+        let files = if let Some(directory) = &config.server.tenants_dir {
+            let place = &main.tenants_dir;
+            self.tenants
+                .read(directory, place, &config.plugins, mode, &mut problems)
+        } else {
+            self.tenants = TenantFiles::default();
+            Vec::new()
         };
         let of_files = files.iter().filter_map(|file| file.tenant.as_ref());
         let tenants = main.tenants.iter().chain(of_files);
@@ -129,23 +171,28 @@ impl ConfigReader {
 
     /// The main file that `text` is. One whose syntax is wrong is an error.
     fn parse_main(&self, text: &str, sha256: [u8; 32]) -> Result<MainFile, Problems> {
-        let source = Source::new(&*self.path, text);
-        let main = source
-            .document(text)
-            .map(|table| self.main_file(&source, table.get_ref(), sha256));
-        let (found, warnings) = source.into_problems_and_warnings();
+        let source = Source::own(&*self.path, text, self.mode());
+        let document = source.document(text);
+        let main = document.as_ref().map(|table| {
+            let main = self.main_file(&source, table.get_ref(), sha256);
+            // It knows what was left out when all was read.
+            let shown = Shown::of(&source, table.get_ref());
+            MainFile { shown, ..main }
+        });
+        let told = source.into_told();
         let Some(mut main) = main else {
-            return Err(found.into());
+            return Err(told.problems.into());
         };
-        main.config.warnings = warnings;
-        main.problems = found;
+        main.config.warnings = told.warnings;
+        main.problems = told.problems;
+        main.taken = told.files;
         Ok(main)
     }
 
     fn main_file(&self, source: &Source, table: &DeTable<'_>, sha256: [u8; 32]) -> MainFile {
         let base = self.path.parent().unwrap_or(Path::new(""));
         let mut references = References::default();
-        let mut root = source.root(table);
+        let mut root = Section::root(source, table);
         let plugins = plugins::read(&root.section("plugins"), base);
         let reading = TenantReading {
             plugins: &plugins,
@@ -184,6 +231,8 @@ impl ConfigReader {
             tenants_dir,
             references,
             problems: Vec::new(),
+            taken: FilesTaken::default(),
+            shown: None,
         }
     }
 }

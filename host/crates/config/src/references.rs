@@ -14,6 +14,8 @@ pub(super) struct References(Vec<Reference>);
 #[derive(Clone, Debug)]
 struct Reference {
     name: Arc<str>,
+    /// The name as messages show it.
+    shown: String,
     place: Place,
     /// Whether the tenant may come later, where tenants come and go.
     may_come: bool,
@@ -33,9 +35,11 @@ impl References {
     }
 
     fn note(&mut self, value: &Value<'_>, may_come: bool) -> Option<Arc<str>> {
-        let name: Arc<str> = value.text()?.into();
+        let text = value.text()?;
+        let name: Arc<str> = text.get().into();
         self.0.push(Reference {
             name: name.clone(),
+            shown: format!("{text:?}"),
             place: value.place.clone(),
             may_come,
         });
@@ -51,15 +55,16 @@ impl References {
         warnings: &mut Vec<Problem>,
     ) {
         let known: HashSet<&str> = names.clone().collect();
-        for Reference { name, place, may_come } in &self.0 {
+        for reference in &self.0 {
+            let Reference { name, place, .. } = reference;
             if known.contains(&**name) {
                 continue;
             }
-            let mut problem = place.problem(format!("no tenant is named {:?}", &**name));
+            let mut problem = place.problem(format!("no tenant is named {}", reference.shown));
             if let Some(near) = nearest(name, names.clone()) {
                 problem = problem.hint(format!("the nearest is {near:?}"));
             }
-            if *may_come && come_and_go {
+            if reference.may_come && come_and_go {
                 warnings.push(problem);
             } else {
                 problems.push(problem);

@@ -4,11 +4,12 @@ use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::mask::MASK;
 use super::problem::{Place, Problems};
-use super::section::{Section, Source, Value};
+use super::schema::{SchemasThere, SettingsSchema};
+use super::section::{Section, Value};
+use super::source::Source;
 
-/// What stands in a secret's place.
-const MASK: &str = "***";
 /// In the keys of secrets, in lower case and without `_` and `-`. Whatever else such a key may mean: better mask too much.
 const SECRET_WORDS: [&str; 18] = [
     "secret",
@@ -32,8 +33,6 @@ const SECRET_WORDS: [&str; 18] = [
 ];
 /// Keys that are a secret when their value is a string.
 const SECRET_KEYS: [&str; 6] = ["key", "keys", "pass", "pin", "auth", "jwk"];
-/// Schemas that are looked at for one value: they may refer to each other.
-const SCHEMAS: usize = 256;
 
 /// Finds a plugin's settings schema (JSON Schema), if it has one, by the plugin's name.
 pub type SettingsSchemaOf<'s> = dyn Fn(&str) -> Option<&'s Json> + 's;
@@ -45,12 +44,12 @@ pub type SettingsSchemaOf<'s> = dyn Fn(&str) -> Option<&'s Json> + 's;
 /// # Errors
 /// The text is no TOML.
 pub fn masked(text: &str, schema_of: &SettingsSchemaOf<'_>) -> Result<String, Problems> {
-    let source = Source::new(std::path::Path::new(""), text);
+    let source = Source::pushed(std::path::Path::new(""), text);
     let Some(document) = source.document(text) else {
-        return Err(source.into_problems_and_warnings().0.into());
+        return Err(source.into_told().problems.into());
     };
     let mut secrets = Vec::new();
-    find(source.root(document.get_ref()), schema_of, &mut |path, _| {
+    find(Section::root(&source, document.get_ref()), schema_of, &mut |path, _| {
         secrets.push(path.to_vec())
     });
     let unreadable = |error: String| Problems::from(Place::file(std::path::Path::new("")).problem(error));
@@ -109,18 +108,14 @@ fn find<'s>(mut document: Section<'_>, schema_of: &SettingsSchemaOf<'s>, tell: &
             KeyStep::Index(index),
             KeyStep::Key("config".into()),
         ];
-        let mut search = Search {
-            root: schema,
-            path,
-            tell,
-        };
-        search.value(&settings, &schema.into_iter().collect::<Vec<_>>(), false);
+        let schema = SettingsSchema::new(schema);
+        let mut search = Search { schema, path, tell };
+        search.value(&settings, &schema.whole(), false);
     }
 }
 
 struct Search<'s, 't> {
-    /// The whole schema, for references.
-    root: Option<&'s Json>,
+    schema: SettingsSchema<'s>,
     path: Vec<KeyStep>,
     tell: &'t mut dyn FnMut(&[KeyStep], &Value<'_>),
 }
@@ -129,30 +124,23 @@ struct Search<'s, 't> {
 
 impl<'s> Search<'s, '_> {
     /// `under_secret`: the strings in here are secrets, by the key above.
-    fn value(&mut self, value: &Value<'_>, schemas: &[&'s Json], under_secret: bool) {
-        let schemas = self.expand(schemas);
-        let write_only = schemas.iter().any(|schema| schema["writeOnly"] == Json::Bool(true));
+    fn value(&mut self, value: &Value<'_>, there: &SchemasThere<'s>, under_secret: bool) {
         let is_secret = |text: &str| under_secret || has_password(text);
-        if write_only || value.raw.as_str().is_some_and(is_secret) {
+        let is_elsewhere = value.kept_elsewhere().is_some_and(|key| there.asks_for_string(key));
+        if there.is_write_only() || is_elsewhere || value.raw.as_str().is_some_and(is_secret) {
             (self.tell)(&self.path, value);
             return;
         }
         if value.raw.is_table() {
             for (key, inner) in value.section().entries() {
-                let within = schemas
-                    .iter()
-                    .flat_map(|schema| of_property(schema, key))
-                    .collect::<Vec<_>>();
+                let within = self.schema.property(there, key);
                 self.path.push(KeyStep::Key(key.to_owned()));
                 self.value(&inner, &within, under_secret || looks_secret(key, inner.raw));
                 self.path.pop();
             }
         } else if value.raw.is_array() {
             for (index, inner) in value.children().into_iter().enumerate() {
-                let within = schemas
-                    .iter()
-                    .flat_map(|schema| of_item(schema, index))
-                    .collect::<Vec<_>>();
+                let within = self.schema.item(there, index);
                 self.path.push(KeyStep::Index(index));
                 // A list of keys that are tables has names and algorithms beside its secrets.
                 self.value(&inner, &within, under_secret);
@@ -160,62 +148,27 @@ impl<'s> Search<'s, '_> {
             }
         }
     }
-
-    /// These schemas and all that they refer to or are made of.
-    fn expand(&self, schemas: &[&'s Json]) -> Vec<&'s Json> {
-        let mut all: Vec<&'s Json> = schemas.to_vec();
-        let mut next = 0;
-        while let Some(schema) = all.get(next).copied() {
-            next += 1;
-            let target = schema["$ref"]
-                .as_str()
-                .and_then(|reference| reference.strip_prefix('#'));
-            let target = target.and_then(|pointer| self.root?.pointer(pointer));
-            let parts = ["allOf", "anyOf", "oneOf"].into_iter();
-            let parts = parts.flat_map(|key| schema[key].as_array().into_iter().flatten());
-            let branches = ["if", "then", "else"].into_iter().filter_map(|key| schema.get(key));
-            for found in target.into_iter().chain(parts).chain(branches) {
-                if all.len() < SCHEMAS && !all.iter().any(|known| std::ptr::eq(*known, found)) {
-                    all.push(found);
-                }
-            }
-        }
-        all
-    }
-}
-
-fn of_property<'s>(schema: &'s Json, key: &str) -> Vec<&'s Json> {
-    let own = schema["properties"].get(key);
-    // Which of the patterns fits does not matter: better mask too much.
-    let patterns = schema["patternProperties"]
-        .as_object()
-        .into_iter()
-        .flat_map(|all| all.values());
-    own.into_iter()
-        .chain(patterns)
-        .chain(schema.get("additionalProperties"))
-        .collect()
-}
-
-fn of_item(schema: &Json, index: usize) -> Vec<&Json> {
-    let own = schema["prefixItems"].get(index);
-    own.into_iter().chain(schema.get("items")).collect()
 }
 
 fn looks_secret(key: &str, value: &DeValue<'_>) -> bool {
+    let is_text = |value: &Spanned<DeValue<'_>>| value.get_ref().is_str();
+    let holds_text = value.is_str() || value.as_array().is_some_and(|items| items.iter().all(is_text));
+    names_secret(key, holds_text)
+}
+
+/// Whether what stands under `key` is a secret, which holds strings and nothing else or may hold other things too.
+pub(super) fn names_secret(key: &str, holds_text: bool) -> bool {
     let mut key = key.to_ascii_lowercase();
     key.retain(|char| char != '_' && char != '-');
     if key.starts_with("public") {
         return false;
     }
     let is_word = SECRET_WORDS.iter().any(|word| key.contains(word));
-    let is_text = |value: &Spanned<DeValue<'_>>| value.get_ref().is_str();
-    let holds_text = value.is_str() || value.as_array().is_some_and(|items| items.iter().all(is_text));
     is_word || holds_text && (key.ends_with("key") || SECRET_KEYS.contains(&&*key))
 }
 
 /// Whether this is a URL with user and password.
-fn has_password(text: &str) -> bool {
+pub(super) fn has_password(text: &str) -> bool {
     let Some((_, rest)) = text.split_once("://") else {
         return false;
     };

@@ -1,106 +1,24 @@
-//! Raw TOML with its lines: tables and values that are asked for by key and type, and that note what
-//! is wrong instead of stopping. Knows no key of the config.
+//! Raw TOML: tables and values that are asked for by key and type, and that note what is wrong instead of stopping. Knows no key
+//! of the config.
 //!
 //! A bad value is reported and read as its default, so one run finds every problem. That the defaults
 //! never reach anyone is the caller's part: whoever holds reported problems returns no config.
 
-use std::cell::RefCell;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::elsewhere::{Elsewhere, Taken};
 use super::nearest::nearest;
 use super::number::{Number, as_usize};
 use super::problem::{Place, Problem};
+use super::source::Source;
+use super::text::Text;
 
 const A_LIST: &str = "a list";
-/// Problems of one file, and warnings, that are kept at most.
-const PROBLEMS: usize = 1_000;
-
-/// One file being read: turns offsets into lines and collects the problems.
-pub(super) struct Source {
-    file: Place,
-    /// Whether it came from outside, and not from the operator's disk.
-    is_pushed: bool,
-    /// Offset of each line's first byte.
-    line_starts: Vec<usize>,
-    problems: RefCell<Vec<Problem>>,
-    warnings: RefCell<Vec<Problem>>,
-}
-
-impl Source {
-    pub(crate) fn new(file: impl Into<Arc<Path>>, text: &str) -> Self {
-        let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
-        Self {
-            file: Place::file(file),
-            is_pushed: false,
-            line_starts: std::iter::once(0)
-                .chain(newlines.map(|(offset, _)| offset + 1))
-                .collect(),
-            problems: RefCell::default(),
-            warnings: RefCell::default(),
-        }
-    }
-
-    /// A document that somebody pushed, for whom the node's ceilings hold.
-    pub(crate) fn pushed(file: impl Into<Arc<Path>>, text: &str) -> Self {
-        Self {
-            is_pushed: true,
-            ..Self::new(file, text)
-        }
-    }
-
-    /// The document that `text`, the whole of this source, is. None: its syntax is wrong, which is reported.
-    pub(crate) fn document<'t>(&self, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let offset = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
-        // The first only: the others tend to be its consequences.
-        let Some(error) = errors.iter().min_by_key(|error| offset(error)) else {
-            return Some(table);
-        };
-        // Its message alone: the whole shows the line, and that may hold a secret.
-        self.report(self.place(offset(error)).problem(error.message()));
-        None
-    }
-
-    /// The line, from 1, of the byte `offset`.
-    fn line(&self, offset: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= offset)
-    }
-
-    /// The place of the file, at the line of the byte `offset`.
-    pub(crate) fn place(&self, offset: usize) -> Place {
-        self.file.at_line(self.line(offset))
-    }
-
-    pub(crate) fn report(&self, problem: Problem) {
-        if !self.is_hopeless() {
-            self.problems.borrow_mut().push(problem);
-        }
-    }
-
-    /// Whether so much is wrong that nobody reads on.
-    fn is_hopeless(&self) -> bool {
-        self.problems.borrow().len() >= PROBLEMS
-    }
-
-    pub(crate) fn into_problems_and_warnings(self) -> (Vec<Problem>, Vec<Problem>) {
-        (self.problems.into_inner(), self.warnings.into_inner())
-    }
-
-    /// The document as a section.
-    pub(crate) fn root<'a>(&'a self, table: &'a DeTable<'a>) -> Section<'a> {
-        Section {
-            source: self,
-            place: self.file.at_line(1),
-            table: Some(table),
-            asked: Vec::new(),
-        }
-    }
-}
+const A_STRING: &str = "a string";
 
 /// A table; an absent one is as an empty one. Remembers which keys it was asked for: those are the
 /// known ones.
@@ -112,6 +30,17 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
+    /// The whole of a document. Strings in it that stand elsewhere can be taken from now on.
+    pub(crate) fn root(source: &'a Source, document: &'a DeTable<'a>) -> Self {
+        source.note_elsewhere(document);
+        Self {
+            place: source.place(0),
+            source,
+            table: Some(document),
+            asked: Vec::new(),
+        }
+    }
+
     /// The value of `key`, if it is there.
     pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.asked.push(key);
@@ -135,15 +64,22 @@ impl<'a> Section<'a> {
         value.map_or_else(|| self.place.child(key), |value| value.place)
     }
 
-    pub(crate) fn text(&mut self, key: &'static str) -> Option<&'a str> {
-        self.value(key)?.text()
+    /// Notes what is in force if `key` is left out. Flags, numbers, lists and tables that are asked for by their type note it
+    /// themselves.
+    pub(crate) fn default(&mut self, key: &'static str, value: impl Into<toml::Value>) {
+        if self.table.is_none_or(|table| !table.contains_key(key)) {
+            self.source
+                .note_default(|defaults| defaults.put(&self.place, key, value.into()));
+        }
     }
 
     pub(crate) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        self.default(key, default);
         self.value(key).and_then(|value| value.flag()).unwrap_or(default)
     }
 
     pub(crate) fn number(&mut self, key: &'static str, number: &Number) -> u64 {
+        self.default(key, i64::try_from(number.default).unwrap_or(i64::MAX));
         self.value(key)
             .and_then(|value| value.number(number))
             .unwrap_or(number.default)
@@ -164,6 +100,7 @@ impl<'a> Section<'a> {
 
     /// The table under `key`. One of another type is reported and read as empty.
     pub(crate) fn section(&mut self, key: &'static str) -> Section<'a> {
+        self.default(key, toml::Table::new());
         match self.value(key) {
             Some(value) => value.section(),
             None => Section {
@@ -177,6 +114,7 @@ impl<'a> Section<'a> {
 
     /// The items of the list under `key`; none if it is absent.
     pub(crate) fn list(&mut self, key: &'static str) -> Vec<Value<'a>> {
+        self.default(key, toml::value::Array::new());
         self.value(key).and_then(|value| value.list()).unwrap_or_default()
     }
 
@@ -240,9 +178,32 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    pub(crate) fn text(&self) -> Option<&'a str> {
-        let raw = self.raw;
-        raw.as_str().or_else(|| self.expected("a string"))
+    /// The string that this is, or that stands elsewhere.
+    pub(crate) fn text(&self) -> Option<Text<'a>> {
+        if let Some(written) = self.raw.as_str() {
+            return Some(Text::written(written));
+        }
+        let Some(taken) = self.taken() else {
+            return self.expected(A_STRING);
+        };
+        taken.is_string();
+        match &taken.outcome {
+            Ok(content) => Some(Text::taken(content, &taken.origin)),
+            Err(reason) => {
+                self.report(self.place.problem(reason));
+                None
+            }
+        }
+    }
+
+    /// The string that stands elsewhere, if this may be one; nothing of it is reported.
+    pub(crate) fn taken(&self) -> Option<&'a Taken> {
+        self.source.taken(self.raw)
+    }
+
+    /// Whether this is a table, and no string that stands elsewhere.
+    pub(crate) fn is_table(&self) -> bool {
+        self.raw.is_table() && Elsewhere::of(self.raw).is_none()
     }
 
     pub(crate) fn flag(&self) -> Option<bool> {
@@ -260,7 +221,7 @@ impl<'a> Value<'a> {
             .filter(|n| (number.min..=number.max).contains(n));
         if in_range.is_none() {
             let Number { min, max, unit, .. } = number;
-            let within = if self.source.is_pushed {
+            let within = if self.source.is_pushed() {
                 ", within the node's [ceilings]"
             } else {
                 ""
@@ -276,12 +237,12 @@ impl<'a> Value<'a> {
     /// One of a few words, each with its meaning.
     pub(crate) fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
         let text = self.text()?;
-        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text.get()) {
             return Some(*meaning);
         }
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
         let mut problem = self.place.problem(format!("{text:?} is none of {}", known.join(", ")));
-        if let Some(near) = nearest(text, known) {
+        if let Some(near) = nearest(&text, known) {
             problem = problem.hint(format!("the nearest is {near:?}"));
         }
         self.report(problem);
@@ -309,11 +270,11 @@ impl<'a> Value<'a> {
         known: impl Iterator<Item = &'k Arc<str>> + Clone,
     ) -> Option<Arc<str>> {
         let text = self.text()?;
-        if let Some(name) = known.clone().find(|name| &***name == text) {
+        if let Some(name) = known.clone().find(|name| &***name == text.get()) {
             return Some(name.clone());
         }
         let mut problem = self.place.problem(format!("no {what} is named {text:?}"));
-        if let Some(near) = nearest(text, known.map(|name| &**name)) {
+        if let Some(near) = nearest(&text, known.map(|name| &**name)) {
             problem = problem.hint(format!("the nearest is {near:?}"));
         }
         self.report(problem);
@@ -348,9 +309,7 @@ impl<'a> Value<'a> {
 
     /// `env` or `file`, if this is `{ env = "NAME" }` or `{ file = "PATH" }`: a string that stands elsewhere.
     pub(crate) fn kept_elsewhere(&self) -> Option<&'static str> {
-        let table = self.raw.as_table().filter(|table| table.len() == 1)?;
-        let is_text = |key: &&str| table.get(*key).is_some_and(|value| value.get_ref().is_str());
-        ["env", "file"].into_iter().find(is_text)
+        Some(Elsewhere::of(self.raw)?.key())
     }
 
     pub(crate) fn problem(&self, reason: impl Into<String>, hint: impl Into<String>) {
@@ -363,15 +322,12 @@ impl<'a> Value<'a> {
 
     /// Notes that the value may be meant, but likely is not.
     pub(crate) fn warn(&self, reason: impl Into<String>, hint: impl Into<String>) {
-        let mut warnings = self.source.warnings.borrow_mut();
-        if warnings.len() < PROBLEMS {
-            warnings.push(self.place.problem(reason).hint(hint));
-        }
+        self.source.warn(self.place.problem(reason).hint(hint));
     }
 
     /// Tells the types only, never the value: it may be a secret under the wrong key.
     fn expected<T>(&self, what: &str) -> Option<T> {
-        if self.source.is_pushed && self.kept_elsewhere().is_some() {
+        if self.source.is_pushed() && self.kept_elsewhere().is_some() {
             // That is reported of the whole document.
             return None;
         }
@@ -387,6 +343,8 @@ impl<'a> Value<'a> {
         let problem = self.place.problem(format!("is {found} and must be {what}"));
         self.report(match (self.raw, what) {
             (DeValue::Table(_), A_LIST) => problem.hint("a table of a list has its name in double brackets: [[name]]"),
+            (DeValue::Table(_), A_STRING) if !self.source.is_pushed() => problem
+                .hint("one that stands elsewhere is { env = \"NAME\" } or { file = \"PATH\" }, and nothing beside it"),
             _ => problem,
         });
         None

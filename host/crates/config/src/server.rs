@@ -99,6 +99,9 @@ pub struct Server {
 }
 
 pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, references: &mut References) -> Server {
+    section.default("admin_listen", "");
+    let cache = machine.plugin_cache.as_deref().unwrap_or(Path::new(""));
+    section.default("plugin_cache", &*cache.to_string_lossy());
     let proxy_protocol = section.flag("proxy_protocol", false);
     let tls = tls::read(&mut section, "tls", base, false);
     let listen = listeners::read(&mut section, base, proxy_protocol, tls.is_some());
@@ -125,9 +128,9 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ref
         ping: section.millis("ping_ms", &PING),
         connect_timeout: section.millis("connect_timeout_ms", &CONNECT_TIMEOUT),
         header_timeout: section.millis("header_timeout_ms", &HEADER_TIMEOUT),
-        plugin_cache: match section.text("plugin_cache") {
-            Some("") => None,
-            Some(directory) => Some(base.join(directory)),
+        plugin_cache: match section.value("plugin_cache").and_then(|value| value.text()) {
+            Some(directory) if directory.is_empty() => None,
+            Some(directory) => Some(base.join(directory.get())),
             None => machine.plugin_cache.clone(),
         },
         tenants_dir: tenants_dir.map(|directory| base.join(directory)),
@@ -175,14 +178,14 @@ fn directory<'a>(value: &Value<'a>) -> Option<&'a str> {
         value.problem("is empty", "write the path of a directory, or leave the key out");
         return None;
     }
-    Some(directory)
+    Some(directory.get())
 }
 
 fn node_name<'a>(value: &Value<'a>) -> Option<&'a str> {
     let name = value.text()?;
-    if !is_node_name(name) {
+    if !is_node_name(&name) {
         value.problem(format!("{name:?} is not a node name"), format!("{NAME_RULE}, and dots"));
         return None;
     }
-    Some(name)
+    Some(name.get())
 }

@@ -16,6 +16,7 @@ use super::plugins::PluginFile;
 use super::problem::Place;
 use super::ranges::{MIB, TENANT_MEMORY, WEIGHT};
 use super::section::{Section, Value};
+use super::text::Text;
 
 /// Hosts of one tenant at most.
 const HOSTS: usize = 1_000;
@@ -114,6 +115,10 @@ pub(super) struct TenantReading<'a> {
 impl TenantReading<'_> {
     pub(super) fn tenant(self, mut section: Section<'_>) -> ReadTenant {
         let Self { plugins, ceilings, .. } = self;
+        section.default("default", "deny");
+        if let Some(name) = self.name {
+            section.default("name", name);
+        }
         let (name, name_place) = self.name(&mut section);
         let hosts = section.list_of("hosts", HOSTS);
         let hosts = hosts.iter().filter_map(|value| {
@@ -163,14 +168,17 @@ impl TenantReading<'_> {
         let place = value.as_ref().map_or(&section.place, |value| &value.place).clone();
         let written = value.as_ref().and_then(|value| name(value));
         if let (Some(value), Some(written), Some(wanted)) = (&value, written, self.name)
-            && written != wanted
+            && written.get() != wanted
         {
             value.problem(
                 format!("is {written:?}, where the name is {wanted:?} already"),
                 "leave the key out, or write the same name",
             );
         }
-        let name = self.name.or(written).map_or_else(Arc::default, Arc::from);
+        let name = self
+            .name
+            .or(written.map(Text::get))
+            .map_or_else(Arc::default, Arc::from);
         (name, place)
     }
 }
@@ -192,9 +200,9 @@ fn memory(section: &mut Section<'_>, ceilings: Option<&Ceilings>) -> Option<usiz
     (mib > 0).then(|| mib.saturating_mul(MIB))
 }
 
-fn name<'a>(value: &Value<'a>) -> Option<&'a str> {
+fn name<'a>(value: &Value<'a>) -> Option<Text<'a>> {
     let name = value.text()?;
-    if !is_name(name) {
+    if !is_name(&name) {
         value.problem(format!("{name:?} is not a tenant name"), NAME_RULE);
         return None;
     }
@@ -203,7 +211,7 @@ fn name<'a>(value: &Value<'a>) -> Option<&'a str> {
 
 fn host(value: &Value<'_>) -> Option<String> {
     let text = value.text()?;
-    let host = canonical_host(text);
+    let host = canonical_host(&text);
     if host.is_none() {
         value.problem(
             format!("{text:?} is not a host name"),
@@ -217,7 +225,7 @@ fn origins(items: &[Value<'_>]) -> Origins {
     let mut origins = Origins::default();
     for item in items {
         let Some(text) = item.text() else { continue };
-        if !origins.add(text) {
+        if !origins.add(&text) {
             item.problem(
                 format!("{text:?} is not an origin"),
                 "write scheme and host, and a port if there is one, like \"https://acme.example\", or \"*\" for all",
@@ -237,5 +245,5 @@ fn cookie(value: &Value<'_>) -> Option<String> {
     if !good {
         value.problem(format!("{text:?} is not a cookie name"), "use letters, digits, - and _");
     }
-    good.then(|| text.to_owned())
+    good.then(|| text.get().to_owned())
 }

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::elsewhere::FilesTaken;
 use super::name::{NAME_RULE, is_name};
 use super::plugins::PluginFile;
 use super::problem::{Place, Problem};
-use super::section::Source;
+use super::section::Section;
+use super::shown::Shown;
+use super::source::{ReadMode, Source, Told};
 use super::tenant::{ReadTenant, TenantReading};
 use super::utf8;
 
@@ -40,6 +43,10 @@ pub(super) struct TenantFile {
     pub tenant: Option<ReadTenant>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
+    /// What it was made of beside its own bytes.
+    pub taken: FilesTaken,
+    /// If it is to be shown.
+    pub shown: Option<Shown>,
 }
 
 // === impl TenantFiles ===
@@ -51,6 +58,7 @@ impl TenantFiles {
         directory: &Path,
         place: &Place,
         plugins: &[PluginFile],
+        mode: ReadMode,
         problems: &mut Vec<Problem>,
     ) -> Vec<Arc<TenantFile>> {
         let paths = list(directory).unwrap_or_else(|error| {
@@ -72,13 +80,20 @@ impl TenantFiles {
         let mut before = std::mem::take(&mut self.files);
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
-            let Some(file) = read(&path, before.remove(&path), plugins) else {
+            let Some(file) = read(&path, before.remove(&path), plugins, mode) else {
                 continue;
             };
             files.push(file.clone());
             self.files.insert(path, file);
         }
         files
+    }
+
+    /// Those that were last read, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&PathBuf, &TenantFile)> {
+        let mut files: Vec<_> = self.files.iter().map(|(path, file)| (path, &**file)).collect();
+        files.sort_unstable_by_key(|(path, _)| *path);
+        files.into_iter()
     }
 }
 
@@ -100,7 +115,12 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// None: it was removed since it was listed.
-fn read(path: &Path, before: Option<Arc<TenantFile>>, plugins: &[PluginFile]) -> Option<Arc<TenantFile>> {
+fn read(
+    path: &Path,
+    before: Option<Arc<TenantFile>>,
+    plugins: &[PluginFile],
+    mode: ReadMode,
+) -> Option<Arc<TenantFile>> {
     let bytes = match read_within(path) {
         Ok(bytes) => bytes,
         Err(_) if is_gone(path) => return None,
@@ -108,8 +128,8 @@ fn read(path: &Path, before: Option<Arc<TenantFile>>, plugins: &[PluginFile]) ->
     };
     let sha256 = Sha256::digest(&bytes).into();
     Some(match before {
-        Some(before) if before.sha256 == sha256 => before,
-        _ => Arc::new(TenantFile::parse(path, &bytes, sha256, plugins)),
+        Some(before) if before.sha256 == sha256 && before.taken.are_same() => before,
+        _ => Arc::new(TenantFile::parse(path, &bytes, sha256, plugins, mode)),
     })
 }
 
@@ -137,7 +157,7 @@ fn read_within(path: &Path) -> Result<Vec<u8>, String> {
 // === impl TenantFile ===
 
 impl TenantFile {
-    fn parse(path: &Path, bytes: &[u8], sha256: [u8; 32], plugins: &[PluginFile]) -> Self {
+    fn parse(path: &Path, bytes: &[u8], sha256: [u8; 32], plugins: &[PluginFile], mode: ReadMode) -> Self {
         let text = match utf8::text(path, bytes) {
             Ok(text) => text,
             Err(problem) => return Self::broken(problem, sha256),
@@ -148,21 +168,29 @@ impl TenantFile {
             let hint = format!("for NAME.toml, {NAME_RULE}");
             return Self::broken(Place::file(path).problem(reason).hint(hint), sha256);
         }
-        let source = Source::new(path, text);
-        let tenant = source.document(text).map(|table| {
+        let source = Source::own(path, text, mode);
+        let document = source.document(text);
+        let tenant = document.as_ref().map(|table| {
             let reading = TenantReading {
                 plugins,
                 ceilings: None,
                 name: Some(stem),
             };
-            reading.tenant(source.root(table.get_ref()))
+            reading.tenant(Section::root(&source, table.get_ref()))
         });
-        let (problems, warnings) = source.into_problems_and_warnings();
+        let shown = document.as_ref().and_then(|table| Shown::of(&source, table.get_ref()));
+        let Told {
+            problems,
+            warnings,
+            files: taken,
+        } = source.into_told();
         Self {
             sha256,
             tenant,
             problems,
             warnings,
+            taken,
+            shown,
         }
     }
 
@@ -177,6 +205,8 @@ impl TenantFile {
             tenant: None,
             problems: vec![problem],
             warnings: Vec::new(),
+            taken: FilesTaken::default(),
+            shown: None,
         }
     }
 }
@@ -185,7 +215,11 @@ impl TenantFile {
 fn a_file_that_goes_while_the_directory_is_read_was_never_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.toml");
-    assert!(read(&path, None, &[]).is_none());
+    let mode = ReadMode {
+        variable: |_| None,
+        shows: false,
+    };
+    assert!(read(&path, None, &[], mode).is_none());
     std::os::unix::fs::symlink("nowhere.toml", &path).unwrap();
-    assert!(read(&path, None, &[]).is_some(), "its problem is told");
+    assert!(read(&path, None, &[], mode).is_some(), "its problem is told");
 }

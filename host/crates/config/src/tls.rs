@@ -47,6 +47,7 @@ pub(super) fn read(
                 .hint("write certificates = [{ cert = \"a.pem\", key = \"a.key\" }]"),
         );
     }
+    section.default("min_version", "1.2");
     let only_1_3 = section.value("min_version");
     let only_1_3 = only_1_3.and_then(|value| value.word(&[("1.2", false), ("1.3", true)]));
     let client_ca = if asks_clients {
@@ -83,7 +84,7 @@ fn path(value: &Value<'_>, base: &Path) -> Option<PathBuf> {
         value.problem("is empty", "write the path of a PEM file");
         return None;
     }
-    Some(base.join(text))
+    Some(base.join(text.get()))
 }
 
 impl TlsSettings {

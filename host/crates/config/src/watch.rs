@@ -10,14 +10,16 @@ use super::tenant_files;
 
 /// Looks with a change, one after the other, until it is told though the files do not come to rest.
 const RESTLESS: u32 = 10;
-/// Tenants' files that are looked at in one look, if nothing came and nothing went.
+/// Tenants' files, and those that strings are taken from, that are looked at in one look, if nothing came and nothing went.
 const FILES_AT_ONCE: usize = 1_000;
 
 /// The files and the directory that a config is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigSources {
-    /// The main file and the plugins.
+    /// The main file, the plugins and the certificates.
     pub files: Vec<PathBuf>,
+    /// Those that strings of the config are taken from, sorted.
+    pub taken: Vec<PathBuf>,
     pub tenants_dir: Option<PathBuf>,
 }
 
@@ -27,9 +29,10 @@ pub struct ConfigWatch {
     sources: Option<ConfigSources>,
     directory: Option<FileStamp>,
     files: HashMap<PathBuf, Option<FileStamp>>,
-    /// The tenants' files, and which of them is looked at next.
     tenants: Vec<PathBuf>,
-    next: usize,
+    /// Which of the tenants' files is looked at next, and which of those that strings are taken from.
+    next_tenant: usize,
+    next_taken: usize,
     /// Looks in a row that found a change which was not told yet.
     restless: u32,
 }
@@ -74,8 +77,14 @@ impl ConfigWatch {
                 ..Self::default()
             };
             is_other = true;
+            for path in &sources.taken {
+                self.stamp(path);
+            }
         }
         for path in &sources.files {
+            is_other |= self.stamp(path);
+        }
+        for path in some_of(&sources.taken, &mut self.next_taken) {
             is_other |= self.stamp(path);
         }
         let Some(directory) = &sources.tenants_dir else {
@@ -90,17 +99,20 @@ impl ConfigWatch {
                 is_other |= self.stamp(path);
             }
             is_other |= tenants != self.tenants;
-            self.files
-                .retain(|path, _| sources.files.contains(path) || tenants.binary_search(path).is_ok());
+            let is_source = |path: &PathBuf| {
+                sources.files.contains(path)
+                    || sources.taken.binary_search(path).is_ok()
+                    || tenants.binary_search(path).is_ok()
+            };
+            self.files.retain(|path, _| is_source(path));
             self.tenants = tenants;
             return is_other;
         }
-        let count = self.tenants.len().min(FILES_AT_ONCE);
-        for _ in 0..count {
-            self.next = (self.next + 1) % self.tenants.len();
-            let path = self.tenants[self.next].clone();
-            is_other |= self.stamp(&path);
+        let tenants = std::mem::take(&mut self.tenants);
+        for path in some_of(&tenants, &mut self.next_tenant) {
+            is_other |= self.stamp(path);
         }
+        self.tenants = tenants;
         is_other
     }
 
@@ -113,6 +125,15 @@ impl ConfigWatch {
         self.files.insert(path.to_owned(), stamp);
         true
     }
+}
+
+/// [`FILES_AT_ONCE`] of these, from `next` on.
+fn some_of<'p>(paths: &'p [PathBuf], next: &mut usize) -> impl Iterator<Item = &'p PathBuf> + use<'p> {
+    let begin = *next;
+    let count = paths.len().min(FILES_AT_ONCE);
+    *next = (begin + count).checked_rem(paths.len()).unwrap_or(0);
+    let (before, after) = paths.split_at(begin);
+    after.iter().chain(before).take(count)
 }
 
 // === impl FileStamp ===

@@ -29,7 +29,10 @@ fn entry(line: &str) -> Config {
 }
 
 fn settings(toml: &str) -> serde_json::Value {
-    entry(&format!("config = {toml}")).tenants[0].chain[0].settings.clone()
+    entry(&format!("config = {toml}")).tenants[0].chain[0]
+        .settings
+        .written()
+        .clone()
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn reads_the_whole_example() {
     assert_eq!(entry.memory_bytes, 16 * 1024 * 1024);
     assert_eq!(entry.grants, [Capability::Kv, Capability::Limiter]);
     assert_eq!(
-        entry.settings,
+        *entry.settings.written(),
         json!({"keys": [{"alg": "HS256", "secret": "not-so-secret-but-long-enough-here"}]})
     );
 
@@ -192,7 +195,7 @@ fn a_chain_entry_trusts_little_by_default() {
     assert_eq!(entry.deadline, Duration::from_millis(5));
     assert_eq!(entry.memory_bytes, 16 * 1_048_576);
     assert!(entry.grants.is_empty());
-    assert_eq!(entry.settings, json!({}));
+    assert_eq!(*entry.settings.written(), json!({}));
     assert_eq!(
         (entry.place.key(), entry.place.line()),
         ("tenants[0].chain[0]", Some(4))
@@ -305,7 +308,7 @@ fn plugin_settings_may_be_a_table_of_their_own() {
     let config =
         entry("[tenants.chain.config]\nleeway_seconds = 30\n[[tenants.chain.config.rules]]\nchannels = \"**\"");
     let expected = json!({"leeway_seconds": 30, "rules": [{"channels": "**"}]});
-    assert_eq!(config.tenants[0].chain[0].settings, expected);
+    assert_eq!(*config.tenants[0].chain[0].settings.written(), expected);
 }
 
 /// Configs get logged; keys and passwords must not be.

@@ -1,13 +1,17 @@
 //! The config as operators write it: what it means, and what is said of one that is wrong.
 
 mod accepts;
+mod elsewhere;
 mod public;
 mod pushed;
 mod refuses;
+mod shown;
 mod syntax;
 mod tenant_files;
 mod watch;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use super::machine::Machine;
@@ -20,7 +24,22 @@ fn machine() -> Machine {
         open_files: 20_000,
         plugin_cache: Some("/cache/sluicegate".into()),
         node: "node-random".into(),
+        variable,
     }
+}
+
+/// The variables that every test knows.
+fn variable(name: &str) -> Option<OsString> {
+    let value = match name {
+        "LISTEN" => "127.0.0.1:7000".into(),
+        "WORD" => "allow".into(),
+        "NAME" => "from-env".into(),
+        "SECRET" => "hunter2".into(),
+        "EMPTY" => "".into(),
+        "LATIN" => OsString::from_vec(vec![b'm', 0xfc]),
+        _ => return None,
+    };
+    Some(value)
 }
 
 fn read(text: &str) -> Result<Config, super::Problems> {

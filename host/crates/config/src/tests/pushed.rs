@@ -120,6 +120,16 @@ fn what_is_above_a_ceiling_or_anothers_is_told() {
              of the operator may take values from elsewhere".to_owned(),
         ),
         (
+            "[[chain]]\nplugin = \"p\"\nconfig.deep = [[1, { a = { b = [{ env = \"HOME\" }] } }]]",
+            "chain[0].config.deep[0][1].a.b[0]: a pushed tenant may not use { env }. write the value itself; only the files \
+             of the operator may take values from elsewhere".to_owned(),
+        ),
+        (
+            "hosts = [{ file = \"/etc/hostname\" }]",
+            "hosts[0]: a pushed tenant may not use { file }. write the value itself; only the files of the operator may \
+             take values from elsewhere".to_owned(),
+        ),
+        (
             "[[chain]]\nplugin = \"p\"\nconfig.keys = [{ secret = \"***\" }]",
             "chain[0].config.keys[0].secret: is what answers show in a secret's place. write the secret itself".to_owned(),
         ),

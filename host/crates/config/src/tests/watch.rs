@@ -24,6 +24,7 @@ impl Watched {
         fs::write(directory.join("a.toml"), "a").unwrap();
         let sources = ConfigSources {
             files: vec![main, folder.path().join("plugin.wasm")],
+            taken: vec![folder.path().join("secret")],
             tenants_dir: Some(directory),
         };
         let mut watch = ConfigWatch::default();
@@ -54,7 +55,7 @@ type Change = fn(&Watched);
 fn whatever_changes_is_told_once_it_is_at_rest() {
     let mut watched = Watched::new();
     assert!(!watched.look() && !watched.look());
-    let cases: [(&str, Change); 9] = [
+    let cases: [(&str, Change); 11] = [
         ("the main file", |w| fs::write(w.path("sg.toml"), "other").unwrap()),
         ("a plugin that comes", |w| {
             fs::write(w.path("plugin.wasm"), "x").unwrap()
@@ -62,6 +63,11 @@ fn whatever_changes_is_told_once_it_is_at_rest() {
         ("a plugin that is replaced", |w| {
             fs::write(w.path("new.wasm"), "y").unwrap();
             fs::rename(w.path("new.wasm"), w.path("plugin.wasm")).unwrap();
+        }),
+        ("a secret that comes", |w| fs::write(w.path("secret"), "x").unwrap()),
+        ("a secret that is replaced", |w| {
+            fs::write(w.path("new"), "y").unwrap();
+            fs::rename(w.path("new"), w.path("secret")).unwrap();
         }),
         ("a tenant that comes", |w| {
             fs::write(w.path("tenants.d/b.toml"), "b").unwrap()
