@@ -19,7 +19,7 @@ use wasmtime::Trap;
 /// How often the ticker counts: the grain of every deadline.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 /// A call may go on for so long after its deadline: the tick it began in, and the start's processor time, which is
-/// read now and then only.
+/// read once a tick at least. Where the machine was so busy that this tick came late, by as much longer.
 const GRACE: Duration = Duration::from_millis(2);
 
 /// The least that a host call takes, whatever it does.
@@ -30,14 +30,26 @@ const BYTES_PER_NANOSECOND: usize = 8;
 /// Calls of a thread that may begin with the processor time that was read for an earlier one.
 const CALLS_PER_READING: u32 = 64;
 
+/// So many of the latest ticks are remembered to have been late.
+const REMEMBERED: usize = 64;
+
 /// Ticks since the start, counted by the engine's ticker.
 #[derive(Clone, Debug)]
-pub(super) struct Ticks(Arc<AtomicU64>);
+pub(super) struct Ticks(Arc<TickCount>);
+
+#[derive(Debug)]
+struct TickCount {
+    ticks: AtomicU64,
+    /// By how many microseconds the latest ticks were late, each in the place of its number.
+    late: [AtomicU64; REMEMBERED],
+}
 
 /// Time of the call that is under way.
 #[derive(Debug)]
 pub(super) struct CallTime {
     ticks: Ticks,
+    /// The tick in which the call began.
+    tick: u64,
     deadline: Duration,
     /// From this tick on the processor time is looked at.
     look_at: u64,
@@ -53,15 +65,32 @@ impl Ticks {
     pub(super) fn start() -> Self {
         // No two counters of a process meet: a thread may serve several.
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(Arc::new(AtomicU64::new(NEXT.fetch_add(1 << 40, Ordering::Relaxed))))
+        Self(Arc::new(TickCount {
+            ticks: AtomicU64::new(NEXT.fetch_add(1 << 40, Ordering::Relaxed)),
+            late: [const { AtomicU64::new(0) }; REMEMBERED],
+        }))
     }
 
-    pub(super) fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// A tick is over that lasted so long. Only the ticker counts.
+    pub(super) fn count(&self, lasted: Duration) {
+        let late = u64::try_from(lasted.saturating_sub(TICK).as_micros()).unwrap_or(u64::MAX);
+        self.late_at(self.now()).store(late, Ordering::Relaxed);
+        self.0.ticks.fetch_add(1, Ordering::Release);
     }
 
     pub(super) fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.ticks.load(Ordering::Acquire)
+    }
+
+    /// By how much longer than planned a tick lasted that is over; zero if that is long ago.
+    fn late(&self, tick: u64) -> Duration {
+        let is_remembered = (1..REMEMBERED as u64).contains(&self.now().saturating_sub(tick));
+        let late = || Duration::from_micros(self.late_at(tick).load(Ordering::Relaxed));
+        is_remembered.then(late).unwrap_or_default()
+    }
+
+    fn late_at(&self, tick: u64) -> &AtomicU64 {
+        &self.0.late[usize::try_from(tick % REMEMBERED as u64).unwrap_or_default()]
     }
 }
 
@@ -71,6 +100,7 @@ impl CallTime {
     pub(super) fn new(ticks: Ticks) -> Self {
         Self {
             ticks,
+            tick: 0,
             deadline: Duration::ZERO,
             look_at: 0,
             began: Duration::ZERO,
@@ -81,6 +111,7 @@ impl CallTime {
     /// A call with this deadline begins on this thread.
     pub(super) fn begin(&mut self, deadline: Duration) {
         let now = self.ticks.now();
+        self.tick = now;
         self.deadline = deadline;
         self.look_at = now.saturating_add(ticks(deadline));
         self.began = recent_processor_time(now);
@@ -115,7 +146,7 @@ impl CallTime {
     /// Ticks that are left when the thread's processor time is `now`; none: the call is over.
     fn left(&self, now: Duration, waited: Duration) -> Option<u64> {
         let used = now.saturating_sub(self.began) + waited;
-        let left = (self.deadline + GRACE).checked_sub(used)?;
+        let left = (self.deadline + GRACE + self.ticks.late(self.tick)).checked_sub(used)?;
         Some(ticks(left) - 1).map(|whole| whole.max(1))
     }
 
@@ -196,15 +227,28 @@ mod tests {
         let mut time = begun(5 * MS);
         assert_eq!(time.look(1000 * MS).unwrap(), 6);
         for _ in 0..6 {
-            time.ticks.count();
+            time.ticks.count(TICK);
         }
         assert!(time.look(Duration::ZERO).is_ok());
         assert!(time.look_at > time.ticks.now());
         assert!(time.look(1000 * MS).is_ok());
         for _ in 0..7 {
-            time.ticks.count();
+            time.ticks.count(TICK);
         }
         assert_eq!(time.look(1000 * MS), Err(Trap::Interrupt));
+    }
+
+    #[test]
+    fn who_begins_in_a_tick_that_comes_late_has_as_much_longer() {
+        let time = begun(5 * MS);
+        let left = || time.left(time.began + 10 * MS, Duration::ZERO);
+        assert_eq!(left(), None);
+        time.ticks.count(9 * TICK);
+        assert_eq!(left(), Some(5), "it began up to 8 ms after its processor time was read");
+        for _ in 0..REMEMBERED {
+            time.ticks.count(TICK);
+        }
+        assert_eq!(left(), None, "the tick is forgotten");
     }
 
     #[test]

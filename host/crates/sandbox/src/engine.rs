@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use thiserror::Error;
 use wasmtime::component::Linker;
@@ -164,11 +165,14 @@ fn config(memories: usize, max_memory_bytes: usize) -> Config {
 fn start_ticker(engine: &Engine, ticks: Ticks) -> std::io::Result<()> {
     let engine = engine.weak();
     let ticker = move || {
+        let mut counted = Instant::now();
         loop {
             thread::sleep(TICK);
             match engine.upgrade() {
                 Some(engine) => {
-                    ticks.count();
+                    let now = Instant::now();
+                    ticks.count(now - counted);
+                    counted = now;
                     engine.increment_epoch();
                 }
                 None => return,
