@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::error::BrokerError;
-use crate::control::{ClusterBus, Local, NameTaken};
+use crate::control::{ClusterBus, ListeningNodes, Local, NameTaken};
 use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
 use backplane::memory::MemoryBackplane;
@@ -139,9 +139,11 @@ fn redis(
             });
             let prefix = with_layout(&settings.prefix);
             let tenants = RedisTenantStore::new(topology.clone(), &prefix, settings.timeout, StoreLimits::default());
-            let cluster = RedisCluster::start(topology.clone(), &prefix, &node, &Handle::current());
-            let (backplane, messages) = RedisBackplane::start(topology, &settings, &node, inboxes, metrics);
+            let (backplane, messages) = RedisBackplane::start(topology.clone(), &settings, &node, inboxes, metrics);
             let backplane = Arc::new(backplane);
+            let peers = ListeningNodes::of(backplane.clone());
+            let names = (&*node, backplane.instance());
+            let cluster = RedisCluster::start(topology, &prefix, names, peers, &Handle::current());
             let joint = Joint {
                 store: Some(Arc::new(store)),
                 tenants: Arc::new(tenants),

@@ -117,6 +117,10 @@ impl Nodes for Notices {
         Box::pin(async { Ok(()) })
     }
 
+    fn listens<'a>(&'a self, _: &'a str) -> Reply<'a, bool> {
+        Box::pin(async { Ok(true) })
+    }
+
     fn listens_over(&self) -> Option<u64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|number| *number > 0)
     }

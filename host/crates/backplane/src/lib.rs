@@ -114,6 +114,10 @@ pub trait Nodes: Send + Sync {
     /// to know for how long.
     fn send<'a>(&'a self, to: Option<&'a str>, message: Vec<u8>) -> Reply<'a, ()>;
 
+    /// Whether an instance listens now. One whose process ended does not from then on, though it is among [`Nodes::live`] for
+    /// some seconds more.
+    fn listens<'a>(&'a self, instance: &'a str) -> Reply<'a, bool>;
+
     /// The connection over which control messages come, by a number that no other has; none while there is none. What was
     /// sent between two connections is lost.
     fn listens_over(&self) -> Option<u64>;

@@ -57,6 +57,12 @@ pub trait Cluster: Send + Sync {
     fn close(&self) -> ClusterReply<'_, ()>;
 }
 
+/// The processes of a cluster.
+pub trait Peers: Send + Sync {
+    /// The instances that live and listen now, this one included. None while that cannot be said.
+    fn connected(&self) -> ClusterReply<'_, Option<Vec<String>>>;
+}
+
 /// What is recorded could not be changed or read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotRecorded {

@@ -24,7 +24,7 @@ pub use ban_list::{BanEntry, BannedBy};
 pub use ban_order::{BanChange, BanOrder, DELIVER_FOR, LONGEST_BAN};
 pub use ban_subject::BanSubject;
 pub use bans::{BanKind, BansFull};
-pub use cluster::{Cluster, ClusterReply, NotRecorded};
+pub use cluster::{Cluster, ClusterReply, NotRecorded, Peers};
 pub use stamp::OrderStamp;
 pub use token_claims::{JTI_BYTES, TokenClaims};
 

@@ -26,10 +26,10 @@ impl ControlMessages {
         &self.channels
     }
 
-    /// Takes what arrived in `channel`, if it is one of these.
+    /// Takes what arrived in `channel`, if it is one of these. Nothing in it: another node asks whether somebody listens.
     pub(super) fn take(&self, channel: &str, message: &Bytes) {
         let is_ours = self.channels.iter().any(|name| **name == *channel);
-        if is_ours && self.reader.try_send(message.clone()).is_err() {
+        if is_ours && !message.is_empty() && self.reader.try_send(message.clone()).is_err() {
             tracing::warn!("a control message of another node is lost: too many wait");
         }
     }

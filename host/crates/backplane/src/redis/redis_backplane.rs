@@ -217,6 +217,16 @@ impl Nodes for RedisBackplane {
         })
     }
 
+    fn listens<'a>(&'a self, instance: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move {
+            let channel = self.0.table.names.control(Some(instance));
+            let mut ask = redis_client::cmd(self.0.topology.publish_command());
+            ask.arg(&channel).arg("");
+            let receivers = self.0.topology.run(channel.as_bytes(), &ask).await?;
+            Ok(matches!(receivers, Value::Int(1..)))
+        })
+    }
+
     fn listens_over(&self) -> Option<u64> {
         let channel = self.0.table.names.control(None);
         let connection = self.0.topology.connection_of(channel.as_bytes())?;

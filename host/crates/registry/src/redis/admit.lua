@@ -2,7 +2,7 @@
 -- token revoked.
 -- KEYS  1 the tenant's places  2 the user's  3 the ban of its user or of its address  4 the connection  5 the revocation of
 --       its token  6 of its user's tokens
--- ARGV  1 session  2 places of the tenant at most  3 of the user at most, 0: it has no name  4 for how long a place is
+-- ARGV  1 the session's place  2 places of the tenant at most  3 of the user at most, 0: it has no name  4 for how long a place is
 --       good, in ms  5 for how long the connection is, in ms  6 when the token was issued, in ms, '': it does not say
 --       7… fields of the connection
 -- Gives {0}, {1}: the tenant is full, {2}: the user is, {3, ms}: banned for so long, {4}: the token is revoked.

@@ -2,6 +2,7 @@
 //! it has there; what is not renewed runs out by itself. So a node that dies leaves nothing behind that somebody
 //! would have to find.
 
+mod abandoned;
 mod bans;
 #[cfg(test)]
 mod tests;
@@ -21,10 +22,11 @@ use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
 use super::bans::BanKind;
-use super::cluster::{Cluster, ClusterReply, NotRecorded};
+use super::cluster::{Cluster, ClusterReply, NotRecorded, Peers};
 use super::stamp::OrderStamp;
 use super::token_claims::TokenClaims;
 use config::Limits;
+use abandoned::AbandonedPlaces;
 use wall_clock::now_ms;
 
 /// For how long a place is good that nobody renews.
@@ -52,6 +54,9 @@ pub struct RedisCluster {
     servers: Arc<Topology>,
     prefix: Box<str>,
     node: Arc<str>,
+    /// This start of the node, by which the others know whose a place is.
+    instance: Box<str>,
+    abandoned: AbandonedPlaces,
     sessions: Mutex<Sessions>,
     /// A session left: its place is to be released.
     left: Notify,
@@ -85,12 +90,21 @@ impl Sessions {
 }
 
 impl RedisCluster {
-    /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`.
-    pub fn start(servers: Arc<Topology>, prefix: &str, node: &Arc<str>, runtime: &Handle) -> Arc<Self> {
+    /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`. `instance` is this start of the node,
+    /// and one of `peers`.
+    pub fn start(
+        servers: Arc<Topology>,
+        prefix: &str,
+        (node, instance): (&str, &str),
+        peers: Arc<dyn Peers>,
+        runtime: &Handle,
+    ) -> Arc<Self> {
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
-            node: node.clone(),
+            node: node.into(),
+            instance: instance.into(),
+            abandoned: AbandonedPlaces::new(peers),
             sessions: Mutex::default(),
             left: Notify::new(),
             released: Notify::new(),
@@ -113,6 +127,11 @@ impl RedisCluster {
             self.name(&request.tenant, "places"),
             self.name(&request.tenant, &format!("places:{user}")),
         ]
+    }
+
+    /// What a session's place is called: it says whose it is.
+    fn place(&self, request: &AdmissionRequest) -> String {
+        format!("{}\n{}", self.instance, request.session)
     }
 
     fn connection(&self, request: &AdmissionRequest) -> String {
@@ -139,6 +158,23 @@ impl RedisCluster {
     }
 
     async fn ask(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
+        let answer = self.ask_once(listed, limits).await;
+        let Err(AdmissionError::Limit(reached)) = answer else {
+            return answer;
+        };
+        let [tenant, user] = self.places(&listed.request);
+        let full = match reached {
+            LimitReached::Tenant => tenant,
+            LimitReached::User => user,
+        };
+        if self.abandoned.give_up(&self.servers, &full).await {
+            self.ask_once(listed, limits).await
+        } else {
+            answer
+        }
+    }
+
+    async fn ask_once(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
         let request = &listed.request;
         let [tenant, user] = self.places(request);
         let ban = self.ban_name(&request.tenant, &request.subject());
@@ -150,7 +186,7 @@ impl RedisCluster {
         let [token, of_user] = self.revocations(&request.tenant, request.user.as_deref(), &request.token);
         let call = ADMIT
             .call([tenant, user, ban, self.connection(request), token, of_user])
-            .arg(&*request.session)
+            .arg(self.place(request))
             .arg(limits.connections)
             .arg(per_user)
             .arg(millis(PLACE))
@@ -210,7 +246,7 @@ impl RedisCluster {
         let [tenant, user] = self.places(request);
         let call = RENEW
             .call([tenant, user, self.connection(request)])
-            .arg(&*request.session)
+            .arg(self.place(request))
             .arg(u8::from(request.user.is_some()))
             .arg(millis(PLACE))
             .arg(millis(CONNECTION));
@@ -265,7 +301,7 @@ impl RedisCluster {
                     let [tenant, user] = self.places(request);
                     RELEASE
                         .call([tenant, user, self.connection(request)])
-                        .arg(&*request.session)
+                        .arg(self.place(request))
                 })
                 .collect();
             let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;

@@ -1,6 +1,6 @@
 -- The place of a session is good for longer, whatever became of it meanwhile: it is taken.
 -- KEYS  1 the tenant's places  2 the user's  3 the connection
--- ARGV  1 session  2 '1': the user has a name  3 for how long the place is good, in ms  4 for how long the connection
+-- ARGV  1 the session's place  2 '1': the user has a name  3 for how long the place is good, in ms  4 for how long the connection
 --       is, in ms  5… fields of the connection
 local time = redis.call('TIME')
 local good = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[3])

@@ -1,5 +1,6 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
+mod abandoned;
 mod revocations;
 
 use std::task::Poll;
@@ -14,12 +15,25 @@ use crate::ban_subject::BanSubject;
 use crate::bans::BansFull;
 use redis_client::testing::TestServer;
 
+/// Nothing is known of the others.
+struct Unknown;
+
+impl Peers for Unknown {
+    fn connected(&self) -> ClusterReply<'_, Option<Vec<String>>> {
+        Box::pin(async { None })
+    }
+}
+
 async fn node(server: &TestServer, name: &str) -> Arc<RedisCluster> {
+    node_among(server, name, Arc::new(Unknown)).await
+}
+
+async fn node_among(server: &TestServer, name: &str, peers: Arc<dyn Peers>) -> Arc<RedisCluster> {
     let servers = Topology::connect(server.settings());
     while !servers.is_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    RedisCluster::start(servers, "sg", &name.into(), &Handle::current())
+    RedisCluster::start(servers, "sg", (name, &format!("{name}~1")), peers, &Handle::current())
 }
 
 fn request(session: usize, user: Option<&str>) -> AdmissionRequest {
