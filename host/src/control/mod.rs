@@ -21,5 +21,5 @@ pub use cluster::{BANS_WAITING, ClusterBus};
 pub use local::{Local, ORDER_WAIT};
 pub use merge::{Page, channels, connections, counts, done, unreached};
 pub use name_claim::NameTaken;
-pub use peers::ListeningNodes;
 pub use order::{ChannelEntry, Connection, NodeCount, NodeReport, Order, PAGE_ENTRIES, Report, in_seconds};
+pub use peers::ListeningNodes;

@@ -61,7 +61,10 @@ impl AbandonedPlaces {
         if look.connected.is_empty() || look.swept.len() >= SWEEPS {
             return false;
         }
-        let call = look.connected.iter().fold(GIVE_UP.call([key]), |call, instance| call.arg(&**instance));
+        let call = look
+            .connected
+            .iter()
+            .fold(GIVE_UP.call([key.to_owned()]), |call, instance| call.arg(&**instance));
         let found = matches!(servers.call(&call).await, Ok(Value::Int(1..)));
         look.swept.insert(key.to_owned(), found);
         found

@@ -25,8 +25,8 @@ use super::bans::BanKind;
 use super::cluster::{Cluster, ClusterReply, NotRecorded, Peers};
 use super::stamp::OrderStamp;
 use super::token_claims::TokenClaims;
-use config::Limits;
 use abandoned::AbandonedPlaces;
+use config::Limits;
 use wall_clock::now_ms;
 
 /// For how long a place is good that nobody renews.
@@ -158,20 +158,24 @@ impl RedisCluster {
     }
 
     async fn ask(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
-        let answer = self.ask_once(listed, limits).await;
-        let Err(AdmissionError::Limit(reached)) = answer else {
-            return answer;
-        };
-        let [tenant, user] = self.places(&listed.request);
-        let full = match reached {
-            LimitReached::Tenant => tenant,
-            LimitReached::User => user,
-        };
-        if self.abandoned.give_up(&self.servers, &full).await {
-            self.ask_once(listed, limits).await
-        } else {
-            answer
+        let mut answer = self.ask_once(listed, limits).await;
+        let places = self.places(&listed.request);
+        // Both may be full of abandoned places, and the tenant's are told first.
+        for _ in &places {
+            let Err(AdmissionError::Limit(reached)) = answer else {
+                break;
+            };
+            let [tenant, user] = &places;
+            let full = match reached {
+                LimitReached::Tenant => tenant,
+                LimitReached::User => user,
+            };
+            if !self.abandoned.give_up(&self.servers, full).await {
+                break;
+            }
+            answer = self.ask_once(listed, limits).await;
         }
+        answer
     }
 
     async fn ask_once(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
