@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::error::BrokerError;
-use crate::control::{ClusterBus, ListeningNodes, Local, NameTaken};
+use crate::control::{ClusterBus, ListeningNodes, Local, NameTaken, Order};
 use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
 use backplane::memory::MemoryBackplane;
@@ -47,6 +47,8 @@ pub(super) struct Others {
     pub nodes: Arc<dyn Nodes>,
     /// Control messages from other nodes.
     messages: mpsc::Receiver<Bytes>,
+    /// Revocations of which this node did not hear.
+    missed: mpsc::Receiver<BanOrder>,
     /// The runtime of the backplane's thread.
     runtime: Handle,
 }
@@ -54,11 +56,20 @@ pub(super) struct Others {
 /// The bus of this node and the others. `local` is this node's part. Orders in `undelivered` are delivered for as long as
 /// they matter.
 pub(super) fn cluster_bus(others: Others, local: Local, undelivered: Arc<TenantQueue<BanOrder>>) -> Arc<ClusterBus> {
+    tokio::spawn(carry_out_missed(local.clone(), others.missed));
     let bus = ClusterBus::new(others.nodes, local, undelivered);
     // On the backplane's thread, whatever this one does: another process may ask whether this one lives.
     others.runtime.spawn(bus.clone().serve(others.messages));
     tokio::spawn(bus.clone().deliver_all());
     bus
+}
+
+async fn carry_out_missed(local: Local, mut missed: mpsc::Receiver<BanOrder>) {
+    while let Some(order) = missed.recv().await {
+        let report = local.report(&Order::from(&order)).await;
+        let BanOrder { tenant, subject, .. } = order;
+        tracing::info!(%tenant, %subject, result = ?report.result, "a revocation was not heard when it was ordered");
+    }
 }
 
 /// Waits until the backplane is there, for as long as `start` waits for it.
@@ -143,7 +154,7 @@ fn redis(
             let backplane = Arc::new(backplane);
             let peers = ListeningNodes::of(backplane.clone());
             let names = (&*node, backplane.instance());
-            let cluster = RedisCluster::start(topology, &prefix, names, peers, &Handle::current());
+            let (cluster, missed) = RedisCluster::start(topology, &prefix, names, peers, &Handle::current());
             let joint = Joint {
                 store: Some(Arc::new(store)),
                 tenants: Arc::new(tenants),
@@ -152,6 +163,7 @@ fn redis(
                 others: Some(Others {
                     nodes: backplane,
                     messages,
+                    missed,
                     runtime: Handle::current(),
                 }),
             };

@@ -85,6 +85,23 @@ async fn a_node_that_was_away_refuses_what_was_revoked_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_session_on_a_node_that_did_not_hear_ends_when_its_place_is_renewed() {
+    let redis = Redis::start().await;
+    let nodes = nodes(&redis, "").await;
+    nodes[0].order(REVOCATIONS, json!({ "jti": "heard" })).await;
+    let stolen = token_of("bob", "stolen");
+    let mut bob = connect(&nodes, 1, &stolen).await;
+    let mut ann = connect(&nodes, 1, &token_of("ann", "kept")).await;
+    // As if it had been ordered while the nodes were away.
+    let heard = redis.keys("*:revoked-token:heard").await.remove(0);
+    let unheard = heard.replace(":heard", ":stolen");
+    redis.run(&["RENAME", &heard, &unheard]).await;
+    bob.expect_close(4502).await;
+    ann.still_works().await;
+    assert_eq!(refusals(&nodes, &stolen).await, [4401; 3]);
+}
+
+#[tokio::test]
 async fn a_revocation_amid_an_outage_holds_where_it_was_given_and_everywhere_afterwards() {
     let mut redis = Redis::with_aof().await;
     let nodes = nodes(&redis, "").await;

@@ -30,6 +30,9 @@ pub trait Cluster: Send + Sync {
         token: &'a TokenClaims,
     ) -> ClusterReply<'a, Result<(), AdmissionError>>;
 
+    /// A session that has a place goes on by another token.
+    fn replace_token(&self, session: &Arc<str>, token: &TokenClaims);
+
     /// Gives the place of a session back.
     fn release(&self, session: &Arc<str>);
 

@@ -170,6 +170,13 @@ impl Registry {
         (order, applied)
     }
 
+    /// A session that was admitted goes on by another token.
+    pub fn replace_token(&self, session: &Arc<str>, token: &TokenClaims) {
+        if let Some(cluster) = &self.cluster {
+            cluster.replace_token(session, token);
+        }
+    }
+
     /// The first bans of a kind that hold, after this one: of this node, and where there is a cluster, of all.
     pub async fn bans(
         &self,

@@ -104,6 +104,8 @@ impl Cluster for Recorded {
         Box::pin(async { Ok(()) })
     }
 
+    fn replace_token(&self, _: &Arc<str>, _: &TokenClaims) {}
+
     fn release(&self, _: &Arc<str>) {}
 
     fn bans<'a>(

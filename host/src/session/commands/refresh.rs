@@ -80,6 +80,7 @@ impl NewToken {
         let registry = &context.shard.common.registry;
         let user = identity.user.clone();
         context.not_revoked(registry.check_token(&context.caller.tenant, user.as_ref(), &claims))?;
+        registry.replace_token(&context.caller.session, &claims);
         context.shard.seat(context.client.id, user, claims);
         let ack = write::refreshed(id, now_ms(), identity.expires_ms);
         context.identify(identity);

@@ -42,6 +42,8 @@ impl Cluster for SlowCluster {
         Box::pin(self.answer())
     }
 
+    fn replace_token(&self, _: &Arc<str>, _: &TokenClaims) {}
+
     fn release(&self, _: &Arc<str>) {}
 
     fn record<'a>(&'a self, _: &'a BanOrder, _: usize) -> ClusterReply<'a, Result<Option<OrderStamp>, NotRecorded>> {

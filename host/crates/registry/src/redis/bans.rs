@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use redis_client::{Script, ScriptCall, Value};
 
+use super::missed::text;
 use super::{RedisCluster, millis};
 use crate::admission::AdmissionError;
 use crate::ban_list::{BanEntry, BannedBy};
@@ -171,11 +172,4 @@ fn read_bans(answer: &Value) -> Option<Vec<BanEntry>> {
         }
     }
     Some(bans)
-}
-
-fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        _ => None,
-    }
 }

@@ -4,6 +4,8 @@
 
 mod abandoned;
 mod bans;
+mod missed;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +18,7 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 use redis_client::{Failure, Script, ScriptCall, Topology, Value};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_list::BanEntry;
@@ -37,6 +39,8 @@ const CONNECTION: Duration = Duration::from_mins(2);
 const NODE: Duration = Duration::from_secs(30);
 /// How often all of it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// Revocations of which this node did not hear, and that are not carried out yet, at most.
+const MISSED: usize = 256;
 /// Sessions that are renewed or released at once.
 const BATCH: usize = 256;
 /// How long a node that ends waits until Redis knows.
@@ -45,7 +49,6 @@ const CLOSE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(200);
 
 static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admit.lua")));
-static RENEW: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("renew.lua")));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
 static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("node.lua")));
 
@@ -64,6 +67,8 @@ pub struct RedisCluster {
     released: Notify,
     /// Whether this node is to be listed: its name is its own.
     announced: watch::Sender<bool>,
+    /// To who carries out orders: those of which this node did not hear.
+    missed: mpsc::Sender<BanOrder>,
 }
 
 /// The sessions of this node.
@@ -91,14 +96,16 @@ impl Sessions {
 
 impl RedisCluster {
     /// Starts the tasks that keep this node's part of Redis up to date, on `runtime`. `instance` is this start of the node,
-    /// and one of `peers`.
+    /// and one of `peers`. Gives also the revocations of which this node did not hear, while it has sessions by such tokens:
+    /// because it was away when they were ordered.
     pub fn start(
         servers: Arc<Topology>,
         prefix: &str,
         (node, instance): (&str, &str),
         peers: Arc<dyn Peers>,
         runtime: &Handle,
-    ) -> Arc<Self> {
+    ) -> (Arc<Self>, mpsc::Receiver<BanOrder>) {
+        let (missed, orders) = mpsc::channel(MISSED);
         let cluster = Arc::new(Self {
             servers,
             prefix: prefix.into(),
@@ -109,11 +116,12 @@ impl RedisCluster {
             left: Notify::new(),
             released: Notify::new(),
             announced: watch::channel(false).0,
+            missed,
         });
         runtime.spawn(cluster.clone().renew_all());
         runtime.spawn(cluster.clone().list_node());
         runtime.spawn(cluster.clone().release_all());
-        cluster
+        (cluster, orders)
     }
 
     /// A tenant's keys have one hash tag: one server decides on its places.
@@ -217,13 +225,7 @@ impl RedisCluster {
         let mut tick = tokio::time::interval(RENEW_EVERY);
         loop {
             tick.tick().await;
-            let listed = self.sessions.lock().admitted();
-            for batch in listed.chunks(BATCH) {
-                let calls: Vec<ScriptCall> = batch.iter().map(|listed| self.renewal(listed)).collect();
-                // One that fails is renewed in the next round; those on other servers are not to wait for it.
-                let _each_by_itself = join_all(calls.iter().map(|call| self.servers.call(call))).await;
-                self.undo_renewals(batch);
-            }
+            self.renew_once().await;
         }
     }
 
@@ -243,30 +245,6 @@ impl RedisCluster {
             let listed = self.renew_node(connections).await.is_ok();
             tokio::time::sleep(if listed { RENEW_EVERY } else { AGAIN }).await;
         }
-    }
-
-    fn renewal(&self, listed: &Listed) -> ScriptCall {
-        let request = &listed.request;
-        let [tenant, user] = self.places(request);
-        let call = RENEW
-            .call([tenant, user, self.connection(request)])
-            .arg(self.place(request))
-            .arg(u8::from(request.user.is_some()))
-            .arg(millis(PLACE))
-            .arg(millis(CONNECTION));
-        self.fields(call, listed)
-    }
-
-    /// A session that left while it was renewed is released once more.
-    fn undo_renewals(&self, renewed: &[Listed]) {
-        let mut sessions = self.sessions.lock();
-        for Listed { request, .. } in renewed {
-            if !sessions.present.contains_key(&request.session) {
-                sessions.unreleased.insert(request.session.clone(), request.clone());
-            }
-        }
-        drop(sessions);
-        self.left.notify_one();
     }
 
     async fn renew_node(&self, connections: usize) -> Result<(), Failure> {
@@ -350,6 +328,12 @@ impl Cluster for RedisCluster {
         token: &'a TokenClaims,
     ) -> ClusterReply<'a, Result<(), AdmissionError>> {
         Box::pin(self.ask_about_token(tenant, user, token))
+    }
+
+    fn replace_token(&self, session: &Arc<str>, token: &TokenClaims) {
+        if let Some(listed) = self.sessions.lock().present.get_mut(session) {
+            listed.request.token = token.clone();
+        }
     }
 
     fn release(&self, session: &Arc<str>) {

@@ -1,6 +1,7 @@
 //! The registry of a cluster against a real `redis-server`, with several nodes in one process.
 
 mod abandoned;
+mod nodes;
 mod revocations;
 
 use std::task::Poll;
@@ -13,28 +14,8 @@ use crate::ban_order::DELIVER_FOR;
 use crate::ban_order::tests::{as_ordered, orders, permutations};
 use crate::ban_subject::BanSubject;
 use crate::bans::BansFull;
+use nodes::{Unknown, node, node_among, start};
 use redis_client::testing::TestServer;
-
-/// Nothing is known of the others.
-struct Unknown;
-
-impl Peers for Unknown {
-    fn connected(&self) -> ClusterReply<'_, Option<Vec<String>>> {
-        Box::pin(async { None })
-    }
-}
-
-async fn node(server: &TestServer, name: &str) -> Arc<RedisCluster> {
-    node_among(server, name, Arc::new(Unknown)).await
-}
-
-async fn node_among(server: &TestServer, name: &str, peers: Arc<dyn Peers>) -> Arc<RedisCluster> {
-    let servers = Topology::connect(server.settings());
-    while !servers.is_up() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    RedisCluster::start(servers, "sg", (name, &format!("{name}~1")), peers, &Handle::current())
-}
 
 fn request(session: usize, user: Option<&str>) -> AdmissionRequest {
     AdmissionRequest {

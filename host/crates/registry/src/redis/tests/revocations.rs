@@ -59,3 +59,53 @@ async fn a_token_that_is_revoked_is_refused_by_a_node_that_never_heard_of_it() {
     let checked = other.check_token("acme", None, &token(Some("stolen"), None)).await;
     assert_eq!(checked, Ok(()));
 }
+
+#[tokio::test]
+async fn a_node_that_was_away_hears_of_a_revocation_when_it_renews() {
+    let server = TestServer::start();
+    let registry = Registry::of("a", node(&server, "a").await);
+    let (away, mut missed) = start(&server, "b", Arc::new(Unknown)).await;
+    let issued = now_ms();
+    let token = |jti: &str| TokenClaims {
+        jti: Some(jti.into()),
+        issued_ms: Some(issued),
+    };
+    let sessions = ["ann", "bob", "eve", "carl"].map(|user| AdmissionRequest {
+        token: token(user),
+        session: user.into(),
+        ..request(0, Some(user))
+    });
+    for request in &sessions {
+        away.admit(request.clone(), &Limits::default()).await.unwrap();
+    }
+    let mut ordered = Vec::new();
+    for subject in [
+        BanSubject::Token("ann".into()),
+        BanSubject::TokensOf("bob".into()),
+        BanSubject::Token("eve".into()),
+    ] {
+        let mut order = BanOrder {
+            tenant: "acme".into(),
+            subject,
+            // By a clock that is later than the tokens.
+            stamp: OrderStamp {
+                time_ms: issued + 1_000,
+                ..registry.stamp()
+            },
+            change: BanChange::Replace(Duration::from_mins(1)),
+            given: Instant::now(),
+        };
+        registry.record(&mut order).await.unwrap();
+        ordered.push((order.subject, order.stamp));
+    }
+    // This one goes on by another token.
+    away.replace_token(&"eve".into(), &token("new"));
+    ordered.pop();
+    away.renew_once().await;
+    let mut heard = Vec::new();
+    while let Ok(order) = missed.try_recv() {
+        assert!(order.left(Instant::now()) > Duration::from_secs(50), "{order:?}");
+        heard.push((order.subject, order.stamp));
+    }
+    assert_eq!(heard, ordered);
+}
