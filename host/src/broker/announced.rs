@@ -2,31 +2,19 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::net::TcpListener;
 
 use super::error::BrokerError;
-use crate::gateway::{self, AdminRoutes, ListenerTls};
+use crate::gateway;
+use crate::passed_sockets::{HeldSocket, PassedSockets};
 use config::Config;
 
-/// Serves the admin listener. Returns what it is reached by.
-pub(super) fn serve_admin(
-    address: SocketAddr,
-    header_timeout: Duration,
-    routes: &AdminRoutes,
-    tls: Option<Arc<ListenerTls>>,
-) -> Result<String, BrokerError> {
-    let (listener, bound) = gateway::bind_admin(address).map_err(|error| BrokerError::Listen {
+/// The admin listener, which may be among the sockets that were passed.
+pub(super) fn bind_admin(address: SocketAddr, passed: &mut PassedSockets) -> Result<HeldSocket, BrokerError> {
+    gateway::bind_admin(address, passed).map_err(|error| BrokerError::Listen {
         address: address.to_string(),
         key: "server.admin_listen",
         error,
-    })?;
-    let listener = TcpListener::from_std(listener)?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    tokio::spawn(gateway::serve_admin(listener, routes.clone(), header_timeout, tls));
-    Ok(format!("{scheme}://{bound}"))
+    })
 }
 
 /// One line to stdout, for the program or person that started the broker.

@@ -16,7 +16,7 @@ use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
 use backplane::memory::MemoryBackplane;
 use backplane::redis::{RedisBackplane, with_layout};
-use backplane::{Backplane, BackplaneMetrics, Inbox, Nodes};
+use backplane::{Backplane, BackplaneMetrics, Inbox, InstanceName, Nodes};
 use config::{BackplaneKind, Config, Problem, Problems, RedisKind, RedisSettings, RedisTls};
 use plugin_store::shared::SharedStore;
 use registry::redis::RedisCluster;
@@ -41,6 +41,8 @@ pub(super) struct Joint {
     pub store: Option<Arc<dyn SharedStore>>,
     /// The tenants that are pushed.
     pub tenants: Arc<dyn TenantStore>,
+    /// The runtime of the backplane's thread.
+    pub runtime: Handle,
 }
 
 pub(super) struct Others {
@@ -100,12 +102,20 @@ pub(super) async fn claim_name(
 }
 
 /// A backplane for these inboxes, and a registry. They live as long as the process.
-pub(super) fn start(config: &Config, inboxes: Vec<Arc<Inbox>>, metrics: &Metrics) -> Result<Joint, BrokerError> {
+/// `previous` is the instance that this process takes over from, if it does.
+pub(super) fn start(
+    config: &Config,
+    inboxes: Vec<Arc<Inbox>>,
+    metrics: &Metrics,
+    previous: Option<&str>,
+) -> Result<Joint, BrokerError> {
     match &config.backplane {
         BackplaneKind::Memory => {
             metrics.backplane.up.set(1);
+            let (backplane, runtime) = memory(inboxes, metrics.backplane.clone())?;
             Ok(Joint {
-                backplane: memory(inboxes, metrics.backplane.clone())?,
+                backplane,
+                runtime,
                 registry: Arc::default(),
                 others: None,
                 store: None,
@@ -115,27 +125,29 @@ pub(super) fn start(config: &Config, inboxes: Vec<Arc<Inbox>>, metrics: &Metrics
         BackplaneKind::Redis(settings) => {
             let metrics = metrics.backplane.clone();
             let client = client_settings(settings)?;
-            redis(client, settings.clone(), config.server.node.clone(), inboxes, metrics)
+            let name = InstanceName::new(&config.server.node, previous);
+            redis(client, settings.clone(), name, inboxes, metrics)
         }
     }
 }
 
 /// What waits for room is moved on by a thread of its own, because this one compiles plugins at a reload.
-fn memory(inboxes: Vec<Arc<Inbox>>, metrics: BackplaneMetrics) -> io::Result<Arc<MemoryBackplane>> {
+fn memory(inboxes: Vec<Arc<Inbox>>, metrics: BackplaneMetrics) -> io::Result<(Arc<MemoryBackplane>, Handle)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let memory = MemoryBackplane::new(inboxes, metrics);
     let running = memory.clone();
+    let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("memory".into())
         .spawn(move || runtime.block_on(running.run()))?;
-    Ok(memory)
+    Ok((memory, handle))
 }
 
 /// On a thread of its own, so that messages of other nodes do not wait for this node's operator.
 fn redis(
     client: ClientSettings,
     settings: RedisSettings,
-    node: Arc<str>,
+    name: InstanceName,
     inboxes: Vec<Arc<Inbox>>,
     metrics: BackplaneMetrics,
 ) -> Result<Joint, BrokerError> {
@@ -150,7 +162,8 @@ fn redis(
             });
             let prefix = with_layout(&settings.prefix);
             let tenants = RedisTenantStore::new(topology.clone(), &prefix, settings.timeout, StoreLimits::default());
-            let (backplane, messages) = RedisBackplane::start(topology.clone(), &settings, &node, inboxes, metrics);
+            let node = name.node().to_owned();
+            let (backplane, messages) = RedisBackplane::start(topology.clone(), &settings, name, inboxes, metrics);
             let backplane = Arc::new(backplane);
             let peers = ListeningNodes::of(backplane.clone());
             let names = (&*node, backplane.instance());
@@ -158,6 +171,7 @@ fn redis(
             let joint = Joint {
                 store: Some(Arc::new(store)),
                 tenants: Arc::new(tenants),
+                runtime: Handle::current(),
                 backplane: backplane.clone(),
                 registry: Arc::new(Registry::of(backplane.instance(), cluster)),
                 others: Some(Others {

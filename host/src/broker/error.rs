@@ -8,6 +8,7 @@ use sandbox::EngineError;
 use thiserror::Error;
 
 use crate::control::NameTaken;
+use crate::passed_sockets::PassedSocketError;
 
 /// Why the broker cannot run.
 #[derive(Debug, Error)]
@@ -35,6 +36,8 @@ pub enum BrokerError {
     /// The demo gives tokens to every client.
     #[error("--demo hands out tokens, so it listens on a loopback address only, not on {0}")]
     DemoInPublic(ListenAddress),
+    #[error(transparent)]
+    Passed(#[from] PassedSocketError),
     #[error(transparent)]
     NameTaken(#[from] NameTaken),
     #[error("loading config and plugins ended by a fault of the broker itself; the log has more")]

@@ -11,17 +11,21 @@ mod certificates;
 mod difference;
 mod error;
 mod in_force;
+mod launch;
 mod link;
 mod loaded;
 mod loading;
 mod naming;
+mod opening;
 mod plugin_schemas;
 mod plugins;
 mod pushed_tenants;
 mod put_tenant;
 mod quarantined;
+mod restart;
 mod restored;
 mod retry;
+mod serving;
 mod shards;
 mod signals;
 mod start;
@@ -38,30 +42,44 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub use bound::Bound;
 pub use error::BrokerError;
+pub use launch::Launch;
 pub use plugin_schemas::PluginSchemas;
 pub use plugins::{Plugins, check};
 
+use crate::control::ClusterBus;
 use crate::gateway::{self, Api, CurrentPages, Gateway, Readiness, SocketFile};
+use crate::handover::{HandoverTask, Invocation};
 use crate::observe::{AuditFile, BrokerLog, Metrics};
+use crate::passed_sockets::HeldSocket;
 use crate::pushed::PushedTenants;
 use crate::shard::Control;
+use crate::systemd::ServiceManager;
 use announced::warn_of;
 use backplane::Backplane;
 use certificates::Certificates;
 use config::{Config, ConfigReader};
 use loading::{LoadOutcome, LoadTask, Loaded, Present};
 use naming::{NameClaimTask, refused_name};
+use opening::OpeningSteps;
 use pushed_tenants::NodeTenants;
 use put_tenant::Install;
 use registry::Registry;
 use retry::RetryTimer;
 use sandbox::UnusablePlugin;
 use shards::Running;
-use signals::Signals;
+use signals::{SignalMeaning, Signals};
 use watcher::ConfigWatcher;
+
+/// What the end may take after the drain: for Redis twice 2 s, and some.
+const AFTER_DRAIN: Duration = Duration::from_secs(10);
+/// What the service manager shows of a broker that serves.
+const SERVES: &str = "serving";
+/// The same after a reload that changed nothing.
+const SERVES_OLD: &str = "serving with the old config: the last reload was refused, and the log says why";
 
 /// A broker that listens.
 pub struct Broker {
@@ -90,6 +108,18 @@ pub struct Broker {
     readiness: Readiness,
     metrics: Metrics,
     drain: Duration,
+    manager: ServiceManager,
+    /// What the manager's watchdog hears, if there is one.
+    watchdog: Option<JoinHandle<()>>,
+    /// What is left to do until it serves, while it waits for that.
+    opening: Option<OpeningSteps>,
+    invocation: Invocation,
+    /// All listening sockets, for a process that takes over.
+    held: Arc<Vec<HeldSocket>>,
+    /// This start of this node, where there are others.
+    instance: Option<String>,
+    /// What has this node's name, where there are others.
+    cluster_bus: Option<Arc<ClusterBus>>,
     /// The claim to this node's name, while Redis has not confirmed it yet.
     name_claim: Option<NameClaimTask>,
     /// Dropped last: it is written to the end.
@@ -98,12 +128,12 @@ pub struct Broker {
 
 /// Runs a broker until a signal ends it. Prints one line for each address it listens on.
 /// `reader` has read the config.
-pub fn run(config: Config, reader: ConfigReader, demo: bool, log: BrokerLog) -> Result<(), BrokerError> {
+pub fn run(config: Config, reader: ConfigReader, launch: Launch) -> Result<(), BrokerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before everything else: a signal must reach the broker, not the system's default action.
         let mut signals = Signals::new()?;
-        match Broker::start(config, reader, demo, log, &mut signals).await? {
+        match Broker::start(config, reader, launch, &mut signals).await? {
             Some(broker) => broker.obey(signals).await,
             None => Ok(()),
         }
@@ -117,13 +147,29 @@ impl Broker {
         let mut load: Option<LoadTask<LoadOutcome>> = None;
         // A signal to reload, or a changed file, that came during a load.
         let mut again = false;
+        let mut handover: Option<HandoverTask> = None;
+        let mut is_handed_over = false;
         let ended = loop {
             tokio::select! {
-                ends = signals.ends() => {
-                    if ends {
+                told = signals.next() => match told {
+                    SignalMeaning::End => break Ok(()),
+                    SignalMeaning::Reload => again = true,
+                    SignalMeaning::HandOver if handover.is_some() => tracing::warn!("another process is about to take over already"),
+                    SignalMeaning::HandOver => handover = self.begin_handover(name_claim.is_none()),
+                },
+                outcome = HandoverTask::outcome_of(&mut handover) => {
+                    handover = None;
+                    is_handed_over = self.is_handed_over(outcome);
+                    if is_handed_over {
                         break Ok(());
                     }
-                    again = true;
+                }
+                () = OpeningSteps::is_due(self.opening.as_ref(), &self.readiness) => {
+                    if let Some(opening) = self.opening.take()
+                        && let Err(error) = self.open(opening).await
+                    {
+                        break Err(error.into());
+                    }
                 }
                 outcome = loading::outcome(&mut load) => {
                     load = None;
@@ -140,20 +186,30 @@ impl Broker {
             }
             if again && load.is_none() {
                 again = false;
+                self.manager.reloading();
                 load = self.begin(loading::reload(
                     &self.plugins,
                     &self.reader,
                     &self.certificates,
                     &self.present,
                 ));
+                if load.is_none() {
+                    self.manager.ready(SERVES_OLD);
+                }
             }
         };
         if let Some(claim) = name_claim {
             // A node that ends does not become ready.
             claim.abort();
         }
+        if let Some(handover) = handover {
+            handover.give_up().await;
+        }
+        if is_handed_over {
+            self.leave_all().await;
+        }
         // A load that goes on is left to itself.
-        self.shut_down(signals).await;
+        self.shut_down(signals, is_handed_over).await;
         ended
     }
 
@@ -169,10 +225,17 @@ impl Broker {
     async fn finish(&mut self, outcome: Option<LoadOutcome>) {
         match outcome {
             Some(LoadOutcome::Reload(loaded, sources)) => {
-                match loaded {
-                    Ok(loaded) => self.apply(loaded).await,
-                    Err(error) => self.refuse(&error),
-                }
+                let status = match loaded {
+                    Ok(loaded) => {
+                        self.apply(loaded).await;
+                        SERVES
+                    }
+                    Err(error) => {
+                        self.refuse(&error);
+                        SERVES_OLD
+                    }
+                };
+                self.manager.ready(status);
                 // What was refused is read again when it changes.
                 self.watcher.watch(self.present.config.server.watch.then_some(sources));
             }
@@ -186,7 +249,10 @@ impl Broker {
                 // Who asked may not wait any more.
                 let _ = done.send(());
             }
-            None => self.refuse(&BrokerError::LoadPanicked),
+            None => {
+                self.refuse(&BrokerError::LoadPanicked);
+                self.manager.ready(SERVES_OLD);
+            }
         }
     }
 
@@ -255,10 +321,18 @@ impl Broker {
     }
 
     /// Takes no new connections, sends every client its closing frames, and ends. A second signal ends the wait.
-    async fn shut_down(self, mut signals: Signals) {
+    async fn shut_down(self, mut signals: Signals, is_handed_over: bool) {
         tracing::info!(drain = ?self.drain, "draining");
-        self.readiness.set(false);
-        self.gateway.closed.store(true, Ordering::Relaxed);
+        if let Some(watchdog) = &self.watchdog {
+            // Threads end one after the other from now on.
+            watchdog.abort();
+        }
+        // What another process serves at this node's addresses is neither closed nor unready.
+        if !is_handed_over {
+            self.manager.stopping(self.drain + AFTER_DRAIN);
+            self.readiness.set(false);
+            self.gateway.closed.store(true, Ordering::Relaxed);
+        }
         for shard in &self.shards {
             shard.tell(Control::Drain(self.drain)).await;
         }
@@ -271,7 +345,7 @@ impl Broker {
         };
         tokio::select! {
             () = drained => tracing::info!("drained"),
-            () = signals.end() => tracing::warn!("told twice to end: not waiting for the drain"),
+            () = signals.end() => tracing::warn!("told to end: not waiting for the drain any more"),
         }
         gateway::close_api(&self.api).await;
         drop(self.socket_files);

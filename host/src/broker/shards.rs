@@ -8,6 +8,7 @@ use tokio::task::LocalSet;
 
 use crate::gateway::{self, Gateway, ShardListener};
 use crate::shard::{Common, Control, NewTenant, Shard};
+use crate::systemd::ThreadProgress;
 use backplane::InboxReceiver;
 
 /// Bytes of a shard thread's stack. Guests run on it, within the sandbox's limit for them.
@@ -22,6 +23,8 @@ pub(super) struct ShardSetup {
     pub common: Common,
     pub gateway: Arc<Gateway>,
     pub tenants: Vec<NewTenant>,
+    /// What the watchdog hears of it.
+    pub progress: Option<ThreadProgress>,
 }
 
 /// A shard that runs.
@@ -71,6 +74,9 @@ impl Running {
 async fn run(setup: ShardSetup) {
     let shard = Shard::new(setup.index, setup.common, setup.tenants);
     tokio::task::spawn_local(shard.clone().deliver(setup.inbox));
+    if let Some(progress) = setup.progress {
+        tokio::task::spawn_local(progress.count());
+    }
     let clock = shard.clone();
     tokio::task::spawn_local(async move { clock.alarms.ring().await });
     gateway::accept(setup.listeners, &setup.gateway, &shard);

@@ -6,15 +6,17 @@ use std::sync::atomic::AtomicUsize;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::Broker;
-use super::announced::{say, serve_admin, warn_of};
+use super::announced::{bind_admin, warn_of};
 use super::backends::{self, Joint};
 use super::certificates::Certificates;
 use super::error::BrokerError;
+use super::launch::Launch;
 use super::loading::{self, Present};
 use super::naming::claim_name;
+use super::opening::{AdminListener, OpeningSteps};
 use super::plugins::Plugins;
 use super::pushed_tenants::NodeTenants;
 use super::restored::tell_of_restored;
@@ -24,10 +26,13 @@ use super::signals::Signals;
 use super::watcher::ConfigWatcher;
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
 use crate::doorkeeper::Doorkeeper;
-use crate::gateway::{self, AdminRoutes, Api, ClientListeners, CurrentPages, Directory, Gateway, Readiness};
-use crate::observe::{AuditLog, BrokerLog, CertificateExpiry, Metrics};
+use crate::gateway::{
+    self, AcceptState, AdminRoutes, Api, ClientListeners, CurrentPages, Directory, Gateway, Readiness,
+};
+use crate::observe::{AuditLog, CertificateExpiry, Metrics};
 use crate::pushed::PushedTenants;
 use crate::shard::{CONTROL_CALLS, Common, KICKS};
+use crate::systemd::{ServiceManager, Watchdog};
 use crate::tenant_queue::TenantQueue;
 use backplane::Inbox;
 use config::{Config, ConfigReader, ListenAddress};
@@ -41,12 +46,21 @@ impl Broker {
     pub(super) async fn start(
         config: Config,
         reader: ConfigReader,
-        demo: bool,
-        log: BrokerLog,
+        launch: Launch,
         signals: &mut Signals,
     ) -> Result<Option<Self>, BrokerError> {
+        let Launch {
+            demo,
+            log,
+            invocation,
+            predecessor,
+            mut sockets,
+            manager,
+            environment,
+        } = launch;
         let config = Arc::new(config);
         let server = &config.server;
+        sockets.check(server)?;
         let public = server.listen.iter().find(|listener| !listener.address.is_local());
         if let Some(public) = public.filter(|_| demo) {
             return Err(BrokerError::DemoInPublic(public.address.clone()));
@@ -65,9 +79,19 @@ impl Broker {
         tokio::spawn(certificates.clone().warn_daily());
         let pages: CurrentPages = Arc::new(ArcSwap::from_pointee(config.admin.open_pages.clone()));
         let admin = AdminRoutes::starting(metrics.clone(), &pages);
-        if let Some(address) = server.admin_listen {
-            let url = serve_admin(address, server.header_timeout, &admin, certificates.operators())?;
-            say(&format!("admin on {url}"))?;
+        let accepting = watch::Sender::new(AcceptState::NotYet);
+        let admin_address = server.admin_listen;
+        let admin_socket = admin_address
+            .map(|address| bind_admin(address, &mut sockets))
+            .transpose()?;
+        let admin_listener =
+            |socket| AdminListener::new(socket, server.header_timeout, admin.clone(), certificates.operators());
+        let mut admin_listener = admin_socket.as_ref().map(admin_listener).transpose()?;
+        if predecessor.is_none() {
+            if let Some(listener) = admin_listener.take() {
+                listener.serve(&accepting)?;
+            }
+            manager.status("loading plugins");
         }
         let plugins = Arc::new(Plugins::new(&config, &metrics, Plugins::child_compiler())?);
         let mut load = loading::first(&plugins, &config)?;
@@ -75,18 +99,20 @@ impl Broker {
             bound = load.outcome() => Arc::new(bound.ok_or(BrokerError::LoadPanicked)??),
             () = signals.end() => return Ok(None),
         };
-        let listeners = ClientListeners::bind(&server.listen, server.shards).map_err(cannot_listen)?;
+        let listeners = ClientListeners::bind(&server.listen, server.shards, &mut sockets).map_err(cannot_listen)?;
 
         let (inboxes, inbox_ends): (Vec<_>, Vec<_>) = (0..server.shards).map(|_| Inbox::open()).unzip();
         let (controls, control_ends): (Vec<_>, Vec<_>) =
             (0..server.shards).map(|_| mpsc::channel(CONTROL_CALLS)).unzip();
+        let previous = predecessor.as_ref().and_then(|process| process.instance.as_deref());
         let Joint {
             backplane,
             registry,
             others,
             store,
             tenants,
-        } = backends::start(&config, inboxes, &metrics)?;
+            runtime,
+        } = backends::start(&config, inboxes, &metrics, previous)?;
         if let Some(store) = store {
             plugins.connect(store);
         }
@@ -122,6 +148,8 @@ impl Broker {
             header_timeout: server.header_timeout,
             tls: certificates.clients(),
             closed: false.into(),
+            accepting,
+            arrivals: Arc::default(),
             demo,
             proxies: ArcSwap::from_pointee(server.proxies.clone()),
             doorkeeper,
@@ -129,22 +157,27 @@ impl Broker {
             health_connections: AtomicUsize::new(0),
             metrics: metrics.clone(),
         });
+        let instance = others.as_ref().map(|others| others.nodes.instance().to_owned());
         let (restored, nodes) = (keeper.restored(), others.as_ref().map(|others| others.nodes.clone()));
         tokio::spawn(keeper.run(nodes));
-        let (bus, name_claim): (Arc<dyn Bus>, _) = match others {
+        let (bus, cluster_bus, name_claim): (Arc<dyn Bus>, _, _) = match others {
             None => {
                 // There is nothing to read yet, so this is no wait; but `/readyz` is not to say so for a moment.
                 drop(has_tenants.wait_for(|complete| *complete).await);
                 readiness.set(true);
-                (Arc::new(LocalBus::new(local)), None)
+                (Arc::new(LocalBus::new(local)), None, None)
             }
             Some(others) => {
                 let bus = backends::cluster_bus(others, local, undelivered);
                 let claim = claim_name(bus.clone(), common.clone(), readiness.clone()).await?;
-                (bus, claim)
+                (bus.clone(), Some(bus), claim)
             }
         };
         let ends = listeners.shards.into_iter().zip(inbox_ends).zip(control_ends);
+        let mut watchdog = Watchdog::of(&environment);
+        if let Some(watchdog) = &mut watchdog {
+            runtime.spawn(watchdog.watch("backplane".to_owned()).count());
+        }
         let shards = ends.enumerate().map(|(index, ((listeners, inbox), control))| {
             Running::start(ShardSetup {
                 index,
@@ -154,6 +187,9 @@ impl Broker {
                 common: common.clone(),
                 gateway: gateway.clone(),
                 tenants: bound.for_shard(),
+                progress: watchdog
+                    .as_mut()
+                    .map(|watchdog| watchdog.watch(format!("shard-{index}"))),
             })
         });
         let shards = shards.collect::<io::Result<Vec<_>>>()?;
@@ -169,6 +205,14 @@ impl Broker {
         );
         let mut broker = Self {
             drain: server.drain,
+            // It hears nothing of a process that is not its service's main one.
+            manager: ServiceManager::default(),
+            watchdog: None,
+            opening: None,
+            invocation,
+            held: Arc::new(listeners.held.into_iter().chain(admin_socket).collect()),
+            instance,
+            cluster_bus,
             reader: Arc::new(Mutex::new(reader)),
             watcher,
             installs,
@@ -201,8 +245,20 @@ impl Broker {
             broker.api.clone(),
             &broker.pages,
         ));
-        for address in listeners.addresses {
-            say(&format!("listening on {address}"))?;
+        let is_first = predecessor.is_none();
+        let opening = OpeningSteps {
+            predecessor,
+            admin: admin_listener,
+            addresses: listeners.addresses,
+            files: listeners.other_files,
+            unused: sockets,
+            manager,
+            watchdog,
+        };
+        if is_first {
+            broker.open(opening).await?;
+        } else {
+            broker.opening = Some(opening);
         }
         Ok(Some(broker))
     }

@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the broker until SIGTERM or SIGINT; SIGHUP reloads config and plugins
+    /// Run the broker until SIGTERM or SIGINT; SIGHUP reloads config and plugins, SIGUSR2 hands over to a new process
     Serve(serve::Serve),
     /// Look at a config without serving it
     #[command(subcommand)]

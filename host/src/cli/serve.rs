@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 
-use crate::broker;
+use crate::broker::{self, Launch};
+use crate::handover::{Invocation, Predecessor};
 use crate::observe::{BrokerLog, LogFormat};
+use crate::systemd::{Environment, ServiceManager, passed_sockets};
 use config::ConfigReader;
 
 /// `sluicegate serve`
@@ -37,8 +39,26 @@ pub(super) fn run(args: &Serve) -> Result<()> {
         },
         LineFormat::Json => LogFormat::Json,
     };
+    let environment = Environment::here();
+    // Before everything that opens a file.
+    let by_manager = passed_sockets(&environment)?;
+    let (predecessor, sockets) = match Predecessor::here().context("nothing can be taken over")? {
+        Some((predecessor, sockets)) => (Some(predecessor), sockets),
+        None => (None, by_manager),
+    };
+    let invocation = Invocation::here().context("the program's own path is not known")?;
+    let manager = ServiceManager::of(&environment).context("NOTIFY_SOCKET cannot be used")?;
     let log = BrokerLog::start(format).context("the log cannot be written")?;
     let mut reader = ConfigReader::new(&args.config);
     let config = reader.read()?;
-    Ok(broker::run(config, reader, args.demo, log)?)
+    let launch = Launch {
+        demo: args.demo,
+        log,
+        invocation,
+        predecessor,
+        sockets,
+        manager,
+        environment,
+    };
+    Ok(broker::run(config, reader, launch)?)
 }

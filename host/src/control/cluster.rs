@@ -13,11 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::bus::Bus;
 use super::local::{Local, ORDER_WAIT};
-use super::message::{ControlMessage, node_of};
+use super::message::ControlMessage;
 use super::name_claim::{NameClaim, NameTaken};
 use super::order::{NodeReport, Order, Report};
 use crate::tenant_queue::{QueuePlace, TenantQueue};
-use backplane::{Nodes, Reply, Unavailable};
+use backplane::{Nodes, Reply, Unavailable, node_of, took_over};
 use registry::{BanOrder, BansFull, DELIVER_FOR, NotRecorded};
 
 /// How long reports may take: the longest time of a node, and the way there and back.
@@ -77,6 +77,11 @@ impl ClusterBus {
     /// Claims the node's name for this process, unless another one that lives has it.
     pub async fn claim_name(&self) -> Result<Result<(), NameTaken>, Unavailable> {
         self.name.claim().await
+    }
+
+    /// The name is another process's from now on, which takes over from this one.
+    pub fn give_name(&self) {
+        self.name.give();
     }
 
     /// Receives what other nodes send, for ever.
@@ -153,7 +158,7 @@ impl ClusterBus {
 
     async fn ask_all(&self, order: Order) -> Result<Vec<NodeReport>, Unavailable> {
         let live = self.nodes.live().await?;
-        let expected = newest_of_each_node(&live);
+        let expected = awaited(&live);
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (waiting, mut reports) = mpsc::channel(live.len().max(1));
         self.pending.lock().insert(number, waiting);
@@ -278,14 +283,15 @@ impl Drop for AwaitedReports<'_> {
     }
 }
 
-/// The last instance of each node. A node that was killed and started again is listed twice for a while, the dead
-/// instance first: its report is not waited for.
-fn newest_of_each_node(live: &[String]) -> Vec<&str> {
+/// The instances whose reports are waited for: the last one of each node, and all with which it took over from each other. A
+/// node that was killed and started again is listed twice for a while, the dead instance first: its report is not waited for.
+fn awaited(live: &[String]) -> Vec<&str> {
     let mut newest: HashMap<&str, &str> = HashMap::new();
     for instance in live {
         newest.insert(node_of(instance), instance);
     }
-    newest.into_values().collect()
+    let is_awaited = |instance: &&str| took_over(instance, newest[node_of(instance)]);
+    live.iter().map(String::as_str).filter(is_awaited).collect()
 }
 
 fn log_unreached(reports: &[NodeReport]) {
@@ -293,5 +299,26 @@ fn log_unreached(reports: &[NodeReport]) {
         if let Err(error) = result {
             tracing::warn!(node, error, "a node did not carry out a change of a ban");
         }
+    }
+}
+
+#[test]
+fn who_drains_after_a_handover_is_waited_for_and_who_was_killed_is_not() {
+    for (live, expected) in [
+        (&["a~1", "b~2"][..], &["a~1", "b~2"][..]),
+        (&["a~1", "a~2"], &["a~2"]),
+        // Both live, so either may be listed last.
+        (&["a~1", "a~2-1"], &["a~1", "a~2-1"]),
+        (&["a~2-1", "a~1"], &["a~1", "a~2-1"]),
+        // The one between them is gone already.
+        (&["a~1", "a~3-1"], &["a~1", "a~3-1"]),
+        (&["a~0", "a~1", "a~2-1"], &["a~1", "a~2-1"]),
+        (&["a~2-1", "a~1", "a~5"], &["a~5"]),
+        (&["b~1", "a~2-1"], &["a~2-1", "b~1"]),
+    ] {
+        let live: Vec<String> = live.iter().map(|&name| name.to_owned()).collect();
+        let mut found = awaited(&live);
+        found.sort_unstable();
+        assert_eq!(found, expected, "{live:?}");
     }
 }

@@ -56,24 +56,28 @@ pub fn connections(reports: Vec<NodeReport>, limit: usize) -> Page<Connection> {
     page(first, limit, |entry| &entry.session)
 }
 
-/// What each node counted, in the order of their names.
+/// What each node counted, in the order of their names. A node that hands over to another process is two for a while.
 pub fn counts(reports: &[NodeReport]) -> Vec<NodeCount> {
-    let counted = reports.iter().filter_map(|report| match report.result {
-        Ok(Report::Count {
+    let mut counts: BTreeMap<&str, NodeCount> = BTreeMap::new();
+    for report in reports {
+        if let Ok(Report::Count {
             connections,
             subscriptions,
             quarantined,
-        }) => Some(NodeCount {
-            node: report.node.clone(),
-            connections,
-            subscriptions,
-            quarantined,
-        }),
-        _ => None,
-    });
-    let mut counts: Vec<_> = counted.collect();
-    counts.sort_by(|one, other| one.node.cmp(&other.node));
-    counts
+        }) = report.result
+        {
+            let count = counts.entry(&report.node).or_insert_with(|| NodeCount {
+                node: report.node.clone(),
+                connections: 0,
+                subscriptions: 0,
+                quarantined: false,
+            });
+            count.connections += connections;
+            count.subscriptions += subscriptions;
+            count.quarantined |= quarantined;
+        }
+    }
+    counts.into_values().collect()
 }
 
 /// The first channels of several lists. Subscribers of channels with one name are added up.

@@ -34,8 +34,3 @@ impl ControlMessage {
         serde_json::to_vec(self).expect("a control message can be written")
     }
 }
-
-/// An instance's name is its node's, `~`, and something random.
-pub(super) fn node_of(instance: &str) -> &str {
-    instance.rsplit_once('~').map_or(instance, |(node, _)| node)
-}

@@ -1,4 +1,4 @@
-//! A node's name belongs to one process. A node that starts asks the other instances of its name whether they live, and
+//! A node's name belongs to one process, which may give it to one that takes over from it. A node that starts asks the other instances of its name whether they live, and
 //! is refused if one answers. The keys that a killed process left in Redis do not answer, so they refuse no node.
 
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::message::{ControlMessage, node_of};
-use backplane::{Nodes, Unavailable};
+use super::message::ControlMessage;
+use backplane::{Nodes, Unavailable, node_of, took_over};
 
 /// How long another instance may take to answer.
 pub(super) const PONG_WAIT: Duration = Duration::from_secs(2);
@@ -32,6 +32,8 @@ pub struct NameTaken {
 pub(super) struct NameClaim {
     nodes: Arc<dyn Nodes>,
     is_held: AtomicBool,
+    /// Another process has the name, which took over from this one.
+    is_given: AtomicBool,
     /// The instance that answered last.
     answered: watch::Sender<String>,
 }
@@ -41,6 +43,7 @@ impl NameClaim {
         Self {
             nodes,
             is_held: AtomicBool::new(false),
+            is_given: AtomicBool::new(false),
             answered: watch::channel(String::new()).0,
         }
     }
@@ -49,7 +52,9 @@ impl NameClaim {
     pub(super) async fn claim(&self) -> Result<Result<(), NameTaken>, Unavailable> {
         let node = node_of(self.nodes.instance());
         let mut others = self.nodes.live().await?;
-        others.retain(|instance| instance != self.nodes.instance() && node_of(instance) == node);
+        // The one that this one takes over from has the name, and gives it.
+        let own = self.nodes.instance();
+        others.retain(|instance| instance != own && node_of(instance) == node && !took_over(own, instance));
         if others.is_empty() {
             self.is_held.store(true, Ordering::Relaxed);
             return Ok(Ok(()));
@@ -79,7 +84,13 @@ impl NameClaim {
     /// Whether this instance answers another one. Of two that claim a name at the same time one does not answer; else
     /// neither would get the name.
     pub(super) fn answers(&self, asker: &str) -> bool {
-        self.is_held.load(Ordering::Relaxed) || self.nodes.instance() < asker
+        let has_it = self.is_held.load(Ordering::Relaxed) || self.nodes.instance() < asker;
+        has_it && !self.is_given.load(Ordering::Relaxed)
+    }
+
+    /// The name is another process's from now on: this one answers nobody.
+    pub(super) fn give(&self) {
+        self.is_given.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn has_answered(&self, instance: String) {

@@ -11,7 +11,7 @@ use super::connection::{self, Service};
 use super::listen::{Accepting, ShardListener};
 use super::routes;
 use super::socket::Socket;
-use super::state::{ConnectionGuard, Gateway};
+use super::state::{AcceptState, ConnectionGuard, Gateway};
 use super::turned_away::{COME_BACK, turn_away};
 use crate::doorkeeper::ShardLag;
 use crate::observe::{DoorRefusalKind, LogThrottle};
@@ -51,9 +51,21 @@ pub(crate) fn accept(listeners: Vec<ShardListener>, gateway: &Arc<Gateway>, shar
 async fn accept_on(listener: Accepting, service: Service) {
     let gateway = service.gateway.clone();
     let descriptors = Descriptors::here();
+    let mut accepting = gateway.accepting.subscribe();
+    if !AcceptState::begins(&mut accepting).await {
+        return;
+    }
+    // As long as this loop runs, somebody may arrive.
+    let _arrival = gateway.arrivals.arrive();
     let mut in_a_row = 0;
     loop {
-        let (socket, peer) = listener.next().await;
+        let (socket, peer) = tokio::select! {
+            biased;
+            // What waits in the queue is the next process's, which has this socket too.
+            () = AcceptState::ends(&mut accepting) => return,
+            accepted = listener.next() => accepted,
+        };
+        let arrival = gateway.arrivals.arrive();
         in_a_row += 1;
         if in_a_row >= IN_A_ROW {
             in_a_row = 0;
@@ -72,7 +84,7 @@ async fn accept_on(listener: Accepting, service: Service) {
             continue;
         };
         socket.set_nodelay();
-        tokio::task::spawn_local(connection::serve(socket, peer, service.clone(), guard));
+        tokio::task::spawn_local(connection::serve(socket, peer, service.clone(), guard, arrival));
     }
 }
 

@@ -13,6 +13,7 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::admin_connections::{AdminConnections, AdminPlace};
@@ -23,6 +24,7 @@ use super::open_pages::{CurrentPages, guarded};
 use super::readiness::Readiness;
 use super::refusal::HttpRefusal;
 use super::socket::Socket;
+use super::state::AcceptState;
 use super::turned_away::TLS_REFUSAL;
 use super::{handshake, http, listen, patient_stream};
 use crate::observe::{LogThrottle, Metrics};
@@ -120,17 +122,26 @@ async fn nothing() -> Response {
     HttpRefusal::new(StatusCode::NOT_FOUND, sentence).into_response()
 }
 
-/// Serves the admin listener, for ever.
+/// Serves the admin listener, until another process does.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: AdminRoutes,
     header_timeout: Duration,
     tls: Option<Arc<ListenerTls>>,
+    mut accepting: watch::Receiver<AcceptState>,
 ) {
     static FULL: LogThrottle = LogThrottle::new();
     let connections = AdminConnections::new(Descriptors::here().for_admin());
     loop {
-        let (stream, peer) = listen::next(&listener).await;
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = AcceptState::ends(&mut accepting) => {
+                // Who asks nothing connects anew, to the other process; who asks something is answered.
+                connections.dismiss_idle();
+                return;
+            }
+            accepted = listen::next(&listener) => accepted,
+        };
         let Some(place) = connections.admit(peer) else {
             if let Some(others) = FULL.allow() {
                 tracing::warn!(%peer, others, "an admin connection is refused: all others have a call that is not answered");

@@ -62,6 +62,13 @@ impl AdminConnections {
             connection,
         })
     }
+
+    /// All that ask nothing have to go.
+    pub(super) fn dismiss_idle(&self) {
+        let open = self.open.lock();
+        let idle = open.iter().filter(|connection| connection.is_idle());
+        idle.for_each(|connection| connection.gives_way.notify_one());
+    }
 }
 
 /// The oldest that asks nothing, of the address that has most of these: who opens many takes only their own places.
@@ -153,6 +160,16 @@ mod tests {
         drop(first);
         assert!(all.admit(from(2)).is_some());
         assert!(!has_to_go(&second));
+        drop(asks);
+    }
+
+    #[test]
+    fn who_asks_nothing_is_dismissed() {
+        let all = AdminConnections::new(2);
+        let places = [1, 2].map(|last| all.admit(from(last)).unwrap());
+        let asks = places[0].ask();
+        all.dismiss_idle();
+        assert_eq!(places.each_ref().map(has_to_go), [false, true]);
         drop(asks);
     }
 }

@@ -17,7 +17,7 @@ use super::listener_tls::ListenerTls;
 use super::peer::ClientPeer;
 use super::proxy_header::{self, ProxyHeaderError};
 use super::socket::Socket;
-use super::state::{ConnectionGuard, Gateway};
+use super::state::{Arrival, ConnectionGuard, Gateway};
 use super::turned_away::{COME_BACK, turn_away};
 use super::upgrade::{Accepted, Visit};
 use super::{handshake, http, patient_stream};
@@ -42,7 +42,13 @@ pub(super) struct Service {
 }
 
 /// Serves a connection until it is closed, or handed over to a session.
-pub(super) async fn serve(socket: Socket, address: Option<IpAddr>, service: Service, guard: ConnectionGuard) {
+pub(super) async fn serve(
+    socket: Socket,
+    address: Option<IpAddr>,
+    service: Service,
+    guard: ConnectionGuard,
+    _arrival: Arrival,
+) {
     // One time for the PROXY header, the handshake of TLS and the request's head together.
     let deadline = Instant::now() + service.gateway.header_timeout;
     let Some((socket, peer)) = identify(socket, address, &service, deadline).await else {

@@ -1,8 +1,10 @@
-//! Sockets to listen on: one a shard on the same address, so that the kernel spreads clients over them.
+//! Sockets to listen on: one a shard on the same address, so that the kernel spreads clients over them; or those that were passed.
 
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use super::socket::Socket;
 use super::unix_socket::{self, SocketFile};
 use crate::observe::LogThrottle;
+use crate::passed_sockets::{HeldSocket, ListenerKey, ListenerRole, PassedSocket, PassedSockets};
 use config::{ListenAddress, ListenerSettings};
 
 /// Connections the kernel keeps until they are accepted; it takes `net.core.somaxconn` where that is less.
@@ -28,6 +31,10 @@ pub(crate) struct ClientListeners {
     pub addresses: Vec<String>,
     /// Those that have to be taken away in the end.
     pub files: Vec<SocketFile>,
+    /// The files of sockets that a predecessor passed. They are its own until this process accepts clients.
+    pub other_files: Vec<PathBuf>,
+    /// All sockets once more, for a process that takes over.
+    pub held: Vec<HeldSocket>,
 }
 
 /// A shard's socket of one listener.
@@ -55,63 +62,109 @@ pub(super) enum Accepting {
 // === impl ClientListeners ===
 
 impl ClientListeners {
-    /// For each of `shards`. What cannot be listened on comes back with the reason.
-    pub(crate) fn bind(listeners: &[ListenerSettings], shards: usize) -> Result<Self, (ListenAddress, io::Error)> {
+    /// For each of `shards`. Sockets that were passed are used, and no others opened for their addresses. What cannot be
+    /// listened on comes back with the reason.
+    pub(crate) fn bind(
+        listeners: &[ListenerSettings],
+        shards: usize,
+        passed: &mut PassedSockets,
+    ) -> Result<Self, (ListenAddress, io::Error)> {
         let mut bound = Self::default();
         bound.shards.resize_with(shards, Vec::new);
-        for listener in listeners {
-            bound.add(listener).map_err(|error| (listener.address.clone(), error))?;
+        for (number, listener) in listeners.iter().enumerate() {
+            bound
+                .add(number, listener, passed.take(ListenerRole::Clients, &listener.address))
+                .map_err(|error| (listener.address.clone(), error))?;
         }
         Ok(bound)
     }
 
-    fn add(&mut self, listener: &ListenerSettings) -> io::Result<()> {
-        let sockets = match &listener.address {
-            ListenAddress::Tcp(address) => {
-                let (sockets, address) = bind_shared(*address, self.shards.len())?;
-                let scheme = if listener.tls { "https" } else { "http" };
-                self.addresses.push(format!("{scheme}://{address}"));
-                sockets
+    fn add(&mut self, number: usize, listener: &ListenerSettings, passed: Vec<PassedSocket>) -> io::Result<()> {
+        let shards = self.shards.len();
+        let mut owns_file = false;
+        let sockets = if passed.is_empty() {
+            match &listener.address {
+                ListenAddress::Tcp(address) => bind_shared(*address, shards)?,
+                ListenAddress::Unix(path) => {
+                    let (socket, file) = unix_socket::bind(path)?;
+                    self.files.push(file);
+                    owns_file = true;
+                    vec![OwnedFd::from(socket).into()]
+                }
             }
-            ListenAddress::Unix(path) => {
-                let (socket, file) = unix_socket::bind(path)?;
-                self.addresses.push(listener.address.to_string());
-                self.files.push(file);
-                // One queue for all of them: whichever is free first takes the next.
-                let sockets = self.shards.iter().map(|_| socket.try_clone().map(BoundSocket::Unix));
-                sockets.collect::<io::Result<_>>()?
+        } else {
+            if let ListenAddress::Unix(path) = &listener.address
+                && passed[0].owns_file
+            {
+                self.other_files.push(path.clone());
+                owns_file = true;
             }
+            let usable = |passed: PassedSocket| passed.socket.set_nonblocking(true).map(|()| passed.socket);
+            passed.into_iter().map(usable).collect::<io::Result<Vec<_>>>()?
         };
-        for (shard, socket) in self.shards.iter_mut().zip(sockets) {
-            shard.push(ShardListener {
-                socket,
+        self.addresses.push(match sockets[0].local_addr()?.as_socket() {
+            Some(address) if listener.tls => format!("https://{address}"),
+            Some(address) => format!("http://{address}"),
+            None => listener.address.to_string(),
+        });
+        // Each shard has a socket, and each socket a shard: nobody may wait at one that nobody looks at. Shards that share a
+        // socket have one queue, and whichever is free first takes the next.
+        for number in 0..shards.max(sockets.len()) {
+            let socket = sockets[number % sockets.len()].try_clone()?;
+            self.shards[number % shards].push(ShardListener {
+                socket: match &listener.address {
+                    ListenAddress::Tcp(_) => BoundSocket::Tcp(socket.into()),
+                    ListenAddress::Unix(_) => BoundSocket::Unix(socket.into()),
+                },
                 proxy_protocol: listener.proxy_protocol,
                 tls: listener.tls,
             });
         }
+        let key = ListenerKey {
+            role: ListenerRole::Clients,
+            address: listener.address.clone(),
+            number,
+        };
+        self.held.extend(sockets.into_iter().map(|socket| HeldSocket {
+            key: key.clone(),
+            socket,
+            owns_file,
+        }));
         Ok(())
     }
 }
 
-/// Sockets of `shards` on the same address, and that address.
-fn bind_shared(address: SocketAddr, shards: usize) -> io::Result<(Vec<BoundSocket>, SocketAddr)> {
+/// Sockets of `shards` on the same address.
+fn bind_shared(address: SocketAddr, shards: usize) -> io::Result<Vec<socket2::Socket>> {
     // Sharing a port is meant for this process's shards only, but the kernel lets any process of the
     // same user in. Asking for the port alone first finds out that another broker has it.
     drop(bind(address, false)?);
     let first = bind(address, true)?;
-    let address = first.local_addr()?;
-    let mut sockets = vec![BoundSocket::Tcp(first)];
+    let address = first.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    let mut sockets = vec![first];
     for _ in 1..shards {
-        sockets.push(BoundSocket::Tcp(bind(address, true)?));
+        sockets.push(bind(address, true)?);
     }
-    Ok((sockets, address))
+    Ok(sockets)
 }
 
-/// The admin listener, and its address.
-pub(crate) fn bind_admin(address: SocketAddr) -> io::Result<(std::net::TcpListener, SocketAddr)> {
-    let listener = bind(address, false)?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+/// The admin listener, as it is held for a process that takes over.
+pub(crate) fn bind_admin(address: SocketAddr, passed: &mut PassedSockets) -> io::Result<HeldSocket> {
+    let key = ListenerKey {
+        role: ListenerRole::Admin,
+        address: ListenAddress::Tcp(address),
+        number: 0,
+    };
+    let socket = match passed.take(key.role, &key.address).pop() {
+        Some(passed) => passed.socket,
+        None => bind(address, false)?,
+    };
+    socket.set_nonblocking(true)?;
+    Ok(HeldSocket {
+        key,
+        socket,
+        owns_file: false,
+    })
 }
 
 /// The next connection of a listener. Tries again while the system has no socket.
@@ -167,12 +220,12 @@ impl Accepting {
     }
 }
 
-fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+fn bind(address: SocketAddr, shared: bool) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }

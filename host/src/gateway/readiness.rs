@@ -62,7 +62,7 @@ impl Readiness {
     }
 
     /// Why the node is not ready; none if it is.
-    pub(super) fn hindrance(&self) -> Option<String> {
+    pub(crate) fn hindrance(&self) -> Option<String> {
         let serves = self.serves.load(Ordering::Relaxed);
         // The backplane first: until it is there, a node does not know whether its name is its own, and does not start.
         let backplane = self.backplane.hindrance();

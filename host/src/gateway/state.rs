@@ -12,9 +12,30 @@ use super::readiness::Readiness;
 use crate::doorkeeper::Doorkeeper;
 use crate::observe::Metrics;
 use config::Proxies;
+use tokio::sync::{Notify, watch};
 
 /// Connections that may ask a node for its health that is full, or sheds load.
 const HEALTH_CONNECTIONS: usize = 16;
+
+/// Whether a process accepts connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AcceptState {
+    /// They wait in the queue of their socket, until all is there.
+    NotYet,
+    Now,
+    /// Another process accepts them; the sockets are to be closed here.
+    NoMore,
+}
+
+/// Connections between their accept and their session.
+#[derive(Default)]
+pub(crate) struct Handshaking {
+    count: AtomicUsize,
+    none: Notify,
+}
+
+/// One of them, until it is dropped.
+pub(super) struct Arrival(Arc<Handshaking>);
 
 /// One for the node.
 pub(crate) struct Gateway {
@@ -28,8 +49,12 @@ pub(crate) struct Gateway {
     pub(crate) header_timeout: Duration,
     /// What listeners with TLS speak it with.
     pub(crate) tls: Option<Arc<ListenerTls>>,
-    /// The node shuts down, and accepts no connection any more.
+    /// The node shuts down, and refuses whoever comes.
     pub(crate) closed: AtomicBool,
+    /// Whether connections are accepted at all.
+    pub(crate) accepting: watch::Sender<AcceptState>,
+    /// Connections that were accepted, and are no sessions yet.
+    pub(crate) arrivals: Arc<Handshaking>,
     /// Whether the demo page and its tokens are served.
     pub(crate) demo: bool,
     /// Who may speak for others.
@@ -74,6 +99,46 @@ impl Gateway {
             is_session: false,
         };
         (before < HEALTH_CONNECTIONS).then_some(visit)
+    }
+}
+
+// === impl AcceptState ===
+
+impl AcceptState {
+    /// Waits until connections are accepted. False: they never are any more.
+    pub(super) async fn begins(state: &mut watch::Receiver<Self>) -> bool {
+        let state = state.wait_for(|state| *state != Self::NotYet).await;
+        state.is_ok_and(|state| *state == Self::Now)
+    }
+
+    /// Waits until no more are.
+    pub(super) async fn ends(state: &mut watch::Receiver<Self>) {
+        // A gateway that is gone accepts nobody.
+        drop(state.wait_for(|state| *state == Self::NoMore).await);
+    }
+}
+
+// === impl Handshaking ===
+
+impl Handshaking {
+    pub(super) fn arrive(self: &Arc<Self>) -> Arrival {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Arrival(self.clone())
+    }
+
+    /// Waits until there is none, where no more are accepted.
+    pub(crate) async fn none(&self) {
+        while self.count.load(Ordering::Relaxed) > 0 {
+            self.none.notified().await;
+        }
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.none.notify_one();
+        }
     }
 }
 

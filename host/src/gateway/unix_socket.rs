@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::mem;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -20,10 +21,7 @@ pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     take_away_stale(path)?;
     let listener = UnixListener::bind(path)?;
     listener.set_nonblocking(true)?;
-    let file = SocketFile {
-        path: path.to_owned(),
-        identity: identity(path)?,
-    };
+    let file = SocketFile::at(path)?;
     Ok((listener, file))
 }
 
@@ -48,6 +46,23 @@ fn take_away_stale(path: &Path) -> io::Result<()> {
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let found = fs::symlink_metadata(path)?;
     Ok((found.dev(), found.ino()))
+}
+
+// === impl SocketFile ===
+
+impl SocketFile {
+    /// The file of a socket that this process listens on.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            identity: identity(path)?,
+        })
+    }
+
+    /// It is another process's from now on.
+    pub(crate) fn leave(self) {
+        mem::forget(self);
+    }
 }
 
 impl Drop for SocketFile {
@@ -87,5 +102,16 @@ mod tests {
         let (_other, _file) = bind(&path).unwrap();
         drop((listener, file));
         assert!(path.exists());
+    }
+
+    #[test]
+    fn what_was_handed_over_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a.sock");
+        let (_listener, file) = bind(&path).unwrap();
+        file.leave();
+        assert!(path.exists());
+        drop(SocketFile::at(&path));
+        assert!(!path.exists());
     }
 }

@@ -5,6 +5,7 @@ mod bans;
 mod control;
 mod delivery;
 mod faults;
+mod handover;
 mod interest;
 mod limits;
 mod names;

@@ -66,7 +66,8 @@ impl Broker {
         Self::started(home, process).await
     }
 
-    async fn started(home: Home, process: Process) -> Self {
+    /// Waits until a process listens, whose config is in `home`.
+    pub(crate) async fn started(home: Home, process: Process) -> Self {
         let first = process.stdout.wait_for(&["listening on http"]);
         let ended = process.stderr.end();
         let line = tokio::select! {
@@ -137,6 +138,16 @@ impl Broker {
     pub(crate) async fn kill(&self) {
         self.process.signal(Signal::KILL);
         self.process.ended().await;
+    }
+
+    /// Waits for its end and gives its exit code, where another process may have its pipes.
+    pub(crate) async fn own_exit_code(&self) -> Option<i32> {
+        self.process.own_exit_code().await
+    }
+
+    /// Its number.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.pid()
     }
 
     /// The numbers of its child processes.
@@ -233,7 +244,7 @@ pub(crate) async fn run_with_variables(variables: &[(&str, &str)], args: &[&str]
 }
 
 /// Has the first-party plugins compiled once for all tests, into the cache that they share.
-async fn compiled() {
+pub(crate) async fn compiled() {
     static DONE: OnceCell<()> = OnceCell::const_new();
     DONE.get_or_init(async || {
         let home = Home::new();

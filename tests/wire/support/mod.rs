@@ -22,6 +22,7 @@ pub(crate) mod redis;
 pub(crate) mod redis_cluster;
 pub(crate) mod resp;
 pub(crate) mod sentinel;
+pub(crate) mod service;
 pub(crate) mod shared;
 pub(crate) mod socket;
 pub(crate) mod tls;

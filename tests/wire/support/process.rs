@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::{env, fs, thread};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::sync::watch;
 
 use super::lines::Lines;
@@ -14,6 +14,8 @@ use super::within;
 /// A running (or ended) program. Killed when dropped.
 pub(crate) struct Process {
     pid: Pid,
+    /// Whether the processes that it started in its group are killed with it.
+    has_group: bool,
     exit: watch::Receiver<Option<ExitStatus>>,
     /// What it prints.
     pub stdout: Lines,
@@ -26,7 +28,8 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn binary() -> PathBuf {
+/// The program under test.
+pub(crate) fn binary() -> PathBuf {
     let path = env::var_os("SLUICEGATE_BIN").map_or_else(|| workspace().join("target/debug/sluicegate"), PathBuf::from);
     assert!(
         path.exists(),
@@ -66,7 +69,12 @@ impl Process {
         Self::start_by(shell, args, log_level)
     }
 
-    fn start_by<A: AsRef<OsStr>>(mut command: Command, args: impl IntoIterator<Item = A>, log_level: &str) -> Self {
+    /// Starts `sluicegate` by a command that takes its arguments.
+    pub(crate) fn start_by<A: AsRef<OsStr>>(
+        mut command: Command,
+        args: impl IntoIterator<Item = A>,
+        log_level: &str,
+    ) -> Self {
         command
             .args(args)
             .env("RUST_LOG", log_level)
@@ -93,10 +101,17 @@ impl Process {
         });
         Self {
             pid,
+            has_group: false,
             exit,
             stdout,
             stderr,
         }
+    }
+
+    /// It is the first of a process group, and all of that are killed when it is dropped.
+    pub(crate) fn with_group(mut self) -> Self {
+        self.has_group = true;
+        self
     }
 
     /// Its number, for a look into `/proc`.
@@ -134,6 +149,14 @@ impl Process {
 
     /// Waits for its end and gives its exit code; none if a signal killed it.
     pub(crate) async fn exit_code(&self) -> Option<i32> {
+        let code = self.own_exit_code().await;
+        self.stdout.end().await;
+        self.stderr.end().await;
+        code
+    }
+
+    /// The same, where another process may have its pipes.
+    pub(crate) async fn own_exit_code(&self) -> Option<i32> {
         let mut exit = self.exit.clone();
         let status = within(
             async {
@@ -146,22 +169,32 @@ impl Process {
             || format!("the process runs on; its log:\n{}", self.stderr.text()),
         )
         .await;
-        self.stdout.end().await;
-        self.stderr.end().await;
         status.expect("a status").code()
     }
 }
 
 /// The number of a process's parent; none if it is gone.
 fn parent_of(pid: i32) -> Option<i32> {
+    let stat = stat_of(pid)?;
+    stat.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether there is a process of this number that has not ended.
+pub(crate) fn is_running(pid: i32) -> bool {
+    stat_of(pid).is_some_and(|stat| !stat.trim_start().starts_with('Z'))
+}
+
+/// What the system says of a process behind its name, which may hold anything: the state, the parent, and more.
+fn stat_of(pid: i32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Behind the name, which may hold anything: the state, then the parent.
-    let (_, behind) = stat.rsplit_once(')')?;
-    behind.split_whitespace().nth(1)?.parse().ok()
+    stat.rsplit_once(')').map(|(_, behind)| behind.to_owned())
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        if self.has_group {
+            kill_process_group(self.pid, Signal::KILL).ok();
+        }
     }
 }

@@ -7,6 +7,7 @@ mod conformance;
 mod envelope;
 mod footprint;
 mod inbox;
+mod instance_name;
 mod interest;
 pub mod memory;
 mod metrics;
@@ -23,6 +24,7 @@ pub use allowance::{Account, Allowance, ChannelLimit, Rejection};
 pub use envelope::{COMPRESSED_FORMS, EncodedOnce, Envelope, PresenceChange, Publication};
 pub use footprint::{Footprints, MemoryUse, TenantFootprint};
 pub use inbox::{INBOX_ENVELOPES, Inbox, InboxReceiver};
+pub use instance_name::{InstanceName, node_of, took_over};
 pub use interest::{Interest, Presence};
 pub use metrics::BackplaneMetrics;
 
@@ -104,7 +106,7 @@ pub trait Backplane: Send + Sync {
 
 /// Lets the nodes of a cluster talk to each other beside the channels.
 pub trait Nodes: Send + Sync {
-    /// This start of this node, unlike any other: its name, `~`, and something random.
+    /// The name of this start of this node, as of an [`InstanceName`].
     fn instance(&self) -> &str;
 
     /// The instances of all nodes that live now, this one included.

@@ -30,6 +30,12 @@ const DRAIN: Number = Number {
     default: 10,
     unit: "seconds",
 };
+const HANDOVER: Number = Number {
+    min: 1,
+    max: 3_600,
+    default: 60,
+    unit: "seconds",
+};
 /// The default comes from the open-file limit.
 const MAX_CONNECTIONS: Number = Number {
     min: 1,
@@ -78,6 +84,8 @@ pub struct Server {
     pub node: Arc<str>,
     /// Over how long disconnects are spread at shutdown.
     pub drain: Duration,
+    /// How long a process that takes over may take until it serves.
+    pub handover: Duration,
     /// The tenant of requests that name none; one of the config's tenants.
     pub default_tenant: Option<Arc<str>>,
     /// Connections of this node, at least 1.
@@ -123,6 +131,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ref
         },
         node: node.map_or_else(|| machine.node.clone(), Arc::from),
         drain: section.seconds("drain_seconds", &DRAIN),
+        handover: section.seconds("handover_seconds", &HANDOVER),
         default_tenant: default_tenant.and_then(|value| references.tenant(&value)),
         max_connections: max_connections(&mut section, machine),
         ping: section.millis("ping_ms", &PING),

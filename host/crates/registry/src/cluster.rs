@@ -56,6 +56,9 @@ pub trait Cluster: Send + Sync {
     /// Lists this node among those that live, from now on.
     fn announce(&self);
 
+    /// Lists it no more, and leaves it listed as it is: another process of this node does so.
+    fn hand_over(&self);
+
     /// The node ends: answers when the others know that everyone left it.
     fn close(&self) -> ClusterReply<'_, ()>;
 }

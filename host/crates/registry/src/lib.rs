@@ -234,6 +234,13 @@ impl Registry {
         }
     }
 
+    /// Leaves it to another process to list this node.
+    pub fn hand_over(&self) {
+        if let Some(cluster) = &self.cluster {
+            cluster.hand_over();
+        }
+    }
+
     /// The node ends: answers when the others know that everyone left it.
     pub async fn close(&self) {
         if let Some(cluster) = &self.cluster {

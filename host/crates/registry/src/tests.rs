@@ -135,6 +135,8 @@ impl Cluster for Recorded {
 
     fn announce(&self) {}
 
+    fn hand_over(&self) {}
+
     fn close(&self) -> ClusterReply<'_, ()> {
         Box::pin(async {})
     }

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use super::key::CALLS;
 use super::*;
@@ -20,7 +21,7 @@ use crate::control::{Bus, ChannelEntry, NodeReport, Order, Report};
 use crate::doorkeeper::Doorkeeper;
 use crate::gateway::Directory;
 use crate::gateway::http::call as ask_router;
-use crate::gateway::state::Gateway;
+use crate::gateway::state::{AcceptState, Gateway};
 use crate::observe::{AuditLog, Metrics};
 use backplane::memory::MemoryBackplane;
 use backplane::{Reply, Unavailable};
@@ -153,6 +154,8 @@ fn api_of(mood: Mood, audit: AuditLog) -> (Arc<Api>, Arc<AtomicUsize>) {
         header_timeout: Duration::from_secs(1),
         tls: None,
         closed: false.into(),
+        accepting: watch::Sender::new(AcceptState::Now),
+        arrivals: Arc::default(),
         demo: false,
         metrics,
     });

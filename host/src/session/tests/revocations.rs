@@ -62,6 +62,8 @@ impl Cluster for SlowCluster {
 
     fn announce(&self) {}
 
+    fn hand_over(&self) {}
+
     fn close(&self) -> ClusterReply<'_, ()> {
         Box::pin(async {})
     }

@@ -22,8 +22,8 @@ use super::{dispatcher, gap_recovery, subscribers};
 use crate::BackplaneMetrics;
 use crate::pending_bytes::PendingBytes;
 use crate::{
-    Allowance, Backplane, HistoryPage, HistoryRange, Inbox, Nodes, PresenceSnapshot, PublishOptions, Published,
-    Rejection, Reply, Unavailable,
+    Allowance, Backplane, HistoryPage, HistoryRange, Inbox, InstanceName, Nodes, PresenceSnapshot, PublishOptions,
+    Published, Rejection, Reply, Unavailable,
 };
 use chain::{Message, Permit};
 use config::{ChannelSettings, RedisSettings};
@@ -41,14 +41,13 @@ impl RedisBackplane {
     pub fn start(
         topology: Arc<Topology>,
         settings: &RedisSettings,
-        node: &str,
+        name: InstanceName,
         inboxes: Vec<Arc<Inbox>>,
         metrics: BackplaneMetrics,
     ) -> (Self, mpsc::Receiver<Bytes>) {
-        let nonce = getrandom::u64().expect("the system gives random bytes");
         let (queue, arrived) = PushQueue::new();
         let names = KeyNames::new(&settings.prefix, settings.partitions);
-        let instance = format!("{node}~{nonce:x}");
+        let instance = name.as_str().to_owned();
         let (control, received) = ControlMessages::new([names.control(None), names.control(Some(&instance))]);
         let node = Arc::new(Node {
             topology,
@@ -66,7 +65,7 @@ impl RedisBackplane {
             timeout: settings.timeout,
             replicas: settings.replicas,
             instance,
-            nonce,
+            nonce: name.nonce,
             counter: AtomicU64::new(1),
         });
         tokio::spawn(subscribers::keep_all(node.clone(), queue.clone()));

@@ -19,7 +19,9 @@ use super::redis_backplane::RedisBackplane;
 use super::scripts::PUBLISH;
 use crate::BackplaneMetrics;
 use crate::conformance::{ANY, Bench, member, options, suite, topic, with_history};
-use crate::{Backplane, Envelope, HistoryRange, Inbox, InboxReceiver, Interest, Nodes, Publication, PublishOptions};
+use crate::{
+    Backplane, Envelope, HistoryRange, Inbox, InboxReceiver, InstanceName, Interest, Nodes, Publication, PublishOptions,
+};
 use config::{ChannelSettings, RedisSettings, RedisUrl};
 use protocol::Position;
 use protocol::names::Topic;
@@ -48,7 +50,7 @@ fn start(
     RedisBackplane::start(
         Topology::connect(client),
         settings,
-        name,
+        InstanceName::new(name, None),
         inboxes,
         BackplaneMetrics::unregistered(),
     )

@@ -229,18 +229,13 @@ impl RedisCluster {
         }
     }
 
-    /// Lists this node as soon as its name is its own and Redis is there, and renews that, for ever.
+    /// Lists this node while its name is its own and Redis is there, and renews that, for ever.
     async fn list_node(self: Arc<Self>) {
-        if self
-            .announced
-            .subscribe()
-            .wait_for(|announced| *announced)
-            .await
-            .is_err()
-        {
-            return;
-        }
+        let mut announced = self.announced.subscribe();
         loop {
+            if announced.wait_for(|announced| *announced).await.is_err() {
+                return;
+            }
             let connections = self.sessions.lock().present.len();
             let listed = self.renew_node(connections).await.is_ok();
             tokio::time::sleep(if listed { RENEW_EVERY } else { AGAIN }).await;
@@ -365,6 +360,10 @@ impl Cluster for RedisCluster {
 
     fn announce(&self) {
         self.announced.send_replace(true);
+    }
+
+    fn hand_over(&self) {
+        self.announced.send_replace(false);
     }
 
     fn close(&self) -> ClusterReply<'_, ()> {
