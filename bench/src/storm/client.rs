@@ -39,6 +39,16 @@ pub(crate) struct Missed {
     pub messages: usize,
 }
 
+/// What became of a client when it read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Waits,
+    /// The step that was begun is made.
+    Made,
+    /// It was told to try again.
+    TriesAgain,
+}
+
 /// A nonblocking client.
 pub(crate) struct StormClient {
     stream: TcpStream,
@@ -128,27 +138,34 @@ impl StormClient {
         Ok(())
     }
 
-    /// Reads what is there. True if the step that was begun is made.
-    pub(crate) fn readable(&mut self, buffer: &mut [u8], missed: &Missed) -> Result<bool> {
+    /// Reads what is there.
+    pub(crate) fn readable(&mut self, buffer: &mut [u8], missed: &Missed) -> Result<Progress> {
         match self.stream.read(buffer) {
             Ok(0) => bail!("the server hung up on a client that is {:?}", self.stage),
             Ok(count) => self.received.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Progress::Waits),
             Err(error) => return Err(error).with_context(|| format!("a client that is {:?}", self.stage)),
         }
-        let mut made = self.stage == Stage::Nowhere && self.take_upgrade()?;
+        let mut progress = Progress::Waits;
+        if self.stage == Stage::Nowhere && self.take_upgrade()? {
+            progress = Progress::Made;
+        }
         while let Some(frame) = websocket::first_frame(&self.received) {
             let end = frame.payload.end;
             let payload = self.received[frame.payload].to_vec();
             self.received.drain(..end);
             match frame.kind {
-                Kind::Data => made |= self.heard(serde_json::from_slice(&payload)?, missed)?,
+                Kind::Data => match self.heard(serde_json::from_slice(&payload)?, missed)? {
+                    Progress::TriesAgain => return Ok(Progress::TriesAgain),
+                    Progress::Made => progress = Progress::Made,
+                    Progress::Waits => {}
+                },
                 Kind::Ping => self.say(&websocket::pong_frame(&payload))?,
                 Kind::Pong => {}
                 Kind::Close => bail!("the server closed a client that is {:?}", self.stage),
             }
         }
-        Ok(made)
+        Ok(progress)
     }
 
     /// The messages that were pushed to it since it was last asked.
@@ -177,7 +194,7 @@ impl StormClient {
         Ok(true)
     }
 
-    fn heard(&mut self, envelope: Value, missed: &Missed) -> Result<bool> {
+    fn heard(&mut self, envelope: Value, missed: &Missed) -> Result<Progress> {
         match envelope["type"].as_str() {
             Some("message") => self.pushed.push(envelope),
             Some("ack") if self.asked.is_some_and(|stage| envelope["id"] == json!(stage as u8)) => {
@@ -194,12 +211,13 @@ impl StormClient {
                 if let Some(stage) = self.asked {
                     self.make(stage);
                 }
-                return Ok(true);
+                return Ok(Progress::Made);
             }
+            Some("error") if envelope["payload"]["retry"] == true => return Ok(Progress::TriesAgain),
             Some("error" | "disconnect") => bail!("a client that is {:?} heard {envelope}", self.stage),
             _ => {}
         }
-        Ok(false)
+        Ok(Progress::Waits)
     }
 
     fn make(&mut self, stage: Stage) {

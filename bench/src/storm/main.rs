@@ -107,7 +107,7 @@ fn main() -> Result<()> {
     wave.make(&[Stage::Upgraded, Stage::Connected, Stage::Recovered], || {
         witnesses.go_on()
     })?;
-    let storm = begin.elapsed();
+    let (storm, retries) = (begin.elapsed(), wave.retries);
     let beside = witnesses.settle()?;
 
     let seconds = |time: Duration| time.as_secs_f64();
@@ -121,6 +121,7 @@ fn main() -> Result<()> {
             "recover_seconds": seconds(recover),
             "singly_seconds": seconds(handshake + connect + recover),
             "storm_seconds": seconds(storm),
+            "storm_retries": retries,
             "witnesses": arguments.witnesses,
             "witness_quiet": told(&quiet),
             "witness_in_storm": told(&beside),

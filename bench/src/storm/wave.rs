@@ -8,7 +8,7 @@ use anyhow::{Result, bail, ensure};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
-use crate::client::{Missed, Stage, StormClient};
+use crate::client::{Missed, Progress, Stage, StormClient};
 
 /// Bytes that are read from a client at once.
 const READ_BYTES: usize = 65_536;
@@ -24,6 +24,10 @@ pub(crate) struct Wave<'a> {
     missed: &'a [Missed],
     poll: OwnedFd,
     clients: Vec<StormClient>,
+    servers: Vec<SocketAddr>,
+    number: u8,
+    /// How often a client was told to try again, and did.
+    pub retries: u64,
     events: Vec<epoll::Event>,
     buffer: Box<[u8]>,
 }
@@ -38,6 +42,9 @@ impl<'a> Wave<'a> {
             missed,
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             clients: Vec::new(),
+            servers: Vec::new(),
+            number: 0,
+            retries: 0,
             events: Vec::with_capacity(EVENTS),
             buffer: vec![0; READ_BYTES].into(),
         })
@@ -47,16 +54,22 @@ impl<'a> Wave<'a> {
         &mut self.clients
     }
 
-    /// Adds clients on their way to the servers, evenly.
+    /// Adds clients on their way to the servers, evenly; waves of another `number` come from other addresses.
     pub(crate) fn open(&mut self, servers: &[SocketAddr], number: u8, count: usize) -> Result<()> {
+        (self.servers, self.number) = (servers.to_vec(), number);
         for index in self.clients.len()..self.clients.len() + count {
-            let client = StormClient::open(servers[index % servers.len()], number, index)?;
-            let data = epoll::EventData::new_u64(index as u64);
-            let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
-            epoll::add(&self.poll, client.stream(), data, flags)?;
+            let client = self.client(index)?;
             self.clients.push(client);
         }
         Ok(())
+    }
+
+    fn client(&self, index: usize) -> Result<StormClient> {
+        let client = StormClient::open(self.servers[index % self.servers.len()], self.number, index)?;
+        let data = epoll::EventData::new_u64(index as u64);
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&self.poll, client.stream(), data, flags)?;
+        Ok(client)
     }
 
     /// All clients that have not made them make these steps, each as soon as it can, and `meanwhile` is called again and again. Returns how long the
@@ -101,7 +114,8 @@ impl<'a> Wave<'a> {
             outcome => outcome?,
         };
         let mut made = 0;
-        for event in &self.events {
+        let events = std::mem::take(&mut self.events);
+        for event in &events {
             let index = usize::try_from(event.data.u64())?;
             let (client, missed) = (&mut self.clients[index], &self.missed[index % self.missed.len()]);
             let flags = event.flags;
@@ -111,14 +125,35 @@ impl<'a> Wave<'a> {
             if !flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP) {
                 continue;
             }
-            while client.readable(&mut self.buffer, missed)? {
-                let at = steps.iter().position(|step| *step == client.stage());
-                match at.and_then(|at| steps.get(at + 1)) {
-                    Some(next) => client.begin(*next, self.token, missed)?,
-                    None => made += 1,
+            loop {
+                match client.readable(&mut self.buffer, missed)? {
+                    Progress::Waits => break,
+                    Progress::Made => match next(client.stage(), steps) {
+                        Some(step) => client.begin(step, self.token, missed)?,
+                        None => made += 1,
+                    },
+                    Progress::TriesAgain => {
+                        self.retries += 1;
+                        let mut again = self.client(index)?;
+                        again.begin(Stage::Upgraded, self.token, missed)?;
+                        self.clients[index] = again;
+                        break;
+                    }
                 }
             }
         }
+        self.events = events;
         Ok(made)
+    }
+}
+
+/// The step after `stage`, up to the last of these. Who had to begin anew goes through what the others made before.
+fn next(stage: Stage, steps: &[Stage]) -> Option<Stage> {
+    let last = *steps.last()?;
+    match stage {
+        _ if stage >= last => None,
+        Stage::Nowhere => Some(Stage::Upgraded),
+        Stage::Upgraded => Some(Stage::Connected),
+        _ => steps.iter().copied().find(|step| *step > stage),
     }
 }
