@@ -11,9 +11,12 @@ use tokio::time::Instant;
 
 use crate::cluster::Peers;
 
-/// How often it is looked who is there. Whoever is turned away meanwhile is by what was seen last.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Tenants and users whose places are looked through for each of these looks, at most.
+/// How often it is looked who is there, at most.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Before somebody is turned away it is looked once more, so much later: a process that is killed is there until the system has
+/// closed its sockets, and its clients know of it at the same time.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Tenants and users whose places are looked through, at most, until other processes are there.
 const SWEEPS: usize = 4_096;
 
 static GIVE_UP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("abandoned.lua")));
@@ -30,8 +33,8 @@ struct Look {
     at: Option<Instant>,
     /// Empty: it is not known.
     connected: Vec<String>,
-    /// The keys whose places were looked through since, and whether there were abandoned ones.
-    swept: HashMap<String, bool>,
+    /// The keys whose places were looked through since these are there: when, and whether there were abandoned ones.
+    swept: HashMap<String, (Instant, bool)>,
 }
 
 // === impl AbandonedPlaces ===
@@ -45,28 +48,39 @@ impl AbandonedPlaces {
     }
 
     /// Gives up the places under `key` whose processes are gone. Returns whether there were any, so that asking again is worth
-    /// it. However many are turned away, the places are looked through twice a second.
+    /// it.
     pub(super) async fn give_up(&self, servers: &Topology, key: &str) -> bool {
-        let mut look = self.look.lock().await;
-        if look.at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
-            *look = Look {
-                connected: self.peers.connected().await.unwrap_or_default(),
-                at: Some(Instant::now()),
-                swept: HashMap::new(),
-            };
+        let asked = Instant::now();
+        if self.sweep(servers, key, asked, Duration::ZERO).await {
+            return true;
         }
-        if let Some(found) = look.swept.get(key) {
-            return *found;
+        tokio::time::sleep(PATIENCE).await;
+        self.sweep(servers, key, asked, PATIENCE).await
+    }
+
+    /// The same, by who is there so long after `asked`. However many ask, the places are looked through once until other
+    /// processes are there.
+    async fn sweep(&self, servers: &Topology, key: &str, asked: Instant, after: Duration) -> bool {
+        let mut look = self.look.lock().await;
+        if look.at.is_none_or(|at| at + LOOK_EVERY < asked + after) {
+            look.at = Some(Instant::now());
+            let mut connected = self.peers.connected().await.unwrap_or_default();
+            connected.sort_unstable();
+            if connected != look.connected {
+                look.connected = connected;
+                look.swept.clear();
+            }
+        }
+        if let Some((at, found)) = look.swept.get(key) {
+            return *found && *at >= asked;
         }
         if look.connected.is_empty() || look.swept.len() >= SWEEPS {
             return false;
         }
-        let call = look
-            .connected
-            .iter()
-            .fold(GIVE_UP.call([key.to_owned()]), |call, instance| call.arg(&**instance));
+        let call = GIVE_UP.call([key.to_owned()]);
+        let call = look.connected.iter().fold(call, |call, instance| call.arg(&**instance));
         let found = matches!(servers.call(&call).await, Ok(Value::Int(1..)));
-        look.swept.insert(key.to_owned(), found);
+        look.swept.insert(key.to_owned(), (Instant::now(), found));
         found
     }
 }
