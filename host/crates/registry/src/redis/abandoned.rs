@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use redis_client::{Script, Topology, Value};
+use redis_client::{Script, Topology};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -13,9 +13,11 @@ use crate::cluster::Peers;
 
 /// How often it is looked who is there, at most.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Before somebody is turned away it is looked once more, so much later: a process that is killed is there until the system has
-/// closed its sockets, and its clients know of it at the same time.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Before somebody is turned away it is looked again, so often …
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// … and for so long: a process that is killed is there until the system has closed its sockets, which takes a while for many on
+/// a busy machine, and its clients come back as each of theirs is closed.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Tenants and users whose places are looked through, at most, until other processes are there.
 const SWEEPS: usize = 4_096;
 
@@ -33,8 +35,8 @@ struct Look {
     at: Option<Instant>,
     /// Empty: it is not known.
     connected: Vec<String>,
-    /// The keys whose places were looked through since these are there: when, and whether there were abandoned ones.
-    swept: HashMap<String, (Instant, bool)>,
+    /// The keys whose places were looked through since these are there, and when.
+    swept: HashMap<String, Instant>,
 }
 
 // === impl AbandonedPlaces ===
@@ -47,15 +49,18 @@ impl AbandonedPlaces {
         }
     }
 
-    /// Gives up the places under `key` whose processes are gone. Returns whether there were any, so that asking again is worth
-    /// it.
-    pub(super) async fn give_up(&self, servers: &Topology, key: &str) -> bool {
-        let asked = Instant::now();
-        if self.sweep(servers, key, asked, Duration::ZERO).await {
-            return true;
+    /// Gives up the places under `key` whose processes are gone. Returns whether they were looked through since `asked`, when a
+    /// place was asked for and refused: then asking again is worth it. Another node may have been first to give them up.
+    pub(super) async fn give_up(&self, servers: &Topology, key: &str, asked: Instant) -> bool {
+        let mut after = Duration::ZERO;
+        while !self.sweep(servers, key, asked, after).await {
+            if after >= PATIENCE {
+                return false;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            after += LOOK_AGAIN;
         }
-        tokio::time::sleep(PATIENCE).await;
-        self.sweep(servers, key, asked, PATIENCE).await
+        true
     }
 
     /// The same, by who is there so long after `asked`. However many ask, the places are looked through once until other
@@ -71,16 +76,18 @@ impl AbandonedPlaces {
                 look.swept.clear();
             }
         }
-        if let Some((at, found)) = look.swept.get(key) {
-            return *found && *at >= asked;
+        if let Some(at) = look.swept.get(key) {
+            return *at >= asked;
         }
         if look.connected.is_empty() || look.swept.len() >= SWEEPS {
             return false;
         }
         let call = GIVE_UP.call([key.to_owned()]);
         let call = look.connected.iter().fold(call, |call, instance| call.arg(&**instance));
-        let found = matches!(servers.call(&call).await, Ok(Value::Int(1..)));
-        look.swept.insert(key.to_owned(), (Instant::now(), found));
-        found
+        let is_done = servers.call(&call).await.is_ok();
+        if is_done {
+            look.swept.insert(key.to_owned(), Instant::now());
+        }
+        is_done
     }
 }

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use redis_client::{Failure, Script, ScriptCall, Topology, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
 use super::admission::{AdmissionError, AdmissionRequest, LimitReached};
 use super::ban_list::BanEntry;
@@ -166,21 +167,18 @@ impl RedisCluster {
     }
 
     async fn ask(&self, listed: &Listed, limits: &Limits) -> Result<(), AdmissionError> {
+        let mut asked = Instant::now();
         let mut answer = self.ask_once(listed, limits).await;
-        let places = self.places(&listed.request);
-        // Both may be full of abandoned places, and the tenant's are told first.
-        for _ in &places {
-            let Err(AdmissionError::Limit(reached)) = answer else {
-                break;
-            };
-            let [tenant, user] = &places;
+        let [tenant, user] = self.places(&listed.request);
+        while let Err(AdmissionError::Limit(reached)) = answer {
             let full = match reached {
-                LimitReached::Tenant => tenant,
-                LimitReached::User => user,
+                LimitReached::Tenant => &tenant,
+                LimitReached::User => &user,
             };
-            if !self.abandoned.give_up(&self.servers, full).await {
+            if !self.abandoned.give_up(&self.servers, full, asked).await {
                 break;
             }
+            asked = Instant::now();
             answer = self.ask_once(listed, limits).await;
         }
         answer

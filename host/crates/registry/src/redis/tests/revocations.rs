@@ -105,7 +105,11 @@ async fn a_node_that_was_away_hears_of_a_revocation_when_it_renews() {
     let mut heard = Vec::new();
     while let Ok(order) = missed.try_recv() {
         assert!(order.left(Instant::now()) > Duration::from_secs(50), "{order:?}");
-        heard.push((order.subject, order.stamp));
+        // A round of the node's own may have heard the same.
+        let order = (order.subject, order.stamp);
+        if !heard.contains(&order) {
+            heard.push(order);
+        }
     }
     assert_eq!(heard, ordered);
 }
