@@ -109,7 +109,8 @@ async fn a_client_that_reads_a_large_answer_slowly_is_not_silent() {
     for _ in 0..MESSAGES {
         clock.publish("x".repeat(MESSAGE_BYTES)).await;
     }
-    let mut slow = broker.dial("slow").receive_buffer(4096).connect().await;
+    // Through a smaller one so much takes seconds on a busy machine.
+    let mut slow = broker.dial("slow").receive_buffer(65_536).connect().await;
     // Two of them: more than the system's buffers take.
     let ids = [(); 2].map(|()| slow.request("history", &json!({ "channel": "kept" })));
     for (_, text) in &ids {

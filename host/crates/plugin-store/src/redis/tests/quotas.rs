@@ -121,7 +121,7 @@ fn a_bucket_that_is_given_back_in_full_is_not_kept() {
     let node = Node::start(&server);
     // Of a burst this large a lease is taken in advance.
     for _ in 0..8 {
-        node.take("ann", 1e6, 1000, &mut patient()).unwrap();
+        node.take("ann", 10.0, 1000, &mut patient()).unwrap();
     }
     assert_eq!(buckets(&server), 1);
     std::thread::sleep(Duration::from_millis(250));
