@@ -41,7 +41,7 @@ pub(crate) fn accept(listeners: Vec<ShardListener>, gateway: &Arc<Gateway>, shar
             lag: lag.clone(),
         };
         match listener.open() {
-            // Not as often as other tasks, but many at a time: see `IN_A_ROW`.
+            // The runtime would let it accept fewer at a time: see `IN_A_ROW`.
             Ok(listener) => drop(tokio::task::spawn_local(unconstrained(accept_on(listener, service)))),
             Err(error) => tracing::error!(%error, shard = shard.index, "a shard cannot listen"),
         }

@@ -42,6 +42,11 @@ async fn keyed(server: &str) -> Broker {
     Broker::start_at(home, "info", &config).await
 }
 
+async fn let_in(broker: &Broker, secret: &str, user: &str) {
+    let dial = broker.dial(user).token(&token_by(secret, user));
+    dial.connect().await.close().await;
+}
+
 fn reloads(metrics: &Metrics) -> f64 {
     metrics.sum("sluicegate_reloads_total", &[]).unwrap_or(0.0)
 }
@@ -70,13 +75,7 @@ async fn a_rotated_key_set_holds_from_the_reload_on_and_sessions_stay() {
         .token(&token_by(OLD, "bob"))
         .connect_refused(4401)
         .await;
-    broker
-        .dial("bob")
-        .token(&token_by(NEW, "bob"))
-        .connect()
-        .await
-        .close()
-        .await;
+    let_in(&broker, NEW, "bob").await;
 
     // A set that cannot be used, and one that is not there, change nothing.
     for content in [Some("{"), None] {
@@ -91,23 +90,11 @@ async fn a_rotated_key_set_holds_from_the_reload_on_and_sessions_stay() {
             None => "tenants[0].chain[0].config.keys[0].jwks: the file",
         };
         broker.log().wait_after(mark, &[why]).await;
-        broker
-            .dial("bob")
-            .token(&token_by(NEW, "bob"))
-            .connect()
-            .await
-            .close()
-            .await;
+        let_in(&broker, NEW, "bob").await;
     }
     broker.home.put("jwks.json", jwks(OLD));
     broker.hang_up().await;
-    broker
-        .dial("bob")
-        .token(&token_by(OLD, "bob"))
-        .connect()
-        .await
-        .close()
-        .await;
+    let_in(&broker, OLD, "bob").await;
     ann.still_works().await;
 }
 
@@ -119,13 +106,7 @@ async fn a_watched_file_needs_no_signal() {
     broker
         .metrics_when("a reload", |metrics| reloads(metrics) > before)
         .await;
-    broker
-        .dial("bob")
-        .token(&token_by(NEW, "bob"))
-        .connect()
-        .await
-        .close()
-        .await;
+    let_in(&broker, NEW, "bob").await;
 }
 
 #[tokio::test]

@@ -18,13 +18,7 @@ local banned_until = tonumber(redis.call('HGET', KEYS[3], 'until') or 0)
 if banned_until > now then
   return {3, banned_until - now}
 end
--- As in revoked.lua.
-local function revoked(key)
-  local kept = redis.call('HMGET', key, 'until', 'replaced')
-  return kept[2] and tonumber(kept[1]) > now and cjson.decode(kept[2])[1]
-end
-local moment = revoked(KEYS[6])
-if revoked(KEYS[5]) or moment and (ARGV[6] == '' or tonumber(ARGV[6]) < moment) then
+if token_revoked(KEYS[5], KEYS[6], ARGV[6], now) then
   return {4}
 end
 if full(KEYS[1], ARGV[2]) then

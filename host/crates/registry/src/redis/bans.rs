@@ -20,7 +20,8 @@ use crate::token_claims::TokenClaims;
 /// Milliseconds that are added to the end of an operator's ban, so that it comes after all of plugins: beyond the year
 /// 5000, and far from what a number of Redis cannot tell apart.
 const OPERATORS: u64 = 100_000_000_000_000;
-static REVOKED: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("revoked.lua")));
+static REVOKED: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("token_revoked.lua"), include_str!("revoked.lua"))));
 static BAN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("ban.lua")));
 static BANS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("bans.lua")));
 

@@ -49,7 +49,8 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// Before a call that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-static ADMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("admit.lua")));
+static ADMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(concat!(include_str!("token_revoked.lua"), include_str!("admit.lua"))));
 static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
 static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("node.lua")));
 
