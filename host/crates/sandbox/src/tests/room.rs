@@ -142,6 +142,12 @@ fn memory_is_counted_for_its_tenant_and_growth_with_it() {
 
 #[test]
 fn instances_take_no_more_mappings_than_they_are_counted_with() {
+    // Other tests of this process make threads and instances meanwhile: they add to a round, and the least counts.
+    let taken = (0..5).map(|_| mappings_of_48_instances()).min().unwrap_or(u64::MAX);
+    assert!(taken <= 48 * engine::MAPPINGS_PER_MEMORY as u64 + 64, "{taken}");
+}
+
+fn mappings_of_48_instances() -> u64 {
     let stage = stage(64, 640 * MIB);
     let before = machine::mappings_now().expect("a Linux");
     let mut slots = slots(&stage, "publish-allow", 48);
@@ -149,9 +155,7 @@ fn instances_take_no_more_mappings_than_they_are_counted_with() {
         publish(slot, "1").unwrap();
     }
     let after = machine::mappings_now().expect("a Linux");
-    // Others of this process start and end threads meanwhile.
-    let most = 48 * engine::MAPPINGS_PER_MEMORY as u64 + 64;
-    assert!(after.saturating_sub(before) <= most, "{before} to {after}");
+    after.saturating_sub(before)
 }
 
 #[test]
