@@ -142,9 +142,12 @@ fn memory_is_counted_for_its_tenant_and_growth_with_it() {
 
 #[test]
 fn instances_take_no_more_mappings_than_they_are_counted_with() {
-    // Other tests of this process make threads and instances meanwhile: they add to a round, and the least counts.
-    let taken = (0..5).map(|_| mappings_of_48_instances()).min().unwrap_or(u64::MAX);
-    assert!(taken <= 48 * engine::MAPPINGS_PER_MEMORY as u64 + 64, "{taken}");
+    let most = 48 * engine::MAPPINGS_PER_MEMORY as u64 + 64;
+    // Other tests of this process make threads and instances meanwhile, which only adds: one round without them is enough.
+    let taken: Vec<u64> = (0..5)
+        .map_while(|_| Some(mappings_of_48_instances()).filter(|taken| *taken > most))
+        .collect();
+    assert!(taken.len() < 5, "{taken:?}");
 }
 
 fn mappings_of_48_instances() -> u64 {
