@@ -85,6 +85,14 @@ const REVOCATIONS: Number = Number {
     unit: "revocations",
 };
 
+/// Twice as many as connections: those of streams are kept while these can be resumed.
+const TICKETS: Number = Number {
+    min: 1,
+    max: 1_000_000,
+    default: 20_000,
+    unit: "tickets",
+};
+
 /// 0 stands for no limit.
 const CONNECT_RATE: Number = Number {
     min: 0,
@@ -116,6 +124,8 @@ pub struct Limits {
     pub bans: usize,
     /// Revocations of tokens of the tenant that are remembered at once, in the whole cluster.
     pub revocations: usize,
+    /// Tickets of the tenant that were not redeemed or resume a stream, in the whole cluster.
+    pub tickets: usize,
     /// Channels of the tenant that are open on one node.
     pub open_channels: usize,
     /// Bytes of the histories and idempotency keys that a node keeps of the tenant in memory.
@@ -141,6 +151,7 @@ impl Default for Limits {
             log_bytes_per_second: LOG_RATE.default * KIB,
             bans: as_usize(BANS.default),
             revocations: as_usize(REVOCATIONS.default),
+            tickets: as_usize(TICKETS.default),
             open_channels: as_usize(OPEN_CHANNELS.default),
             history_bytes: as_usize(HISTORY_MIB.default).saturating_mul(MIB),
             connects_per_second: rate(CONNECT_RATE.default),
@@ -181,6 +192,7 @@ pub(super) fn read(mut section: Section<'_>, ceilings: Option<&Limits>) -> Limit
     let log_rate = up_to(LOG_RATE, |limits| limits.log_bytes_per_second / KIB);
     let bans = up_to(BANS, |limits| limits.bans as u64);
     let revocations = up_to(REVOCATIONS, |limits| limits.revocations as u64);
+    let tickets = up_to(TICKETS, |limits| limits.tickets as u64);
     let open_channels = up_to(OPEN_CHANNELS, |limits| limits.open_channels as u64);
     let history_mib = up_to(HISTORY_MIB, |limits| (limits.history_bytes / MIB) as u64);
     let limits = Limits {
@@ -194,6 +206,7 @@ pub(super) fn read(mut section: Section<'_>, ceilings: Option<&Limits>) -> Limit
         log_bytes_per_second: section.number("log_kib_per_second", &log_rate) * KIB,
         bans: section.count("bans", &bans),
         revocations: section.count("revocations", &revocations),
+        tickets: section.count("tickets", &tickets),
         open_channels: section.count("open_channels", &open_channels),
         history_bytes: section.count("history_mib", &history_mib).saturating_mul(MIB),
         connects_per_second: rate(section.number("connects_per_second", &connects)),

@@ -128,6 +128,7 @@ fn the_limits_shown_in_the_example_are_the_defaults() {
         log_bytes_per_second: 65_536,
         bans: 10_000,
         revocations: 10_000,
+        tickets: 20_000,
         open_channels: 100_000,
         history_bytes: 256 * 1_048_576,
         connects_per_second: None,
