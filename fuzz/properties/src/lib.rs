@@ -4,6 +4,7 @@
 mod config_file;
 mod envelopes;
 mod frames;
+mod message_pack_values;
 mod messages;
 mod proxied;
 mod verdicts;
@@ -11,6 +12,7 @@ mod verdicts;
 pub use config_file::config;
 pub use envelopes::envelope_reader;
 pub use frames::wire_decoder;
+pub use message_pack_values::message_pack;
 pub use messages::pointer_and_words;
 pub use proxied::{client_address, proxy_header};
 pub use verdicts::verdict_conversion;
@@ -22,7 +24,7 @@ pub use authorize::fuzz::token_reader;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("wire_decoder", wire_decoder),
     ("envelope_reader", envelope_reader),
     ("config", config),
@@ -31,6 +33,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("token_reader", token_reader),
     ("proxy_header", proxy_header),
     ("client_address", client_address),
+    ("message_pack", message_pack),
 ];
 
 /// The first byte and the rest; of nothing, nothing.
