@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::ban_subject::BanSubject;
+use super::session_owner::SecretHash;
 use super::token_claims::TokenClaims;
 
 /// A session that asks for a place.
@@ -23,6 +24,8 @@ pub struct AdmissionRequest {
     pub session: Arc<str>,
     /// `websocket`, `sse` or `poll`.
     pub transport: &'static str,
+    /// The hash of the key that its requests bring, if these may reach any node.
+    pub key: Option<SecretHash>,
 }
 
 impl AdmissionRequest {

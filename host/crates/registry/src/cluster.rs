@@ -10,6 +10,7 @@ use super::admission::{AdmissionError, AdmissionRequest};
 use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
 use super::bans::{BanKind, BansFull};
+use super::session_owner::{OpenClaim, OwnerUnknown, SecretHash, SessionOwner};
 use super::stamp::OrderStamp;
 use super::token_claims::TokenClaims;
 
@@ -52,6 +53,22 @@ pub trait Cluster: Send + Sync {
         after: Option<&'a BanEntry>,
         limit: usize,
     ) -> ClusterReply<'a, Result<Vec<BanEntry>, NotRecorded>>;
+
+    /// The instance that has this session, if this is the hash of its key.
+    fn owner<'a>(
+        &'a self,
+        tenant: &'a str,
+        session: &'a str,
+        key: &'a SecretHash,
+    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>>;
+
+    /// Claims to open `session` with something that its client alone knows. One claim to it counts, the first.
+    fn claim_open<'a>(
+        &'a self,
+        tenant: &'a str,
+        open: &'a SecretHash,
+        session: &'a Arc<str>,
+    ) -> ClusterReply<'a, Result<OpenClaim, OwnerUnknown>>;
 
     /// Lists this node among those that live, from now on.
     fn announce(&self);

@@ -8,7 +8,9 @@ mod ban_order;
 mod ban_subject;
 mod bans;
 mod cluster;
+mod opens;
 pub mod redis;
+mod session_owner;
 mod stamp;
 mod token_claims;
 
@@ -25,11 +27,14 @@ pub use ban_order::{BanChange, BanOrder, DELIVER_FOR, LONGEST_BAN};
 pub use ban_subject::BanSubject;
 pub use bans::{BanKind, BansFull};
 pub use cluster::{Cluster, ClusterReply, NotRecorded, Peers};
+pub use session_owner::{OpenClaim, OwnerUnknown, SecretHash, SessionOwner};
 pub use stamp::OrderStamp;
 pub use token_claims::{JTI_BYTES, TokenClaims};
 
 use bans::Bans;
 use config::Limits;
+use opens::OpenedWith;
+use session_owner::{SESSION_BYTES, SessionKeys};
 use stamp::OrderClock;
 use wall_clock::now_ms;
 
@@ -44,6 +49,10 @@ pub struct Registry {
     /// Whose tokens are revoked, likewise.
     revocations: Bans,
     clock: OrderClock,
+    /// Of this node's sessions.
+    keys: SessionKeys,
+    /// What sessions were opened with, where there is no cluster.
+    opens: OpenedWith,
     cluster: Option<Arc<dyn Cluster>>,
 }
 
@@ -66,6 +75,8 @@ impl Default for Registry {
             bans: Bans::new(BanKind::Bans),
             revocations: Bans::new(BanKind::Revocations),
             clock: OrderClock::default(),
+            keys: SessionKeys::default(),
+            opens: OpenedWith::default(),
             cluster: None,
         }
     }
@@ -87,6 +98,9 @@ impl Registry {
         self.check_token(&request.tenant, request.user.as_ref(), &request.token)?;
         // Here first: what is over the limit on this node alone need not be asked about.
         self.take(&request, limits).map_err(AdmissionError::Limit)?;
+        if let Some(key) = request.key {
+            self.keys.insert(&request.tenant, &request.session, key);
+        }
         let seat = Seat {
             registry: self.clone(),
             request: request.clone(),
@@ -95,6 +109,37 @@ impl Registry {
             cluster.admit(request, limits).await?;
         }
         Ok(seat)
+    }
+
+    /// Who has a session of this tenant, if `key` is the hash of its key. None also if there is no such session: nobody who
+    /// guesses is told how much of it is right.
+    pub async fn owner(
+        &self,
+        tenant: &str,
+        session: &str,
+        key: &SecretHash,
+    ) -> Result<Option<SessionOwner>, OwnerUnknown> {
+        if let Some(is_its_key) = self.keys.is_of(tenant, session, key) {
+            return Ok(is_its_key.then_some(SessionOwner::Here));
+        }
+        match &self.cluster {
+            Some(cluster) if session.len() <= SESSION_BYTES => cluster.owner(tenant, session, key).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Claims to open `session` with what `open` is the hash of. A client that does not know what became of its first request
+    /// says it again, perhaps to another node, and finds the session that it began, if that is not long ago.
+    pub async fn claim_open(
+        &self,
+        tenant: &Arc<str>,
+        open: &SecretHash,
+        session: &Arc<str>,
+    ) -> Result<OpenClaim, OwnerUnknown> {
+        match &self.cluster {
+            Some(cluster) => cluster.claim_open(tenant, open, session).await,
+            None => Ok(self.opens.claim(tenant, open, session, Instant::now())),
+        }
     }
 
     /// How many bans and revocations these tenants may have from now on.
@@ -279,6 +324,7 @@ impl Registry {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.registry.keys.remove(&self.request.session);
         if let Some(cluster) = &self.registry.cluster {
             cluster.release(&self.request.session);
         }

@@ -14,6 +14,7 @@ fn request(tenant: &str, user: Option<&str>) -> AdmissionRequest {
         remote: REMOTE,
         session: "s".into(),
         transport: "websocket",
+        key: None,
     }
 }
 
@@ -131,6 +132,24 @@ impl Cluster for Recorded {
             *newest = order.stamp.clone();
             Ok(None)
         })
+    }
+
+    fn owner<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a SecretHash,
+    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn claim_open<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a SecretHash,
+        _: &'a Arc<str>,
+    ) -> ClusterReply<'a, Result<OpenClaim, OwnerUnknown>> {
+        Box::pin(async { Ok(OpenClaim::Mine) })
     }
 
     fn announce(&self) {}

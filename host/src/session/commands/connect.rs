@@ -96,6 +96,7 @@ async fn admit(context: &Context, handshake: Handshake, wait: &InstanceWait) -> 
         remote: context.caller.remote,
         session: context.caller.session.clone(),
         transport: "websocket",
+        key: None,
     };
     let subject = request.subject();
     let tenant = context.tenant.settings();

@@ -15,7 +15,7 @@ use config::Limits;
 use protocol::codes;
 use registry::{
     AdmissionError, AdmissionRequest, BanChange, BanEntry, BanKind, BanOrder, BanSubject, Cluster, ClusterReply,
-    NotRecorded, OrderStamp, Registry, TokenClaims,
+    NotRecorded, OpenClaim, OrderStamp, OwnerUnknown, Registry, SecretHash, SessionOwner, TokenClaims,
 };
 
 /// A cluster that knows nothing, and takes its time to say so.
@@ -58,6 +58,24 @@ impl Cluster for SlowCluster {
         _: usize,
     ) -> ClusterReply<'a, Result<Vec<BanEntry>, NotRecorded>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn owner<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a SecretHash,
+    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn claim_open<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a SecretHash,
+        _: &'a Arc<str>,
+    ) -> ClusterReply<'a, Result<OpenClaim, OwnerUnknown>> {
+        Box::pin(async { Ok(OpenClaim::Mine) })
     }
 
     fn announce(&self) {}

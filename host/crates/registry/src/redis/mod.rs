@@ -5,7 +5,9 @@
 mod abandoned;
 mod bans;
 mod missed;
+mod release;
 mod renewal;
+mod session_owner;
 #[cfg(test)]
 mod tests;
 
@@ -13,10 +15,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use futures_util::future::join_all;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use redis_client::{Failure, Script, ScriptCall, Topology, Value};
+use sluicegate_contract::hex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
@@ -26,6 +28,7 @@ use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
 use super::bans::BanKind;
 use super::cluster::{Cluster, ClusterReply, NotRecorded, Peers};
+use super::session_owner::{OpenClaim, OwnerUnknown, SecretHash, SessionOwner};
 use super::stamp::OrderStamp;
 use super::token_claims::TokenClaims;
 use abandoned::AbandonedPlaces;
@@ -51,7 +54,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 static ADMIT: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("token_revoked.lua"), include_str!("admit.lua"))));
-static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
 static NODE_LIVES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("node.lua")));
 
 /// What the nodes of a Redis know together.
@@ -145,7 +147,11 @@ impl RedisCluster {
     }
 
     fn connection(&self, request: &AdmissionRequest) -> String {
-        self.name(&request.tenant, &format!("ws:conn:{}", request.session))
+        self.connection_name(&request.tenant, &request.session)
+    }
+
+    fn connection_name(&self, tenant: &str, session: &str) -> String {
+        self.name(tenant, &format!("ws:conn:{session}"))
     }
 
     fn node_name(&self) -> String {
@@ -155,8 +161,14 @@ impl RedisCluster {
     /// What is listed of a connection.
     fn fields(&self, call: ScriptCall, listed: &Listed) -> ScriptCall {
         let request = &listed.request;
+        let call = match &request.key {
+            Some(key) => call.arg("key").arg(hex::encode(key)),
+            None => call,
+        };
         call.arg("node")
             .arg(&*self.node)
+            .arg("instance")
+            .arg(&*self.instance)
             .arg("tenant")
             .arg(&*request.tenant)
             .arg("user")
@@ -253,46 +265,6 @@ impl RedisCluster {
             .arg(now_ms());
         self.servers.call(&renewal).await.map(drop)
     }
-
-    fn forget<'a>(&self, released: impl Iterator<Item = &'a AdmissionRequest>) {
-        let mut sessions = self.sessions.lock();
-        for request in released {
-            sessions.unreleased.swap_remove(&request.session);
-        }
-        drop(sessions);
-        self.released.notify_one();
-    }
-
-    /// Releases the places of sessions that left, for ever.
-    async fn release_all(self: Arc<Self>) {
-        loop {
-            let batch: Vec<AdmissionRequest> = self.sessions.lock().unreleased.values().take(BATCH).cloned().collect();
-            if batch.is_empty() {
-                self.left.notified().await;
-                continue;
-            }
-            let calls: Vec<ScriptCall> = batch
-                .iter()
-                .map(|request| {
-                    let [tenant, user] = self.places(request);
-                    RELEASE
-                        .call([tenant, user, self.connection(request)])
-                        .arg(self.place(request))
-                })
-                .collect();
-            let answers = join_all(calls.iter().map(|call| self.servers.call(call))).await;
-            self.forget(
-                batch
-                    .iter()
-                    .zip(&answers)
-                    .filter(|(_, answer)| answer.is_ok())
-                    .map(|(request, _)| request),
-            );
-            if answers.iter().any(Result::is_err) {
-                tokio::time::sleep(AGAIN).await;
-            }
-        }
-    }
 }
 
 impl Cluster for RedisCluster {
@@ -355,6 +327,24 @@ impl Cluster for RedisCluster {
         limit: usize,
     ) -> ClusterReply<'a, Result<Vec<BanEntry>, NotRecorded>> {
         Box::pin(self.list_bans(kind, tenant, after, limit))
+    }
+
+    fn owner<'a>(
+        &'a self,
+        tenant: &'a str,
+        session: &'a str,
+        key: &'a SecretHash,
+    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>> {
+        Box::pin(self.find_owner(tenant, session, key))
+    }
+
+    fn claim_open<'a>(
+        &'a self,
+        tenant: &'a str,
+        open: &'a SecretHash,
+        session: &'a Arc<str>,
+    ) -> ClusterReply<'a, Result<OpenClaim, OwnerUnknown>> {
+        Box::pin(self.claim(tenant, open, session))
     }
 
     fn announce(&self) {

@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod nodes;
+mod owners;
 mod revocations;
 
 use std::task::Poll;
@@ -14,6 +15,7 @@ use crate::ban_order::DELIVER_FOR;
 use crate::ban_order::tests::{as_ordered, orders, permutations};
 use crate::ban_subject::BanSubject;
 use crate::bans::BansFull;
+use futures_util::future::join_all;
 use nodes::{Unknown, node, node_among, start};
 use redis_client::testing::TestServer;
 
@@ -25,6 +27,7 @@ fn request(session: usize, user: Option<&str>) -> AdmissionRequest {
         remote: "192.0.2.1".parse().unwrap(),
         session: format!("s{session}").into(),
         transport: "websocket",
+        key: None,
     }
 }
 
