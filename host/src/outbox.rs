@@ -9,15 +9,17 @@ use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
+use crate::framing::Framing;
+use crate::poll_answers::PollAnswers;
 use crate::transport::ClientStream;
 use entry::{ENTRY_BYTES, Kind, OutboxEntry};
 use unfinished::UnfinishedReply;
 
 use config::Overflow;
-use wire;
 
 /// Frames written by one system call at most.
 const FRAMES_A_WRITE: usize = 64;
+
 /// The result of queueing a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushResult {
@@ -54,6 +56,7 @@ pub struct Outbox {
     /// Those of replies among them.
     reply_bytes: usize,
     limit: usize,
+    framing: Framing,
 }
 
 /// Whether everything is written.
@@ -69,7 +72,7 @@ pub enum Flushed {
 
 impl Outbox {
     /// An empty outbox for at most `limit` bytes of messages, and as many of replies.
-    pub fn new(limit: usize) -> Self {
+    pub fn new(limit: usize, framing: Framing) -> Self {
         Self {
             queue: VecDeque::new(),
             unfinished: None,
@@ -77,6 +80,7 @@ impl Outbox {
             bytes: 0,
             reply_bytes: 0,
             limit,
+            framing,
         }
     }
 
@@ -103,8 +107,8 @@ impl Outbox {
 
     /// Queues a reply or a push about the connection itself. Amid a reply in parts, a control frame need not wait.
     pub fn push(&mut self, frame: Bytes) {
-        if wire::is_control_frame(&frame) {
-            self.push_part([frame]);
+        if self.framing.is_control(&frame) {
+            self.queue_pieces(Kind::Reply, [frame]);
         } else {
             self.enqueue(frame, Kind::Reply);
         }
@@ -124,10 +128,16 @@ impl Outbox {
         self.unfinished = Some(Box::new(UnfinishedReply::behind(self.queue.len())));
     }
 
-    /// Queues a frame before what waits for the end of a reply: one of its fragments, header and payload, in pieces that are
-    /// not copied; or a control frame.
+    /// Queues a part of the reply that was begun, in pieces that are not copied.
     pub fn push_part(&mut self, pieces: impl IntoIterator<Item = Bytes>) {
-        let mut kind = Kind::Reply;
+        let goes_on = self.unfinished.as_mut().is_some_and(|reply| reply.has_part());
+        // Of a WebSocket each part is a frame.
+        let is_frame = !goes_on || self.framing == Framing::WebSocket;
+        self.queue_pieces(if is_frame { Kind::Reply } else { Kind::Rest }, pieces);
+    }
+
+    /// Queues pieces before what waits for the end of a reply.
+    fn queue_pieces(&mut self, mut kind: Kind, pieces: impl IntoIterator<Item = Bytes>) {
         for frame in pieces.into_iter().filter(|piece| !piece.is_empty()) {
             let entry = self.count(OutboxEntry { frame, kind });
             self.queue.push_back(entry);
@@ -241,7 +251,9 @@ impl Outbox {
         else {
             return;
         };
-        first.frame.truncate(wire::frame_end(&first.frame, self.written - 1));
+        first
+            .frame
+            .truncate(self.framing.frame_end(&first.frame, self.written - 1));
         if first.frame.len() == self.written {
             self.pop_first();
             self.written = 0;
@@ -285,6 +297,20 @@ impl Outbox {
         } else {
             Flushed::Blocked
         })
+    }
+
+    /// Adds what waits to the answer of a poll, as long as that takes more, and has it sent.
+    pub fn answer_poll(&mut self, answers: &mut PollAnswers) {
+        while let Some(first) = self.queue.front() {
+            let goes_on = first.kind == Kind::Rest;
+            if !goes_on && !answers.has_room() {
+                break;
+            }
+            answers.add(&first.frame, goes_on);
+            self.advance(first.frame.len());
+        }
+        let unfinished = self.unfinished.as_ref();
+        answers.answer(unfinished.is_some_and(|reply| reply.is_on_its_way(self.queue.len())));
     }
 
     fn write_many(&self, stream: &ClientStream) -> io::Result<usize> {

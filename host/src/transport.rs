@@ -1,13 +1,24 @@
-//! The seam between a session and the carrier of its bytes: read, write, ready. Another kind of stream (streaming HTTP)
-//! will be another variant here, with the same session. Knows no frame.
+//! The seam between a session and what carries its bytes: a stream to read, to write and to wait for, or the answers to
+//! polls. Knows no frame.
 
+use std::cell::RefCell;
+use std::future::pending;
 use std::io::{self, IoSlice};
 
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::poll_answers::PollAnswers;
 use crate::tls_stream::TlsStream;
+
+/// What brings a client what is said to it.
+#[derive(Debug)]
+pub enum Carrier {
+    Stream(ClientStream),
+    /// It asks again and again. Boxed, because most clients have a stream.
+    Polls(Box<RefCell<PollAnswers>>),
+}
 
 /// A client's byte stream. Only [`ClientStream::ready`] waits.
 #[derive(Debug)]
@@ -20,6 +31,43 @@ pub enum ClientStream {
     #[cfg(test)]
     Memory(std::rc::Rc<memory::MemoryStream>),
 }
+
+// === impl Carrier ===
+
+impl Carrier {
+    /// Reads what is there; 0 at the end of the stream. Polls bring nothing here.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(stream) => stream.try_read(buffer),
+            Self::Polls(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Waits until the stream can be read from or written to, as `interest` says; without one for ever.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Self::Stream(stream) => stream.ready(interest).await,
+            Self::Polls(_) => pending().await,
+        }
+    }
+
+    /// Bytes that left the outbox and may not be with the client.
+    pub fn unsent(&self) -> usize {
+        match self {
+            Self::Stream(stream) => stream.unsent(),
+            Self::Polls(answers) => answers.borrow().bytes(),
+        }
+    }
+
+    /// Ends the sending side of the stream: the client sees its end, and can still send.
+    pub fn shutdown(&self) {
+        if let Self::Stream(stream) = self {
+            stream.shutdown();
+        }
+    }
+}
+
+// === impl ClientStream ===
 
 impl ClientStream {
     /// Reads what is there; 0 at the end of the stream.

@@ -26,8 +26,9 @@ use super::state::Gateway;
 use super::turned_away::COME_BACK;
 use super::{bearer, headers, target};
 use crate::doorkeeper::{AddressPass, ShardLag, TenantPlace, TenantRefusal};
+use crate::http_sessions::random_text;
 use crate::observe::LogThrottle;
-use crate::session::{Opening, Session};
+use crate::session::{Opening, Session, Transport};
 use crate::shard::Shard;
 use chain::{Headers, Upgrade};
 use config::{Origins, Tenant};
@@ -308,13 +309,16 @@ impl Accepted {
     ) -> Option<Box<Session>> {
         let tenant = shard.tenant(&self.tenant)?;
         let opening = Opening {
-            stream: socket.into(),
+            session: random_text().into(),
+            transport: Transport::WebSocket {
+                stream: socket.into(),
+                deflate: self.deflate.map(|agreement| agreement.window),
+            },
             remote: self.remote,
             // Nobody else has it: the answer that carried it is gone.
             place: Arc::into_inner(self.place)?,
             pass: pass.or(self.pass),
             token: self.token,
-            deflate: self.deflate.map(|agreement| agreement.window),
             upgrade: self.request,
         };
         Some(opening.into_session(shard.clone(), tenant))

@@ -7,10 +7,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::event_stream::EventStream;
+use crate::framing::{Framing, ReplyPart};
 use crate::outbox::{Flushed, Outbox, Policy, PushResult};
-use crate::transport::ClientStream;
-use backplane::{MemoryUse, TenantFootprint};
+use crate::transport::{Carrier, ClientStream};
+use backplane::{Form, MemoryUse, TenantFootprint};
+use protocol::Position;
 use protocol::codes::CloseCode;
 use protocol::names::Channel;
 use wire::DeflateWindow;
@@ -22,7 +26,11 @@ pub struct ClientConnection {
     /// The session's id, unique in the cluster.
     pub session: Arc<str>,
     /// Only the session reads from it.
-    pub stream: ClientStream,
+    pub carrier: Carrier,
+    /// What its envelopes are framed by.
+    pub framing: Framing,
+    /// What a stream of events has beside that.
+    pub events: Option<Box<EventStream>>,
     /// What compressed messages to it may look back on, if they were agreed on.
     pub deflate: Option<DeflateWindow>,
     outbox: RefCell<Outbox>,
@@ -44,6 +52,28 @@ pub struct ClientConnection {
     wake: Notify,
 }
 
+/// How a client is reached.
+pub struct ConnectionShape {
+    pub carrier: Carrier,
+    pub framing: Framing,
+    /// Where its envelopes are events of a stream.
+    pub events: Option<Box<EventStream>>,
+    /// What was agreed on for compressed messages, if anything was.
+    pub deflate: Option<DeflateWindow>,
+}
+
+impl ConnectionShape {
+    /// A WebSocket over `stream`.
+    pub fn websocket(stream: ClientStream, deflate: Option<DeflateWindow>) -> Self {
+        Self {
+            carrier: Carrier::Stream(stream),
+            framing: Framing::WebSocket,
+            events: None,
+            deflate,
+        }
+    }
+}
+
 /// The shard's signals to a session.
 #[derive(Debug, Default)]
 pub struct SessionSignals {
@@ -63,21 +93,28 @@ impl Drop for ClientConnection {
 }
 
 impl ClientConnection {
-    /// A connection over `stream` whose outbox holds at most `outbox_bytes`, which count for its tenant.
+    /// A connection whose outbox holds at most `outbox_bytes`, which count for its tenant.
     pub fn new(
         id: u64,
         session: Arc<str>,
-        stream: ClientStream,
-        deflate: Option<DeflateWindow>,
+        shape: ConnectionShape,
         outbox_bytes: usize,
         footprint: &Arc<TenantFootprint>,
     ) -> Rc<Self> {
+        let ConnectionShape {
+            carrier,
+            framing,
+            events,
+            deflate,
+        } = shape;
         Rc::new(Self {
             id,
             session,
-            stream,
+            carrier,
+            framing,
+            events,
             deflate,
-            outbox: RefCell::new(Outbox::new(outbox_bytes)),
+            outbox: RefCell::new(Outbox::new(outbox_bytes, framing)),
             footprint: footprint.clone(),
             counted: Cell::new(0),
             blocked: Cell::new(false),
@@ -94,28 +131,37 @@ impl ClientConnection {
     /// Queues a reply or a push about the connection; to be flushed by the caller.
     pub fn push(&self, frame: Bytes) {
         if !self.closed.get() {
-            self.outbox.borrow_mut().push(frame);
+            self.open().push(frame);
         }
     }
 
     /// Queues a reply whose frame is in parts; to be flushed by the caller.
     pub fn push_parts(&self, parts: impl IntoIterator<Item = Bytes>) {
         if !self.closed.get() {
-            self.outbox.borrow_mut().push_parts(parts);
+            self.open().push_parts(parts);
         }
+    }
+
+    /// The outbox, in which a stream of events has the head of its answer first.
+    fn open(&self) -> RefMut<'_, Outbox> {
+        let mut outbox = self.outbox.borrow_mut();
+        if let Some(head) = self.events.as_ref().and_then(|events| events.take_head()) {
+            outbox.push(head.accepted());
+        }
+        outbox
     }
 
     /// Begins a reply that is queued in parts: what is queued meanwhile comes after it.
     pub fn begin_reply(&self) {
         if !self.closed.get() {
-            self.outbox.borrow_mut().begin_reply();
+            self.open().begin_reply();
         }
     }
 
     /// Queues a part of the reply that was begun; to be flushed by the caller.
-    pub fn push_part(&self, pieces: impl IntoIterator<Item = Bytes>) {
+    pub fn push_part(&self, texts: impl IntoIterator<Item = Bytes>, part: ReplyPart) {
         if !self.closed.get() {
-            self.outbox.borrow_mut().push_part(pieces);
+            self.outbox.borrow_mut().push_part(self.framing.part(texts, part));
         }
     }
 
@@ -137,13 +183,17 @@ impl ClientConnection {
     /// Queues the closing frames: nothing comes after them. `discard`: what waits before them is not worth
     /// waiting for.
     pub fn push_closing(&self, frames: impl IntoIterator<Item = Bytes>, discard: bool) {
-        let mut outbox = self.outbox.borrow_mut();
+        let mut outbox = self.open();
         if discard {
             outbox.clear();
         }
-        let is_amid_reply = outbox.give_up_reply();
+        let mut is_amid_reply = outbox.give_up_reply();
+        if let Carrier::Polls(answers) = &self.carrier {
+            answers.borrow_mut().give_up_rest();
+            is_amid_reply = false;
+        }
         for frame in frames {
-            if !is_amid_reply || wire::is_control_frame(&frame) {
+            if !is_amid_reply || self.framing.is_control(&frame) {
                 outbox.push(frame);
             }
         }
@@ -180,9 +230,16 @@ impl ClientConnection {
     pub fn flush(&self) -> usize {
         self.dirty.set(false);
         let mut outbox = self.outbox.borrow_mut();
+        if let Some(events) = &self.events
+            && let Some(mark) = events.take_mark()
+            && !self.closed.get()
+        {
+            outbox.push(mark);
+        }
         let before = outbox.bytes();
-        if !self.blocked.get() {
-            match outbox.write_to(&self.stream) {
+        match &self.carrier {
+            Carrier::Polls(answers) => outbox.answer_poll(&mut answers.borrow_mut()),
+            Carrier::Stream(stream) if !self.blocked.get() => match outbox.write_to(stream) {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::Blocked) => {
                     self.blocked.set(true);
@@ -192,10 +249,11 @@ impl ClientConnection {
                     self.broken.set(true);
                     self.wake.notify_one();
                 }
-            }
+            },
+            Carrier::Stream(_) => {}
         }
         let left = outbox.bytes();
-        self.count(left + self.stream.unsent());
+        self.count(left + self.carrier.unsent());
         before - left
     }
 
@@ -243,6 +301,33 @@ impl ClientConnection {
         self.outbox.borrow().reply_room()
     }
 
+    /// In which form it gets what arrives in a channel.
+    pub(super) fn form_in(&self, channel: &Channel) -> Form {
+        match &self.events {
+            Some(events) => events.form_in(channel),
+            None => Form::JsonFrame,
+        }
+    }
+
+    /// Which of the several channels of its stream of events this is.
+    pub(super) fn place_of(&self, channel: &Channel) -> Option<u8> {
+        self.events.as_ref()?.place_of(channel)
+    }
+
+    /// Its stream of events has a channel up to here. The session looks when the client is to be told.
+    pub(super) fn note_position(&self, place: u8, position: &Position) {
+        if let Some(events) = &self.events
+            && events.note(place, position)
+        {
+            self.wake.notify_one();
+        }
+    }
+
+    /// When its stream of events is to be marked.
+    pub fn mark_due(&self) -> Option<Instant> {
+        self.events.as_ref()?.due_at()
+    }
+
     /// Counts bytes that are held until they are queued. Returns whether so many may be.
     pub fn hold(&self, bytes: usize) -> bool {
         let held = self.held.get() + bytes;
@@ -260,7 +345,7 @@ impl ClientConnection {
 
     /// Forgets what could not be written: the connection is over.
     pub fn abandon(&self) {
-        self.outbox.replace(Outbox::new(0));
+        self.outbox.replace(Outbox::new(0, self.framing));
         self.count(0);
     }
 

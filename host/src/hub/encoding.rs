@@ -1,15 +1,15 @@
-//! How a value looks on the wire. What arrived is encoded by the first listener that needs it, once for each codec,
-//! and shared by all listeners on all shards.
+//! The forms in which listeners get what arrived. Each is made by the first listener that needs it, and shared by all
+//! listeners on all shards.
 
-use std::iter;
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
 use super::client_connection::ClientConnection;
-use backplane::{COMPRESSED_FORMS, PresenceChange, Publication};
+use crate::framing::{event, marked_event};
+use backplane::{COMPRESSED_FORMS, Form, PresenceChange, Publication};
 use protocol::write::{self, MessagePush};
-use protocol::{Codec, Json};
+use protocol::{Json, stream_mark};
 use wire::{self, DeflateWindow, Deflater, FrameKind};
 
 /// Bytes of the messages that are compressed. Smaller ones gain less than they cost; larger ones would keep a shard busy for
@@ -18,10 +18,10 @@ const COMPRESSED_BYTES: RangeInclusive<usize> = 512..=65_536;
 
 const _: () = assert!(DeflateWindow::COUNT <= COMPRESSED_FORMS);
 
-/// The frame that pushes a message.
-pub(super) fn message_frame(publication: &Publication, codec: Codec) -> &Bytes {
-    publication.encoded.get_or_encode(codec, || match codec {
-        Codec::Json => wire::text_frame(write::message(&MessagePush {
+/// A message in this form.
+pub(super) fn message_frame(publication: &Publication, form: Form) -> &Bytes {
+    publication.encoded.get_or_encode(form, || {
+        let envelope = write::message(&MessagePush {
             id: &publication.id,
             ts: publication.ts,
             channel: publication.topic.channel.as_str(),
@@ -29,57 +29,56 @@ pub(super) fn message_frame(publication: &Publication, codec: Codec) -> &Bytes {
             position: publication.position.as_ref(),
             from: publication.from.as_ref(),
             tags: &publication.tags,
-        })),
+        });
+        match (form, &publication.position) {
+            (Form::JsonFrame, _) => wire::text_frame(envelope),
+            (Form::MarkedEvent, Some(position)) => marked_event("message", &envelope, &stream_mark::of_one(position)),
+            (Form::Event | Form::MarkedEvent, _) => event("message", &envelope),
+        }
     })
 }
 
-/// The frame that pushes a message to a connection that agreed on this: compressed where that is worth it.
+/// A message for a connection that agreed on this: compressed where that is worth it.
 pub(super) fn message_frame_for<'a>(
     publication: &'a Publication,
-    codec: Codec,
+    form: Form,
     deflate: Option<DeflateWindow>,
     deflater: &mut Deflater,
 ) -> &'a Bytes {
-    let frame = message_frame(publication, codec);
+    let frame = message_frame(publication, form);
     let is_worth_it = publication.compression && COMPRESSED_BYTES.contains(&frame.len());
     let Some(window) = deflate.filter(|_| is_worth_it) else {
         return frame;
     };
-    let compressed = publication.encoded.get_or_compress(codec, window as usize, || {
-        let kind = match codec {
-            Codec::Json => FrameKind::Text,
-        };
-        deflater.frame(kind, &frame[wire::payload_start(frame)..], window)
+    let compressed = publication.encoded.get_or_compress(form, window as usize, || {
+        deflater.frame(FrameKind::Text, &frame[wire::payload_start(frame)..], window)
     });
     compressed.unwrap_or(frame)
 }
 
-/// The frame that pushes a join or a leave.
-pub(super) fn presence_frame(change: &PresenceChange, codec: Codec) -> &Bytes {
-    let channel = change.topic.channel.as_str();
-    change.encoded.get_or_encode(codec, || match codec {
-        Codec::Json => wire::text_frame(write::presence_change(
-            change.ts,
-            change.joined,
-            channel,
-            &change.member,
-        )),
+/// A join or a leave in this form.
+pub(super) fn presence_frame(change: &PresenceChange, form: Form) -> &Bytes {
+    change.encoded.get_or_encode(form, || {
+        let channel = change.topic.channel.as_str();
+        let envelope = write::presence_change(change.ts, change.joined, channel, &change.member);
+        match form {
+            Form::JsonFrame => wire::text_frame(envelope),
+            Form::Event | Form::MarkedEvent => event(write::type_of(&envelope), &envelope),
+        }
     })
+}
+
+/// A frame without what frames it.
+pub(super) fn bare(frame: &Bytes) -> Bytes {
+    frame.slice(wire::payload_start(frame)..)
 }
 
 /// A message push as JSON text, for replies that hold many of them: a part of the frame that receivers share.
 pub fn message_json(publication: &Publication) -> Bytes {
-    let frame = message_frame(publication, Codec::Json);
-    frame.slice(wire::payload_start(frame)..)
+    bare(message_frame(publication, Form::JsonFrame))
 }
 
 /// Queues a reply. What its text shares with others goes into the frame as it is.
 pub fn push_reply(client: &ClientConnection, reply: Json) {
-    match reply.into_text() {
-        Ok(text) => client.push(wire::text_frame(text)),
-        Err(reply) => {
-            let header = wire::text_frame_header(reply.len());
-            client.push_parts(iter::once(header).chain(reply.into_parts()));
-        }
-    }
+    client.push_parts(client.framing.reply(reply));
 }

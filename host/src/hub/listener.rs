@@ -6,21 +6,26 @@ use bytes::Bytes;
 
 use super::batch::JoinedMessages;
 use super::client_connection::ClientConnection;
-use super::encoding::{message_frame_for, presence_frame};
+use super::encoding::{bare, message_frame_for, presence_frame};
 use super::held::HeldEnvelopes;
 use super::position::{PositionOrder, compare};
+use crate::framing::Framing;
 use crate::outbox::{Policy, PushResult};
-use backplane::{Envelope, Publication};
+use backplane::{Envelope, Form, Publication};
 use config::Overflow;
+use protocol::Position;
 use protocol::codes;
 use protocol::names::Topic;
-use protocol::{Codec, Position};
 use wire::Deflater;
 
 pub(super) struct Listener {
     pub(super) client: Rc<ClientConnection>,
     /// Identifies the subscription in the connection's outbox.
     pub(super) subscription: u32,
+    /// In which form its client gets what arrives.
+    form: Form,
+    /// Which channel of its client's stream of events this is, where the stream tells of several.
+    place: Option<u8>,
     pub(super) delivery: DeliveryState,
 }
 
@@ -53,6 +58,17 @@ pub(super) struct Queueing<'a> {
 // === impl Listener ===
 
 impl Listener {
+    /// One that is held.
+    pub(super) fn held(client: &Rc<ClientConnection>, subscription: u32, topic: &Topic) -> Self {
+        Self {
+            form: client.form_in(&topic.channel),
+            place: client.place_of(&topic.channel),
+            client: client.clone(),
+            subscription,
+            delivery: DeliveryState::Held(HeldEnvelopes::new(client)),
+        }
+    }
+
     /// Queues joined messages, if this listener gets all of them and has room; else nothing, and they are to
     /// be taken one by one.
     pub(super) fn take_batch(&mut self, batch: &JoinedMessages<'_>, queueing: &mut Queueing<'_>) -> bool {
@@ -60,7 +76,8 @@ impl Listener {
             return false;
         };
         let all_new = compare(batch.first.as_ref(), after.as_ref()) == PositionOrder::After;
-        if queueing.overflow == Overflow::Conflate || !all_new {
+        let is_bare = self.client.framing == Framing::Bare;
+        if queueing.overflow == Overflow::Conflate || !all_new || is_bare {
             return false;
         }
         let policy = Policy {
@@ -69,10 +86,11 @@ impl Listener {
             ephemeral: false,
             news: false,
         };
-        let frames = batch.frames(self.client.deflate, queueing.deflater);
+        let frames = batch.frames(self.form, self.client.deflate, queueing.deflater);
         let queued = self.client.push_message(frames, policy) == PushResult::Queued;
         if queued {
             self.pass(batch.first.as_ref());
+            self.note(batch.last.as_ref());
             queueing.mark_dirty(&self.client);
         }
         queued
@@ -98,7 +116,7 @@ impl Listener {
             }
             Envelope::Presence(change) => {
                 if change.version > known && *self.client.session != *change.member.session {
-                    self.tell(presence_frame(change, Codec::Json), queueing);
+                    self.tell(presence_frame(change, self.form), queueing);
                 }
                 false
             }
@@ -128,9 +146,10 @@ impl Listener {
             ephemeral: publication.ephemeral,
             news: false,
         };
-        let frame = message_frame_for(publication, Codec::Json, self.client.deflate, queueing.deflater);
-        match self.client.push_message(frame.clone(), policy) {
+        let frame = message_frame_for(publication, self.form, self.client.deflate, queueing.deflater);
+        match self.client.push_message(self.framed(frame), policy) {
             PushResult::Queued => {
+                self.note(position);
                 queueing.mark_dirty(&self.client);
                 return true;
             }
@@ -146,6 +165,21 @@ impl Listener {
             PushResult::Dropped => {}
         }
         false
+    }
+
+    /// A stream that tells how far its client has this channel tells of this position from now on.
+    fn note(&self, position: Option<&Position>) {
+        if let (Some(place), Some(position)) = (self.place, position) {
+            self.client.note_position(place, position);
+        }
+    }
+
+    /// A shared frame as its client gets it.
+    fn framed(&self, frame: &Bytes) -> Bytes {
+        match self.client.framing {
+            Framing::Bare => bare(frame),
+            Framing::WebSocket | Framing::Events => frame.clone(),
+        }
     }
 
     /// After the first message with a later position, every further one is new.
@@ -171,7 +205,7 @@ impl Listener {
             ephemeral: true,
             news: true,
         };
-        if self.client.push_message(frame.clone(), policy) == PushResult::Queued {
+        if self.client.push_message(self.framed(frame), policy) == PushResult::Queued {
             queueing.mark_dirty(&self.client);
         }
     }

@@ -8,6 +8,7 @@
 mod batch;
 mod client_connection;
 mod encoding;
+mod event_stream;
 mod held;
 mod listener;
 mod position;
@@ -22,9 +23,9 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use batch::JoinedMessages;
-pub use client_connection::{ClientConnection, SessionSignals};
+pub use client_connection::{ClientConnection, ConnectionShape, SessionSignals};
 pub use encoding::{message_json, push_reply};
-use held::HeldEnvelopes;
+pub use event_stream::EventStream;
 use listener::{DeliveryState, Listener, Queueing};
 use position::drop_earlier_epochs;
 
@@ -72,11 +73,7 @@ impl Hub {
         });
         // The newest subscriber has the newest settings.
         listeners.settings = settings.clone();
-        let listener = Listener {
-            client: client.clone(),
-            subscription,
-            delivery: DeliveryState::Held(HeldEnvelopes::new(client)),
-        };
+        let listener = Listener::held(client, subscription, topic);
         listeners.clients.insert(client.id, listener);
     }
 

@@ -22,7 +22,7 @@ fn waiting(outbox: &Outbox) -> Vec<&[u8]> {
 
 /// Room for two frames of four bytes.
 fn small() -> Outbox {
-    Outbox::new(2 * (4 + ENTRY_BYTES))
+    Outbox::new(2 * (4 + ENTRY_BYTES), Framing::WebSocket)
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn bytes_return_to_nothing() {
 fn a_reply_in_parts_goes_out_whole_once_it_is_begun() {
     let whole = wire::text_frame("abcdef");
     for written in 0..=whole.len() {
-        let mut outbox = Outbox::new(10_000);
+        let mut outbox = Outbox::new(10_000, Framing::WebSocket);
         outbox.push_parts([whole.slice(..2), Bytes::new(), whole.slice(2..5), whole.slice(5..)]);
         outbox.push(frame("more"));
         outbox.advance(written);
@@ -144,7 +144,7 @@ fn a_reply_in_parts_goes_out_whole_once_it_is_begun() {
 
 #[test]
 fn what_waits_for_one_subscription_can_be_forgotten() {
-    let mut outbox = Outbox::new(10_000);
+    let mut outbox = Outbox::new(10_000, Framing::WebSocket);
     let news = Policy {
         news: true,
         ephemeral: true,
@@ -165,7 +165,7 @@ fn of_joined_frames_only_the_one_that_is_begun_goes_out() {
     let joined = Bytes::from(frames.concat());
     let ends = [frames[0].len(), frames[0].len() + frames[1].len(), joined.len()];
     for written in 0..joined.len() {
-        let mut outbox = Outbox::new(10_000);
+        let mut outbox = Outbox::new(10_000, Framing::WebSocket);
         outbox.push_message(joined.clone(), policy(1, Overflow::Drop));
         outbox.push_message(frames[0].clone(), policy(1, Overflow::Drop));
         outbox.advance(written);
@@ -199,7 +199,7 @@ fn a_large_reply_takes_no_room_from_messages() {
 
 /// A reply of two fragments, of which the first is queued behind a message, and a message after it.
 fn amid_a_reply() -> (Outbox, [Bytes; 3]) {
-    let mut outbox = Outbox::new(10_000);
+    let mut outbox = Outbox::new(10_000, Framing::WebSocket);
     let before = wire::text_frame("before");
     let fragment = Bytes::from([&wire::text_fragment_header(3, true, false)[..], b"abc"].concat());
     let after = wire::text_frame("after");

@@ -13,6 +13,8 @@ pub(super) struct UnfinishedReply {
     ahead: usize,
     /// Whether some of it is with the client.
     is_begun: bool,
+    /// Whether a part of it was queued.
+    has_part: bool,
 }
 
 impl UnfinishedReply {
@@ -22,7 +24,13 @@ impl UnfinishedReply {
             waiting: VecDeque::new(),
             ahead,
             is_begun: false,
+            has_part: false,
         }
+    }
+
+    /// Whether a part of it was queued before this one.
+    pub(super) fn has_part(&mut self) -> bool {
+        std::mem::replace(&mut self.has_part, true)
     }
 
     /// Whether a part of it is with the client, or in a queue of so many entries.

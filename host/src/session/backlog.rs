@@ -71,6 +71,15 @@ impl Backlog {
         }
     }
 
+    /// A request that was read elsewhere.
+    pub(super) fn push(&mut self, request: Result<Request, Refused>) {
+        self.0.push_back(BacklogEntry::Parsed(Incoming::Request(request)));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The connection ends after everything that was read.
     pub(super) fn end(&mut self, ending: Ending) {
         self.0.push_back(BacklogEntry::Parsed(Incoming::Ends(ending)));

@@ -8,34 +8,33 @@ use std::rc::Rc;
 use std::task::{self, Poll};
 
 use bytes::Bytes;
-use futures_util::future::{OptionFuture, join};
 use tokio::io::Interest as Readiness;
 use tokio::time::Instant;
 
 use super::backlog::{Backlog, Incoming};
-use super::closing::{hang_up, push_closing_frames};
 use super::commands;
 use super::context::Context;
 use super::counted_task::CountedTask;
 use super::ending::Ending;
-use super::liveness::Liveness;
+use super::input::ClientInput;
+use super::liveness::{Expected, Liveness};
 use super::outcome::{CommandReply, CommandResult, Outcome};
 use super::pending::PendingRequests;
+use crate::framing::Framing;
 use crate::hub::push_reply;
 use crate::shard::Listing;
 use protocol::codes::{self, CloseCode};
 use protocol::names::Channel;
 use protocol::{Body, Json, Refused, Request, RequestId, write};
 use wall_clock::now_ms;
-use wire::{self, Decoder};
 
 pub struct Session {
     pub(super) context: Rc<Context>,
-    pub(super) decoder: Decoder,
+    pub(super) input: ClientInput,
     pub(super) liveness: Liveness,
     /// The alarm that is set.
     pub(super) alarm: Option<Instant>,
-    backlog: Backlog,
+    pub(super) backlog: Backlog,
     pub(super) pending: PendingRequests,
     /// Subscriptions that the shard ended while a request was pending. The client is told after the reply.
     ended: Vec<(Channel, CloseCode)>,
@@ -45,18 +44,19 @@ pub struct Session {
 // === impl Session ===
 
 impl Session {
-    pub(super) fn new(context: Rc<Context>) -> Box<Self> {
+    pub(super) fn new(context: Rc<Context>, input: ClientInput, backlog: Backlog) -> Box<Self> {
         let common = &context.shard.common;
         let listing = context.shard.list(&context.client, &context.caller);
-        let decoder = Decoder::new(context.tenant.settings().limits.message_bytes);
+        let expected = match (&input, context.client.framing) {
+            (ClientInput::Messages(_), _) => Expected::Answers,
+            (ClientInput::Posts(_), Framing::Bare) => Expected::Polls,
+            (ClientInput::Posts(_), _) => Expected::Reads,
+        };
         Box::new(Self {
-            decoder: match context.client.deflate {
-                Some(_) => decoder.with_deflate(),
-                None => decoder,
-            },
-            liveness: Liveness::new(common.ping, common.connect_timeout),
+            input,
+            liveness: Liveness::new(expected, common.ping, common.connect_timeout),
             alarm: None,
-            backlog: Backlog::default(),
+            backlog,
             pending: PendingRequests::default(),
             ended: Vec::new(),
             _listing: listing,
@@ -105,11 +105,16 @@ impl Session {
         self.rest();
         let readiness = self.readiness();
         let client = &self.context.client;
+        let takes_posts = self.backlog.is_empty() || client.framing == Framing::Bare;
         let ready = tokio::select! {
             biased;
             () = client.signaled() => return None,
             () = self.pending.first_is_done() => return None,
-            ready = client.stream.ready(readiness.unwrap_or(Readiness::READABLE)), if readiness.is_some() => ready,
+            posted = poll_fn(|cx| self.input.poll_post(cx)), if takes_posts => {
+                self.take_post(posted);
+                return None;
+            }
+            ready = client.carrier.ready(readiness.unwrap_or(Readiness::READABLE)), if readiness.is_some() => ready,
         };
         let (Ok(ready), Some(readiness)) = (ready, readiness) else {
             return Some(Ending::Gone);
@@ -140,7 +145,7 @@ impl Session {
     /// whose requests are waiting already, or are to wait for their turn.
     pub(super) fn readiness(&self) -> Option<Readiness> {
         let client = &self.context.client;
-        let is_idle = self.backlog.is_empty() && !self.decoder.has_unread() && !self.context.is_waiting_for_turn();
+        let is_idle = self.backlog.is_empty() && !self.input.has_unread() && !self.context.is_waiting_for_turn();
         let reads = is_idle && !client.is_backed_up() && self.pending.has_room();
         match (reads, client.is_blocked()) {
             (true, true) => Some(Readiness::READABLE | Readiness::WRITABLE),
@@ -156,7 +161,7 @@ impl Session {
     fn read(&mut self) {
         let shard = self.context.shard.clone();
         let mut buffer = shard.read_buffer.borrow_mut();
-        match self.context.client.stream.try_read(&mut buffer) {
+        match self.context.client.carrier.try_read(&mut buffer) {
             Ok(0) => self.backlog.end(Ending::Gone),
             Ok(count) => self.decode(&mut buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -173,18 +178,24 @@ impl Session {
     }
 
     fn decode_more(&mut self, bytes: &mut [u8]) {
-        let had_whole = {
-            let mut inflater = self.context.shard.inflater.borrow_mut();
-            let backlog = &mut self.backlog;
-            backlog.decode(&mut self.decoder, bytes, &mut inflater, &self.context.client)
-        };
-        self.liveness.decoded(self.decoder.unfinished().is_some(), had_whole);
+        match &mut self.input {
+            ClientInput::Messages(decoder) => {
+                let mut inflater = self.context.shard.inflater.borrow_mut();
+                let had_whole = self.backlog.decode(decoder, bytes, &mut inflater, &self.context.client);
+                self.liveness.decoded(decoder.unfinished().is_some(), had_whole);
+            }
+            ClientInput::Posts(posts) => {
+                if posts.ignore(bytes.len()) {
+                    self.backlog.end_now(Ending::Gone);
+                }
+            }
+        }
     }
 
     /// Whether more of what was read is to be decoded: under the same conditions as more is read.
     fn may_decode_rest(&self) -> bool {
         self.backlog.is_empty()
-            && self.decoder.has_unread()
+            && self.input.has_unread()
             && !self.context.client.is_backed_up()
             && self.pending.has_room()
     }
@@ -260,6 +271,9 @@ impl Session {
         if !is_connected && !matches!(body, Body::Connect(_)) {
             return Some(Ending::BadProtocol("the first message must be connect".into()));
         }
+        if self.refuse_for_room(&id) {
+            return None;
+        }
         let is_publish = matches!(body, Body::Publish(_));
         if let Body::Connect(_) = body {
             self.liveness.connected();
@@ -284,8 +298,10 @@ impl Session {
                 releases,
                 ending,
             }) => {
-                // Else it was sent in parts already.
-                if !envelope.is_empty() {
+                if self.begins_events() {
+                    self.begin_events(envelope, &releases);
+                } else if !envelope.is_empty() {
+                    // Else it was sent in parts already.
                     self.send(envelope);
                 }
                 if !releases.is_empty() {
@@ -296,6 +312,7 @@ impl Session {
                 }
                 ending
             }
+            Err(refusal) if self.begins_events() => self.refuse_events(id, &refusal),
             Err(refusal) => {
                 self.send(write::error(id, now_ms(), &refusal.reply()));
                 let penalty = self.context.penalise(&refusal);
@@ -344,50 +361,24 @@ impl Session {
     pub(super) fn end_subscription(&mut self, channel: &Channel, code: CloseCode) {
         if self.context.remove_subscription(channel) {
             let push = write::unsubscribed(now_ms(), channel.as_str(), code);
-            self.context.client.push(wire::text_frame(push));
+            let client = &self.context.client;
+            client.push(client.framing.push(&push));
         }
     }
 
     /// Queues a reply; it leaves with the next flush.
-    fn send(&self, reply: Json) {
-        push_reply(&self.context.client, reply);
+    pub(super) fn send(&mut self, reply: Json) {
+        let reply = match self.input.posts() {
+            Some(posts) => posts.add(reply),
+            None => Some(reply),
+        };
+        if let Some(reply) = reply {
+            push_reply(&self.context.client, reply);
+        }
     }
 
     fn flush(&mut self) {
         self.context.client.flush();
         self.liveness.flushed(self.context.client.waiting_bytes());
-    }
-
-    // --- ending ---
-
-    async fn end(mut self: Box<Self>, ending: Ending) {
-        let code = ending.code();
-        let context = self.context.clone();
-        context.shard.turns.end(&context.share);
-        tracing::debug!(session = %context.client.session, tenant = %context.caller.tenant, code, ?ending, "connection ends");
-        // The session leaves the hub and the registry before the closing frames, because nothing may follow them.
-        // A ban holds also when its refusal does not reach the client any more.
-        for refusal in self.pending.refusals() {
-            context.penalise(refusal);
-        }
-        self.pending.clear();
-        context.clear_subscriptions().await;
-        let mut farewell = OptionFuture::from(if context.leave_seat() {
-            context.farewell(code)
-        } else {
-            None
-        });
-        if let Some(at) = self.alarm.take() {
-            context.shard.alarms.clear(context.client.id, at);
-        }
-        context.shard.common.metrics.disconnected(&ending.label());
-        push_closing_frames(&context.client, &ending);
-        if !matches!(ending, Ending::Gone) {
-            // The client does not wait for the plugins.
-            let farewell = std::mem::take(&mut farewell);
-            Box::pin(join(hang_up(&context.client), farewell)).await;
-        }
-        context.client.abandon();
-        farewell.await;
     }
 }

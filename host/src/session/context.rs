@@ -60,6 +60,10 @@ pub(super) struct Context {
     expires: Cell<Option<Instant>>,
     /// Whether a command changed an expiry.
     deadlines_changed: Cell<bool>,
+    /// Whether a reply is a part of the answer to a post.
+    replies_to_posts: Cell<bool>,
+    /// Where the client posts: what it proves with that the session is its own.
+    pub key: Option<Arc<str>>,
 }
 
 impl Context {
@@ -71,6 +75,7 @@ impl Context {
         token: Option<Box<str>>,
         upgrade: Arc<Upgrade>,
         (place, pass): (TenantPlace, Option<Arc<AddressPass>>),
+        key: Option<Arc<str>>,
     ) -> Rc<Self> {
         let limits = &tenant.settings().limits;
         Rc::new(Self {
@@ -90,6 +95,8 @@ impl Context {
             next_subscription: Cell::new(0),
             expires: Cell::new(None),
             deadlines_changed: Cell::new(false),
+            replies_to_posts: Cell::new(false),
+            key,
         })
     }
 
@@ -206,6 +213,15 @@ impl Context {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// From now on replies are parts of the answers to posts: the stream has pushes alone.
+    pub(super) fn reply_to_posts(&self) {
+        self.replies_to_posts.set(true);
+    }
+
+    pub(super) fn replies_to_posts(&self) -> bool {
+        self.replies_to_posts.get()
     }
 
     /// Whether [`Context::next_expiry`] may have changed since the last call.

@@ -23,6 +23,8 @@ pub(super) enum Ending {
     },
     /// The client broke the protocol.
     BadProtocol(String),
+    /// A stream of events was refused, with this error. That was its answer.
+    Refused(u16),
     /// The client sent no valid WebSocket frames.
     Wire(WireError),
     /// The client closed it, with this code.
@@ -44,6 +46,7 @@ impl Ending {
         match self {
             Self::Close { code, .. } => code.number,
             Self::BadProtocol(_) => codes::BAD_PROTOCOL.number,
+            Self::Refused(error) => codes::close_after_refused_connect(*error).number,
             Self::Wire(error) => error.close_code(),
             Self::Client(code) => code.unwrap_or(NO_STATUS),
             Self::Gone => ABNORMAL,

@@ -12,7 +12,22 @@ const JITTER: f64 = 0.1;
 /// more, and nobody keeps a half message for ever.
 const SLOWEST_MESSAGE: u32 = 500;
 
+/// How long a client that polls may be without a poll.
+pub(super) const WITHOUT_POLL: Duration = Duration::from_secs(60);
+
+/// What is expected of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// That it answers heartbeats, or says something else.
+    Answers,
+    /// That it takes heartbeats: it has no way to answer.
+    Reads,
+    /// That it polls.
+    Polls,
+}
+
 pub(super) struct Liveness {
+    expected: Expected,
     /// Between two heartbeats of this connection: the node's, jittered.
     ping: Duration,
     next_ping: Instant,
@@ -36,11 +51,12 @@ enum Heartbeat {
 }
 
 impl Liveness {
-    pub(super) fn new(ping: Duration, connect_timeout: Duration) -> Self {
+    pub(super) fn new(expected: Expected, ping: Duration, connect_timeout: Duration) -> Self {
         let now = Instant::now();
         let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
         let ping = ping.mul_f64(1.0 - JITTER + 2.0 * JITTER * random);
         Self {
+            expected,
             ping,
             next_ping: now + ping,
             heard: now,
@@ -99,6 +115,7 @@ impl Liveness {
     pub(super) fn flushed(&mut self, waiting: usize) {
         if waiting == 0 && matches!(self.heartbeat, Heartbeat::Waits(_)) {
             self.heartbeat = Heartbeat::Written;
+            self.taken();
         }
     }
 
@@ -118,7 +135,20 @@ impl Liveness {
                 0 => Heartbeat::Written,
                 ahead => Heartbeat::Waits(ahead),
             };
+            self.taken();
         }
+    }
+
+    /// A client that only reads has answered a heartbeat when it is written.
+    fn taken(&mut self) {
+        if self.heartbeat == Heartbeat::Written && self.expected == Expected::Reads {
+            self.heard();
+        }
+    }
+
+    /// The client polls, and waits for so long.
+    pub(super) fn polled(&mut self, wait: Duration) {
+        self.heard = Instant::now() + wait;
     }
 
     pub(super) fn connected(&mut self) {
@@ -127,7 +157,10 @@ impl Liveness {
 
     /// The next deadline.
     pub(super) fn next(&self) -> Instant {
-        let next = self.next_ping.min(self.silent_at());
+        let next = match self.expected {
+            Expected::Polls => self.silent_at(),
+            Expected::Answers | Expected::Reads => self.next_ping.min(self.silent_at()),
+        };
         self.connect_by.map_or(next, |connect_by| next.min(connect_by))
     }
 
@@ -145,7 +178,7 @@ impl Liveness {
 
     /// Whether a heartbeat is due. Sets the time of the next one.
     pub(super) fn take_ping(&mut self, now: Instant) -> bool {
-        let is_due = self.next_ping <= now;
+        let is_due = self.expected != Expected::Polls && self.next_ping <= now;
         if is_due {
             self.next_ping = now + self.ping;
         }
@@ -153,7 +186,11 @@ impl Liveness {
     }
 
     fn silent_at(&self) -> Instant {
-        self.heard + self.ping * 2
+        let silence = match self.expected {
+            Expected::Answers | Expected::Reads => self.ping * 2,
+            Expected::Polls => WITHOUT_POLL,
+        };
+        self.heard + silence
     }
 }
 

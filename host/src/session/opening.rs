@@ -1,27 +1,34 @@
-//! From an upgrade that was answered to a session that waits for `connect`.
+//! From a request that was accepted to a session that waits for `connect`, or begins with it.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::backlog::Backlog;
 use super::connection::Session;
 use super::context::Context;
+use super::input::ClientInput;
+use super::posts::Posts;
 use crate::doorkeeper::{AddressPass, TenantPlace};
-use crate::hub::ClientConnection;
+use crate::framing::Framing;
+use crate::http_sessions::PostBox;
+use crate::hub::{ClientConnection, ConnectionShape, EventStream};
+use crate::poll_answers::PollAnswers;
 use crate::shard::{Shard, ShardTenant};
-use crate::transport::ClientStream;
+use crate::transport::{Carrier, ClientStream};
 use backplane::MemoryUse;
 use chain::{Caller, Upgrade};
-use wire::DeflateWindow;
+use protocol::{Body, Connect, Request, RequestId};
+use wire::{Decoder, DeflateWindow};
 
-/// An upgraded connection, and the data of its request.
+/// An accepted client, and the data of its request.
 pub struct Opening {
-    /// The stream after the handshake.
-    pub stream: ClientStream,
+    /// The session's id, unique in the cluster.
+    pub session: Arc<str>,
+    pub transport: Transport,
     pub remote: IpAddr,
-    /// What was agreed on for compressed messages, if anything was.
-    pub deflate: Option<DeflateWindow>,
-    /// The token of the upgrade request.
+    /// The token of the request.
     pub token: Option<Box<str>>,
     /// The rest of it.
     pub upgrade: Arc<Upgrade>,
@@ -31,34 +38,116 @@ pub struct Opening {
     pub pass: Option<Arc<AddressPass>>,
 }
 
-impl Opening {
-    /// The session on this connection. It has read nothing yet.
-    pub fn into_session(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Box<Session> {
-        Session::new(self.into_context(shard, tenant))
-    }
+/// How a client reaches the broker.
+pub enum Transport {
+    WebSocket {
+        /// The stream after the handshake.
+        stream: ClientStream,
+        /// What was agreed on for compressed messages, if anything was.
+        deflate: Option<DeflateWindow>,
+    },
+    /// It reads a stream of events, and posts beside it.
+    Events {
+        /// Its request was read, and nothing was written to it.
+        stream: ClientStream,
+        events: Box<EventStream>,
+        connect: Box<Connect>,
+        posts: PostBox,
+    },
+    /// It polls.
+    Polls { posts: PostBox },
+}
 
-    pub(super) fn into_context(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Rc<Context> {
-        let settings = tenant.settings();
-        let session: Arc<str> = session_id().into();
-        let outbox_bytes = settings.limits.outbox_bytes;
-        let footprint = &tenant.metrics.footprint;
-        let client = ClientConnection::new(
-            shard.client_id(),
-            session.clone(),
-            self.stream,
-            self.deflate,
-            outbox_bytes,
-            footprint,
-        );
-        let caller = Caller::new(session, settings.name.clone(), self.remote, "websocket");
-        let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
-        let entry = (self.place, self.pass);
-        Context::new(shard, tenant, client, Arc::new(caller), self.token, self.upgrade, entry)
+impl Transport {
+    /// Its name, as plugins and operators see it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::WebSocket { .. } => "websocket",
+            Self::Events { .. } => "sse",
+            Self::Polls { .. } => "poll",
+        }
     }
 }
 
-/// 128 random bits, so that a session's id cannot be guessed.
-fn session_id() -> String {
-    let [high, low] = [(); 2].map(|()| getrandom::u64().expect("the system gives random bytes"));
-    format!("{high:016x}{low:016x}")
+impl Opening {
+    /// The session of this client. It has read nothing yet.
+    pub fn into_session(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Box<Session> {
+        let (context, input, backlog) = self.into_parts(shard, tenant);
+        Session::new(context, input, backlog)
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_context(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Rc<Context> {
+        self.into_parts(shard, tenant).0
+    }
+
+    fn into_parts(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> (Rc<Context>, ClientInput, Backlog) {
+        let settings = tenant.settings();
+        let limits = &settings.limits;
+        let transport = self.transport.name();
+        let mut backlog = Backlog::default();
+        let (shape, input, key) = match self.transport {
+            Transport::WebSocket { stream, deflate } => {
+                let decoder = Decoder::new(limits.message_bytes);
+                let decoder = match deflate {
+                    Some(_) => decoder.with_deflate(),
+                    None => decoder,
+                };
+                let shape = ConnectionShape::websocket(stream, deflate);
+                (shape, ClientInput::Messages(decoder), None)
+            }
+            Transport::Events {
+                stream,
+                events,
+                connect,
+                posts,
+            } => {
+                backlog.push(Ok(Request {
+                    id: RequestId::number(0),
+                    body: Body::Connect(connect),
+                }));
+                let shape = ConnectionShape {
+                    carrier: Carrier::Stream(stream),
+                    framing: Framing::Events,
+                    events: Some(events),
+                    deflate: None,
+                };
+                let key = posts.key.clone();
+                (shape, ClientInput::Posts(Box::new(Posts::new(posts))), Some(key))
+            }
+            Transport::Polls { posts } => {
+                let answers = PollAnswers::new(posts.credential());
+                let shape = ConnectionShape {
+                    carrier: Carrier::Polls(Box::new(RefCell::new(answers))),
+                    framing: Framing::Bare,
+                    events: None,
+                    deflate: None,
+                };
+                let key = posts.key.clone();
+                (shape, ClientInput::Posts(Box::new(Posts::new(posts))), Some(key))
+            }
+        };
+        let footprint = &tenant.metrics.footprint;
+        let client = ClientConnection::new(
+            shard.client_id(),
+            self.session.clone(),
+            shape,
+            limits.outbox_bytes,
+            footprint,
+        );
+        let caller = Caller::new(self.session, settings.name.clone(), self.remote, transport);
+        let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
+        let entry = (self.place, self.pass);
+        let context = Context::new(
+            shard,
+            tenant,
+            client,
+            Arc::new(caller),
+            self.token,
+            self.upgrade,
+            entry,
+            key,
+        );
+        (context, input, backlog)
+    }
 }

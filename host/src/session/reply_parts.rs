@@ -7,10 +7,11 @@ use std::task::Poll;
 
 use bytes::Bytes;
 
-use super::answer::fitting;
+use super::answer::{ANSWER_BYTES, fitting};
 use super::context::Context;
 use super::ending::Ending;
 use super::outcome::CommandReply;
+use crate::framing::ReplyPart;
 use crate::hub::ClientConnection;
 use backplane::{HistoryPage, HistoryRange};
 use config::ChannelSettings;
@@ -21,6 +22,8 @@ use protocol::{Json, Piece, Position, codes, write};
 const PART_BYTES: usize = 65_536;
 /// Bytes of a fragment: one that is half on the wire has to be completed, whatever happens.
 const FRAGMENT_BYTES: usize = 16_384;
+/// Bytes of a reply that is collected, beyond which it is given up.
+const COLLECTED_BYTES: usize = 4 * ANSWER_BYTES;
 /// Heartbeats within which something of a part has to be read.
 const PATIENCE_HEARTBEATS: u32 = 2;
 
@@ -56,6 +59,9 @@ pub(super) async fn complete(
     if later.peek().is_none() {
         return reply;
     }
+    if context.replies_to_posts() {
+        return collect(context, reply, later).await;
+    }
     match send(context, reply.envelope, later).await {
         Ok(()) => CommandReply {
             envelope: Json::default(),
@@ -66,6 +72,52 @@ pub(super) async fn complete(
             ending: Some(Ending::close(codes::SLOW_CONSUMER)),
             ..Json::default().into()
         },
+    }
+}
+
+/// The whole of a reply that is a part of an answer to a post.
+async fn collect(
+    context: &Context,
+    reply: CommandReply,
+    mut later: impl Iterator<Item = LaterMessages>,
+) -> CommandReply {
+    let CommandReply {
+        envelope,
+        releases,
+        ending,
+    } = reply;
+    let mut whole = Vec::new();
+    for piece in envelope.into_pieces() {
+        match piece {
+            Piece::Text(text) => whole.extend_from_slice(&text),
+            Piece::Later => {
+                let Some(mut list) = later.next() else { continue };
+                let mut goes_on = false;
+                loop {
+                    let messages = match list.read_on(context).await {
+                        Ok(Some(messages)) if whole.len() <= COLLECTED_BYTES => messages,
+                        Ok(None) => break,
+                        // The client comes back with its positions.
+                        Ok(Some(_)) | Err(Interrupted) => {
+                            return CommandReply {
+                                ending: Some(Ending::close(codes::SLOW_CONSUMER)),
+                                ..Json::default().into()
+                            };
+                        }
+                    };
+                    for text in write::messages(&messages, goes_on).into_parts() {
+                        whole.extend_from_slice(&text);
+                    }
+                    goes_on = true;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+    CommandReply {
+        envelope: whole.into(),
+        releases,
+        ending,
     }
 }
 
@@ -209,9 +261,11 @@ impl<'a> Fragment<'a> {
         if self.bytes == 0 && !is_last {
             return;
         }
-        let header = wire::text_fragment_header(self.bytes, self.is_first, is_last);
+        let part = ReplyPart {
+            is_first: self.is_first,
+            is_last,
+        };
         (self.bytes, self.is_first) = (0, false);
-        self.client
-            .push_part(std::iter::once(header).chain(self.texts.drain(..)));
+        self.client.push_part(self.texts.drain(..), part);
     }
 }

@@ -5,13 +5,13 @@ use tokio::time::Instant;
 
 use super::connection::Session;
 use protocol::codes::{self, CloseCode};
-use wire;
 
 impl Session {
     /// Sets the alarm for the next deadline of this connection.
     pub(super) fn set_alarm(&mut self) {
         let next = self.liveness.next();
-        let next = self.context.next_expiry().map_or(next, |expiry| next.min(expiry));
+        let others = [self.context.next_expiry(), self.context.client.mark_due()];
+        let next = others.into_iter().flatten().fold(next, Instant::min);
         if self.alarm != Some(next) {
             self.context.shard.alarms.set(&self.context.client, self.alarm, next);
             self.alarm = Some(next);
@@ -28,7 +28,7 @@ impl Session {
         if !self.readiness().is_some_and(Interest::is_readable) {
             self.liveness.message_not_read();
         }
-        let unfinished = self.decoder.unfinished().unwrap_or_default();
+        let unfinished = self.input.unfinished().unwrap_or_default();
         if let Some(code) = self.liveness.overdue(now, unfinished) {
             return Some(code);
         }
@@ -39,8 +39,11 @@ impl Session {
             self.end_subscription(&channel, codes::EXPIRED);
         }
         if self.liveness.take_ping(now) {
-            self.context.client.push(wire::ping_frame(b""));
-            self.liveness.pinged(self.context.client.waiting_bytes());
+            let client = &self.context.client;
+            if let Some(heartbeat) = client.framing.heartbeat() {
+                client.push(heartbeat);
+                self.liveness.pinged(client.waiting_bytes());
+            }
         }
         self.set_alarm();
         None

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use protocol::names::Topic;
-use protocol::{Codec, Member, Position};
+use protocol::{Member, Position};
 use wall_clock::now_ms;
 
 /// A message that was published.
@@ -33,35 +33,46 @@ pub struct Publication {
     pub encoded: EncodedOnce,
 }
 
-/// The encodings of one value, one for each codec: made by the first shard that needs it, shared by all receivers.
+/// A form in which receivers get a value: how it is encoded, and what it is framed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// JSON in a text frame of a WebSocket.
+    JsonFrame,
+    /// An event of a stream.
+    Event,
+    /// An event with its position, for streams of one channel.
+    MarkedEvent,
+}
+
+impl Form {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+}
+
+/// The forms of one value: each is made by the first shard that needs it, and shared by all receivers.
 #[derive(Debug, Default)]
 pub struct EncodedOnce {
-    whole: [OnceLock<Bytes>; Codec::COUNT],
+    whole: [OnceLock<Bytes>; Form::COUNT],
     /// Boxed, because most tenants compress nothing.
     compressed: OnceLock<Box<CompressedForms>>,
 }
 
-/// In how many ways one encoding is compressed at most: clients differ in how far they look back.
+/// In how many ways one form is compressed at most: clients differ in how far they look back.
 pub const COMPRESSED_FORMS: usize = 2;
 
-/// Of each codec; none where it would not be smaller.
-type CompressedForms = [[OnceLock<Option<Bytes>>; COMPRESSED_FORMS]; Codec::COUNT];
+/// Of each form; none where it would not be smaller.
+type CompressedForms = [[OnceLock<Option<Bytes>>; COMPRESSED_FORMS]; Form::COUNT];
 
 impl EncodedOnce {
-    /// The encoding in `codec`, made by `encode` if nobody has made it yet.
-    pub fn get_or_encode(&self, codec: Codec, encode: impl FnOnce() -> Bytes) -> &Bytes {
-        self.whole[codec as usize].get_or_init(encode)
+    /// The value in `form`, made by `encode` if nobody has made it yet.
+    pub fn get_or_encode(&self, form: Form, encode: impl FnOnce() -> Bytes) -> &Bytes {
+        self.whole[form as usize].get_or_init(encode)
     }
 
-    /// The same compressed in the way `form`; none if that is not smaller, which is tried once as well.
-    pub fn get_or_compress(
-        &self,
-        codec: Codec,
-        form: usize,
-        compress: impl FnOnce() -> Option<Bytes>,
-    ) -> Option<&Bytes> {
+    /// The same compressed in this way; none if that is not smaller, which is tried once as well.
+    pub fn get_or_compress(&self, form: Form, way: usize, compress: impl FnOnce() -> Option<Bytes>) -> Option<&Bytes> {
         let forms = self.compressed.get_or_init(Box::default);
-        forms[codec as usize][form].get_or_init(compress).as_ref()
+        forms[form as usize][way].get_or_init(compress).as_ref()
     }
 }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use allowance::{Account, Allowance, ChannelLimit, Rejection};
-pub use envelope::{COMPRESSED_FORMS, EncodedOnce, Envelope, PresenceChange, Publication};
+pub use envelope::{COMPRESSED_FORMS, EncodedOnce, Envelope, Form, PresenceChange, Publication};
 pub use footprint::{Footprints, MemoryUse, TenantFootprint};
 pub use inbox::{INBOX_ENVELOPES, Inbox, InboxReceiver};
 pub use instance_name::{InstanceName, node_of, took_over};

@@ -144,6 +144,16 @@ impl Json {
     }
 }
 
+/// A text in one piece.
+impl From<Vec<u8>> for Json {
+    fn from(text: Vec<u8>) -> Self {
+        Self {
+            text,
+            shared: Vec::new(),
+        }
+    }
+}
+
 impl Piece {
     fn len(&self) -> usize {
         match self {

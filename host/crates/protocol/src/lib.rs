@@ -9,6 +9,7 @@ pub mod names;
 mod object;
 mod read;
 mod request;
+pub mod stream_mark;
 #[cfg(test)]
 mod tests;
 mod whole;

@@ -15,7 +15,7 @@ const ID_BYTES: usize = 256;
 /// Bytes of an idempotency key at most.
 pub const MESSAGE_KEY_BYTES: usize = 256;
 /// Bytes of an epoch at most.
-const EPOCH_BYTES: usize = 64;
+pub(super) const EPOCH_BYTES: usize = 64;
 
 /// Why a text is no request.
 #[derive(Debug, PartialEq, Eq)]

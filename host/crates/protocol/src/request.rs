@@ -19,6 +19,11 @@ pub struct Request {
 pub struct RequestId(pub(super) Bytes);
 
 impl RequestId {
+    /// The id of a request that the broker makes for a client.
+    pub fn number(id: u64) -> Self {
+        Self(id.to_string().into())
+    }
+
     /// JSON text.
     pub fn as_json(&self) -> &[u8] {
         &self.0

@@ -75,6 +75,10 @@ pub struct Welcome<'a> {
     pub channels: u64,
     /// Publishes a second, if limited.
     pub publish_per_second: Option<u64>,
+    /// By which requests beside a stream of events name the session.
+    pub session_key: Option<&'a str>,
+    /// After how long without a poll the session is over, if it is one of polls.
+    pub disconnect_after_ms: Option<u64>,
     /// One for each channel that `connect` named; absent when it named none.
     pub subscriptions: Option<Vec<Json>>,
 }
@@ -88,6 +92,8 @@ pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Json {
         payload.number("version", VERSION.into());
         payload.number("ping_ms", welcome.ping_ms);
         payload.number_if("expires_at", welcome.expires_at);
+        payload.text_if("session_key", welcome.session_key);
+        payload.number_if("disconnect_after_ms", welcome.disconnect_after_ms);
         payload.object("limits", |limits| {
             limits.number("message_bytes", welcome.message_bytes);
             limits.number("channels", welcome.channels);
@@ -293,6 +299,13 @@ pub fn disconnect(ts: u64, code: CloseCode, retry_after_ms: Option<u64>) -> Vec<
         payload.flag("reconnect", code.reconnect);
         payload.number_if("retry_after_ms", retry_after_ms);
     })
+}
+
+/// The type of an envelope that was written here: all of them begin with it.
+pub fn type_of(envelope: &[u8]) -> &str {
+    let kind = envelope.strip_prefix(b"{\"type\":\"").unwrap_or_default();
+    let end = kind.iter().position(|byte| *byte == b'"').unwrap_or_default();
+    str::from_utf8(&kind[..end]).unwrap_or_default()
 }
 
 fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>)) -> Json {

@@ -10,7 +10,13 @@ const OUTBOX: usize = 65_536;
 /// A connection whose client reads nothing.
 fn unread() -> Rc<ClientConnection> {
     let stream = ClientStream::Memory(MemoryStream::new(0));
-    ClientConnection::new(1, "s1".into(), stream, None, OUTBOX, &Arc::default())
+    ClientConnection::new(
+        1,
+        "s1".into(),
+        ConnectionShape::websocket(stream, None),
+        OUTBOX,
+        &Arc::default(),
+    )
 }
 
 fn channel(n: usize) -> Topic {
@@ -86,8 +92,7 @@ fn what_waits_counts_for_the_tenant_until_it_is_written_or_given_up() {
         let client = ClientConnection::new(
             id,
             "s".into(),
-            ClientStream::Memory(stream.clone()),
-            None,
+            ConnectionShape::websocket(ClientStream::Memory(stream.clone()), None),
             OUTBOX,
             &footprint,
         );

@@ -70,7 +70,7 @@ async fn each_gets_what_it_agreed_on_and_one_compression_serves_all() {
                 let again = || panic!("it is compressed a second time");
                 let frame = publication
                     .encoded
-                    .get_or_compress(protocol::Codec::Json, form as usize, again);
+                    .get_or_compress(backplane::Form::JsonFrame, form as usize, again);
                 assert!(frame.is_some());
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::hub::{ClientConnection, Hub, flush_until};
+use crate::hub::{ClientConnection, ConnectionShape, Hub, flush_until};
 use crate::transport::ClientStream;
 use backplane::Envelope;
 use wire::DeflateWindow;
@@ -61,8 +61,7 @@ pub(super) async fn client_with(id: u64, outbox_bytes: usize, deflate: Option<De
         client: ClientConnection::new(
             id,
             format!("s{id}").into(),
-            ClientStream::Tcp(stream),
-            deflate,
+            ConnectionShape::websocket(ClientStream::Tcp(stream), deflate),
             outbox_bytes,
             &Arc::default(),
         ),

@@ -9,8 +9,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::join::{CompletedJoin, Join, already_subscribed, begin, check};
+use crate::framing::Framing;
+use crate::http_sessions::secret_hash;
 use crate::session::chain_wait::InstanceWait;
 use crate::session::context::{Context, check_expiry};
+use crate::session::liveness::WITHOUT_POLL;
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::session::reply_parts;
@@ -95,8 +98,8 @@ async fn admit(context: &Context, handshake: Handshake, wait: &InstanceWait) -> 
         token: token.clone(),
         remote: context.caller.remote,
         session: context.caller.session.clone(),
-        transport: "websocket",
-        key: None,
+        transport: context.caller.transport,
+        key: context.key.as_deref().map(secret_hash),
     };
     let subject = request.subject();
     let tenant = context.tenant.settings();
@@ -160,6 +163,7 @@ fn welcome(id: &RequestId, context: &Context, subscriptions: Option<Vec<Json>>) 
     let identity = context.caller.identity();
     let limits = &context.tenant.settings().limits;
     let common = &context.shard.common;
+    let polls = context.client.framing == Framing::Bare;
     let welcome = Welcome {
         session: &context.caller.session,
         node: &common.node,
@@ -169,6 +173,8 @@ fn welcome(id: &RequestId, context: &Context, subscriptions: Option<Vec<Json>>) 
         message_bytes: limits.message_bytes as u64,
         channels: limits.channels_per_connection as u64,
         publish_per_second: limits.publish_per_second.map(u64::from),
+        session_key: context.key.as_deref().filter(|_| !polls),
+        disconnect_after_ms: polls.then_some(WITHOUT_POLL.as_millis() as u64),
         subscriptions,
     };
     write::welcome(id, now_ms(), welcome)

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::support::{Stage, apply, begin, texts};
 use crate::session::outcome::Outcome;
+use crate::transport::{Carrier, ClientStream};
 
 #[tokio::test]
 async fn a_message_is_acknowledged_and_comes_home_by_the_hub() {
@@ -21,7 +22,7 @@ async fn a_message_is_acknowledged_and_comes_home_by_the_hub() {
         .unwrap();
     assert_eq!((&ack["channel"], &ack["offset"]), (&json!("kept:a"), &json!(1)));
     stage.deliver();
-    let crate::transport::ClientStream::Memory(stream) = &bob.client.stream else {
+    let Carrier::Stream(ClientStream::Memory(stream)) = &bob.client.carrier else {
         unreachable!()
     };
     let pushes = texts(&stream.receive());

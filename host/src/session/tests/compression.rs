@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::client::{Client, alone};
 use super::support::Stage;
 use crate::session::backlog::{Backlog, Incoming};
+use crate::session::opening::Transport;
 use crate::transport::memory::MemoryStream;
 use protocol::Body;
 use wire::{Decoder, DeflateWindow, Deflater, FrameKind, Inflater};
@@ -63,7 +64,9 @@ async fn all_of_them_are_answered_in_their_order() {
         for burst in [1, 7, 60] {
             let stream = MemoryStream::new(usize::MAX);
             let mut opening = Stage::opening(&stream, None, &[]);
-            opening.deflate = Some(DeflateWindow::Full);
+            if let Transport::WebSocket { deflate, .. } = &mut opening.transport {
+                *deflate = Some(DeflateWindow::Full);
+            }
             let session = opening.into_session(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
             tokio::task::spawn_local(session.serve(Bytes::new()));
             let mut ann = Client {

@@ -14,11 +14,12 @@ use tokio::sync::Semaphore;
 use super::instance_gate::InstanceGate;
 use super::scripted::{Scripted, chain};
 use crate::doorkeeper::Doorkeeper;
+use crate::http_sessions::random_text;
 use crate::hub::flush_until;
 use crate::observe::Metrics;
 use crate::session::commands;
 use crate::session::context::Context;
-use crate::session::opening::Opening;
+use crate::session::opening::{Opening, Transport};
 use crate::session::outcome::Outcome;
 use crate::session::refusal::Refusal;
 use crate::shard::{Common, NewRules, NewTenant, Shard};
@@ -133,9 +134,12 @@ impl Stage {
 
     pub(super) fn opening(stream: &Rc<MemoryStream>, token: Option<&str>, headers: &[(&str, &str)]) -> Opening {
         Opening {
-            stream: ClientStream::Memory(stream.clone()),
+            session: random_text().into(),
+            transport: Transport::WebSocket {
+                stream: ClientStream::Memory(stream.clone()),
+                deflate: None,
+            },
             remote: [127, 0, 0, 1].into(),
-            deflate: None,
             token: token.map(Box::from),
             upgrade: Arc::new(Upgrade {
                 headers: headers.iter().copied().collect::<Headers>(),

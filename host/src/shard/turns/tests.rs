@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::task::LocalSet;
 
 use super::*;
-use crate::hub::ClientConnection;
+use crate::hub::{ClientConnection, ConnectionShape};
 use crate::observe::Metrics;
 use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
@@ -96,7 +96,13 @@ impl Scene {
 
     fn session(self: &Rc<Self>, tenant: &Tenant, took: Duration) -> Rc<Cell<Duration>> {
         let stream = ClientStream::Memory(MemoryStream::new(0));
-        let client = ClientConnection::new(0, "s".into(), stream, None, 1024, &Arc::default());
+        let client = ClientConnection::new(
+            0,
+            "s".into(),
+            ConnectionShape::websocket(stream, None),
+            1024,
+            &Arc::default(),
+        );
         let share = SessionShare::new(&tenant.share, &client);
         let (scene, tenant, own) = (self.clone(), tenant.clone(), Rc::<Cell<Duration>>::default());
         let used = own.clone();

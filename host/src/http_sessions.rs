@@ -1,0 +1,136 @@
+//! The sessions of this node that are asked by posts, by name: those of streams of events and of polls. Knows no session,
+//! only where its posts go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::poll_answers::empty;
+use crate::relay::{Post, PostAnswer, PostKind};
+use registry::SecretHash;
+
+/// Posts that wait for one session at most.
+const POSTS: usize = 8;
+/// When to come back to a session for which so many wait.
+const COME_BACK: Duration = Duration::from_secs(1);
+/// How long the requests of a post may take.
+const SEND: Duration = Duration::from_secs(30);
+
+/// A post, and who waits for what becomes of it.
+#[derive(Debug)]
+pub struct Posted {
+    pub post: Post,
+    pub reply: oneshot::Sender<PostAnswer>,
+}
+
+/// One for the node.
+#[derive(Debug, Default)]
+pub struct HttpSessions {
+    sessions: Mutex<HashMap<Arc<str>, PostedTo, RandomState>>,
+}
+
+#[derive(Debug)]
+struct PostedTo {
+    tenant: Arc<str>,
+    key: Arc<str>,
+    /// Boxed, so that a queue for so many takes little.
+    posts: mpsc::Sender<Box<Posted>>,
+}
+
+/// A session's own end: its posts, as long as it has the name.
+#[derive(Debug)]
+pub struct PostBox {
+    /// What the client proves with that the session is its own.
+    pub key: Arc<str>,
+    pub posts: mpsc::Receiver<Box<Posted>>,
+    pub name: Arc<str>,
+    sessions: Arc<HttpSessions>,
+}
+
+// === impl HttpSessions ===
+
+impl HttpSessions {
+    /// A name for a session of a tenant, and the key that its client proves with that it is its own.
+    pub fn add(self: &Arc<Self>, tenant: &Arc<str>) -> PostBox {
+        let (sender, posts) = mpsc::channel(POSTS);
+        let [name, key] = [(); 2].map(|()| Arc::<str>::from(random_text()));
+        let posted_to = PostedTo {
+            tenant: tenant.clone(),
+            key: key.clone(),
+            posts: sender,
+        };
+        self.sessions.lock().insert(name.clone(), posted_to);
+        PostBox {
+            key,
+            posts,
+            name,
+            sessions: self.clone(),
+        }
+    }
+
+    /// Brings a session a post, and waits for what becomes of it.
+    pub async fn post(&self, post: Post) -> PostAnswer {
+        let (kind, name) = (post.kind, post.session.clone());
+        let (reply, answer) = oneshot::channel();
+        let key = {
+            let sessions = self.sessions.lock();
+            let session = sessions.get(&name);
+            let Some(session) = session.filter(|session| session.tenant == post.tenant) else {
+                return PostAnswer::Gone;
+            };
+            match session.posts.try_send(Box::new(Posted { post, reply })) {
+                Ok(()) => session.key.clone(),
+                Err(mpsc::error::TrySendError::Full(_)) => return PostAnswer::Busy { retry_after: COME_BACK },
+                Err(mpsc::error::TrySendError::Closed(_)) => return PostAnswer::Gone,
+            }
+        };
+        let wait = match kind {
+            PostKind::Send => SEND,
+            PostKind::Poll { wait, .. } => wait,
+        };
+        let mut answer = std::pin::pin!(answer);
+        match (timeout(wait, &mut answer).await, kind) {
+            // Its sender is dropped with the session.
+            (Ok(answer), _) => answer.unwrap_or(PostAnswer::Gone),
+            // What is answered from now on is told to the next poll.
+            (Err(_), PostKind::Poll { ack, .. }) => PostAnswer::Done(empty(&credential(&name, &key), ack)),
+            (Err(_), PostKind::Send) => PostAnswer::Unavailable,
+        }
+    }
+}
+
+/// How a client names a session, and proves that it is its own.
+pub fn credential(name: &str, key: &str) -> String {
+    format!("{name}.{key}")
+}
+
+// === impl PostBox ===
+
+impl PostBox {
+    pub fn credential(&self) -> Box<str> {
+        credential(&self.name, &self.key).into()
+    }
+}
+
+impl Drop for PostBox {
+    fn drop(&mut self) {
+        self.sessions.sessions.lock().remove(&self.name);
+    }
+}
+
+/// 128 random bits, so that what they name cannot be guessed.
+pub fn random_text() -> String {
+    let [high, low] = [(); 2].map(|()| getrandom::u64().expect("the system gives random bytes"));
+    format!("{high:016x}{low:016x}")
+}
+
+/// What is kept, and compared, of a secret that a client says.
+pub fn secret_hash(secret: &str) -> SecretHash {
+    Sha256::digest(secret).into()
+}
