@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::poll_answers::empty;
-use crate::relay::{Post, PostAnswer, PostKind};
 use registry::SecretHash;
+use relay::{LocalAnswer, LocalSessions, Post, PostAnswer, PostKind};
 
 /// Posts that wait for one session at most.
 const POSTS: usize = 8;
@@ -102,6 +102,12 @@ impl HttpSessions {
             (Err(_), PostKind::Poll { ack, .. }) => PostAnswer::Done(empty(&credential(&name, &key), ack)),
             (Err(_), PostKind::Send) => PostAnswer::Unavailable,
         }
+    }
+}
+
+impl LocalSessions for HttpSessions {
+    fn post(&self, post: Post) -> LocalAnswer<'_> {
+        Box::pin(self.post(post))
     }
 }
 

@@ -15,7 +15,6 @@ pub mod outbox;
 pub mod passed_sockets;
 pub mod poll_answers;
 pub mod pushed;
-pub mod relay;
 pub mod session;
 pub mod shard;
 pub mod systemd;

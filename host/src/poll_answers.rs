@@ -4,7 +4,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::oneshot;
 
-use crate::relay::PostAnswer;
+use relay::PostAnswer;
 
 /// Bytes of envelopes from which on an answer takes no more.
 pub const ANSWER_BYTES: usize = 262_144;

@@ -9,10 +9,10 @@ use super::connection::Session;
 use super::posts::{BatchTurn, Posts};
 use crate::http_sessions::Posted;
 use crate::poll_answers::UnknownAnswer;
-use crate::relay::{Post, PostAnswer, PostKind};
 use crate::transport::Carrier;
 use protocol::write::{self, ErrorReply};
 use protocol::{Refused, Request, RequestId, codes};
+use relay::{Post, PostAnswer, PostKind};
 use wall_clock::now_ms;
 
 /// Requests of polls that wait at most.

@@ -9,9 +9,9 @@ use tokio::sync::oneshot;
 use super::answer::ANSWER_BYTES;
 use crate::http_sessions::{PostBox, Posted};
 use crate::hub::ClientConnection;
-use crate::relay::{PostAnswer, PostKind};
 use crate::transport::Carrier;
 use protocol::Json;
+use relay::{PostAnswer, PostKind};
 
 /// Bytes that a client may send on its stream of events, which nobody reads.
 const IGNORED_BYTES: usize = 65_536;

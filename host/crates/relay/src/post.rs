@@ -19,10 +19,10 @@ const POLL_GRACE: Duration = Duration::from_secs(5);
 pub struct Post {
     pub tenant: Arc<str>,
     pub session: Arc<str>,
-    /// The hash of what the session was opened with: the first request of a session, said again.
+    /// The hash of what the session was opened with: its first poll, said again.
     pub open: Option<[u8; 32]>,
     pub kind: PostKind,
-    /// The number of the client's posts with requests, if it counts them.
+    /// Which of the client's own posts with requests it is, from 1, if it counts them. One that comes again is carried out once.
     pub batch: Option<u64>,
     /// An envelope each.
     pub requests: Vec<Bytes>,
