@@ -13,7 +13,7 @@ use protocol::{Json, write};
 
 pub use events::{event, marked_event};
 pub use reply_part::ReplyPart;
-pub use stream_head::StreamHead;
+pub use stream_head::{StreamHead, refusal_events};
 
 /// What a connection's envelopes are framed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,8 +19,6 @@ use relay::{LocalAnswer, LocalSessions, Post, PostAnswer, PostKind};
 const POSTS: usize = 8;
 /// When to come back to a session for which so many wait.
 const COME_BACK: Duration = Duration::from_secs(1);
-/// How long the requests of a post may take.
-const SEND: Duration = Duration::from_secs(30);
 
 /// A post, and who waits for what becomes of it.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ impl HttpSessions {
     }
 
     /// Brings a session a post, and waits for what becomes of it.
-    pub async fn post(&self, post: Post) -> PostAnswer {
+    async fn bring(&self, post: Post) -> PostAnswer {
         let (kind, name) = (post.kind, post.session.clone());
         let (reply, answer) = oneshot::channel();
         let key = {
@@ -91,7 +89,7 @@ impl HttpSessions {
             }
         };
         let wait = match kind {
-            PostKind::Send => SEND,
+            PostKind::Send => kind.within(),
             PostKind::Poll { wait, .. } => wait,
         };
         let mut answer = std::pin::pin!(answer);
@@ -107,7 +105,7 @@ impl HttpSessions {
 
 impl LocalSessions for HttpSessions {
     fn post(&self, post: Post) -> LocalAnswer<'_> {
-        Box::pin(self.post(post))
+        Box::pin(self.bring(post))
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::error::BrokerError;
 use crate::control::{ClusterBus, ListeningNodes, Local, NameTaken, Order};
+use crate::http_sessions::HttpSessions;
 use crate::observe::Metrics;
 use crate::tenant_queue::TenantQueue;
 use backplane::memory::MemoryBackplane;
@@ -21,8 +22,12 @@ use config::{BackplaneKind, Config, Problem, Problems, RedisKind, RedisSettings,
 use plugin_store::shared::SharedStore;
 use registry::redis::RedisCluster;
 use registry::{BanOrder, Registry};
+use relay::Relay;
+use relay::redis::RedisPostChannel;
 use tenant_store::redis::RedisTenantStore;
 use tenant_store::{MemoryTenantStore, StoreLimits, TenantStore};
+use tickets::redis::RedisTicketStore;
+use tickets::{MemoryTicketStore, TicketStore};
 use tls::ClientTrust;
 
 /// How long the start waits for the backplane: a node whose name is taken is refused before it takes connections,
@@ -41,6 +46,7 @@ pub(super) struct Joint {
     pub store: Option<Arc<dyn SharedStore>>,
     /// The tenants that are pushed.
     pub tenants: Arc<dyn TenantStore>,
+    pub tickets: Arc<dyn TicketStore>,
     /// The runtime of the backplane's thread.
     pub runtime: Handle,
 }
@@ -49,6 +55,10 @@ pub(super) struct Others {
     pub nodes: Arc<dyn Nodes>,
     /// Control messages from other nodes.
     messages: mpsc::Receiver<Bytes>,
+    /// Hands posts to them.
+    pub relay: Arc<Relay>,
+    /// What they hand over to this node, and answer it.
+    posts: mpsc::Receiver<Bytes>,
     /// Revocations of which this node did not hear.
     missed: mpsc::Receiver<BanOrder>,
     /// The runtime of the backplane's thread.
@@ -56,8 +66,14 @@ pub(super) struct Others {
 }
 
 /// The bus of this node and the others. `local` is this node's part. Orders in `undelivered` are delivered for as long as
-/// they matter.
-pub(super) fn cluster_bus(others: Others, local: Local, undelivered: Arc<TenantQueue<BanOrder>>) -> Arc<ClusterBus> {
+/// they matter. `sessions` carry out the posts that other nodes hand over.
+pub(super) fn cluster_bus(
+    others: Others,
+    local: Local,
+    undelivered: Arc<TenantQueue<BanOrder>>,
+    sessions: Arc<HttpSessions>,
+) -> Arc<ClusterBus> {
+    others.runtime.spawn(others.relay.serve(others.posts, sessions));
     tokio::spawn(carry_out_missed(local.clone(), others.missed));
     let bus = ClusterBus::new(others.nodes, local, undelivered);
     // On the backplane's thread, whatever this one does: another process may ask whether this one lives.
@@ -120,6 +136,7 @@ pub(super) fn start(
                 others: None,
                 store: None,
                 tenants: Arc::new(MemoryTenantStore::new(StoreLimits::default())),
+                tickets: Arc::<MemoryTicketStore>::default(),
             })
         }
         BackplaneKind::Redis(settings) => {
@@ -167,16 +184,21 @@ fn redis(
             let backplane = Arc::new(backplane);
             let peers = ListeningNodes::of(backplane.clone());
             let names = (&*node, backplane.instance());
+            let tickets = RedisTicketStore::new(topology.clone(), &prefix);
+            let (posts, arrived) = RedisPostChannel::start(topology.clone(), &prefix, backplane.clone());
             let (cluster, missed) = RedisCluster::start(topology, &prefix, names, peers, &Handle::current());
             let joint = Joint {
                 store: Some(Arc::new(store)),
                 tenants: Arc::new(tenants),
+                tickets: Arc::new(tickets),
                 runtime: Handle::current(),
                 backplane: backplane.clone(),
                 registry: Arc::new(Registry::of(backplane.instance(), cluster)),
                 others: Some(Others {
                     nodes: backplane,
                     messages,
+                    relay: Relay::new(posts),
+                    posts: arrived,
                     missed,
                     runtime: Handle::current(),
                 }),

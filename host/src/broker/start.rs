@@ -29,6 +29,7 @@ use crate::doorkeeper::Doorkeeper;
 use crate::gateway::{
     self, AcceptState, AdminRoutes, Api, ClientListeners, CurrentPages, Directory, Gateway, Readiness,
 };
+use crate::http_sessions::HttpSessions;
 use crate::observe::{AuditLog, CertificateExpiry, Metrics};
 use crate::pushed::PushedTenants;
 use crate::shard::{CONTROL_CALLS, Common, KICKS};
@@ -36,6 +37,7 @@ use crate::systemd::{ServiceManager, Watchdog};
 use crate::tenant_queue::TenantQueue;
 use backplane::Inbox;
 use config::{Config, ConfigReader, ListenAddress};
+use tickets::Tickets;
 
 impl Broker {
     /// None: a signal ended it while it loaded plugins.
@@ -111,6 +113,7 @@ impl Broker {
             others,
             store,
             tenants,
+            tickets: ticket_store,
             runtime,
         } = backends::start(&config, inboxes, &metrics, previous)?;
         if let Some(store) = store {
@@ -141,6 +144,7 @@ impl Broker {
         );
         let mut has_tenants = keeper.is_complete();
         let readiness = Readiness::new(backplane.clone(), has_tenants.clone(), audit.clone());
+        let sessions = Arc::<HttpSessions>::default();
         let gateway = Arc::new(Gateway {
             directory: Directory::default(),
             max_connections: server.max_connections,
@@ -155,6 +159,10 @@ impl Broker {
             doorkeeper,
             health: server.health_on_listen.then(|| readiness.clone()),
             health_connections: AtomicUsize::new(0),
+            registry: registry.clone(),
+            tickets: Tickets::new(ticket_store),
+            relay: others.as_ref().map(|others| others.relay.clone()),
+            sessions: sessions.clone(),
             metrics: metrics.clone(),
         });
         let instance = others.as_ref().map(|others| others.nodes.instance().to_owned());
@@ -168,7 +176,7 @@ impl Broker {
                 (Arc::new(LocalBus::new(local)), None, None)
             }
             Some(others) => {
-                let bus = backends::cluster_bus(others, local, undelivered);
+                let bus = backends::cluster_bus(others, local, undelivered, sessions);
                 let claim = claim_name(bus.clone(), common.clone(), readiness.clone()).await?;
                 (bus.clone(), Some(bus), claim)
             }

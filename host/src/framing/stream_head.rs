@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use super::events::event;
 use protocol::codes;
 
 /// After how long a client comes back to a stream that ended, in milliseconds, where nothing else is said.
@@ -30,9 +31,10 @@ impl StreamHead {
     /// status for final.
     pub fn refused_for_now(&self, error: &[u8], retry_after_ms: Option<u64>) -> Bytes {
         let head = self.head("200 OK", "text/event-stream");
-        let retry = retry_after_ms.unwrap_or(COME_BACK_MS);
-        let head = format!("{head}X-Accel-Buffering: no\r\n\r\nretry: {retry}\n");
-        [head.as_bytes(), &super::event("refused", error)].concat().into()
+        let events = refusal_events(error, retry_after_ms);
+        [head.as_bytes(), b"X-Accel-Buffering: no\r\n\r\n", &events]
+            .concat()
+            .into()
     }
 
     /// The answer to who may not come back with the same request.
@@ -53,6 +55,12 @@ impl StreamHead {
             self.lines
         )
     }
+}
+
+/// All that a stream says whose client is refused with this error, and may come back.
+pub fn refusal_events(error: &[u8], retry_after_ms: Option<u64>) -> Bytes {
+    let retry = format!("retry: {}\n", retry_after_ms.unwrap_or(COME_BACK_MS));
+    [retry.as_bytes(), &event("refused", error)].concat().into()
 }
 
 /// The status that says the same as a code of the protocol.

@@ -171,7 +171,10 @@ pub(crate) async fn serve(
 async fn serve_one(stream: Socket, peer: SocketAddr, router: Router, header_timeout: Duration, place: &AdminPlace) {
     let asked = || {
         let request = place.ask();
-        move |_: &mut Response| drop(request)
+        move |response: Response| {
+            drop(request);
+            std::future::ready(Some(response))
+        }
     };
     if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, asked).await {
         drop(patient_stream::end(&mut stream).await);

@@ -13,13 +13,17 @@ use axum::http::header::CONNECTION;
 use axum::response::Response;
 use tokio::time::{Instant, timeout_at};
 
+use super::entry::Visit;
+use super::keep_open::KeepOpen;
 use super::listener_tls::ListenerTls;
+use super::over_http::AcceptedEvents;
 use super::peer::ClientPeer;
 use super::proxy_header::{self, ProxyHeaderError};
+use super::shard_step::ShardStep;
 use super::socket::Socket;
 use super::state::{Arrival, ConnectionGuard, Gateway};
 use super::turned_away::{COME_BACK, turn_away};
-use super::upgrade::{Accepted, Visit};
+use super::upgrade::AcceptedUpgrade;
 use super::{handshake, http, patient_stream};
 use crate::doorkeeper::{AddressPass, ShardLag};
 use crate::observe::{DoorRefusalKind, LogThrottle};
@@ -62,33 +66,31 @@ pub(super) async fn serve(
     };
     let visit = Visit {
         peer,
-        lag: service.lag,
+        lag: service.lag.clone(),
         may_stay: guard.is_session,
     };
-    let accepted: Rc<RefCell<Option<Accepted>>> = Rc::default();
+    let taken: Rc<RefCell<Option<TakenSocket>>> = Rc::default();
     let asked = {
-        let accepted = accepted.clone();
+        let (taken, service) = (taken.clone(), service.clone());
         move || {
-            let accepted = accepted.clone();
-            move |response: &mut Response| {
-                *accepted.borrow_mut() = response.extensions_mut().remove();
-                if accepted.borrow().is_none() {
-                    // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(CONNECTION, close);
-                }
-            }
+            let (taken, service) = (taken.clone(), service.clone());
+            move |response| finish(response, service, taken)
         }
     };
     let header_timeout = deadline.saturating_duration_since(Instant::now());
-    let Some((mut socket, early)) = http::serve(socket, visit, service.router, header_timeout, asked).await else {
+    let Some((mut socket, early)) = http::serve(socket, visit, service.router.clone(), header_timeout, asked).await
+    else {
         return;
     };
-    let Some(accepted) = accepted.take() else {
-        drop(patient_stream::end(&mut socket).await);
-        return;
+    let session = match taken.take() {
+        Some(TakenSocket::Upgraded(accepted)) => accepted.open(socket, pass, &service.shard),
+        Some(TakenSocket::Events(accepted)) => accepted.open(socket, pass, &service.gateway, &service.shard),
+        None => {
+            drop(patient_stream::end(&mut socket).await);
+            return;
+        }
     };
-    let Some(session) = accepted.open(socket, pass, &service.shard) else {
+    let Some(session) = session else {
         return;
     };
     // A task of its own: a connection at rest holds nothing of how it was opened.
@@ -96,6 +98,40 @@ pub(super) async fn serve(
         session.serve(early).await;
         drop(guard);
     });
+}
+
+/// A socket that is a session's from now on.
+enum TakenSocket {
+    /// Its answer is written.
+    Upgraded(AcceptedUpgrade),
+    /// Nothing is written.
+    Events(Box<AcceptedEvents>),
+}
+
+/// Does what remains for a request on this shard. None: a session will answer it.
+async fn finish(mut response: Response, service: Service, taken: Rc<RefCell<Option<TakenSocket>>>) -> Option<Response> {
+    let extensions = response.extensions_mut();
+    if let Some(accepted) = extensions.remove() {
+        taken.replace(Some(TakenSocket::Upgraded(accepted)));
+        return Some(response);
+    }
+    let (gateway, shard) = (&service.gateway, &service.shard);
+    match extensions.remove() {
+        Some(ShardStep::Events(accepted)) => {
+            taken.replace(Some(TakenSocket::Events(accepted)));
+            return None;
+        }
+        Some(ShardStep::FirstPoll(first)) => response = first.begin(gateway, shard).await,
+        Some(ShardStep::Ticket(ticket)) => response = ticket.issue(gateway, shard).await,
+        None => {}
+    }
+    if response.extensions_mut().remove::<KeepOpen>().is_none() {
+        // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Some(response)
 }
 
 /// Whom the connection comes from. None: it must not go on.

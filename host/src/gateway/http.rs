@@ -2,7 +2,10 @@
 
 use std::convert::Infallible;
 use std::fmt::Display;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -37,24 +40,36 @@ const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnectio
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1_048_576;
 
-/// Serves a connection of `peer`, which every request has among its extensions, until HTTP is done with it, or its peer takes nothing of an answer for too long. `asked` is called
-/// for every request, and what it gives sees the response before it is sent. Gives the socket back, open, with what was read of it beyond the last request; none if a request could not be read, or the connection
-/// broke.
-pub(super) async fn serve<Answered: FnOnce(&mut Response), Peer: Clone + Display + Send + Sync + 'static>(
+/// Serves a connection of `peer`, which every request has among its extensions, until HTTP is done with it, or its peer
+/// takes nothing of an answer for too long. `asked` is called for every request, and what it gives turns the router's response
+/// into the one that is sent. Where it gives none, nobody answers here, and HTTP is done with the connection. Gives the
+/// socket back, open, with what was read of it beyond the last request; none if a request could not be read, or the
+/// connection broke.
+pub(super) async fn serve<Finish, Finished, Peer>(
     stream: Socket,
     peer: Peer,
     router: Router,
     header_timeout: Duration,
-    asked: impl Fn() -> Answered + Clone + Unpin,
-) -> Option<(Socket, Bytes)> {
+    asked: impl Fn() -> Finish + Clone + Unpin,
+) -> Option<(Socket, Bytes)>
+where
+    Finish: FnOnce(Response) -> Finished,
+    Finished: Future<Output = Option<Response>>,
+    Peer: Clone + Display + Send + Sync + 'static,
+{
+    let is_taken = Arc::new(AtomicBool::new(false));
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let (peer, router, answered) = (peer.clone(), router.clone(), asked());
+        let (peer, router, finish) = (peer.clone(), router.clone(), asked());
+        let is_taken = is_taken.clone();
         Box::pin(async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
-            let mut response = call(router, request).await?;
-            answered(&mut response);
-            Ok::<_, Infallible>(response)
+            let response = call(router, request).await?;
+            if let Some(response) = finish(response).await {
+                return Ok::<_, Infallible>(response);
+            }
+            is_taken.store(true, Ordering::Relaxed);
+            pending().await
         })
     });
     let mut connection = http1::Builder::new()
@@ -63,9 +78,13 @@ pub(super) async fn serve<Answered: FnOnce(&mut Response), Peer: Clone + Display
         .max_buf_size(HEAD_BYTES)
         .serve_connection(PatientStream::new(stream), service);
     // The socket is not shut down: after an upgrade the connection goes on.
-    let served = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let served = poll_fn(|cx| match connection.poll_without_shutdown(cx) {
+        Poll::Pending if is_taken.load(Ordering::Relaxed) => Poll::Ready(Ok(())),
+        served => served,
+    })
+    .await;
     let parts = connection.into_parts();
-    let has_broken_head = parts.io.has_broken_head();
+    let (has_broken_head, has_unwritten) = (parts.io.has_broken_head(), parts.io.has_unwritten());
     let mut stream = parts.io.into_inner();
     if has_broken_head {
         log_unreadable(&peer, "a line ends with LF alone");
@@ -75,6 +94,8 @@ pub(super) async fn serve<Answered: FnOnce(&mut Response), Peer: Clone + Display
         return None;
     }
     match served {
+        // Somebody asked for more without a look at the answers: they are gone, and so is the connection.
+        Ok(()) if has_unwritten => None,
         Ok(()) => Some((stream, parts.read_buf)),
         Err(error) => {
             refuse(stream, &peer, &error, &parts.read_buf).await;

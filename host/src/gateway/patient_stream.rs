@@ -48,6 +48,11 @@ impl PatientStream {
         self.io.into_inner()
     }
 
+    /// Whether something waits until the peer takes it.
+    pub(super) fn has_unwritten(&self) -> bool {
+        self.patience.is_some()
+    }
+
     /// Whether it was given up for a line that ends with LF alone.
     pub(super) fn has_broken_head(&self) -> bool {
         self.head == HeadLines::Broken

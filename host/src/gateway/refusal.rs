@@ -30,6 +30,11 @@ impl HttpRefusal {
         }
     }
 
+    /// When to try again, if ever.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.retry_after.map(Duration::from_secs)
+    }
+
     /// For whoever may come back after `wait`, and not all at once.
     pub(super) fn retry_after(self, wait: Duration) -> Self {
         Self {

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -25,6 +26,14 @@ impl Socket {
     pub(super) fn set_nodelay(&self) {
         if let Self::Tcp(stream) = self {
             drop(stream.set_nodelay(true));
+        }
+    }
+
+    /// Has the system end the connection when nothing of what is sent to it is acknowledged for so long (RFC 5482).
+    pub(super) fn give_up_unheard_after(&self, silence: Duration) {
+        if matches!(self, Self::Tcp(_) | Self::Tls(_)) {
+            // Where it cannot, an absent client is noticed as late as the system does.
+            drop(socket2::SockRef::from(self).set_tcp_user_timeout(Some(silence)));
         }
     }
 

@@ -10,8 +10,12 @@ use super::directory::Directory;
 use super::listener_tls::ListenerTls;
 use super::readiness::Readiness;
 use crate::doorkeeper::Doorkeeper;
+use crate::http_sessions::HttpSessions;
 use crate::observe::Metrics;
 use config::Proxies;
+use registry::Registry;
+use relay::Relay;
+use tickets::Tickets;
 use tokio::sync::{Notify, watch};
 
 /// Connections that may ask a node for its health that is full, or sheds load.
@@ -65,6 +69,14 @@ pub(crate) struct Gateway {
     pub(crate) health: Option<Readiness>,
     /// Connections that may ask for it, and become no session.
     pub(crate) health_connections: AtomicUsize,
+    /// Who is connected, on whichever node.
+    pub(crate) registry: Arc<Registry>,
+    /// What may stand in a URL instead of a token.
+    pub(crate) tickets: Tickets,
+    /// Hands posts to the other nodes, if there are any.
+    pub(crate) relay: Option<Arc<Relay>>,
+    /// The sessions of this node that are asked by posts.
+    pub(crate) sessions: Arc<HttpSessions>,
     /// Counts what comes in, and what is refused.
     pub(crate) metrics: Metrics,
 }

@@ -1,77 +1,49 @@
 //! From an HTTP request to a session: which tenant, from which page, in which subprotocol, with which token.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, COOKIE, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
+use tickets::Opens;
 use wire::DeflateAgreement;
 use wire::handshake::{self, UpgradeRequest};
 
-use super::peer::ClientPeer;
+use super::entry::{self, Admitted, Visit};
 use super::refusal::HttpRefusal;
 use super::socket::Socket;
 use super::state::Gateway;
-use super::turned_away::COME_BACK;
-use super::{bearer, headers, target};
-use crate::doorkeeper::{AddressPass, ShardLag, TenantPlace, TenantRefusal};
+use super::{bearer, headers, ticket_use};
+use crate::doorkeeper::AddressPass;
 use crate::http_sessions::random_text;
 use crate::observe::LogThrottle;
-use crate::session::{Opening, Session, Transport};
+use crate::session::{Session, Transport};
 use crate::shard::Shard;
-use chain::{Headers, Upgrade};
-use config::{Origins, Tenant};
-
-/// Headers that plugins do not see, because they carry tokens …
-const SECRET_HEADERS: [HeaderName; 3] = [AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL];
-/// … or because they only made the upgrade: every session would keep them and nobody ask.
-const SPENT_HEADERS: [HeaderName; 4] = [UPGRADE, CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
+use chain::Upgrade;
+use config::Tenant;
 
 /// An upgrade that is answered with 101. Travels with the answer back to the connection, which opens the session on its
 /// socket once the answer is written.
 #[derive(Clone)]
-pub(super) struct Accepted {
-    tenant: Arc<str>,
-    remote: IpAddr,
-    token: Option<Box<str>>,
+pub(super) struct AcceptedUpgrade {
+    admitted: Admitted,
     deflate: Option<DeflateAgreement>,
-    request: Arc<Upgrade>,
-    place: Arc<TenantPlace>,
-    /// Where the client's address is not the connection's.
-    pass: Option<Arc<AddressPass>>,
-}
-
-/// Whom a connection comes from, and what its requests are judged by beside themselves.
-#[derive(Clone)]
-pub(super) struct Visit {
-    pub peer: ClientPeer,
-    /// Whether the shard is late.
-    pub lag: Arc<ShardLag>,
-    /// Whether the node has room for a session.
-    pub may_stay: bool,
-}
-
-impl fmt::Display for Visit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.peer.fmt(f)
-    }
 }
 
 /// A request that may be upgraded.
 struct Admissible {
     tenant: Arc<Tenant>,
-    token: Option<Box<str>>,
+    token: Option<String>,
+    /// Which has a token behind it.
+    ticket: Option<String>,
     deflate: Option<DeflateAgreement>,
     request: Arc<Upgrade>,
     /// The value of `Sec-WebSocket-Accept`.
@@ -80,80 +52,49 @@ struct Admissible {
 }
 
 /// Answers a request for a WebSocket. `named` is the tenant in the path.
-pub(super) fn answer(gateway: &Gateway, named: Option<&str>, request: Request) -> Response {
-    let Some(visit) = request.extensions().get::<Visit>() else {
-        return HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the peer's address is not known").into_response();
+pub(super) async fn answer(gateway: &Gateway, named: Option<&str>, request: Request) -> Response {
+    let asked = AskedUpgrade::of(&request);
+    let judged = arrive(gateway, &request).and_then(|visit| Ok((visit, judge(gateway, named, &request)?)));
+    drop(request);
+    let accepted = match judged {
+        Ok((visit, admissible)) => accept(gateway, &visit, asked.remote, admissible).await,
+        Err(refusal) => Err(refusal),
     };
-    let remote = visit.peer.client(request.headers());
-    let judged = check_node(gateway, visit)
-        .and_then(|()| judge(gateway, named, &request))
-        .and_then(|admissible| enter(gateway, visit, remote, admissible));
-    match judged {
-        Ok((accept, subprotocol, accepted)) => switch_protocols(&accept, subprotocol, accepted),
+    match accepted {
+        Ok(response) => response,
         Err(refusal) => {
-            log(remote, &request, &refusal);
+            asked.log(&refusal);
             refuse(refusal)
         }
     }
 }
 
-/// Whether the node takes anybody.
-fn check_node(gateway: &Gateway, visit: &Visit) -> Result<(), HttpRefusal> {
-    let sentence = if gateway.closed.load(Ordering::Relaxed) {
-        "the node is shutting down"
-    } else if gateway.doorkeeper.is_overloaded(&visit.lag) || !(visit.may_stay || gateway.is_full()) {
-        return Err(unavailable("the node is overloaded", COME_BACK));
-    } else if !visit.may_stay {
-        "the node is full"
-    } else {
-        return Ok(());
-    };
-    gateway.metrics.refused.inc();
-    Err(unavailable(sentence, COME_BACK))
+fn arrive(gateway: &Gateway, request: &Request) -> Result<Visit, HttpRefusal> {
+    let visit = entry::visit(request)?;
+    entry::check_node(gateway, visit)?;
+    Ok(visit.clone())
 }
 
-/// Counts the session that will be, for its address, for the node and for its tenant.
-fn enter(
+async fn accept(
     gateway: &Gateway,
     visit: &Visit,
     remote: IpAddr,
     admissible: Admissible,
-) -> Result<(String, Option<&'static str>, Accepted), HttpRefusal> {
-    let doorkeeper = &gateway.doorkeeper;
-    let pass = match visit.peer.counted_of_request(remote) {
-        Some(address) => doorkeeper.arrive(address).map_err(|refusal| {
-            let wait = refusal.retry_after().unwrap_or(COME_BACK);
-            HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, refusal.to_string()).retry_after(wait)
-        })?,
-        None => None,
+) -> Result<Response, HttpRefusal> {
+    let tenant = &admissible.tenant;
+    let token = match (admissible.token, &admissible.ticket) {
+        (None, Some(ticket)) => Some(ticket_use::redeem(gateway, remote, tenant, ticket, Opens::WebSocket).await?),
+        (token, _) => token,
     };
-    doorkeeper
-        .connect()
-        .map_err(|wait| unavailable("too many clients connect to this node", wait))?;
-    let Admissible { tenant, .. } = &admissible;
-    let place = doorkeeper.enter(&tenant.name, &tenant.limits, gateway.max_connections);
-    let place = place.map_err(|refusal| match refusal {
-        TenantRefusal::Share => unavailable("the tenant has its share of this node's connections", COME_BACK),
-        TenantRefusal::TooOften(wait) => unavailable("too many of the tenant's clients connect to this node", wait),
-    })?;
-    let accepted = Accepted {
-        tenant: tenant.name.clone(),
-        remote,
-        token: admissible.token,
+    let accepted = AcceptedUpgrade {
+        admitted: entry::admit(gateway, visit, remote, tenant, token, admissible.request)?,
         deflate: admissible.deflate,
-        request: admissible.request,
-        place: Arc::new(place),
-        pass,
     };
-    Ok((admissible.accept, admissible.subprotocol, accepted))
-}
-
-fn unavailable(sentence: &str, wait: Duration) -> HttpRefusal {
-    HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, sentence).retry_after(wait)
+    Ok(switch_protocols(&admissible.accept, admissible.subprotocol, accepted))
 }
 
 fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Admissible, HttpRefusal> {
-    let accept = accept(request)?;
+    let accept = accept_key(request)?;
     if !request.body().is_end_stream() {
         // RFC 9110 7.8: no protocol is switched before the whole request is there, and nobody here reads it.
         return Err(HttpRefusal::new(
@@ -161,35 +102,28 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
             "the request of an upgrade has no body",
         ));
     }
-    let host = target::host(request)?;
-    let tenant = gateway
-        .directory
-        .find(host.as_deref(), named)
-        .ok_or_else(|| HttpRefusal::new(StatusCode::NOT_FOUND, "there is no such tenant here"))?;
-    let origin = allowed_origin(&tenant.allowed_origins, request.headers())?;
+    let tenant = entry::tenant(gateway, named, request)?;
+    let origin = entry::allowed_origin(&tenant.allowed_origins, request.headers())?;
     let offer = bearer::offer(&bearer::offered(request.headers())?)
         .map_err(|unknown| HttpRefusal::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
     let deflate = deflate(&tenant, request.headers())?;
     let token = match bearer::header_token(request.headers())?.or(offer.token) {
-        None if origin.is_some() => cookie_token(&tenant, request.headers())?,
+        None if origin.is_some() => entry::cookie_token(&tenant, request.headers())?,
         token => token,
     };
     Ok(Admissible {
         accept,
         subprotocol: offer.chosen,
         deflate,
-        token: token.map(String::into_boxed_str),
-        request: Arc::new(Upgrade {
-            headers: shown(request.headers()),
-            origin: origin.map(Box::from),
-            path: request.uri().path().into(),
-        }),
+        token,
+        ticket: ticket_use::of_query(request)?,
+        request: entry::shown(request, origin),
         tenant,
     })
 }
 
 /// The value of `Sec-WebSocket-Accept`.
-fn accept(request: &Request) -> Result<String, HttpRefusal> {
+fn accept_key(request: &Request) -> Result<String, HttpRefusal> {
     let upgrade = headers::list(request.headers(), &UPGRADE)?;
     let connection = headers::list(request.headers(), &CONNECTION)?;
     let accept = handshake::accept(&UpgradeRequest {
@@ -213,38 +147,6 @@ fn deflate(tenant: &Tenant, headers: &HeaderMap) -> Result<Option<DeflateAgreeme
     Ok(agreement.filter(|_| tenant.compression))
 }
 
-/// The page's origin, which must be an allowed one; none if the request does not come from a page.
-fn allowed_origin<'a>(allowed: &Origins, headers: &'a HeaderMap) -> Result<Option<&'a str>, HttpRefusal> {
-    let origin = match headers::single(headers, &ORIGIN) {
-        Err(error @ headers::HeaderError::Unreadable(_)) => {
-            return Err(HttpRefusal::new(StatusCode::FORBIDDEN, error.to_string()));
-        }
-        origin => origin?,
-    };
-    if origin.is_some_and(|origin| !allowed.allows(origin)) {
-        return Err(HttpRefusal::new(
-            StatusCode::FORBIDDEN,
-            "this page's origin is not among the tenant's allowed_origins",
-        ));
-    }
-    Ok(origin)
-}
-
-fn cookie_token(tenant: &Tenant, headers: &HeaderMap) -> Result<Option<String>, HttpRefusal> {
-    let Some(name) = &tenant.token_cookie else {
-        return Ok(None);
-    };
-    Ok(bearer::cookie_token(headers, name)?)
-}
-
-fn shown(headers: &HeaderMap) -> Headers {
-    let hidden = |name: &HeaderName| SECRET_HEADERS.contains(name) || SPENT_HEADERS.contains(name);
-    let shown = headers.iter().filter(|(name, _)| !hidden(name));
-    shown
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect()
-}
-
 fn refuse(refusal: HttpRefusal) -> Response {
     let status = refusal.status;
     let mut response = refusal.into_response();
@@ -263,23 +165,42 @@ fn refuse(refusal: HttpRefusal) -> Response {
     response
 }
 
-/// What a client sent is shown escaped, so that it cannot write log lines of its own.
-fn log(remote: IpAddr, request: &Request, refusal: &HttpRefusal) {
-    static HTTP_1_0: LogThrottle = LogThrottle::new();
-    static OTHERS: LogThrottle = LogThrottle::new();
-    let (status, path) = (refusal.status.as_u16(), request.uri().path());
-    let why = refusal.to_string();
-    if request.version() < Version::HTTP_11 {
-        // Every client of a proxy that is set up like this is refused.
-        if let Some(others) = HTTP_1_0.allow() {
-            tracing::warn!(%remote, status, ?path, ?why, others, "an upgrade came as HTTP/1.0");
+/// A request as the log shows it.
+struct AskedUpgrade {
+    remote: IpAddr,
+    path: String,
+    is_http_1_0: bool,
+}
+
+impl AskedUpgrade {
+    fn of(request: &Request) -> Self {
+        let visit = entry::visit(request);
+        Self {
+            remote: visit.map_or(IpAddr::from([0; 4]), |visit| visit.peer.client(request.headers())),
+            path: request.uri().path().to_owned(),
+            is_http_1_0: request.version() < Version::HTTP_11,
         }
-    } else if let Some(others) = OTHERS.allow() {
-        tracing::info!(%remote, status, ?path, ?why, others, "an upgrade was refused");
+    }
+
+    /// What a client sent is shown escaped, so that it cannot write log lines of its own.
+    fn log(&self, refusal: &HttpRefusal) {
+        static HTTP_1_0: LogThrottle = LogThrottle::new();
+        static OTHERS: LogThrottle = LogThrottle::new();
+        let Self { remote, path, .. } = self;
+        let status = refusal.status.as_u16();
+        let why = refusal.to_string();
+        if self.is_http_1_0 {
+            // Every client of a proxy that is set up like this is refused.
+            if let Some(others) = HTTP_1_0.allow() {
+                tracing::warn!(%remote, status, ?path, ?why, others, "an upgrade came as HTTP/1.0");
+            }
+        } else if let Some(others) = OTHERS.allow() {
+            tracing::info!(%remote, status, ?path, ?why, others, "an upgrade was refused");
+        }
     }
 }
 
-fn switch_protocols(accept: &str, subprotocol: Option<&'static str>, accepted: Accepted) -> Response {
+fn switch_protocols(accept: &str, subprotocol: Option<&'static str>, accepted: AcceptedUpgrade) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -297,7 +218,9 @@ fn switch_protocols(accept: &str, subprotocol: Option<&'static str>, accepted: A
     response
 }
 
-impl Accepted {
+// === impl AcceptedUpgrade ===
+
+impl AcceptedUpgrade {
     /// Opens a session on the socket. None: a reload took the tenant away since the answer.
     ///
     /// `pass` is that of the connection, where its address is the client's.
@@ -307,20 +230,10 @@ impl Accepted {
         pass: Option<Arc<AddressPass>>,
         shard: &Rc<Shard>,
     ) -> Option<Box<Session>> {
-        let tenant = shard.tenant(&self.tenant)?;
-        let opening = Opening {
-            session: random_text().into(),
-            transport: Transport::WebSocket {
-                stream: socket.into(),
-                deflate: self.deflate.map(|agreement| agreement.window),
-            },
-            remote: self.remote,
-            // Nobody else has it: the answer that carried it is gone.
-            place: Arc::into_inner(self.place)?,
-            pass: pass.or(self.pass),
-            token: self.token,
-            upgrade: self.request,
+        let transport = Transport::WebSocket {
+            stream: socket.into(),
+            deflate: self.deflate.map(|agreement| agreement.window),
         };
-        Some(opening.into_session(shard.clone(), tenant))
+        self.admitted.open(random_text().into(), transport, pass, shard)
     }
 }

@@ -121,7 +121,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_mark_comes_once_a_second_and_only_with_news() {
         let stream = EventStream::new(StreamHead::default(), vec![channel("a"), channel("b")]);
-        assert_eq!(stream.begin([(&channel("b"), &position(4))].into_iter()), ",4-e");
+        assert_eq!(stream.begin([(&channel("b"), &position(4))].into_iter()), "~,4-e");
         assert_eq!((stream.due_at(), stream.take_mark()), (None, None));
         stream.note(stream.place_of(&channel("a")).unwrap(), &position(1));
         assert_eq!(stream.take_mark(), None, "it is too early");

@@ -15,6 +15,7 @@ mod end;
 mod ending;
 mod events;
 mod input;
+mod judged_token;
 mod liveness;
 mod opening;
 mod outcome;
@@ -36,4 +37,5 @@ mod turn;
 
 pub use answer::{ANSWER_BYTES, fitting};
 pub use connection::Session;
+pub use judged_token::TokenRefused;
 pub use opening::{Opening, Transport};

@@ -76,7 +76,6 @@ impl Opening {
         Session::new(context, input, backlog)
     }
 
-    #[cfg(test)]
     pub(super) fn into_context(self, shard: Rc<Shard>, tenant: Rc<ShardTenant>) -> Rc<Context> {
         self.into_parts(shard, tenant).0
     }

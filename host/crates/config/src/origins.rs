@@ -21,6 +21,11 @@ impl Origins {
         self.any || Origin::parse(origin).is_some_and(|origin| self.listed.contains(&origin))
     }
 
+    /// Whether every page may pass.
+    pub fn allows_any(&self) -> bool {
+        self.any
+    }
+
     /// Adds `*` or an origin; false if `text` is neither.
     pub(super) fn add(&mut self, text: &str) -> bool {
         if text == "*" {

@@ -9,6 +9,8 @@ use super::request::Position;
 
 /// Between the marks of two channels.
 const BETWEEN: char = ',';
+/// Of a channel of which there is nothing to name. So no mark is empty, which browsers take for none.
+const NOTHING: &str = "~";
 
 /// The mark of a stream of one channel.
 pub fn of_one(position: &Position) -> String {
@@ -22,19 +24,20 @@ pub fn of_all<'a>(positions: impl Iterator<Item = Option<&'a Position>>) -> Stri
         if index > 0 {
             mark.push(BETWEEN);
         }
-        if let Some(position) = position {
-            // A text takes what is written to it.
-            let _never = write!(mark, "{}-{}", position.offset, position.epoch);
-        }
+        // A text takes what is written to it.
+        let _never = match position {
+            Some(position) => write!(mark, "{}-{}", position.offset, position.epoch),
+            None => write!(mark, "{NOTHING}"),
+        };
     }
-    mark
+    if mark.is_empty() { NOTHING.into() } else { mark }
 }
 
 /// The positions of a stream's channels that a client names, in their order. None if no stream of so many channels has
 /// such a mark.
 pub fn read(mark: &str, channels: usize) -> Option<Vec<Option<Position>>> {
     let position = |part: &str| match part.split_once('-') {
-        None => part.is_empty().then_some(None),
+        None => (part == NOTHING).then_some(None),
         Some((offset, epoch)) => {
             let is_epoch = !epoch.is_empty() && epoch.len() <= EPOCH_BYTES;
             let is_offset = offset.bytes().all(|byte| byte.is_ascii_digit());
@@ -43,6 +46,9 @@ pub fn read(mark: &str, channels: usize) -> Option<Vec<Option<Position>>> {
             Some(Some(Position { epoch, offset }))
         }
     };
+    if channels == 0 {
+        return (mark == NOTHING).then(Vec::new);
+    }
     let positions: Vec<_> = mark.split(BETWEEN).map(position).collect::<Option<_>>()?;
     (positions.len() == channels).then_some(positions)
 }
@@ -66,6 +72,7 @@ mod tests {
             vec![None],
             vec![Some(&a), None, Some(&b)],
             vec![None, None],
+            vec![],
         ] {
             let mark = of_all(positions.iter().copied());
             let again = read(&mark, positions.len()).unwrap();
@@ -90,7 +97,10 @@ mod tests {
             ("+7-a", 1),
             ("18446744073709551616-a", 1),
             (",", 1),
-            ("", 2),
+            ("", 1),
+            ("", 0),
+            ("~", 2),
+            ("7-a", 0),
         ] {
             assert_eq!(read(mark, channels), None, "{mark:?}");
         }

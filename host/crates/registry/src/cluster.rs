@@ -10,7 +10,7 @@ use super::admission::{AdmissionError, AdmissionRequest};
 use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
 use super::bans::{BanKind, BansFull};
-use super::session_owner::{OpenClaim, OwnerUnknown, SecretHash, SessionOwner};
+use super::session_owner::{OpenClaim, Owned, OwnerUnknown, SecretHash};
 use super::stamp::OrderStamp;
 use super::token_claims::TokenClaims;
 
@@ -60,7 +60,7 @@ pub trait Cluster: Send + Sync {
         tenant: &'a str,
         session: &'a str,
         key: &'a SecretHash,
-    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>>;
+    ) -> ClusterReply<'a, Result<Owned, OwnerUnknown>>;
 
     /// Claims to open `session` with something that its client alone knows. One claim to it counts, the first.
     fn claim_open<'a>(

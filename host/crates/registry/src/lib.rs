@@ -27,7 +27,7 @@ pub use ban_order::{BanChange, BanOrder, DELIVER_FOR, LONGEST_BAN};
 pub use ban_subject::BanSubject;
 pub use bans::{BanKind, BansFull};
 pub use cluster::{Cluster, ClusterReply, NotRecorded, Peers};
-pub use session_owner::{OpenClaim, OwnerUnknown, SecretHash, SessionOwner};
+pub use session_owner::{OpenClaim, Owned, OwnerUnknown, SecretHash, SessionOwner};
 pub use stamp::OrderStamp;
 pub use token_claims::{JTI_BYTES, TokenClaims};
 
@@ -111,20 +111,17 @@ impl Registry {
         Ok(seat)
     }
 
-    /// Who has a session of this tenant, if `key` is the hash of its key. None also if there is no such session: nobody who
-    /// guesses is told how much of it is right.
-    pub async fn owner(
-        &self,
-        tenant: &str,
-        session: &str,
-        key: &SecretHash,
-    ) -> Result<Option<SessionOwner>, OwnerUnknown> {
-        if let Some(is_its_key) = self.keys.is_of(tenant, session, key) {
-            return Ok(is_its_key.then_some(SessionOwner::Here));
+    /// Who has a session of this tenant, if `key` is the hash of its key. Names of sessions cannot be guessed, so whether there
+    /// is one is told to anybody.
+    pub async fn owner(&self, tenant: &str, session: &str, key: &SecretHash) -> Result<Owned, OwnerUnknown> {
+        match self.keys.is_of(tenant, session, key) {
+            Some(true) => return Ok(Owned::By(SessionOwner::Here)),
+            Some(false) => return Ok(Owned::ByAnotherKey),
+            None => {}
         }
         match &self.cluster {
             Some(cluster) if session.len() <= SESSION_BYTES => cluster.owner(tenant, session, key).await,
-            _ => Ok(None),
+            _ => Ok(Owned::ByNobody),
         }
     }
 

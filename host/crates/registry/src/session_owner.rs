@@ -24,6 +24,15 @@ pub enum SessionOwner {
     Instance(Box<str>),
 }
 
+/// Who has a session of which a client says a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owned {
+    By(SessionOwner),
+    /// There is one of this name, and its key is another.
+    ByAnotherKey,
+    ByNobody,
+}
+
 /// What became of a claim to open a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenClaim {
@@ -62,11 +71,11 @@ impl SessionKeys {
         self.0.lock().remove(session);
     }
 
-    /// Whether a session of this node has this key. None: it is none of this node's.
+    /// Whether a session of this node has this key. None: it is none of this node and tenant.
     pub(crate) fn is_of(&self, tenant: &str, session: &str, hash: &SecretHash) -> Option<bool> {
         let keys = self.0.lock();
-        let key = keys.get(session)?;
-        Some(*key.tenant == *tenant && is_same(&key.hash, hash))
+        let key = keys.get(session).filter(|key| *key.tenant == *tenant)?;
+        Some(is_same(&key.hash, hash))
     }
 }
 

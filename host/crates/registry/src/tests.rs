@@ -134,13 +134,8 @@ impl Cluster for Recorded {
         })
     }
 
-    fn owner<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a SecretHash,
-    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>> {
-        Box::pin(async { Ok(None) })
+    fn owner<'a>(&'a self, _: &'a str, _: &'a str, _: &'a SecretHash) -> ClusterReply<'a, Result<Owned, OwnerUnknown>> {
+        Box::pin(async { Ok(Owned::ByNobody) })
     }
 
     fn claim_open<'a>(

@@ -26,6 +26,7 @@ use crate::observe::{AuditLog, Metrics};
 use backplane::memory::MemoryBackplane;
 use backplane::{Reply, Unavailable};
 use tenant_store::{Claims, MemoryTenantStore, PushedTenant, StoreLimits};
+use tickets::{MemoryTicketStore, Tickets};
 
 use crate::pushed::{PushProblems, PushedTenants, RulesReply, TenantRules};
 
@@ -144,6 +145,10 @@ fn api_of(mood: Mood, audit: AuditLog) -> (Arc<Api>, Arc<AtomicUsize>) {
     let config = config::parse(Path::new("t.toml"), &text).unwrap();
     let metrics = Metrics::new();
     let gateway = Arc::new(Gateway {
+        registry: Arc::default(),
+        tickets: Tickets::new(Arc::<MemoryTicketStore>::default()),
+        relay: None,
+        sessions: Arc::default(),
         proxies: ArcSwap::default(),
         doorkeeper: Doorkeeper::new(config.server.door, metrics.clone()),
         health: None,

@@ -15,7 +15,7 @@ use config::Limits;
 use protocol::codes;
 use registry::{
     AdmissionError, AdmissionRequest, BanChange, BanEntry, BanKind, BanOrder, BanSubject, Cluster, ClusterReply,
-    NotRecorded, OpenClaim, OrderStamp, OwnerUnknown, Registry, SecretHash, SessionOwner, TokenClaims,
+    NotRecorded, OpenClaim, OrderStamp, Owned, OwnerUnknown, Registry, SecretHash, TokenClaims,
 };
 
 /// A cluster that knows nothing, and takes its time to say so.
@@ -60,13 +60,8 @@ impl Cluster for SlowCluster {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn owner<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a SecretHash,
-    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>> {
-        Box::pin(async { Ok(None) })
+    fn owner<'a>(&'a self, _: &'a str, _: &'a str, _: &'a SecretHash) -> ClusterReply<'a, Result<Owned, OwnerUnknown>> {
+        Box::pin(async { Ok(Owned::ByNobody) })
     }
 
     fn claim_open<'a>(

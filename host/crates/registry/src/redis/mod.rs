@@ -28,7 +28,7 @@ use super::ban_list::BanEntry;
 use super::ban_order::BanOrder;
 use super::bans::BanKind;
 use super::cluster::{Cluster, ClusterReply, NotRecorded, Peers};
-use super::session_owner::{OpenClaim, OwnerUnknown, SecretHash, SessionOwner};
+use super::session_owner::{OpenClaim, Owned, OwnerUnknown, SecretHash};
 use super::stamp::OrderStamp;
 use super::token_claims::TokenClaims;
 use abandoned::AbandonedPlaces;
@@ -334,7 +334,7 @@ impl Cluster for RedisCluster {
         tenant: &'a str,
         session: &'a str,
         key: &'a SecretHash,
-    ) -> ClusterReply<'a, Result<Option<SessionOwner>, OwnerUnknown>> {
+    ) -> ClusterReply<'a, Result<Owned, OwnerUnknown>> {
         Box::pin(self.find_owner(tenant, session, key))
     }
 

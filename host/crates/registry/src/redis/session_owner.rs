@@ -8,7 +8,7 @@ use sluicegate_contract::hex;
 use super::missed::text;
 use super::{RedisCluster, millis};
 use crate::opens::{OPEN, OPENS};
-use crate::session_owner::{OpenClaim, OwnerUnknown, SecretHash, SessionOwner, is_same};
+use crate::session_owner::{OpenClaim, Owned, OwnerUnknown, SecretHash, SessionOwner, is_same};
 
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("open.lua")));
 
@@ -18,18 +18,22 @@ impl RedisCluster {
         tenant: &str,
         session: &str,
         key: &SecretHash,
-    ) -> Result<Option<SessionOwner>, OwnerUnknown> {
+    ) -> Result<Owned, OwnerUnknown> {
         let name = self.connection_name(tenant, session);
         let mut get = cmd("HMGET");
         get.arg(&name).arg("instance").arg("key");
         let Value::Array(fields) = self.servers.run(name.as_bytes(), &get).await? else {
-            return Ok(None);
+            return Ok(Owned::ByNobody);
         };
         let [Some(instance), Some(expected)] = [0, 1].map(|place| fields.get(place).and_then(text)) else {
-            return Ok(None);
+            return Ok(Owned::ByNobody);
         };
         let is_its_key = is_same(expected.as_bytes(), hex::encode(key).as_bytes());
-        Ok(is_its_key.then(|| self.instance_named(instance)))
+        Ok(if is_its_key {
+            Owned::By(self.instance_named(instance))
+        } else {
+            Owned::ByAnotherKey
+        })
     }
 
     pub(super) async fn claim(

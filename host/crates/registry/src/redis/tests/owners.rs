@@ -1,7 +1,7 @@
 //! Which node has a session, in memory and over Redis.
 
 use super::*;
-use crate::session_owner::{OpenClaim, OwnerUnknown, SESSION_BYTES, SecretHash, SessionOwner};
+use crate::session_owner::{OpenClaim, Owned, OwnerUnknown, SESSION_BYTES, SecretHash, SessionOwner};
 use crate::{Registry, Seat};
 use SessionOwner::{Here, Instance};
 
@@ -34,17 +34,17 @@ async fn whoever_brings_the_key_finds_the_session(has: &Arc<Registry>, asks: &Ar
     };
     let long = "s".repeat(10_000);
     let cases = [
-        ("acme", "s1", KEY, Some(owner.clone())),
-        ("acme", "s2", OTHER_KEY, Some(owner)),
-        ("acme", "s1", almost, None),
-        ("acme", "s1", [0; 32], None),
-        ("acme", "s1", OTHER_KEY, None),
-        ("other", "s1", KEY, None),
-        ("acme", "s3", KEY, None),
-        ("acme", "s4", KEY, None),
-        ("acme", "", KEY, None),
-        ("acme", "s1\n", KEY, None),
-        ("acme", &long, KEY, None),
+        ("acme", "s1", KEY, Owned::By(owner.clone())),
+        ("acme", "s2", OTHER_KEY, Owned::By(owner)),
+        ("acme", "s1", almost, Owned::ByAnotherKey),
+        ("acme", "s1", [0; 32], Owned::ByAnotherKey),
+        ("acme", "s1", OTHER_KEY, Owned::ByAnotherKey),
+        ("other", "s1", KEY, Owned::ByNobody),
+        ("acme", "s3", KEY, Owned::ByNobody),
+        ("acme", "s4", KEY, Owned::ByNobody),
+        ("acme", "", KEY, Owned::ByNobody),
+        ("acme", "s1\n", KEY, Owned::ByNobody),
+        ("acme", &long, KEY, Owned::ByNobody),
     ];
     for (tenant, session, key, expected) in cases {
         let told = asks.owner(tenant, session, &key).await;
@@ -86,11 +86,11 @@ async fn in_memory_and_over_redis_the_same_is_told() {
 async fn a_session_that_left_has_no_owner() {
     let single = Arc::new(Registry::default());
     drop(seat(&single, 1, Some(KEY)).await);
-    assert_eq!(single.owner("acme", "s1", &KEY).await, Ok(None));
+    assert_eq!(single.owner("acme", "s1", &KEY).await, Ok(Owned::ByNobody));
     let server = TestServer::start();
     let [a, b] = [registry(&server, "a").await, registry(&server, "b").await];
     drop(seat(&a, 1, Some(KEY)).await);
-    while b.owner("acme", "s1", &KEY).await != Ok(None) {
+    while b.owner("acme", "s1", &KEY).await != Ok(Owned::ByNobody) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -110,7 +110,7 @@ async fn a_key_is_renewed_with_its_session() {
     a.servers.run(name.as_bytes(), &forget).await.unwrap();
     let b = node(&server, "b").await;
     a.renew_once().await;
-    assert_eq!(b.owner("acme", "s1", &KEY).await, Ok(Some(Instance("a~1".into()))));
+    assert_eq!(b.owner("acme", "s1", &KEY).await, Ok(Owned::By(Instance("a~1".into()))));
 }
 
 #[tokio::test]
@@ -139,12 +139,16 @@ async fn without_redis_it_is_not_said_that_there_is_no_owner() {
     let [a, b] = [registry(&server, "a").await, registry(&server, "b").await];
     let _seat = seat(&a, 1, Some(KEY)).await;
     drop(server);
-    assert_eq!(a.owner("acme", "s1", &KEY).await, Ok(Some(Here)), "its node goes on");
+    assert_eq!(
+        a.owner("acme", "s1", &KEY).await,
+        Ok(Owned::By(Here)),
+        "its node goes on"
+    );
     assert!(matches!(b.owner("acme", "s1", &KEY).await, Err(OwnerUnknown(_))));
     let long = "s".repeat(SESSION_BYTES + 1);
     assert_eq!(
         b.owner("acme", &long, &KEY).await,
-        Ok(None),
+        Ok(Owned::ByNobody),
         "no node gave it such an id"
     );
     let claim = b.claim_open(&"acme".into(), &KEY, &"s1".into()).await;

@@ -1,0 +1,220 @@
+//! `POST /poll`: whatever there is for a client that asks, as soon as there is something.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use protocol::Whole;
+use registry::OpenClaim;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answers::{ClientPage, posted};
+use super::body;
+use super::session_name::{NamedSession, deliver, find};
+use crate::gateway::bearer;
+use crate::gateway::entry::{self, Admitted, unavailable};
+use crate::gateway::refusal::HttpRefusal;
+use crate::gateway::state::Gateway;
+use crate::gateway::turned_away::COME_BACK;
+use crate::http_sessions::secret_hash;
+use crate::session::Transport;
+use crate::shard::Shard;
+use protocol::Codec;
+use relay::{LocalSessions as _, Post, PostKind};
+
+/// How long a poll waits that says nothing of it …
+const WAIT_MS: u64 = 25_000;
+/// … and at most: proxies end what is silent for a minute.
+const MAX_WAIT_MS: u64 = 55_000;
+/// Bytes of `open` at most.
+const OPEN_BYTES: usize = 256;
+
+/// What a poll says.
+#[derive(Deserialize)]
+struct PollBody<'a> {
+    session: Option<String>,
+    batch: Option<Whole<u64>>,
+    ack: Option<Whole<u64>>,
+    wait_ms: Option<Whole<u64>>,
+    open: Option<String>,
+    #[serde(borrow, default)]
+    requests: Vec<&'a RawValue>,
+}
+
+/// As much of an envelope as says that it begins a session, and how it may be said again.
+#[derive(Deserialize)]
+struct FirstRequest {
+    r#type: String,
+    open: Option<String>,
+    payload: Option<FirstPayload>,
+}
+
+#[derive(Deserialize)]
+struct FirstPayload {
+    open: Option<String>,
+}
+
+/// A poll that begins a session.
+#[derive(Clone)]
+pub(in crate::gateway) struct FirstPoll {
+    admitted: Admitted,
+    page: ClientPage,
+    /// By which it may be said again.
+    open: Option<[u8; 32]>,
+    kind: PostKind,
+    batch: Option<u64>,
+    requests: Vec<Bytes>,
+}
+
+/// Who asks, before the body is read.
+struct Asker {
+    visit: entry::Visit,
+    remote: std::net::IpAddr,
+    token: Option<String>,
+    request: Arc<chain::Upgrade>,
+}
+
+/// An answer, or a session to begin.
+pub(in crate::gateway) async fn answer(
+    gateway: &Gateway,
+    named: Option<&str>,
+    request: Request,
+) -> Result<Box<FirstPoll>, Response> {
+    let page = ClientPage::of(gateway, named, &request).map_err(IntoResponse::into_response)?;
+    match carry_out(gateway, &page, request).await {
+        Ok(Polled::Begins(first)) => Ok(first),
+        Ok(Polled::Answered(response)) => Err(page.answer(Ok(response))),
+        Err(refusal) => Err(page.answer(Err(refusal))),
+    }
+}
+
+enum Polled {
+    Answered(Response),
+    Begins(Box<FirstPoll>),
+}
+
+async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Result<Polled, HttpRefusal> {
+    let tenant = &page.tenant;
+    let asker = asker(page, &request)?;
+    let bytes = body::read(request.into_body(), tenant, gateway.header_timeout).await?;
+    let poll: PollBody<'_> =
+        serde_json::from_slice(&bytes).map_err(|error| body::bad(format!("the body is no poll: {error}")))?;
+    let requests = body::requests(&bytes, &poll.requests, tenant)?;
+    let number = |whole: Option<Whole<u64>>| whole.map(|whole| whole.0);
+    let wait = number(poll.wait_ms).unwrap_or(WAIT_MS).min(MAX_WAIT_MS);
+    let kind = PostKind::Poll {
+        ack: number(poll.ack).unwrap_or(0),
+        wait: Duration::from_millis(wait),
+    };
+    let batch = number(poll.batch);
+    if let Some(credential) = poll.session {
+        let NamedSession { name, owner } = find(gateway, asker.remote, tenant, &credential).await?;
+        let post = Post {
+            tenant: tenant.name.clone(),
+            session: name,
+            open: None,
+            kind,
+            batch,
+            requests,
+            codec: Codec::Json,
+        };
+        return Ok(Polled::Answered(posted(deliver(gateway, owner, post).await)?));
+    }
+    entry::check_node(gateway, &asker.visit)?;
+    let begins = poll
+        .requests
+        .first()
+        .and_then(|first| serde_json::from_str::<FirstRequest>(first.get()).ok());
+    let Some(first) = begins.filter(|first| first.r#type == "connect") else {
+        return Err(body::bad(
+            "a poll without a session begins one: its first request must be connect",
+        ));
+    };
+    let open = poll
+        .open
+        .or(first.open)
+        .or(first.payload.and_then(|payload| payload.open));
+    if open.as_ref().is_some_and(|open| open.len() > OPEN_BYTES) {
+        return Err(body::bad(format!("open has at most {OPEN_BYTES} bytes")));
+    }
+    Ok(Polled::Begins(Box::new(FirstPoll {
+        admitted: entry::admit(gateway, &asker.visit, asker.remote, tenant, asker.token, asker.request)?,
+        page: page.clone(),
+        open: open.as_deref().map(secret_hash),
+        kind,
+        batch,
+        requests,
+    })))
+}
+
+fn asker(page: &ClientPage, request: &Request) -> Result<Asker, HttpRefusal> {
+    let visit = entry::visit(request)?;
+    let token = match bearer::header_token(request.headers())? {
+        None if page.origin.is_some() => entry::cookie_token(&page.tenant, request.headers())?,
+        token => token,
+    };
+    Ok(Asker {
+        remote: visit.peer.client(request.headers()),
+        visit: visit.clone(),
+        token,
+        request: entry::shown(request, page.origin.as_deref()),
+    })
+}
+
+// === impl FirstPoll ===
+
+impl FirstPoll {
+    /// Opens the session, unless it is there already, and waits for what there is for its client.
+    pub(in crate::gateway) async fn begin(self, gateway: &Arc<Gateway>, shard: &Rc<Shard>) -> Response {
+        let page = self.page.clone();
+        let answered = self.open(gateway, shard).await;
+        page.answer(answered)
+    }
+
+    async fn open(self, gateway: &Arc<Gateway>, shard: &Rc<Shard>) -> Result<Response, HttpRefusal> {
+        let Some(guard) = gateway.admit().filter(|guard| guard.is_session) else {
+            return Err(unavailable("the node is full", COME_BACK));
+        };
+        let tenant = self.admitted.tenant.clone();
+        let posts = gateway.sessions.add(&tenant);
+        let mut post = Post {
+            tenant: tenant.clone(),
+            session: posts.name.clone(),
+            open: self.open,
+            kind: self.kind,
+            batch: self.batch,
+            requests: self.requests,
+            codec: Codec::Json,
+        };
+        if let Some(open) = &self.open {
+            match gateway.registry.claim_open(&tenant, open, &posts.name).await {
+                Ok(OpenClaim::Mine) => {}
+                Ok(OpenClaim::Theirs { owner, session }) => {
+                    post.session = session;
+                    return posted(deliver(gateway, owner, post).await);
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a first poll waits for Redis");
+                    return Err(unavailable(
+                        "it is not known now whether the session is open",
+                        COME_BACK,
+                    ));
+                }
+            }
+        }
+        let name = posts.name.clone();
+        let transport = Transport::Polls { posts };
+        let Some(session) = self.admitted.open(name, transport, None, shard) else {
+            return Err(unavailable("the tenant cannot be served now", COME_BACK));
+        };
+        tokio::task::spawn_local(async move {
+            session.serve(Bytes::new()).await;
+            drop(guard);
+        });
+        posted(gateway.sessions.post(post).await)
+    }
+}
