@@ -4,6 +4,7 @@
 
 mod api;
 mod binaries;
+mod javascript;
 mod stage;
 mod tally;
 mod tls;
@@ -20,7 +21,7 @@ use tally::Tally;
 type Step = fn(&Workspace) -> Result<Tally>;
 
 /// Every step by its name; `cargo xtask test NAME…` runs just these.
-const STEPS: [(&str, Step); 14] = [
+const STEPS: [(&str, Step); 15] = [
     ("programs", programs),
     ("spelling", spelling),
     ("formatting", formatting),
@@ -32,6 +33,7 @@ const STEPS: [(&str, Step); 14] = [
     ("unit-tests", unit_tests),
     ("wire-tests", wire_tests),
     ("browser-tests", browser_tests),
+    ("javascript", javascript::run),
     ("admin-api", api::run),
     ("autobahn", autobahn_suite),
     ("tls", tls::run),
@@ -43,7 +45,14 @@ const STAGES: [&[&[&str]]; 3] = [
     &[&["clippy", "documentation", "build"], &["plugins"]],
     &[
         &["wire-tests"],
-        &["unit-tests", "browser-tests", "admin-api", "autobahn", "tls"],
+        &[
+            "unit-tests",
+            "browser-tests",
+            "javascript",
+            "admin-api",
+            "autobahn",
+            "tls",
+        ],
     ],
 ];
 

@@ -1,0 +1,330 @@
+// A channel as its user sees it: subscribe, publish, members, history, messages in order. Knows no connection: it asks its client.
+
+import { Emitter } from './emitter.js';
+import { fault, SluicegateError } from './error.js';
+import { readHistory } from './history.js';
+import { Message } from './message.js';
+import { messagesOf } from './messages.js';
+import { Order } from './order.js';
+import { randomText } from './random_text.js';
+import { Typing, typingIn } from './typing.js';
+import { Waiters } from './waiters.js';
+
+/**
+ * @typedef {import('./message.js').Position} Position
+ * @typedef {import('./message.js').Member} Member
+ * @typedef {import('./message.js').Gap} Gap
+ *
+ * @typedef {object} ChannelOptions
+ * @property {boolean} [recover] whether to ask for what was missed while there was no connection; true unless given
+ * @property {boolean} [presence] whether to be told who is there, with `presence`
+ *
+ * @typedef {object} PublishOptions
+ * @property {boolean} [ephemeral] for what is worth nothing later: it is in no history, and is the first to be dropped
+ * @property {boolean} [echo] false: you do not get it yourself
+ * @property {string} [key] the same key twice is one message; random unless given
+ * @property {number} [timeoutMs] how long to wait for a connection and an answer: three times the client's `timeoutMs` unless given
+ *
+ * @typedef {{ id: string, epoch?: string, offset?: number, duplicate: boolean }} Published
+ * @typedef {"unsubscribed" | "subscribing" | "subscribed"} ChannelState
+ * @typedef {{ state: ChannelState, code?: number, reason?: string }} ChannelStateEvent
+ *
+ * @typedef {object} ChannelEvents
+ * @property {Message} message
+ * @property {Member} join
+ * @property {Member} leave
+ * @property {Member[]} presence who is there, each time that it changes; with the option `presence`
+ * @property {ChannelStateEvent} state
+ * @property {Gap} gap
+ * @property {SluicegateError} error
+ */
+
+/** What is sent again on another connection waits for an answer, for finding out that there is none, and for an answer again. */
+export const PATIENCE = 3;
+/** Messages of one answer of the history. The broker gives no more. */
+const PAGE = 1000;
+/** So many pushes wait for what comes before them. */
+const HELD = 4096;
+/** The broker ended the subscription, and it may be asked for again: insufficient_state, the grant has expired. */
+const COME_BACK = [4002, 4004];
+
+/** @extends {Emitter<ChannelEvents>} */
+export class Channel extends Emitter {
+  /** @type {ChannelState} */
+  state = 'unsubscribed';
+  /** Whether its user wants it. @internal */
+  wanted = false;
+  /** Counts what was begun and ended, so that late answers are told from present ones. @internal */
+  round = 0;
+  /** When it was subscribed, and how often it was refused since. @internal */
+  since = 0;
+  /** @internal */
+  tries = 0;
+  /** Those `for await` that go on. @internal */
+  loops = 0;
+  #client;
+  #options;
+  #order = new Order();
+  /** The message that came too early, while the history is asked for what lies before it. @type {any} */
+  #ahead;
+  /** Pushes that came before the answer to `subscribe`, or before what is missing before them. @type {any[]} */
+  #held = [];
+  /** @type {Map<string, Member> | undefined} */
+  #members;
+  /** Who waits for `subscribe`. @type {Waiters | undefined} */
+  #callers;
+  /** @type {Typing | undefined} */
+  #typing;
+
+  /**
+   * @internal
+   * @param {import('./client.js').Client} client
+   * @param {string} name
+   * @param {ChannelOptions} options
+   */
+  constructor(client, name, options) {
+    super((/** @type {SluicegateError} */ error) => client.failed(error));
+    this.#client = client;
+    this.#options = options;
+    this.name = name;
+  }
+
+  /**
+   * Resolves once the broker has agreed. From then on, also across connections, until `unsubscribe` or until the broker ends it.
+   *
+   * @returns {Promise<void>}
+   */
+  async subscribe() {
+    if (this.state === 'subscribed') return;
+    this.#callers ??= new Waiters();
+    const agreed = this.#callers.wait('subscribe', this.#client.settings.timeoutMs * PATIENCE);
+    if (!this.wanted) {
+      this.wanted = true;
+      this.#became('subscribing');
+      this.#client.subscriptions.add(this);
+    }
+    return agreed;
+  }
+
+  /** Nothing comes any more, from now on. @returns {Promise<void>} */
+  async unsubscribe() {
+    if (!this.wanted) return;
+    const isKnown = this.#client.subscriptions.drop(this);
+    this.#end(fault('closed', 'unsubscribed meanwhile'));
+    // If it fails: without a connection there is no subscription either, and what still comes is not handed out.
+    if (isKnown) await this.#client.requests.ask('unsubscribe', { channel: this.name }, { now: true }).catch(() => {});
+  }
+
+  /**
+   * Waits for a connection if there is none. What has no answer when a connection is lost is sent again, with its key, unless it is
+   * `ephemeral`.
+   *
+   * @param {any} data JSON, or bytes in a binary channel
+   * @param {PublishOptions} [options]
+   * @returns {Promise<Published>}
+   */
+  async publish(data, { ephemeral, echo, key, timeoutMs } = {}) {
+    const { codec, timeoutMs: answerMs } = this.#client.settings;
+    if (data === undefined) throw new SluicegateError(4400, 'bad_request', 'there is nothing to publish');
+    const what = ArrayBuffer.isView(data) ? codec.bytes(data) : { data };
+    if (!ephemeral) key ||= randomText();
+    const payload = { channel: this.name, ...what, key, ephemeral, echo };
+    const withinMs = timeoutMs ?? answerMs * PATIENCE;
+    const ack = await this.#client.requests.ask('publish', payload, { again: !!key, withinMs });
+    if (echo === false) this.#order.skip({ ...ack, id: ack.message });
+    return { id: ack.message, epoch: ack.epoch, offset: ack.offset, duplicate: !!ack.duplicate };
+  }
+
+  /** Who is present, one entry for each session. @returns {Promise<Member[]>} */
+  async members() {
+    return (await this.#client.requests.ask('presence', { channel: this.name }, { again: true })).members;
+  }
+
+  /** One page of the history; `history.all` walks through all of them. */
+  get history() {
+    return readHistory(this.name, (payload) => this.#client.requests.ask('history', payload, { again: true }));
+  }
+
+  /** Who types, in this channel. */
+  typing() {
+    return (this.#typing ??= new Typing(this, this.#client));
+  }
+
+  /**
+   * Messages as they come, from now on. Subscribes; leaving the loop unsubscribes, unless another loop is still there.
+   *
+   * @returns {AsyncIterableIterator<Message>}
+   */
+  [Symbol.asyncIterator]() {
+    return messagesOf(this);
+  }
+
+  // --- for the client --------------------------------------------------------------------------------------------------------
+
+  /** @internal */
+  request() {
+    const { recover = true, presence } = this.#options;
+    const { at } = this.#order;
+    return { channel: this.name, since: recover ? at : undefined, presence };
+  }
+
+  /** It is asked for now. @internal */
+  begins() {
+    if (this.state !== 'subscribing') this.#became('subscribing');
+    return (this.round += 1);
+  }
+
+  /** @internal @param {any} ack */
+  subscribed({ epoch, offset, recovered, messages = [], presence }) {
+    const { round } = this;
+    const from = this.#order.at;
+    const to = epoch && { epoch, offset };
+    this.since = Date.now();
+    this.#became('subscribed');
+    for (const message of messages) if (this.round === round) this.#handOut(message, true);
+    if (this.round !== round) return;
+    this.#order.at = to;
+    if (recovered === false && from) this.emit('gap', { from, to });
+    if (presence) {
+      this.#members = new Map(presence.map((/** @type {Member} */ member) => [member.session, member]));
+      this.emit('presence', presence);
+    }
+    this.#callers?.settle();
+    this.#release();
+  }
+
+  /**
+   * @internal
+   * @param {SluicegateError} error
+   * @returns {boolean} whether it is to be asked for again
+   */
+  refused(error) {
+    const again = error.retry && this.since > 0;
+    if (again) this.emit('error', error);
+    else this.#end(error);
+    return again;
+  }
+
+  /** The connection is gone. @internal */
+  interrupted() {
+    this.round += 1;
+    this.#held = [];
+    this.#ahead = undefined;
+    this.#typing?.clear();
+    if (this.wanted && this.state === 'subscribed') this.#became('subscribing');
+  }
+
+  /** The client ended. What was subscribed is subscribed again if it ever connects again. @internal @param {SluicegateError} error */
+  closed(error) {
+    this.#callers?.settle(error);
+    if (this.state !== 'unsubscribed') this.#became('unsubscribed', error);
+  }
+
+  /** @internal @param {any} envelope */
+  push(envelope) {
+    if (!this.wanted) return;
+    if (this.state === 'subscribing' || this.#ahead) return this.#hold(envelope);
+    this.#take(envelope);
+  }
+
+  // --- inside -------------------------------------------------------------------------------------------------------------
+
+  /** @param {any} envelope */
+  #take(envelope) {
+    const { type, payload } = envelope;
+    if (type === 'message') return this.#takeMessage(envelope);
+    if (type === 'unsubscribed') return this.#unsubscribed(payload);
+    if (type === 'join') this.#members?.set(payload.session, payload);
+    else this.#members?.delete(payload.session);
+    if (type === 'leave') this.#typing?.left(payload);
+    this.emit(type, payload);
+    if (this.#members && this.heeds('presence')) this.emit('presence', [...this.#members.values()]);
+  }
+
+  /** @param {any} envelope */
+  #takeMessage(envelope) {
+    const verdict = this.#order.judge(envelope);
+    if (verdict === 'new') this.#handOut(envelope, false);
+    if (verdict === 'ahead') this.#fill(envelope);
+  }
+
+  /** Asks the history for what lies before a message. @param {any} ahead */
+  async #fill(ahead) {
+    this.#ahead = ahead;
+    this.#held.unshift(ahead);
+    try {
+      while (this.#gap()) {
+        const payload = { channel: this.name, since: this.#order.at, limit: PAGE };
+        const { messages } = await this.#client.requests.ask('history', payload, { now: true });
+        for (const message of messages) if (this.#ahead === ahead) this.#handOut(message, true);
+        if (messages.length < PAGE) break;
+      }
+    } catch {
+      // The history does not reach back so far, or there is no right to it. Or the connection is lost, and then nobody waits.
+    }
+    if (this.#ahead === ahead) this.#filled();
+  }
+
+  /** @returns {Gap | undefined} what is still missing before the message that came too early */
+  #gap() {
+    const { at: from } = this.#order;
+    const { epoch, offset } = this.#ahead ?? {};
+    return from && this.#ahead && this.#order.judge(this.#ahead) === 'ahead' ? { from, to: { epoch, offset: offset - 1 } } : undefined;
+  }
+
+  #filled() {
+    const gap = this.#gap();
+    this.#ahead = undefined;
+    if (gap) {
+      this.#order.at = gap.to;
+      this.emit('gap', gap);
+    }
+    this.#release();
+  }
+
+  /** @param {any} envelope */
+  #hold(envelope) {
+    // The messages go on with a gap rather than wait in memory without bound.
+    if (this.#held.push(envelope) > HELD) this.#ahead ? this.#filled() : this.#held.shift();
+  }
+
+  #release() {
+    const held = this.#held;
+    this.#held = [];
+    // What still has to wait is held again.
+    for (const envelope of held) this.push(envelope);
+  }
+
+  /** @param {any} envelope @param {boolean} recovered */
+  #handOut(envelope, recovered) {
+    if (!this.#order.take(envelope)) return;
+    if (typingIn(envelope) === undefined) {
+      this.#typing?.left(envelope.from);
+      this.emit('message', new Message(envelope, recovered));
+    } else this.#typing?.heard(envelope);
+  }
+
+  /** @param {{ code: number, reason: string }} ending */
+  #unsubscribed({ code, reason }) {
+    if (!COME_BACK.includes(code)) return this.#end(new SluicegateError(code, reason));
+    this.interrupted();
+    this.#client.subscriptions.later(this);
+  }
+
+  /** @param {SluicegateError} error */
+  #end(error) {
+    this.wanted = false;
+    this.#order = new Order();
+    this.#members = undefined;
+    this.interrupted();
+    this.#callers?.settle(error);
+    this.#became('unsubscribed', error);
+    if (error.code) this.emit('error', error);
+  }
+
+  /** @param {ChannelState} state @param {SluicegateError} [why] */
+  #became(state, why) {
+    this.state = state;
+    this.emit('state', why?.code ? { state, code: why.code, reason: why.reason } : { state });
+  }
+}

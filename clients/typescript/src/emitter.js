@@ -1,0 +1,68 @@
+// Listeners by event. A listener that throws disturbs nobody else: what it threw goes to `onThrow`.
+
+import { fault, SluicegateError } from './error.js';
+
+/**
+ * @template {Record<string, any>} Events the events, each with what its listeners are given
+ */
+export class Emitter {
+  /** @type {Map<keyof Events, Set<(value: any) => any>> | undefined} made for the first listener: most channels have few */
+  #listeners;
+  #onThrow;
+
+  /** @param {(error: SluicegateError) => void} onThrow */
+  constructor(onThrow) {
+    this.#onThrow = onThrow;
+  }
+
+  /**
+   * Calls `listener` at each such event.
+   *
+   * @template {keyof Events} E
+   * @param {E} event
+   * @param {(value: Events[E]) => unknown} listener
+   * @returns {() => void} takes the listener away again
+   */
+  on(event, listener) {
+    this.#listeners ??= new Map();
+    this.#listeners.set(event, (this.#listeners.get(event) ?? new Set()).add(listener));
+    return () => this.off(event, listener);
+  }
+
+  /**
+   * @template {keyof Events} E
+   * @param {E} event
+   * @param {(value: Events[E]) => unknown} listener
+   */
+  off(event, listener) {
+    this.#listeners?.get(event)?.delete(listener);
+  }
+
+  /**
+   * @internal
+   * @param {keyof Events} event
+   * @returns {boolean} whether anybody listens
+   */
+  heeds(event) {
+    return !!this.#listeners?.get(event)?.size;
+  }
+
+  /**
+   * @internal
+   * @template {keyof Events} E
+   * @param {E} event
+   * @param {Events[E]} value
+   */
+  emit(event, value) {
+    const failed = (/** @type {unknown} */ cause) =>
+      this.#onThrow(fault('listener_failed', `a listener of "${String(event)}": ${cause}`, false, cause));
+    for (const listener of this.#listeners?.get(event) ?? []) {
+      try {
+        // A listener may be async. Unheard, its rejection would end a Node process.
+        listener(value)?.catch?.(failed);
+      } catch (cause) {
+        failed(cause);
+      }
+    }
+  }
+}

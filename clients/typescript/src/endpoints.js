@@ -1,0 +1,20 @@
+// Where the transports are, derived from one URL. Pure.
+
+import { fault } from './error.js';
+
+/** @typedef {{ websocket: string, sse?: string, poll?: string, send?: string }} Endpoints */
+
+/**
+ * `/sse`, `/send` and `/poll` stand beside a path that ends in `/ws`.
+ *
+ * @param {string} url
+ * @param {{ sse?: string, poll?: string }} given
+ * @returns {Endpoints}
+ */
+export function endpointsOf(url, given) {
+  const [, secure, place, query = ''] = /^(?:ws|http)(s?):(\/\/[^\s/?#]+[^\s?#]*)(\?[^\s#]*)?(?:#|$)/i.exec(url) ?? [];
+  if (!place) throw fault('bad_url', `not a URL of ws, wss, http or https: ${url}`);
+  const beside = (/** @type {string} */ name) => (/\/ws$/.test(place) ? `http${secure}:${place.slice(0, -2)}${name}${query}` : undefined);
+  const sse = given.sse ?? beside('sse');
+  return { websocket: `ws${secure}:${place}${query}`, sse, poll: given.poll ?? beside('poll'), send: sse?.replace(/sse(?=$|\?)/, 'send') };
+}

@@ -1,0 +1,50 @@
+// The codec of JSON: values to frames and back. A frame is one envelope.
+
+import { fromBase64, toBase64 } from './base64.js';
+
+/**
+ * @typedef {string | Uint8Array} Frame
+ *
+ * @typedef {object} Codec
+ * @property {string} subprotocol
+ * @property {string} contentType
+ * @property {boolean} binary whether frames are bytes
+ * @property {(value: any) => Frame} encode
+ * @property {(frame: any) => any} decode
+ * @property {(data: ArrayBufferView) => { data: any, encoding?: "base64" }} bytes what a `publish` of bytes says
+ * @property {(head: Record<string, any> | undefined, frames: Frame[]) => any} body what is posted: a list of frames, or `head`,
+ *   which is not empty, with such a list as `requests`
+ */
+
+const encoder = new TextEncoder();
+
+/** @type {Codec} */
+export const json = {
+  subprotocol: 'sluicegate.v1.json',
+  contentType: 'application/json',
+  binary: false,
+  encode: JSON.stringify,
+  decode: JSON.parse,
+  bytes: (data) => ({ data: toBase64(data), encoding: 'base64' }),
+  body(head, frames) {
+    const list = `[${frames}]`;
+    return head ? `${JSON.stringify(head).slice(0, -1)},"requests":${list}}` : list;
+  },
+};
+
+/**
+ * @param {Frame} frame
+ * @returns {number} bytes
+ */
+export function sizeOf(frame) {
+  return typeof frame === 'string' ? encoder.encode(frame).length : frame.length;
+}
+
+/**
+ * What a push has as its payload, with bytes as bytes in every format.
+ *
+ * @param {any} envelope
+ */
+export function dataOf({ payload, encoding }) {
+  return encoding === 'base64' ? fromBase64(payload) : payload;
+}

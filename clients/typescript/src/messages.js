@@ -1,0 +1,67 @@
+// A channel's messages for `for await`, bounded. Knows a channel by its events only.
+
+import { fault, SluicegateError } from './error.js';
+
+/** @typedef {import('./message.js').Message} Message */
+
+/** So many messages wait for a slow loop. A recovery of a long history comes at once, so it has to find room. */
+const WAITING = 16384;
+
+/**
+ * @param {import('./channel.js').Channel} channel
+ * @returns {AsyncIterableIterator<Message>}
+ */
+export function messagesOf(channel) {
+  /** @type {Message[]} */
+  const waiting = [];
+  /** Why it ends; null: because somebody wants it so. @type {SluicegateError | null | undefined} */
+  let ended;
+  /** @type {((value?: any) => void)[]} */
+  const asleep = [];
+  const wake = () => {
+    for (const go of asleep.splice(0)) go();
+  };
+  const end = (/** @type {SluicegateError | null} */ why) => {
+    ended ??= why;
+    wake();
+  };
+  const offs = [
+    channel.on('message', (message) => {
+      if (ended !== undefined) return;
+      if (waiting.push(message) > WAITING) end(fault('slow_consumer', `over ${WAITING} messages wait for the loop`));
+      wake();
+    }),
+    channel.on('state', ({ state, code, reason = '' }) => {
+      if (state === 'unsubscribed') end(code ? new SluicegateError(code, reason) : null);
+    }),
+  ];
+  channel.loops += 1;
+  // Who waits for a loop waits for as long as it takes.
+  channel.subscribe().catch((error) => error.reason === 'timeout' || end(error));
+
+  function leave() {
+    if (!offs.length) return;
+    for (const off of offs.splice(0)) off();
+    end(null);
+    if (!--channel.loops) channel.unsubscribe();
+  }
+
+  /** @type {AsyncIterableIterator<Message>} */
+  const loop = {
+    async next() {
+      while (!waiting.length && ended === undefined) await new Promise((go) => asleep.push(go));
+      const value = waiting.shift();
+      if (value && offs.length) return { value, done: false };
+      const why = offs.length ? ended : null;
+      leave();
+      if (why) throw why;
+      return { value: undefined, done: true };
+    },
+    async return() {
+      leave();
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]: () => loop,
+  };
+  return loop;
+}

@@ -1,0 +1,52 @@
+// What of a channel was handed out, and whether a message is new, known, or ahead of others that are missing. Pure.
+
+/** @typedef {import('./message.js').Position} Position */
+
+/** So many ids are remembered. They tell apart what has no offset, and what comes again under another epoch. */
+const IDS = 32;
+
+export class Order {
+  /** Everything up to here was handed out. @type {Position | undefined} */
+  at;
+  /** @type {Set<string> | undefined} */
+  #ids;
+
+  /**
+   * @param {any} envelope a `message` push
+   * @returns {"new" | "known" | "ahead"}
+   */
+  judge({ id, epoch, offset }) {
+    const { at } = this;
+    if (this.#ids?.has(id)) return 'known';
+    if (!offset || !at) return 'new';
+    if (epoch === at.epoch && offset <= at.offset) return 'known';
+    // A new epoch begins at 1, or goes on from the one before.
+    return offset === at.offset + 1 || (epoch !== at.epoch && offset === 1) ? 'new' : 'ahead';
+  }
+
+  /**
+   * It is handed out now, or never will be. What comes before it is so too.
+   *
+   * @param {any} envelope
+   * @returns {boolean} whether it is the first time
+   */
+  take({ id, epoch, offset }) {
+    const isNew = !this.knows(id);
+    this.#ids?.add(id);
+    if (Number(this.#ids?.size) > IDS) this.#ids?.delete(/** @type {any} */ (this.#ids.values().next().value));
+    if (offset) this.at = { epoch, offset };
+    return isNew;
+  }
+
+  /** One's own message that does not come back. @param {any} envelope */
+  skip(envelope) {
+    // Ahead of others, it is only known: whoever comes after it asks the history for what lies between.
+    this.take(this.judge(envelope) === 'new' ? envelope : { id: envelope.id });
+  }
+
+  /** @param {string} id */
+  knows(id) {
+    this.#ids ??= new Set();
+    return this.#ids.has(id);
+  }
+}

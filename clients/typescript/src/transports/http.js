@@ -1,0 +1,88 @@
+// What SSE and long-poll share: posts that are repeated until they are answered, and what an HTTP status means.
+
+import { SluicegateError } from '../error.js';
+
+/**
+ * @typedef {import('./websocket.js').Context} Context
+ * @typedef {import('../json.js').Frame} Frame
+ */
+
+/** So many requests go in one post, and so many characters or bytes, beside the last. */
+const REQUESTS = 64;
+const SIZE = 32_768;
+/** Where no answer came, the same is posted again after this, and after twice as long each further time. */
+const AGAIN_MS = 250;
+
+/**
+ * Takes from a queue what goes in one post.
+ *
+ * @param {Frame[]} queue
+ */
+export function batchOf(queue) {
+  /** @type {Frame[]} */
+  const batch = [];
+  for (let size = 0; queue.length && batch.length < REQUESTS && size < SIZE; ) {
+    const frame = /** @type {Frame} */ (queue.shift());
+    size += frame.length;
+    batch.push(frame);
+  }
+  return batch;
+}
+
+/**
+ * How a connection ended, by what was thrown.
+ *
+ * @param {any} error @param {number} [retryAfterMs] what the server wishes in any case
+ */
+export function endingOf({ code, reason, message, retryAfterMs: own }, retryAfterMs) {
+  return { code: code >= 400 ? code : 1006, reason, message, retryAfterMs: own ?? retryAfterMs };
+}
+
+/**
+ * `fetch`, with a status as an error.
+ *
+ * @param {string} url
+ * @param {RequestInit} init
+ * @param {boolean} [begun] whether there is a session. It is what is gone, then; else it is who we are that is refused
+ */
+export async function request(url, init, begun) {
+  const response = await fetch(url, { credentials: 'include', cache: 'no-store', ...init });
+  const { status } = response;
+  if (!response.ok) {
+    const retryAfterMs = +(response.headers.get('retry-after') ?? 0) * 1000 || undefined;
+    if (status === 401 && !begun) throw new SluicegateError(4502, 'not_authenticated');
+    throw new SluicegateError(status, status === 410 ? 'session_gone' : `http_${status}`, `HTTP ${status} of ${url}`, { retryAfterMs });
+  }
+  return response;
+}
+
+/**
+ * Posts until there is an answer. With a session, the same again is carried out once. A post that hangs is the heartbeat's business.
+ *
+ * @param {Context} context
+ * @param {string | undefined} url
+ * @param {Record<string, string>} headers
+ * @param {BodyInit} body
+ * @param {AbortSignal} signal
+ * @param {boolean} begun
+ * @returns {Promise<any>} what was answered, decoded
+ */
+export async function post({ codec, timeoutMs, heard }, url, headers, body, signal, begun) {
+  // Without a session it is another transport's turn soon.
+  const giveUpAt = Date.now() + (begun ? timeoutMs : 2 * AGAIN_MS);
+  const init = { method: 'POST', headers: { 'content-type': codec.contentType, ...headers }, body, signal };
+  for (let waitMs = AGAIN_MS; ; waitMs *= 2) {
+    try {
+      const response = await request(/** @type {string} */ (url), init, begun);
+      const answer = await (codec.binary ? response.arrayBuffer() : response.text());
+      heard();
+      return codec.decode(answer);
+    } catch (cause) {
+      const { reason, code, retryAfterMs = waitMs } = /** @type {any} */ (cause);
+      waitMs = retryAfterMs;
+      // 429 and 503 may come back, and so may a network. Every other status is the answer.
+      if (signal.aborted || Date.now() + waitMs > giveUpAt || (reason && code !== 429 && code !== 503)) throw cause;
+    }
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}

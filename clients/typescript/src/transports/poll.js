@@ -1,0 +1,56 @@
+// Long-poll: posts up, their answers down. A lost answer loses nothing, and what is posted twice is carried out once.
+
+import { randomText } from '../random_text.js';
+import { batchOf, endingOf, post } from './http.js';
+
+/** Below the idle limit of most proxies, and below the heartbeat, so that a quiet line needs no `ping`. */
+const WAIT_MS = 20_000;
+
+/** @param {import('./websocket.js').Context} context @returns {import('./websocket.js').Transport} */
+export function poll(context) {
+  const { endpoints, codec, hello, envelope, lost } = context;
+  const abort = new AbortController();
+  const { signal } = abort;
+  const queue = [hello];
+  /** `<session>.<session_key>`, once there is one. @type {string | undefined} */
+  let session;
+  /** What came up to here needs not come again. */
+  let ack = 0;
+  let batch = 0;
+  /** Counts the posts: only the answer to the last one counts. What another would have told, the last one tells too. */
+  let current = 0;
+  /** Whether the present post carries no requests, so that another may take its place. */
+  let idle = false;
+
+  async function walk() {
+    let mine;
+    try {
+      do {
+        mine = ++current;
+        const frames = session ? batchOf(queue) : queue.splice(0, 1);
+        idle = !frames.length;
+        const head = { session, ack, open: session ? undefined : randomText(), batch: idle ? undefined : ++batch, wait_ms: WAIT_MS };
+        const answer = await post(context, endpoints.poll, {}, codec.body(head, frames), signal, !!session);
+        if (mine !== current) return;
+        idle = false;
+        ({ session = session, seq: ack = ack } = answer);
+        for (const read of answer.envelopes) envelope(read);
+        if (!session) throw new Error('no session');
+      } while (!signal.aborted);
+    } catch (error) {
+      if (mine !== current) return;
+      abort.abort();
+      lost(endingOf(error));
+    }
+  }
+
+  walk();
+  return {
+    send(frame) {
+      queue.push(frame);
+      // All that is sent in one go goes in one post. The post that only waits is ended by it.
+      if (idle) queueMicrotask(() => idle && walk());
+    },
+    close: () => abort.abort(),
+  };
+}

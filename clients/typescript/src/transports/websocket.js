@@ -1,0 +1,50 @@
+// WebSocket: one envelope, one message.
+
+/**
+ * @typedef {import('../json.js').Frame} Frame
+ *
+ * @typedef {object} Context what a transport is given. After `lost` or `close` nobody listens to it
+ * @property {import('../endpoints.js').Endpoints} endpoints
+ * @property {import('../json.js').Codec} codec
+ * @property {number} timeoutMs
+ * @property {any} [webSocket]
+ * @property {string | undefined} token
+ * @property {Frame} hello the envelope `connect`, whose id is 0
+ * @property {() => void} heard anything at all came
+ * @property {(envelope: any) => void} envelope
+ * @property {(ending: import('../connection.js').Ending) => void} lost
+ *
+ * @typedef {object} Transport
+ * @property {(frame: Frame) => void} send what is sent before the connection is there goes behind `connect`
+ * @property {() => void} close
+ */
+
+/** @param {Context} context @returns {Transport} */
+export function websocket({ endpoints, codec, webSocket = globalThis.WebSocket, hello, heard, envelope, lost }) {
+  const socket = new webSocket(endpoints.websocket, [codec.subprotocol]);
+  const close = () => socket.close();
+  /** @type {Frame[] | undefined} */
+  let early = [hello];
+  /** @type {string | undefined} */
+  let message;
+  socket.binaryType = 'arraybuffer';
+  socket.onopen = () => {
+    for (const frame of early ?? []) socket.send(frame);
+    early = undefined;
+  };
+  socket.onmessage = (/** @type {MessageEvent} */ { data }) => {
+    heard();
+    let read;
+    try {
+      read = codec.decode(data);
+    } catch (cause) {
+      close();
+      return lost({ code: 1007, reason: 'bad_frame', message: `${cause}` });
+    }
+    envelope(read);
+  };
+  // `ws` throws an error that nobody hears.
+  socket.onerror = (/** @type {any} */ event) => (message = event.message);
+  socket.onclose = (/** @type {CloseEvent} */ { code, reason }) => lost({ code, reason: reason || undefined, message });
+  return { send: (frame) => (early ? early.push(frame) : socket.send(frame)), close };
+}

@@ -1,0 +1,189 @@
+// The client in Node against a real broker.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, test } from 'node:test';
+import { WebSocket } from 'ws';
+
+import { Client } from '../src/index.js';
+import { Broker, token } from './broker.mjs';
+
+const TRANSPORTS = ['websocket', 'sse', 'poll'];
+let broker;
+const clients = [];
+
+before(async () => (broker = await Broker.start()));
+after(async () => {
+  for (const client of clients) client.disconnect();
+  await broker.stop();
+});
+
+function makeClient(user, options = {}) {
+  const client = new Client(broker.url, { token: user && token(user), webSocket: WebSocket, transports: ['websocket'], ...options });
+  clients.push(client);
+  return client;
+}
+
+/** The next event that satisfies. */
+function next(emitter, event, satisfies = () => true) {
+  return new Promise((resolve) => {
+    const off = emitter.on(event, (value) => {
+      if (!satisfies(value)) return;
+      off();
+      resolve(value);
+    });
+  });
+}
+
+for (const transport of TRANSPORTS) {
+  const transports = [transport];
+  const room = `room:${transport}`;
+
+  test(`${transport}: two people talk, see each other, and read what was said`, async () => {
+    const [ann, bob] = ['ann', 'bob'].map((user) => makeClient(user, { transports }));
+    await Promise.all([ann.connect(), bob.connect()]);
+    assert.equal(ann.user, 'ann');
+    assert.equal(ann.transport, transport);
+    const here = ann.channel(room, { presence: true });
+    const there = bob.channel(room);
+    await here.subscribe();
+    const joined = next(here, 'join');
+    await there.subscribe();
+    assert.equal((await joined).user, 'bob');
+    const heard = next(there, 'message');
+    const { id, offset, duplicate } = await here.publish({ text: 'hello' });
+    const message = await heard;
+    assert.deepEqual([message.data, message.id, message.offset, message.from.user, duplicate], [{ text: 'hello' }, id, offset, 'ann', false]);
+    assert.deepEqual((await here.members()).map(({ user }) => user).sort(), ['ann', 'bob']);
+    assert.deepEqual((await there.history()).map(({ data }) => data), [{ text: 'hello' }]);
+    const again = await here.publish('once', { key: 'the same' });
+    const twice = await here.publish('once', { key: 'the same' });
+    assert.deepEqual([twice.id, twice.duplicate], [again.id, true]);
+    const typing = next(there.typing(), 'change');
+    here.typing().start();
+    assert.deepEqual(await typing, ['ann']);
+    const left = next(here, 'leave');
+    // The end of a client that polls is known by its silence only, so it says itself that it leaves.
+    await there.unsubscribe();
+    assert.equal((await left).user, 'bob');
+    bob.disconnect();
+    ann.disconnect();
+  });
+
+  test(`${transport}: refusals have the code, the reason and the plugin`, async () => {
+    const ann = makeClient('ann', { transports });
+    await ann.connect();
+    for (const [promise, code] of [
+      [ann.channel('staff').subscribe(), 4403],
+      [ann.channel('plain:1').history(), 4400],
+      [ann.channel('bad name').subscribe(), 4400],
+    ]) {
+      await assert.rejects(promise, (error) => error.name === 'SluicegateError' && error.code === code && error.retry === false);
+    }
+    ann.disconnect();
+  });
+
+  test(`${transport}: a token that does not verify ends the client, and getToken is asked once more`, async () => {
+    const states = [];
+    const refused = makeClient(undefined, { token: 'nonsense', transports });
+    refused.on('state', (event) => states.push(event));
+    // As an answer to `connect`, or as the status of a request.
+    await assert.rejects(refused.connect(), ({ code }) => code === 4401 || code === 4502);
+    assert.equal(states.at(-1).code, 4502);
+    assert.equal(states.at(-1).retryInMs, undefined);
+    const reasons = [];
+    const client = makeClient(undefined, { transports, getToken: ({ reason }) => (reasons.push(reason), reason === 'expired' ? token('ann') : 'old') });
+    await client.connect();
+    assert.deepEqual(reasons, ['connect', 'expired']);
+    client.disconnect();
+  });
+
+  test(`${transport}: a token is refreshed before it ends, and the session goes on`, async () => {
+    const reasons = [];
+    const client = makeClient(undefined, { transports, getToken: ({ reason }) => (reasons.push(reason), token('ann', reason === 'connect' ? 2 : 3600)) });
+    await client.connect();
+    const { session } = client;
+    while (reasons.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await client.channel('room:any').history();
+    assert.deepEqual([reasons, client.session], [['connect', 'refresh'], session]);
+    client.disconnect();
+  });
+}
+
+test('a broker that is killed and starts again: what was published meanwhile arrives, once', async () => {
+  const own = await Broker.start();
+  const options = { webSocket: WebSocket, transports: ['websocket'], reconnect: { baseMs: 100, maxMs: 500 } };
+  const [ann, bob] = ['ann', 'bob'].map((user) => new Client(own.url, { ...options, token: token(user) }));
+  clients.push(ann, bob);
+  await Promise.all([ann.connect(), bob.connect()]);
+  const gaps = [];
+  const got = [];
+  const room = bob.channel('room:1');
+  room.on('gap', (gap) => gaps.push(gap));
+  room.on('message', ({ data }) => got.push(data));
+  await room.subscribe();
+  const before = next(room, 'message');
+  await ann.channel('room:1').publish('before');
+  await before;
+  const away = next(ann, 'state', ({ state }) => state === 'disconnected');
+  await own.kill();
+  const { retryInMs } = await away;
+  assert.ok(retryInMs <= 100);
+  const waiting = ann.channel('room:1').publish('meanwhile');
+  const back = next(room, 'state', ({ state }) => state === 'subscribed');
+  const fresh = await Broker.start({ port: own.port });
+  await back;
+  await waiting;
+  const after = next(room, 'message', ({ data }) => data === 'after');
+  await room.publish('after');
+  await after;
+  assert.deepEqual(got.filter((text) => text !== 'meanwhile'), ['before', 'after']);
+  // Bob may have come back after it was said: then the broker, which forgot everything, has said that something is missing.
+  assert.equal(gaps.length, 1);
+  for (const client of [ann, bob]) client.disconnect();
+  await fresh.stop();
+});
+
+test('a broker that drains says when to come back, and nobody is refused', async () => {
+  const own = await Broker.start();
+  const client = new Client(own.url, { webSocket: WebSocket, token: token('ann'), transports: ['websocket'] });
+  clients.push(client);
+  await client.connect();
+  const away = next(client, 'state', ({ state }) => state === 'disconnected');
+  const stopped = own.stop();
+  const { code, reason, retryInMs } = await away;
+  assert.deepEqual([code, reason], [4000, 'shutting_down']);
+  assert.ok(retryInMs > 0);
+  client.disconnect();
+  await stopped;
+});
+
+test('wrong URLs: a clear error, and nothing else', async () => {
+  for (const [url, message] of [
+    [broker.url.replace(/ws$/, 'nowhere'), /404/],
+    ['ws://127.0.0.1:1/ws', /ECONNREFUSED/],
+  ]) {
+    const client = new Client(url, { webSocket: WebSocket, transports: ['websocket'], timeoutMs: 200 });
+    clients.push(client);
+    const failed = next(client, 'error');
+    await assert.rejects(client.connect(), ({ reason, retry }) => reason === 'timeout' && retry);
+    const { reason, message: said } = await failed;
+    assert.equal(reason, 'connection_failed');
+    assert.match(said, message);
+    client.disconnect();
+  }
+});
+
+test('a client that is disconnected keeps no process alive', async () => {
+  const { spawn } = await import('node:child_process');
+  const script = `
+    import { WebSocket } from 'ws';
+    import { Client } from '../src/index.js';
+    const client = new Client(process.argv[1], { webSocket: WebSocket, token: process.argv[2], transports: ['websocket'] });
+    await client.connect();
+    await client.channel('room:1').subscribe();
+    await client.channel('room:1').publish('bye');
+    client.disconnect();`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, broker.url, token('ann')], { cwd: import.meta.dirname, stdio: 'inherit' });
+  const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(20_000) });
+  assert.equal(code, 0);
+});

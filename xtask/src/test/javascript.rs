@@ -1,0 +1,55 @@
+//! The clients in JavaScript: their types, and their tests against a real broker.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::tally::Tally;
+use super::{count, with_broker};
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// The oldest Node that the packages name in `engines`.
+const OLDEST_NODE: u32 = 20;
+
+pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
+    let version = shell::output(Command::new("node").arg("--version"))?;
+    let major = major_of(&version).with_context(|| format!("node calls itself {version:?}"))?;
+    ensure!(
+        major >= OLDEST_NODE,
+        "the clients need Node {OLDEST_NODE}, not {}",
+        version.trim()
+    );
+    let folder = workspace.root.join("clients/typescript");
+    install(&folder)?;
+    shell::run(npm(&folder).args(["run", "check", "--silent"]))?;
+    count(with_broker(workspace, "debug", npm(&folder).args(["test", "--silent"])))
+}
+
+fn install(folder: &Path) -> Result<()> {
+    shell::run(npm(folder).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))
+}
+
+fn npm(folder: &Path) -> Command {
+    let mut npm = Command::new("npm");
+    npm.current_dir(folder);
+    npm
+}
+
+/// `v20.11.1` is 20.
+fn major_of(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_has_a_major() {
+        assert_eq!(major_of("v20.11.1\n"), Some(20));
+        assert_eq!(major_of("20.11.1"), None);
+        assert_eq!(major_of("v"), None);
+    }
+}
