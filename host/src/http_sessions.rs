@@ -72,6 +72,11 @@ impl HttpSessions {
         }
     }
 
+    /// Whether nobody has a reason to post.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.lock().is_empty()
+    }
+
     /// Brings a session a post, and waits for what becomes of it.
     async fn bring(&self, post: Post) -> PostAnswer {
         let (kind, name) = (post.kind, post.session.clone());

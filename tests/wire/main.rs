@@ -11,3 +11,4 @@ mod plugins;
 mod protocol;
 mod proxies;
 mod tokens;
+mod transports;

@@ -71,7 +71,7 @@ async fn accept_on(listener: Accepting, service: Service) {
             in_a_row = 0;
             tokio::task::yield_now().await;
         }
-        if gateway.closed.load(Ordering::Relaxed) && gateway.health.is_none() {
+        if gateway.closed.load(Ordering::Relaxed) && gateway.health.is_none() && gateway.sessions.is_empty() {
             refuse(&service, &socket, CLOSED);
             continue;
         }

@@ -344,6 +344,7 @@ impl Session {
                 self.backlog.end_now(Ending::close(code));
             }
         }
+        self.set_earlier_alarm();
         // A connection that was cut off gets no further replies.
         if self.context.client.is_closed()
             && let Some(ending) = self.backlog.take_ending()

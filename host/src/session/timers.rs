@@ -18,6 +18,14 @@ impl Session {
         }
     }
 
+    /// Sets it earlier where the hub brought a stream of events something to mark.
+    pub(super) fn set_earlier_alarm(&mut self) {
+        let due = self.context.client.mark_due();
+        if due.is_some_and(|due| self.alarm.is_some_and(|alarm| due < alarm)) {
+            self.set_alarm();
+        }
+    }
+
     /// Handles the alarm. Returns the code to close with, if the connection has to end.
     pub(super) fn tick(&mut self) -> Option<CloseCode> {
         self.alarm = None;
@@ -45,6 +53,8 @@ impl Session {
                 self.liveness.pinged(client.waiting_bytes());
             }
         }
+        // What is due to be marked is marked with what is written.
+        self.context.client.flush();
         self.set_alarm();
         None
     }

@@ -109,7 +109,7 @@ fn is_whole(response: &Response, body: &[u8]) -> bool {
     }
 }
 
-fn read_head(head: &str) -> Response {
+pub(super) fn read_head(head: &str) -> Response {
     let mut lines = head.trim_end().split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let headers = lines.map(|line| {

@@ -10,6 +10,7 @@ pub(crate) mod drip;
 pub(crate) mod envelope;
 pub(crate) mod guests;
 pub(crate) mod http;
+pub(crate) mod http_client;
 pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod metrics;

@@ -1,0 +1,95 @@
+//! Posts and polls at other nodes than their session's.
+
+use serde_json::{Value, json};
+
+use crate::support::http_client::{EventReader, Poller, ask, connect, post};
+use crate::support::{Nodes, Redis};
+
+async fn nodes() -> (Redis, Nodes) {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    (redis, nodes)
+}
+
+#[tokio::test]
+async fn any_node_takes_a_post() {
+    let (_redis, nodes) = nodes().await;
+    let mut ann = EventReader::open(nodes[0].address, None, "channels=room:send-else", &[]).await;
+    let requests = json!([ask("publish", 3, json!({ "channel": "room:send-else", "data": "x" }))]);
+    let headers = [("sluicegate-session", &*ann.credential()), ("sluicegate-batch", "1")];
+    let first = post(nodes[1].address, "/send", &headers, &requests.to_string()).await;
+    assert_eq!(first.status, 200, "{}", first.body);
+    assert_eq!(ann.expect("message").await["payload"], "x");
+    for node in [0, 1] {
+        let again = post(nodes[node].address, "/send", &headers, &requests.to_string()).await;
+        assert_eq!(
+            again.body, first.body,
+            "it is carried out once, wherever it is posted again"
+        );
+    }
+    for (credential, status) in [
+        (format!("{}.guessed", ann.welcome["session"].as_str().unwrap()), 401),
+        ("nobody.guessed".to_owned(), 410),
+    ] {
+        let response = post(nodes[1].address, "/send", &[("sluicegate-session", &credential)], "[]").await;
+        assert_eq!(response.status, status, "{credential}");
+    }
+}
+
+#[tokio::test]
+async fn any_node_takes_a_poll() {
+    let (_redis, nodes) = nodes().await;
+    let mut ann = Poller::new(nodes[0].address);
+    ann.poll(&[connect(&["room:poll-else"])]).await;
+    let mut bob = nodes[0].connect("bob").await;
+    bob.to("room:poll-else");
+    for n in 1..=4_u64 {
+        bob.publish(n).await;
+        ann.address = nodes[usize::from(n % 2 == 0)].address;
+        let heard = ann.collect(1).await;
+        assert_eq!(heard[0]["payload"], n);
+    }
+    ann.address = nodes[1].address;
+    let body = ann.body(&[]);
+    let (answer, ()) = tokio::join!(ann.raw(&[], &body), async {
+        bob.publish("while it waits").await;
+    });
+    assert_eq!(ann.take(answer)[0]["payload"], "while it waits");
+}
+
+#[tokio::test]
+async fn a_first_connect_that_is_said_again_to_another_node_finds_its_session() {
+    let (_redis, nodes) = nodes().await;
+    let body = json!({ "open": "said twice", "requests": [connect(&["room:open-else"])] });
+    let first = Poller::new(nodes[0].address).raw(&[], &body).await;
+    assert_eq!(Poller::new(nodes[1].address).raw(&[], &body).await.body, first.body);
+}
+
+#[tokio::test]
+async fn the_session_of_a_node_that_is_killed_is_gone_and_nothing_is_missed() {
+    let (_redis, mut nodes) = nodes().await;
+    let mut ann = Poller::new(nodes[0].address);
+    let acks = ann.poll(&[connect(&["room:killed"])]).await;
+    let since = acks[0]["payload"]["subscriptions"][0].clone();
+    let mut bob = nodes[1].connect("bob").await;
+    bob.subscribe("room:killed").await.publish("before").await;
+    ann.address = nodes[1].address;
+    let body = ann.body(&[]);
+    nodes.kill(0).await;
+    let response = ann.raw(&[], &body).await;
+    assert_eq!(response.status, 410, "{}", response.body);
+    bob.publish("after").await;
+    let mut ann = Poller::new(nodes[1].address);
+    let since = json!({ "epoch": since["epoch"], "offset": since["offset"] });
+    let payload = json!({ "version": 1, "subscribe": [{ "channel": "room:killed", "since": since }] });
+    let acks = ann.poll(&[ask("connect", 0, payload)]).await;
+    let subscription = &acks[0]["payload"]["subscriptions"][0];
+    assert_eq!(subscription["recovered"], true, "{subscription}");
+    let told: Vec<Value> = subscription["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| m["payload"].clone())
+        .collect();
+    assert_eq!(told, ["before", "after"]);
+}
