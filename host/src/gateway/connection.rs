@@ -51,7 +51,7 @@ pub(super) async fn serve(
     address: Option<IpAddr>,
     service: Service,
     guard: ConnectionGuard,
-    _arrival: Arrival,
+    arrival: Arrival,
 ) {
     // One time for the PROXY header, the handshake of TLS and the request's head together.
     let deadline = Instant::now() + service.gateway.header_timeout;
@@ -69,12 +69,17 @@ pub(super) async fn serve(
         lag: service.lag.clone(),
         may_stay: guard.is_session,
     };
-    let taken: Rc<RefCell<Option<TakenSocket>>> = Rc::default();
+    let visited = Rc::new(Visited {
+        service: service.clone(),
+        pass: pass.clone(),
+        arrival: RefCell::new(Some(arrival)),
+        taken: RefCell::default(),
+    });
     let asked = {
-        let (taken, service) = (taken.clone(), service.clone());
+        let visited = visited.clone();
         move || {
-            let (taken, service) = (taken.clone(), service.clone());
-            move |response| finish(response, service, taken)
+            let visited = visited.clone();
+            async move |response| visited.finish(response).await
         }
     };
     let header_timeout = deadline.saturating_duration_since(Instant::now());
@@ -82,7 +87,7 @@ pub(super) async fn serve(
     else {
         return;
     };
-    let session = match taken.take() {
+    let session = match visited.taken.take() {
         Some(TakenSocket::Upgraded(accepted)) => accepted.open(socket, pass, &service.shard),
         Some(TakenSocket::Events(accepted)) => accepted.open(socket, pass, &service.gateway, &service.shard),
         None => {
@@ -108,30 +113,49 @@ enum TakenSocket {
     Events(Box<AcceptedEvents>),
 }
 
-/// Does what remains for a request on this shard. None: a session will answer it.
-async fn finish(mut response: Response, service: Service, taken: Rc<RefCell<Option<TakenSocket>>>) -> Option<Response> {
-    let extensions = response.extensions_mut();
-    if let Some(accepted) = extensions.remove() {
-        taken.replace(Some(TakenSocket::Upgraded(accepted)));
-        return Some(response);
-    }
-    let (gateway, shard) = (&service.gateway, &service.shard);
-    match extensions.remove() {
-        Some(ShardStep::Events(accepted)) => {
-            taken.replace(Some(TakenSocket::Events(accepted)));
-            return None;
+/// A connection while HTTP is spoken on it.
+struct Visited {
+    service: Service,
+    /// What its address has to give back.
+    pass: Option<Arc<AddressPass>>,
+    /// Until somebody was served on it.
+    arrival: RefCell<Option<Arrival>>,
+    taken: RefCell<Option<TakenSocket>>,
+}
+
+impl Visited {
+    /// Does what remains for a request on this shard. None: a session will answer it.
+    async fn finish(&self, mut response: Response) -> Option<Response> {
+        let extensions = response.extensions_mut();
+        if let Some(accepted) = extensions.remove() {
+            self.taken.replace(Some(TakenSocket::Upgraded(accepted)));
+            return Some(response);
         }
-        Some(ShardStep::FirstPoll(first)) => response = first.begin(gateway, shard).await,
-        Some(ShardStep::Ticket(ticket)) => response = ticket.issue(gateway, shard).await,
-        None => {}
+        let Service { gateway, shard, .. } = &self.service;
+        match extensions.remove() {
+            Some(ShardStep::Events(accepted)) => {
+                self.taken.replace(Some(TakenSocket::Events(accepted)));
+                return None;
+            }
+            Some(ShardStep::FirstPoll(first)) => response = first.begin(gateway, shard).await,
+            Some(ShardStep::Ticket(ticket)) => response = ticket.issue(gateway, shard).await,
+            None => {}
+        }
+        match response.extensions_mut().remove() {
+            Some(KeepOpen { is_known }) => {
+                // Somebody who is known may keep it: it is no handshake any more.
+                if is_known && self.arrival.take().is_some() {
+                    self.pass.iter().for_each(|pass| pass.settle());
+                }
+            }
+            None => {
+                // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+        }
+        Some(response)
     }
-    if response.extensions_mut().remove::<KeepOpen>().is_none() {
-        // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Some(response)
 }
 
 /// Whom the connection comes from. None: it must not go on.

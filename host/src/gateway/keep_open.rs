@@ -2,4 +2,7 @@
 
 /// An extension of it.
 #[derive(Clone)]
-pub(super) struct KeepOpen;
+pub(super) struct KeepOpen {
+    /// Whether it is for somebody with a session, or with a token.
+    pub is_known: bool,
+}

@@ -50,7 +50,7 @@ impl ClientPage {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         self.cors.add_to(headers);
         if is_answered {
-            response.extensions_mut().insert(KeepOpen);
+            response.extensions_mut().insert(KeepOpen { is_known: true });
         }
         response
     }

@@ -14,7 +14,7 @@ pub(in crate::gateway) fn answer(gateway: &Gateway, named: Option<&str>, request
         Ok(page) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             page.cors.add_preflight_to(response.headers_mut());
-            response.extensions_mut().insert(KeepOpen);
+            response.extensions_mut().insert(KeepOpen { is_known: false });
             response
         }
     }

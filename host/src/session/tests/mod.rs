@@ -10,6 +10,7 @@ mod connection;
 mod frames;
 mod heartbeat;
 mod held_clock;
+mod http_clients;
 mod instance_gate;
 mod pending_calls;
 mod requests;
