@@ -5,6 +5,7 @@
 mod api;
 mod binaries;
 mod javascript;
+mod python_client;
 mod stage;
 mod tally;
 mod tls;
@@ -21,7 +22,7 @@ use tally::Tally;
 type Step = fn(&Workspace) -> Result<Tally>;
 
 /// Every step by its name; `cargo xtask test NAME…` runs just these.
-const STEPS: [(&str, Step); 15] = [
+const STEPS: [(&str, Step); 16] = [
     ("programs", programs),
     ("spelling", spelling),
     ("formatting", formatting),
@@ -34,6 +35,7 @@ const STEPS: [(&str, Step); 15] = [
     ("wire-tests", wire_tests),
     ("browser-tests", browser_tests),
     ("javascript", javascript::run),
+    ("python-client", python_client::run),
     ("admin-api", api::run),
     ("autobahn", autobahn_suite),
     ("tls", tls::run),
@@ -49,6 +51,7 @@ const STAGES: [&[&[&str]]; 3] = [
             "unit-tests",
             "browser-tests",
             "javascript",
+            "python-client",
             "admin-api",
             "autobahn",
             "tls",

@@ -15,7 +15,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) const ONE: Tally = Tally { passed: 1, failed: 0 };
 
-    /// Adds what one line of output says, if it is a closing line of cargo's or node's runner.
+    /// Adds what one line of output says, if it is a closing line of cargo's, node's or Python's runner.
     pub(crate) fn read(&mut self, line: &str) {
         // cargo: `test result: ok. 12 passed; 0 failed; 0 ignored; …`
         if let Some(result) = line.trim_start().strip_prefix("test result: ") {
@@ -33,6 +33,20 @@ impl Tally {
                 Some(("pass", n)) => self.passed += n.trim().parse::<usize>().unwrap_or(0),
                 Some(("fail", n)) => self.failed += n.trim().parse::<usize>().unwrap_or(0),
                 _ => {}
+            }
+        }
+        // pytest: `1 failed, 12 passed, 2 warnings in 3.45s`, with more behind it if that is over a minute
+        if let Some((counts, seconds)) = line.rsplit_once(" in ")
+            && seconds
+                .split_once('s')
+                .is_some_and(|(number, _)| number.parse::<f64>().is_ok())
+        {
+            for part in counts.split(", ") {
+                match part.split_once(' ') {
+                    Some((n, "passed")) => self.passed += n.parse::<usize>().unwrap_or(0),
+                    Some((n, "failed" | "error" | "errors")) => self.failed += n.parse::<usize>().unwrap_or(0),
+                    _ => {}
+                }
             }
         }
     }
@@ -118,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn cargo_and_node_are_added_up() {
+    fn runners_are_added_up() {
         let tally = read(&[
             "test parses ... ok",
             "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
@@ -127,9 +141,12 @@ mod tests {
             "# fail 1",
             "ℹ pass 2",
             "passed 100",
+            "2 failed, 30 passed, 4 warnings, 1 error in 71.74s (0:01:11)",
+            "5 passed in 0.50s",
+            "7 passed in time",
         ]);
-        assert_eq!(tally, Tally { passed: 21, failed: 3 });
-        assert_eq!(tally.to_string(), "21 passed, 3 failed");
+        assert_eq!(tally, Tally { passed: 56, failed: 6 });
+        assert_eq!(tally.to_string(), "56 passed, 6 failed");
     }
 
     #[test]

@@ -1,0 +1,135 @@
+"""The client: its connection and its channels. What happens when is decided by the machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from .channel import Channel
+from .driver import Driver
+from .emitter import Emitter, Listener
+from .errors import SluicegateError
+from .settings import Format, GetToken, Reconnect, TransportName, check
+from .values import ClientState, StateChange
+
+log = logging.getLogger("sluicegate")
+
+
+class Client:
+    """A connection to a broker that comes back by itself.
+
+    ``token``, or ``get_token``: a function or coroutine function that is called with the reason (``"connect"``, ``"refresh"`` or
+    ``"expired"``) and returns a token. ``transports`` are tried in their order, and the first that works is remembered. ``/sse`` and
+    ``/poll`` are derived from a URL that ends in ``/ws``; else ``sse`` and ``poll`` are their URLs. ``format``: ``"json"``, or
+    ``"msgpack"`` with the extra of that name. ``data``: any JSON, for plugins. ``timeout_ms``: how long an answer may take.
+    ``queue_bytes``: how many bytes of publishes may wait for a connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        get_token: GetToken | None = None,
+        transports: Sequence[TransportName] | None = None,
+        sse: str | None = None,
+        poll: str | None = None,
+        format: Format = "json",
+        name: str | None = None,
+        version: str = "",
+        data: Any = None,
+        reconnect: Reconnect | None = None,
+        timeout_ms: float = 10_000,
+        queue_bytes: int = 1_048_576,
+    ) -> None:
+        settings = check(url, token, get_token, transports, sse, poll, format, name, version, data, reconnect, timeout_ms, queue_bytes)
+        self._emitter = Emitter(frozenset({"state", "error"}), self.complain)
+        self._driver = Driver(settings, self)
+        self._channels: dict[str, Channel] = {}
+
+    @property
+    def state(self) -> ClientState:
+        return self._driver.machine.state
+
+    @property
+    def session(self) -> str | None:
+        """The broker's name for the present connection."""
+        return self._driver.machine.session
+
+    @property
+    def user(self) -> str | None:
+        """Who the broker takes this client for; None without a connection, or without a user."""
+        return self._driver.machine.user
+
+    @property
+    def transport(self) -> str | None:
+        """``"websocket"``, ``"sse"`` or ``"poll"``; None without a connection."""
+        return self._driver.machine.transport
+
+    def on(self, event: str, listener: Listener) -> Callable[[], None]:
+        """``state`` (a StateChange) or ``error`` (a SluicegateError that belongs to no call). Returns what takes the listener away
+        again. Errors that nobody listens for are logged."""
+        return self._emitter.on(event, listener)
+
+    async def connect(self) -> None:
+        """Returns once connected. Fails with what stands in the way if that lasts longer than ``timeout_ms`` for each transport, or looks
+        lasting; the client goes on trying until ``disconnect``, or until the broker says not to come back."""
+        await self._driver.call(self._driver.machine.connect)
+
+    def disconnect(self) -> Awaitable[Any]:
+        """Ends the connection at once, and what is awaited with ``closed``. Await it to know that the sockets are closed too. ``connect``
+        begins again, with the channels that were subscribed."""
+        return self._driver.disconnect()
+
+    def reconnect_now(self) -> None:
+        """Tries at once rather than after the present wait: call it when the network is known to be back."""
+        self._driver.machine.try_now(self._driver.now())
+        self._driver.step()
+
+    def channel(self, name: str, *, recover: bool | None = None, presence: bool | None = None) -> Channel:
+        """The channel of this name, the same object each time. ``recover`` (True unless given): ask for what was missed while there was
+        no connection. ``presence`` (False unless given): be told who is there. An option that is given holds from the next subscribe."""
+        room = self._driver.machine.rooms.room(name)
+        room.recover = room.recover if recover is None else recover
+        room.presence = room.presence if presence is None else presence
+        if name not in self._channels:
+            self._channels[name] = Channel(self._driver, name, self.complain)
+        return self._channels[name]
+
+    async def __aenter__(self) -> Client:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.disconnect()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.disconnect()
+
+    # For the driver.
+
+    def deliver(self, channel: str, event: str, value: Any) -> None:
+        """Hands a channel what came for it."""
+        if room := self._channels.get(channel):
+            room.deliver(event, value)
+
+    def report(self, change: StateChange) -> None:
+        """Tells listeners of the new state."""
+        log.debug("%s (code %s, %s)", change.state, change.code, change.reason)
+        self._emitter.emit("state", change)
+
+    def complain(self, error: SluicegateError) -> None:
+        """Tells listeners of an error. One that fails at this is only logged, or it would be told of itself."""
+        if not self._emitter.hears("error") or error.reason == "listener_failed":
+            log.warning("%s", error, exc_info=error.__cause__)
+        if error.reason != "listener_failed" or not self._is_complaining:
+            self._is_complaining = True
+            try:
+                self._emitter.emit("error", error)
+            finally:
+                self._is_complaining = False
+
+    _is_complaining = False

@@ -1,0 +1,410 @@
+"""All channels: subscribed in batches, again after each reconnect, and what comes for them is handed out."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from ..errors import SluicegateError, timed_out
+from ..values import Envelope, Gap, Member, Message, RoomChange, RoomState, read_members
+from .backoff import Backoff
+from .catch_up import CatchUp
+from .closes import wants_token
+from .connection import Connection
+from .effects import Deliver, Fail, RoomEvent, Settle
+from .inbox import Inbox
+from .options import CONNECT_SUBSCRIBE_BYTES, HELD_MESSAGES, PATIENCE, SUBSCRIBES_AT_ONCE, MachineOptions
+from .room import Room
+
+PACE_TIMER = "subscribe"
+# Ends of a subscription after which it is begun anew: a message could not be queued, and the grant expired.
+_SUBSCRIBE_AGAIN = frozenset({4002, 4004})
+
+
+@dataclass(slots=True, eq=False)
+class Subscribe:
+    rooms: Rooms
+    room: Room
+    number: int
+
+    def acked(self, payload: Envelope, now: float) -> None:
+        self.rooms.under_way -= 1
+        if self.number == self.room.asked:
+            self.rooms.subscribed(self.room, payload)
+        self.rooms.pump(now)
+
+    def refused(self, error: SluicegateError, now: float) -> None:
+        self.rooms.under_way -= 1
+        if self.number == self.room.asked:
+            self.rooms.refused(self.room, error, now)
+        self.rooms.pump(now)
+
+
+@dataclass(slots=True, eq=False)
+class Missing:
+    """Asks the history for what is missing."""
+
+    rooms: Rooms
+    room: Room
+    catch_up: CatchUp
+
+    def acked(self, payload: Envelope, now: float) -> None:
+        if self.room.catch_up is self.catch_up:
+            self.rooms.caught_up(self.room, self.catch_up, payload, now)
+
+    def refused(self, error: SluicegateError, now: float) -> None:
+        if self.room.catch_up is not self.catch_up:
+            return
+        if error.retry:
+            self._again(error, now)
+        else:
+            # The history does not reach back so far, or there is no right to it.
+            self.rooms.caught_up(self.room, self.catch_up, {}, now)
+
+    def _again(self, error: SluicegateError, now: float) -> None:
+        self.rooms.ask_missing_again(self.room, now + (error.retry_after_ms or 1000))
+
+
+@dataclass(slots=True, eq=False)
+class Unsubscribe:
+    rooms: Rooms
+    handle: Any
+
+    def acked(self, payload: Envelope, now: float) -> None:
+        self.rooms.left(self.handle)
+
+    def refused(self, error: SluicegateError, now: float) -> None:
+        # Not subscribed (4406), or not known to be: nothing comes any more in either case.
+        self.rooms.left(self.handle)
+
+
+class Rooms:
+    def __init__(self, connection: Connection, options: MachineOptions, random: Random) -> None:
+        self._connection = connection
+        self._options = options
+        self._random = random
+        self._rooms: dict[str, Room] = {}
+        self._to_ask: deque[Room] = deque()
+        self._asked_in_connect: list[tuple[Room, int]] = []
+        self._leaving: dict[Any, None] = {}
+        self._not_before = 0.0
+        self.under_way = 0
+        self.overflowed = False
+
+    def room(self, channel: str) -> Room:
+        return self._rooms.setdefault(channel, Room(channel))
+
+    def inbox(self, channel: str) -> Inbox | None:
+        room = self._rooms.get(channel)
+        return room.inbox if room and room.wanted else None
+
+    # What the user asks for.
+
+    def subscribe(self, now: float, channel: str, handle: Any) -> None:
+        room = self.room(channel)
+        if room.state == "subscribed":
+            self._connection.effects.append(Settle(handle, None))
+            return
+        room.waiters.append(handle)
+        self._connection.timers.set(("subscribe", handle), now + self._options.timeout_ms * PATIENCE)
+        if not room.wanted:
+            room.wanted = True
+            room.tries = 0
+            self._change(room, RoomChange("subscribing"))
+            if self._connection.is_up and not room.is_asked:
+                self._to_ask.append(room)
+                self.pump(now)
+
+    def unsubscribe(self, now: float, channel: str, handle: Any) -> None:
+        room = self.room(channel)
+        was_asked = room.state == "subscribed" or room.is_asked
+        self._give_up(room, SluicegateError(0, "unsubscribed", "the subscription was given up"), RoomChange("unsubscribed"))
+        # The next subscription begins where the channel is then, and an answer that is still to come belongs to none.
+        room.inbox = Inbox()
+        self._forget_held(room)
+        room.is_asked = False
+        room.asked += 1
+        if not (self._connection.is_up and was_asked):
+            self._connection.effects.append(Settle(handle, None))
+            return
+        self._leaving[handle] = None
+        self._connection.timers.set(("leave", handle), now + self._options.timeout_ms)
+        self._connection.request("unsubscribe", {"channel": channel}, Unsubscribe(self, handle))
+
+    def timed_out(self, handle: Any) -> None:
+        """Its caller is told; the channel stays wanted."""
+        for room in self._rooms.values():
+            if handle in room.waiters:
+                room.waiters.remove(handle)
+                self._connection.effects.append(Fail(handle, timed_out(f"the subscribe of {room.channel}")))
+
+    def left(self, handle: Any) -> None:
+        if handle in self._leaving:
+            del self._leaving[handle]
+            self._connection.timers.cancel(("leave", handle))
+            self._connection.effects.append(Settle(handle, None))
+
+    # The connection's life.
+
+    def connect_payloads(self) -> list[Envelope]:
+        """Subscribes that go with ``connect``, which is one request whatever it holds. The others follow by themselves."""
+        payloads: list[Envelope] = []
+        room_left = CONNECT_SUBSCRIBE_BYTES
+        for room in self._rooms.values():
+            if not room.wanted:
+                continue
+            room_left -= len(json.dumps(room.subscribe_payload())) + 1
+            if room_left < 0:
+                break
+            payloads.append(room.ask())
+            self._asked_in_connect.append((room, room.asked))
+        return payloads
+
+    def came_up(self, now: float, subscriptions: object) -> None:
+        answers = subscriptions if isinstance(subscriptions, list) else []
+        asked, self._asked_in_connect = self._asked_in_connect, []
+        for (room, number), answer in zip(asked, answers, strict=False):
+            error = answer.get("error") if isinstance(answer, dict) else {}
+            if room.asked != number:
+                # Given up meanwhile; the broker has it all the same.
+                self._connection.request("unsubscribe", {"channel": room.channel}, Unsubscribe(self, None))
+            elif error is not None:
+                self.refused(room, SluicegateError.read(error), now)
+            else:
+                self.subscribed(room, answer)
+        for room, _ in asked[len(answers) :]:
+            room.is_asked = False
+        self._to_ask.extend(room for room in self._rooms.values() if room.wanted and self._is_idle(room))
+        self.pump(now)
+
+    def went_down(self) -> None:
+        for handle in list(self._leaving):
+            self.left(handle)
+        self._to_ask.clear()
+        self._asked_in_connect.clear()
+        self.under_way = 0
+        self._not_before = 0.0
+        self.overflowed = False
+        self._connection.timers.cancel(PACE_TIMER)
+        for room in self._rooms.values():
+            room.is_asked = False
+            self._forget_held(room)
+            self._rest_no_more(room)
+            if room.wanted and room.state == "subscribed":
+                self._change(room, RoomChange("subscribing"))
+
+    def fail_all(self, error: SluicegateError) -> None:
+        """The client ended. What was subscribed is to be subscribed again if it is connected again."""
+        for room in self._rooms.values():
+            waiters, room.waiters = room.waiters, []
+            for handle in waiters:
+                self._fail(handle, error)
+            if room.wanted:
+                self._change(room, RoomChange("unsubscribed", error.code or None, error.reason))
+
+    def begin(self) -> None:
+        """The client connects: also what was subscribed before it was disconnected."""
+        for room in self._rooms.values():
+            if room.wanted:
+                self._change(room, RoomChange("subscribing"))
+
+    def pump(self, now: float) -> None:
+        """Sends subscribes, some at a time."""
+        while self._to_ask and self.under_way < SUBSCRIBES_AT_ONCE and self._connection.is_up:
+            if now < self._not_before:
+                self._connection.timers.set(PACE_TIMER, self._not_before)
+                return
+            room = self._to_ask.popleft()
+            if room.wanted and self._is_idle(room):
+                self.under_way += 1
+                self._connection.request("subscribe", room.ask(), Subscribe(self, room, room.asked))
+
+    def ask_again(self, now: float, channel: str) -> None:
+        """At the timer of a channel that was refused for a while."""
+        room = self.room(channel)
+        room.is_resting = False
+        if room.wanted and self._connection.is_up:
+            self._to_ask.append(room)
+            self.pump(now)
+
+    # What the broker says.
+
+    def subscribed(self, room: Room, payload: Envelope) -> None:
+        room.is_asked = False
+        room.tries = 0
+        if not room.wanted:
+            self._forget_held(room)
+            return
+        found = room.inbox.subscribed(payload, room.since, room.channel)
+        self._change(room, RoomChange("subscribed"))
+        self._hand_out(room, found)
+        if "presence" in payload:
+            room.members = {member.session: member for member in read_members(payload["presence"])}
+            self._tell_presence(room)
+        self._release(room)
+        waiters, room.waiters = room.waiters, []
+        for handle in waiters:
+            self._connection.timers.cancel(("subscribe", handle))
+            self._connection.effects.append(Settle(handle, None))
+
+    def refused(self, room: Room, error: SluicegateError, now: float) -> None:
+        room.is_asked = False
+        room.held.clear()
+        if not room.wanted:
+            return
+        if error.code == 4429 and error.plugin is None:
+            # The rate of requests: the others wait as well, and this one is the first.
+            self._not_before = max(self._not_before, now + (error.retry_after_ms or 1000))
+            self._to_ask.appendleft(room)
+            self._connection.timers.set(PACE_TIMER, self._not_before)
+            return
+        has_token = wants_token(error) and self._options.asks_for_tokens and room.tries == 0
+        if (error.retry or has_token) and not room.waiters:
+            backoff = Backoff(self._options.base_ms * 2.0**room.tries, self._options.max_ms, self._random)
+            room.tries = min(room.tries + 1, 16)
+            room.is_resting = True
+            self._connection.timers.set(("again", room.channel), now + backoff.next(error.retry_after_ms))
+            return
+        if not room.waiters:
+            self._connection.effects.append(Deliver(room.channel, "error", error))
+        self._give_up(room, error, RoomChange("unsubscribed", error.code, error.reason))
+
+    def pushed(self, now: float, envelope: Envelope) -> None:
+        room = self._rooms.get(str(envelope.get("channel")))
+        if room is None or not room.wanted:
+            return
+        if room.is_asked or room.catch_up:
+            room.held.append(envelope)
+            if len(room.held) > HELD_MESSAGES:
+                self._too_many_held(room)
+        elif room.state == "subscribed":
+            self._push(room, envelope)
+        if room.state != "subscribed" and room.wanted and self._is_idle(room):
+            self._to_ask.append(room)
+            self.pump(now)
+
+    def caught_up(self, room: Room, catch_up: CatchUp, payload: Envelope, now: float) -> None:
+        found, goes_on = catch_up.read(payload)
+        for message in found:
+            self._connection.effects.append(Deliver(room.channel, "message", message))
+        if goes_on:
+            self._connection.request("history", catch_up.question(), Missing(self, room, catch_up))
+            return
+        self._end_catch_up(room, catch_up)
+
+    def ask_missing_again(self, room: Room, at: float) -> None:
+        self._connection.timers.set(("missing", room.channel), at)
+
+    def ask_missing(self, channel: str) -> None:
+        """At that timer."""
+        room = self.room(channel)
+        if room.catch_up:
+            self._connection.request("history", room.catch_up.question(), Missing(self, room, room.catch_up))
+
+    def _push(self, room: Room, envelope: Envelope) -> None:
+        kind, payload = envelope.get("type"), envelope.get("payload")
+        if kind == "message":
+            self._message(room, envelope)
+        elif kind in ("join", "leave"):
+            member = Member.read(payload)
+            if member is not None:
+                self._connection.effects.append(Deliver(room.channel, kind, member))
+                self._present(room, member, kind == "join")
+        elif kind == "unsubscribed":
+            fields = payload if isinstance(payload, dict) else {}
+            code, reason = fields.get("code"), fields.get("reason")
+            self._forget_held(room)
+            if code in _SUBSCRIBE_AGAIN:
+                self._change(room, RoomChange("subscribing", code, reason))
+            else:
+                error = SluicegateError(code if isinstance(code, int) else 0, str(reason), "the broker ended the subscription")
+                self._connection.effects.append(Deliver(room.channel, "error", error))
+                self._give_up(room, error, RoomChange("unsubscribed", code, reason))
+
+    def _message(self, room: Room, envelope: Envelope) -> None:
+        message = Message.read(envelope, room.channel)
+        verdict = room.inbox.judge(message) if message else "known"
+        if message is None or verdict == "known":
+            return
+        if verdict == "ahead":
+            room.held.insert(0, envelope)
+            room.catch_up = CatchUp(room.channel, message, room.inbox)
+            self._connection.request("history", room.catch_up.question(), Missing(self, room, room.catch_up))
+            return
+        room.inbox.take(message)
+        self._connection.effects.append(Deliver(room.channel, "message", message))
+
+    def _end_catch_up(self, room: Room, catch_up: CatchUp) -> None:
+        room.catch_up = None
+        self._connection.timers.cancel(("missing", room.channel))
+        if gap := catch_up.gap():
+            self._connection.effects.append(Deliver(room.channel, "gap", gap))
+        self._release(room)
+
+    def _too_many_held(self, room: Room) -> None:
+        """They go on with a gap, rather than wait in memory without bound."""
+        if room.catch_up:
+            self._end_catch_up(room, room.catch_up)
+        else:
+            self.overflowed = True
+
+    def _release(self, room: Room) -> None:
+        held, room.held = room.held, []
+        for number, envelope in enumerate(held):
+            self._push(room, envelope)
+            if room.catch_up or room.state != "subscribed":
+                room.held += held[number + 1 :] if room.catch_up else []
+                return
+
+    def _forget_held(self, room: Room) -> None:
+        room.held = []
+        room.catch_up = None
+        self._connection.timers.cancel(("missing", room.channel))
+
+    def _present(self, room: Room, member: Member, is_there: bool) -> None:
+        if room.members is None:
+            return
+        if is_there:
+            room.members[member.session] = member
+        else:
+            room.members.pop(member.session, None)
+        self._tell_presence(room)
+
+    def _tell_presence(self, room: Room) -> None:
+        members = list(room.members.values()) if room.members is not None else []
+        self._connection.effects.append(Deliver(room.channel, "presence", members))
+
+    def _hand_out(self, room: Room, found: list[Message | Gap]) -> None:
+        for value in found:
+            event: RoomEvent = "message" if isinstance(value, Message) else "gap"
+            self._connection.effects.append(Deliver(room.channel, event, value))
+
+    def _give_up(self, room: Room, error: SluicegateError, change: RoomChange) -> None:
+        room.wanted = False
+        room.members = None
+        self._rest_no_more(room)
+        waiters, room.waiters = room.waiters, []
+        for handle in waiters:
+            self._fail(handle, error)
+        self._change(room, change)
+
+    def _fail(self, handle: Any, error: SluicegateError) -> None:
+        self._connection.timers.cancel(("subscribe", handle))
+        self._connection.effects.append(Fail(handle, error))
+
+    def _change(self, room: Room, change: RoomChange) -> None:
+        state: RoomState = change.state
+        if room.state != state:
+            room.state = state
+            self._connection.effects.append(Deliver(room.channel, "state", change))
+
+    def _rest_no_more(self, room: Room) -> None:
+        room.is_resting = False
+        self._connection.timers.cancel(("again", room.channel))
+
+    @staticmethod
+    def _is_idle(room: Room) -> bool:
+        return room.state != "subscribed" and not room.is_asked and not room.is_resting

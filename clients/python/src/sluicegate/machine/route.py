@@ -1,0 +1,32 @@
+"""Which transport comes next: in the order of the options, but what has worked comes first."""
+
+from __future__ import annotations
+
+from .options import TransportTraits
+
+
+class Route:
+    def __init__(self, transports: tuple[TransportTraits, ...]) -> None:
+        self._transports = transports
+        self._works: TransportTraits | None = None
+        self._round: list[TransportTraits] = list(transports)
+
+    @property
+    def current(self) -> TransportTraits:
+        return self._round[0]
+
+    def begin(self) -> None:
+        """A new round."""
+        others = [transport for transport in self._transports if transport != self._works]
+        self._round = [self._works, *others] if self._works else others
+
+    def next(self, is_unreachable: bool) -> bool:
+        """Goes on to the next; False if the round is over. Who is unreachable is so by every transport that goes to the same place."""
+        failed = self._round[0]
+        rest = [transport for transport in self._round[1:] if not (is_unreachable and transport.place == failed.place)]
+        if rest:
+            self._round = rest
+        return bool(rest)
+
+    def remember(self) -> None:
+        self._works = self._round[0]

@@ -1,0 +1,130 @@
+"""Server-sent events down, posts up. The stream is JSON whatever the client's format: events are text.
+
+The stream is opened without channels: they are subscribed by posts, which can say ``since``, so a stream that ended is not resumed by its
+last event id but begun anew."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import httpx
+
+from ..codec import JsonCodec
+from ..values import Envelope
+from .event_stream import EventStream, StreamEvent
+from .interface import ConnectionEnded, Refused, failed_to_connect, refused_with
+from .upstream import LOST, http_client, pieces, post
+
+POST_SECONDS = 35.0
+# What an answer that is no stream may say, in bytes.
+REASON_BYTES = 4_096
+
+
+class Sse:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._send_url = url.rsplit("?", 1)[0].removesuffix("sse") + "send"
+        self._codec = JsonCodec()
+        self._client = http_client()
+        self._response: httpx.Response | None = None
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._text = codecs.getincrementaldecoder("utf-8")()
+        self._stream = EventStream()
+        self._session = ""
+        self._batch = 0
+        self._reading: asyncio.Task[bytes] | None = None
+        # Answers of posts, and how the upstream ended.
+        self._replies: asyncio.Queue[list[Envelope] | ConnectionEnded] = asyncio.Queue()
+        self._replying: asyncio.Task[list[Envelope] | ConnectionEnded] | None = None
+
+    async def open(self, connect: Envelope) -> None:
+        headers = {"accept": "text/event-stream", "cache-control": "no-store"}
+        token = connect["payload"].get("token")
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        try:
+            request = self._client.build_request("GET", self._url, headers=headers)
+            self._response = response = await self._client.send(request, stream=True)
+            if response.status_code != 200 or not response.headers.get("content-type", "").startswith("text/event-stream"):
+                raise await self._refused(response)
+        except httpx.TransportError as cause:
+            raise failed_to_connect(self._url, cause) from cause
+        self._pieces = response.aiter_bytes()
+
+    async def receive(self) -> list[Envelope]:
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._next_piece())
+        if self._replying is None:
+            self._replying = asyncio.ensure_future(self._replies.get())
+        await asyncio.wait({self._reading, self._replying}, return_when=asyncio.FIRST_COMPLETED)
+        if self._replying.done():
+            replies, self._replying = self._replying.result(), None
+            if isinstance(replies, ConnectionEnded):
+                raise replies
+            return replies
+        reading, self._reading = self._reading, None
+        try:
+            events = self._stream.feed(self._text.decode(reading.result()))
+            return [envelope for event in events if (envelope := self._envelope(event)) is not None]
+        except ValueError as cause:
+            raise ConnectionEnded(LOST, "bad_answer") from cause
+
+    async def send(self, requests: list[Envelope]) -> None:
+        try:
+            for part in pieces(requests, self._codec):
+                self._batch += 1
+                headers = {"sluicegate-session": self._session, "sluicegate-batch": str(self._batch)}
+                replies = await post(self._client, self._send_url, self._codec, part, headers, POST_SECONDS)
+                if not isinstance(replies, list):
+                    raise ConnectionEnded(LOST, "bad_answer")
+                self._replies.put_nowait([reply for reply in replies if isinstance(reply, dict)])
+        except ConnectionEnded as ended:
+            self._replies.put_nowait(ended)
+
+    async def close(self) -> None:
+        for task in (self._reading, self._replying):
+            if task is not None:
+                task.cancel()
+        if self._response is not None:
+            await self._response.aclose()
+        await self._client.aclose()
+
+    async def _next_piece(self) -> bytes:
+        if self._pieces is None:
+            raise ConnectionEnded(LOST, "not_open")
+        try:
+            return await anext(self._pieces)
+        except (StopAsyncIteration, httpx.TransportError, httpx.StreamError) as cause:
+            raise ConnectionEnded(LOST, "connection_lost") from cause
+
+    def _envelope(self, event: StreamEvent) -> Envelope | None:
+        envelope = self._codec.decode(event.data)
+        if not isinstance(envelope, dict):
+            return None
+        if event.event == "refused":
+            payload: Envelope = dict(envelope.get("payload") or {})
+            if self._stream.retry_ms is not None:
+                payload.setdefault("retry_after_ms", self._stream.retry_ms)
+            raise Refused(payload)
+        ack = envelope.get("payload")
+        if event.event == "ack" and isinstance(ack, dict) and not self._session:
+            self._session = f"{ack.get('session')}.{ack.get('session_key')}"
+        return envelope
+
+    async def _refused(self, response: httpx.Response) -> Exception:
+        text = ""
+        async for piece in response.aiter_bytes():
+            text += piece.decode(errors="replace")
+            if len(text) > REASON_BYTES:
+                break
+        envelope: object = None
+        with suppress(ValueError):
+            envelope = self._codec.decode(text)
+        if isinstance(envelope, dict) and envelope.get("type") == "error" and isinstance(envelope.get("payload"), dict):
+            return Refused(envelope["payload"])
+        if response.status_code == 401:
+            return Refused({"code": 4401, "reason": "not_authenticated", "message": text[:200], "retry": False})
+        return refused_with(response.status_code, response.headers, self._url, text)

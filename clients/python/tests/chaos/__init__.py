@@ -1,0 +1,1 @@
+"""Random clients and faults, and the check of what the SDK promises."""

@@ -1,0 +1,1 @@
+"""What tests share: a machine with a clock, a broker, a faulty proxy, things to wait for."""
