@@ -1,8 +1,5 @@
 // How long to wait before trying again.
 
-/** Beyond this exponent every wait is `maxMs` anyway, and the power stays finite. */
-const LARGEST_EXPONENT = 30;
-
 /**
  * Full jitter: any time from 0 to a bound that doubles with each try. A server's `retryAfterMs` comes on top, so that clients
  * that were all told the same time do not all come at that time.
@@ -13,5 +10,5 @@ const LARGEST_EXPONENT = 30;
  * @param {number} [retryAfterMs]
  */
 export function backoff({ baseMs, maxMs }, tries, retryAfterMs = 0) {
-  return retryAfterMs + Math.random() * Math.min(maxMs, baseMs * 2 ** Math.min(tries, LARGEST_EXPONENT));
+  return retryAfterMs + Math.random() * Math.min(maxMs, baseMs * 2 ** tries);
 }

@@ -1,10 +1,8 @@
 // Bytes as base64 and back, with what every browser and Node have.
 
-/** @param {ArrayBufferView} view */
-export function toBase64({ buffer, byteOffset, byteLength }) {
-  let text = '';
-  for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) text += String.fromCharCode(byte);
-  return btoa(text);
+/** @param {Uint8Array} bytes */
+export function toBase64(bytes) {
+  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ''));
 }
 
 /** @param {string} text */

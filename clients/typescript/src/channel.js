@@ -3,14 +3,15 @@
 import { Emitter } from './emitter.js';
 import { fault, SluicegateError } from './error.js';
 import { readHistory } from './history.js';
-import { Message } from './message.js';
+import { messageOf } from './message.js';
 import { messagesOf } from './messages.js';
 import { Order } from './order.js';
 import { randomText } from './random_text.js';
 import { Typing, typingIn } from './typing.js';
-import { Waiters } from './waiters.js';
+import { makeWaiters } from './waiters.js';
 
 /**
+ * @typedef {import('./message.js').Message} Message
  * @typedef {import('./message.js').Position} Position
  * @typedef {import('./message.js').Member} Member
  * @typedef {import('./message.js').Gap} Gap
@@ -45,8 +46,6 @@ export const PATIENCE = 3;
 const PAGE = 1000;
 /** So many pushes wait for what comes before them. */
 const HELD = 4096;
-/** The broker ended the subscription, and it may be asked for again: insufficient_state, the grant has expired. */
-const COME_BACK = [4002, 4004];
 
 /** @extends {Emitter<ChannelEvents>} */
 export class Channel extends Emitter {
@@ -71,8 +70,8 @@ export class Channel extends Emitter {
   #held = [];
   /** @type {Map<string, Member> | undefined} */
   #members;
-  /** Who waits for `subscribe`. @type {Waiters | undefined} */
-  #callers;
+  /** Who waits for `subscribe`. */
+  #callers = makeWaiters();
   /** @type {Typing | undefined} */
   #typing;
 
@@ -96,7 +95,6 @@ export class Channel extends Emitter {
    */
   async subscribe() {
     if (this.state === 'subscribed') return;
-    this.#callers ??= new Waiters();
     const agreed = this.#callers.wait('subscribe', this.#client.settings.timeoutMs * PATIENCE);
     if (!this.wanted) {
       this.wanted = true;
@@ -110,7 +108,7 @@ export class Channel extends Emitter {
   async unsubscribe() {
     if (!this.wanted) return;
     const isKnown = this.#client.subscriptions.drop(this);
-    this.#end(fault('closed', 'unsubscribed meanwhile'));
+    this.#end(fault('closed'));
     // If it fails: without a connection there is no subscription either, and what still comes is not handed out.
     if (isKnown) await this.#client.requests.ask('unsubscribe', { channel: this.name }, { now: true }).catch(() => {});
   }
@@ -119,20 +117,20 @@ export class Channel extends Emitter {
    * Waits for a connection if there is none. What has no answer when a connection is lost is sent again, with its key, unless it is
    * `ephemeral`.
    *
-   * @param {any} data JSON, or bytes in a binary channel
+   * @param {any} data JSON, or a Uint8Array in a binary channel
    * @param {PublishOptions} [options]
    * @returns {Promise<Published>}
    */
   async publish(data, { ephemeral, echo, key, timeoutMs } = {}) {
     const { codec, timeoutMs: answerMs } = this.#client.settings;
-    if (data === undefined) throw new SluicegateError(4400, 'bad_request', 'there is nothing to publish');
-    const what = ArrayBuffer.isView(data) ? codec.bytes(data) : { data };
+    const what = ArrayBuffer.isView(data) ? codec.bytes(/** @type {Uint8Array} */ (data)) : { data };
     if (!ephemeral) key ||= randomText();
     const payload = { channel: this.name, ...what, key, ephemeral, echo };
     const withinMs = timeoutMs ?? answerMs * PATIENCE;
     const ack = await this.#client.requests.ask('publish', payload, { again: !!key, withinMs });
-    if (echo === false) this.#order.skip({ ...ack, id: ack.message });
-    return { id: ack.message, epoch: ack.epoch, offset: ack.offset, duplicate: !!ack.duplicate };
+    const published = { ...ack, id: ack.message, duplicate: !!ack.duplicate };
+    if (echo === false) this.#order.skip(published);
+    return published;
   }
 
   /** Who is present, one entry for each session. @returns {Promise<Member[]>} */
@@ -189,7 +187,7 @@ export class Channel extends Emitter {
       this.#members = new Map(presence.map((/** @type {Member} */ member) => [member.session, member]));
       this.emit('presence', presence);
     }
-    this.#callers?.settle();
+    this.#callers.settle();
     this.#release();
   }
 
@@ -200,7 +198,7 @@ export class Channel extends Emitter {
    */
   refused(error) {
     const again = error.retry && this.since > 0;
-    if (again) this.emit('error', error);
+    if (again) this.#became('subscribing', error);
     else this.#end(error);
     return again;
   }
@@ -216,8 +214,10 @@ export class Channel extends Emitter {
 
   /** The client ended. What was subscribed is subscribed again if it ever connects again. @internal @param {SluicegateError} error */
   closed(error) {
-    this.#callers?.settle(error);
-    if (this.state !== 'unsubscribed') this.#became('unsubscribed', error);
+    this.#callers.settle(error);
+    if (this.state === 'unsubscribed') return;
+    if (error.code) this.emit('error', error);
+    this.#became('unsubscribed', error);
   }
 
   /** @internal @param {any} envelope */
@@ -238,7 +238,7 @@ export class Channel extends Emitter {
     else this.#members?.delete(payload.session);
     if (type === 'leave') this.#typing?.left(payload);
     this.emit(type, payload);
-    if (this.#members && this.heeds('presence')) this.emit('presence', [...this.#members.values()]);
+    if (this.#members) this.emit('presence', [...this.#members.values()]);
   }
 
   /** @param {any} envelope */
@@ -253,11 +253,9 @@ export class Channel extends Emitter {
     this.#ahead = ahead;
     this.#held.unshift(ahead);
     try {
-      while (this.#gap()) {
-        const payload = { channel: this.name, since: this.#order.at, limit: PAGE };
-        const { messages } = await this.#client.requests.ask('history', payload, { now: true });
-        for (const message of messages) if (this.#ahead === ahead) this.#handOut(message, true);
-        if (messages.length < PAGE) break;
+      for await (const message of this.history.all({ since: this.#order.at, limit: PAGE })) {
+        if (this.#ahead !== ahead) return;
+        this.#handOut(message, true);
       }
     } catch {
       // The history does not reach back so far, or there is no right to it. Or the connection is lost, and then nobody waits.
@@ -265,19 +263,15 @@ export class Channel extends Emitter {
     if (this.#ahead === ahead) this.#filled();
   }
 
-  /** @returns {Gap | undefined} what is still missing before the message that came too early */
-  #gap() {
-    const { at: from } = this.#order;
-    const { epoch, offset } = this.#ahead ?? {};
-    return from && this.#ahead && this.#order.judge(this.#ahead) === 'ahead' ? { from, to: { epoch, offset: offset - 1 } } : undefined;
-  }
-
   #filled() {
-    const gap = this.#gap();
+    const { epoch, offset } = this.#ahead;
+    const { at: from } = this.#order;
+    const isMissing = this.#order.judge(this.#ahead) === 'ahead';
     this.#ahead = undefined;
-    if (gap) {
-      this.#order.at = gap.to;
-      this.emit('gap', gap);
+    if (isMissing) {
+      const to = { epoch, offset: offset - 1 };
+      this.#order.at = to;
+      this.emit('gap', { from: /** @type {Position} */ (from), to });
     }
     this.#release();
   }
@@ -300,13 +294,14 @@ export class Channel extends Emitter {
     if (!this.#order.take(envelope)) return;
     if (typingIn(envelope) === undefined) {
       this.#typing?.left(envelope.from);
-      this.emit('message', new Message(envelope, recovered));
+      this.emit('message', messageOf(envelope, recovered));
     } else this.#typing?.heard(envelope);
   }
 
   /** @param {{ code: number, reason: string }} ending */
   #unsubscribed({ code, reason }) {
-    if (!COME_BACK.includes(code)) return this.#end(new SluicegateError(code, reason));
+    // insufficient_state and an expired grant may be asked for again.
+    if (code !== 4002 && code !== 4004) return this.#end(new SluicegateError(code, reason));
     this.interrupted();
     this.#client.subscriptions.later(this);
   }
@@ -317,14 +312,12 @@ export class Channel extends Emitter {
     this.#order = new Order();
     this.#members = undefined;
     this.interrupted();
-    this.#callers?.settle(error);
-    this.#became('unsubscribed', error);
-    if (error.code) this.emit('error', error);
+    this.closed(error);
   }
 
   /** @param {ChannelState} state @param {SluicegateError} [why] */
   #became(state, why) {
     this.state = state;
-    this.emit('state', why?.code ? { state, code: why.code, reason: why.reason } : { state });
+    this.emit('state', { state, code: why?.code, reason: why?.reason });
   }
 }

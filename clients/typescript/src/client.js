@@ -5,16 +5,17 @@ import { makeConnection } from './connection.js';
 import { Emitter } from './emitter.js';
 import { fault, refusal, SluicegateError } from './error.js';
 import { checked } from './options.js';
-import { Requests } from './requests.js';
-import { Subscriptions } from './subscriptions.js';
+import { makeRequests } from './requests.js';
+import { makeSubscriptions } from './subscriptions.js';
 import { poll } from './transports/poll.js';
 import { sse } from './transports/sse.js';
 import { websocket } from './transports/websocket.js';
-import { Waiters } from './waiters.js';
+import { makeWaiters } from './waiters.js';
 import { onWake } from './wake.js';
 
 /**
  * @typedef {import('./channel.js').ChannelOptions} ChannelOptions
+ * @typedef {ReturnType<typeof makeConnection>} Connection
  * @typedef {import('./connection.js').Effect} Effect
  * @typedef {import('./connection.js').Ending} Ending
  * @typedef {import('./connection.js').StateEvent} StateEvent
@@ -57,6 +58,8 @@ export class Client extends Emitter {
   #link;
   /** What `connect` was refused with on it. @type {SluicegateError | undefined} */
   #refused;
+  /** Counts transports: only the last one counts. */
+  #turn = 0;
   /** Counts questions for tokens: only the answer to the last one counts. */
   #asked = 0;
   /** By how much the broker's clock is ahead of ours, in milliseconds. */
@@ -64,10 +67,9 @@ export class Client extends Emitter {
   /** @type {any} */
   #timer;
   #timerAt = Infinity;
-  #callers = new Waiters();
+  #callers = makeWaiters();
   /** @type {AbortController | undefined} */
   #waking;
-  #isReporting = false;
 
   /**
    * Does nothing yet: see `connect`.
@@ -80,12 +82,11 @@ export class Client extends Emitter {
     const settings = checked(url, options);
     this.settings = settings;
     this.#connection = makeConnection(settings, proven.get(settings.endpoints.websocket));
-    this.requests = new Requests(settings, (frame) => {
-      this.#connection.asked(Date.now());
-      this.#arm();
+    this.requests = makeRequests(settings, (frame) => {
+      this.#tell('asked');
       this.#link?.send(frame);
     });
-    this.subscriptions = new Subscriptions(this.#channels, settings.reconnect, this.requests);
+    this.subscriptions = makeSubscriptions(this.#channels, settings.reconnect, this.requests);
   }
 
   /**
@@ -97,15 +98,15 @@ export class Client extends Emitter {
   async connect() {
     if (this.state === 'connected') return;
     const connected = this.#callers.wait('connect', this.settings.timeoutMs, () => !this.#connection.tried);
-    this.#waking ??= onWake(() => this.#run(this.#connection.wake(Date.now())));
-    this.#run(this.#connection.connect(Date.now()));
+    this.#waking ??= onWake(() => this.#tell('wake'));
+    this.#tell('connect');
     return connected;
   }
 
   /** Ends the connection, and all that waits for an answer. Channels are subscribed again at the next `connect`. */
   disconnect() {
-    this.#run(this.#connection.disconnect());
-    this.#end(fault('closed', 'the client was disconnected'));
+    this.#tell('disconnect');
+    this.#end(fault('closed'));
   }
 
   /**
@@ -122,39 +123,45 @@ export class Client extends Emitter {
 
   // --- effects ------------------------------------------------------------------------------------------------------------
 
-  /** @param {Effect[]} effects */
-  #run(effects) {
-    for (const effect of effects) this.#carryOut(effect);
+  /**
+   * Tells the machine what happened, and carries out what comes of it.
+   *
+   * @template {Exclude<keyof Connection, "tried" | "wakeAt">} What
+   * @param {What} what @param {any[]} more
+   */
+  #tell(what, ...more) {
+    const step = /** @type {(...told: any[]) => Effect[] | void} */ (this.#connection[what]);
+    for (const [effect, ...values] of step(Date.now(), ...more) ?? []) /** @type {any} */ (this.#hands[effect])(...values);
     this.#arm();
   }
 
-  /** @param {Effect} effect */
-  #carryOut(effect) {
-    switch (effect[0]) {
-      case 'state':
-        this.state = effect[1].state;
-        return this.emit('state', effect[1]);
-      case 'token':
-        return this.#askForToken(effect[1]);
-      case 'open':
-        return this.#open(effect[1], effect[2]);
-      case 'close':
-        return this.#close();
-      case 'ping':
-        // Its answer brings the next ping nearer.
-        return void this.requests.ask('ping', {}, { now: true }).then(() => this.#arm(), () => {});
-      case 'refresh':
-        return this.#refresh(effect[1]);
-      case 'error':
-        // Who waits to be connected is told at once that there is no token. A network may come back.
-        if (effect[1].reason === 'token_failed') this.#callers.settle(effect[1]);
-        return this.failed(effect[1]);
-      case 'end':
-        this.state = 'disconnected';
-        this.failed(effect[1]);
-        return this.#end(effect[1]);
-    }
-  }
+  /** How each effect is carried out. @type {{ [E in Effect as E[0]]: (value: E[1], more: E[2]) => void }} */
+  #hands = {
+    state: (event) => {
+      this.state = event.state;
+      this.emit('state', event);
+    },
+    token: (reason) => this.#askForToken(reason),
+    open: (name, token) => this.#open(name, token),
+    close: () => this.#close(),
+    // Its answer brings the next ping nearer.
+    ping: () => this.requests.ask('ping', {}, { now: true }).then(() => this.#arm(), () => {}),
+    refresh: (token) =>
+      this.requests.ask('refresh', { token }, { now: true }).then(
+        (payload) => this.#tell('refreshed', this.#lifeOf(payload), token),
+        (error) => this.#tell('refreshFailed', error),
+      ),
+    error: (error) => {
+      // Who waits to be connected is told at once that there is no token. A network may come back.
+      if (error.reason === 'token_failed') this.#callers.settle(error);
+      this.failed(error);
+    },
+    end: (error) => {
+      this.state = 'disconnected';
+      this.failed(error);
+      this.#end(error);
+    },
+  };
 
   /** One timer for everything that the machine waits for. */
   #arm() {
@@ -164,7 +171,7 @@ export class Client extends Emitter {
     this.#timerAt = at;
     const tick = () => {
       this.#timerAt = Infinity;
-      this.#run(this.#connection.tick(Date.now()));
+      this.#tell('tick');
     };
     this.#timer = setTimeout(tick, Math.min(LONGEST_TIMER_MS, at - Date.now()));
   }
@@ -175,68 +182,51 @@ export class Client extends Emitter {
     const { getToken, timeoutMs } = this.settings;
     /** @type {any} */
     let timer;
-    /** @param {(now: number) => Effect[]} effects */
-    const answered = (effects) => {
+    /** @param {"token" | "tokenFailed"} what @param {unknown} told */
+    const answered = (what, told) => {
       clearTimeout(timer);
-      if (asked === this.#asked) this.#run(effects(Date.now()));
+      if (asked === this.#asked) this.#tell(what, told);
     };
     new Promise((resolve, reject) => {
       timer = setTimeout(() => reject(`no answer within ${timeoutMs} ms`), timeoutMs);
       Promise.resolve({ reason }).then((ask) => getToken?.(ask)).then(resolve, reject);
     }).then(
-      (token) => answered((now) => this.#connection.token(now, token)),
-      (cause) => answered((now) => this.#connection.tokenFailed(now, fault('token_failed', `getToken: ${cause}`, true, cause))),
+      (token) => answered('token', token),
+      (cause) => answered('tokenFailed', fault('token_failed', `getToken: ${cause}`, true, cause)),
     );
   }
 
   /** @param {TransportName} name @param {string | undefined} token */
   #open(name, token) {
-    const settings = this.settings;
-    const { name: program = 'javascript', version = '0', data } = settings;
-    const payload = { version: 1, token, client: { name: program, version }, data };
-    let ended = false;
+    const { settings } = this;
+    const { name: program, version, data, codec } = settings;
+    const hello = codec.encode({ type: 'connect', id: 0, payload: { version: 1, token, client: { name: program, version }, data } });
     this.#close();
+    const turn = this.#turn;
+    /** Whoever had his turn is not heard any more. @param {(told: any) => void} hear @returns {(told?: any) => void} */
+    const current = (hear) => (told) => turn === this.#turn && hear(told);
+    const lost = current((ending) => this.#lost(ending));
     this.transport = name;
     this.#refused = undefined;
-    /** @param {Ending} ending */
-    const lost = (ending) => {
-      if (ended) return;
-      this.#close();
-      this.#lost(ending);
-    };
     try {
-      const link = TRANSPORTS[name]({
-        ...settings,
-        token,
-        hello: settings.codec.encode({ type: 'connect', id: 0, payload }),
-        heard: () => ended || this.#connection.heard(Date.now()),
-        envelope: (envelope) => ended || this.#receive(envelope),
+      this.#link = TRANSPORTS[name](
+        { ...settings, token, hello },
+        current(() => this.#connection.heard(Date.now())),
+        current((envelope) => this.#receive(envelope)),
         lost,
-      });
-      const close = () => {
-        ended = true;
-        link.close();
-      };
-      this.#link = { send: link.send, close };
+      );
       this.subscriptions.begin();
     } catch (cause) {
-      lost({ code: 1006, message: `${cause}` });
+      lost({ message: `${cause}` });
     }
   }
 
   #close() {
+    this.#turn += 1;
     this.#link?.close();
     this.#link = this.session = undefined;
     this.requests.lost();
     this.subscriptions.lost();
-  }
-
-  /** @param {string} token */
-  #refresh(token) {
-    this.requests.ask('refresh', { token }, { now: true }).then(
-      (payload) => this.#connection.refreshed(Date.now(), this.#lifeOf(payload), token),
-      (error) => this.#run(this.#connection.refreshFailed(Date.now(), error)),
-    );
   }
 
   /** How long a token is good, by the broker's clock alone. @param {any} payload */
@@ -257,21 +247,18 @@ export class Client extends Emitter {
       this.session = payload.session;
       this.user = payload.user;
       proven.set(this.settings.endpoints.websocket, /** @type {TransportName} */ (this.transport));
-      this.#run(this.#connection.connected(Date.now(), payload.ping_ms, this.#lifeOf(payload)));
+      this.#tell('connected', payload.ping_ms, this.#lifeOf(payload));
       this.requests.connected(payload.limits);
       this.#callers.settle();
     } else if (type === 'disconnect') {
-      this.#close();
-      this.#lost({ code: payload.code, reason: payload.reason, retryAfterMs: payload.retry_after_ms });
+      this.#lost({ ...payload, retryAfterMs: payload.retry_after_ms });
     } else this.#channels.get(channel)?.push(envelope);
   }
 
   /** @param {Ending} ending */
   #lost(ending) {
-    const error = this.#refused;
-    // Where there is no close code, as in SSE and long-poll, the refusal tells whether to come back.
-    const code = error && !error.retry && ending.code < 4000 ? (error.code === 4401 || error.code === 4410 ? 4502 : 4503) : ending.code;
-    this.#run(this.#connection.lost(Date.now(), { ...ending, code, error }));
+    this.#close();
+    this.#tell('lost', ending, this.#refused);
   }
 
   // --- the end --------------------------------------------------------------------------------------------------------------
@@ -289,11 +276,6 @@ export class Client extends Emitter {
 
   /** @internal @param {SluicegateError} error */
   failed(error) {
-    if (this.heeds('error') && !this.#isReporting) {
-      this.#isReporting = true;
-      this.emit('error', error);
-      this.#isReporting = false;
-      // Whoever listens for errors and throws has a console.
-    } else if (error.reason === 'listener_failed') console.error(error);
+    if (!this.emit('error', error) && error.reason === 'listener_failed') console.error(error);
   }
 }

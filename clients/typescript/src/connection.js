@@ -28,11 +28,10 @@ const LEAST_REFRESH_MS = 1000;
  *   | ["refresh", string] | ["error", SluicegateError] | ["end", SluicegateError]} Effect
  *
  * @typedef {object} Ending how a connection ended, or an attempt
- * @property {number} code a close code, an HTTP status, or 1006 for silence
+ * @property {number} [code] a close code, or an HTTP status
  * @property {string} [reason]
  * @property {string} [message]
  * @property {number} [retryAfterMs]
- * @property {SluicegateError} [error] what the broker answered to `connect`: by this it works, and another transport is no better
  *
  * @typedef {object} ConnectionSettings
  * @property {TransportName[]} transports
@@ -172,15 +171,17 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
       // Timers of hidden pages are throttled, so no ping may have been sent in time. By now the broker has closed.
       if (now - heardAt >= DEAD_AFTER_PINGS * pingMs) return dead(now);
       answerBy = Math.min(answerBy, now + timeoutMs);
-      return [...ping(now), ...beat(now)];
+      return ping(now);
     },
 
     /**
      * The connection ended, or the attempt failed.
      *
-     * @param {number} now @param {Ending} ending @returns {Effect[]}
+     * @param {number} now @param {Ending} ending
+     * @param {SluicegateError} [error] what the broker answered to `connect`: so the transport works, and another one is no better
+     * @returns {Effect[]}
      */
-    lost(now, { code, reason = 'connection_lost', message = reason, retryAfterMs, error }) {
+    lost(now, { code = 1006, reason = 'connection_lost', message = reason, retryAfterMs }, error) {
       const opening = phase === 'opening';
       if (!opening && phase !== 'open') return [];
       if (!opening && now - connectedAt >= STABLE_MS) failures = 0;

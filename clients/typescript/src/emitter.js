@@ -40,23 +40,17 @@ export class Emitter {
 
   /**
    * @internal
-   * @param {keyof Events} event
-   * @returns {boolean} whether anybody listens
-   */
-  heeds(event) {
-    return !!this.#listeners?.get(event)?.size;
-  }
-
-  /**
-   * @internal
    * @template {keyof Events} E
    * @param {E} event
    * @param {Events[E]} value
+   * @returns {boolean} whether anybody listens
    */
   emit(event, value) {
+    const listeners = this.#listeners?.get(event);
+    // Whoever listens for errors and throws has a console.
     const failed = (/** @type {unknown} */ cause) =>
-      this.#onThrow(fault('listener_failed', `a listener of "${String(event)}": ${cause}`, false, cause));
-    for (const listener of this.#listeners?.get(event) ?? []) {
+      event === 'error' ? console.error(cause) : this.#onThrow(fault('listener_failed', `a listener of "${/** @type {string} */ (event)}": ${cause}`, false, cause));
+    for (const listener of listeners ?? []) {
       try {
         // A listener may be async. Unheard, its rejection would end a Node process.
         listener(value)?.catch?.(failed);
@@ -64,5 +58,6 @@ export class Emitter {
         failed(cause);
       }
     }
+    return !!listeners?.size;
   }
 }

@@ -31,7 +31,7 @@ export class SluicegateError extends Error {
 /**
  * What the SDK found by itself.
  *
- * @param {string} reason @param {string} message @param {boolean} [retry] @param {unknown} [cause]
+ * @param {string} reason @param {string} [message] @param {boolean} [retry] @param {unknown} [cause]
  */
 export function fault(reason, message, retry, cause) {
   return new SluicegateError(0, reason, message, { retry, cause });
@@ -42,6 +42,6 @@ export function fault(reason, message, retry, cause) {
  *
  * @param {any} payload
  */
-export function refusal({ code, reason, message, retry, retry_after_ms: retryAfterMs, plugin }) {
-  return new SluicegateError(code, reason, message, { retry, retryAfterMs, plugin });
+export function refusal(payload) {
+  return new SluicegateError(payload.code, payload.reason, payload.message, { ...payload, retryAfterMs: payload.retry_after_ms });
 }

@@ -1,8 +1,9 @@
 // Pages of a channel's history. Knows no connection.
 
-import { Message } from './message.js';
+import { messageOf } from './message.js';
 
 /**
+ * @typedef {import('./message.js').Message} Message
  * @typedef {import('./message.js').Position} Position
  *
  * @typedef {object} HistoryOptions
@@ -12,7 +13,7 @@ import { Message } from './message.js';
  */
 
 /**
- * One answer to `history`: the messages, with the channel's newest position beside them. (That of the last message here is its own.)
+ * One answer to `history`: the messages, also as `messages`, with the channel's newest position. (That of the last message here is its own.)
  *
  * @typedef {Message[] & { epoch: string, offset: number, messages: Message[] }} Page
  */
@@ -25,8 +26,8 @@ export function readHistory(channel, ask) {
   /** @returns {Promise<Page>} */
   async function read(/** @type {HistoryOptions} */ { limit, since, reverse } = {}) {
     const ack = await ask({ channel, limit, since: since && { epoch: since.epoch, offset: since.offset }, reverse });
-    const messages = ack.messages.map((/** @type {any} */ envelope) => new Message(envelope, true));
-    return Object.assign(messages, { epoch: ack.epoch, offset: ack.offset, messages });
+    for (const envelope of ack.messages) messageOf(envelope, true);
+    return Object.assign(ack.messages, ack);
   }
   /**
    * Message by message, in pages of `limit`, until there are no more.
@@ -34,13 +35,9 @@ export function readHistory(channel, ask) {
    * @param {HistoryOptions} [options]
    */
   async function* all(options = {}) {
-    let last = options.since;
-    for (;;) {
-      const page = await read({ ...options, since: last });
-      if (!page.length) return;
-      yield* page;
-      last = /** @type {Position} */ (page.at(-1));
-    }
+    /** @type {any} */
+    let since = options.since;
+    for (let page; !page || page.length; since = page.at(-1)) yield* page = await read({ ...options, since });
   }
   return Object.assign(read, { all });
 }

@@ -3,7 +3,6 @@
 export { Channel } from './channel.js';
 export { Client } from './client.js';
 export { SluicegateError } from './error.js';
-export { Message } from './message.js';
 export { Typing } from './typing.js';
 /**
  * @typedef {import('./options.js').ClientOptions} ClientOptions
@@ -12,6 +11,7 @@ export { Typing } from './typing.js';
  * @typedef {import('./channel.js').Published} Published
  * @typedef {import('./history.js').HistoryOptions} HistoryOptions
  * @typedef {import('./history.js').Page} Page
+ * @typedef {import('./message.js').Message} Message
  * @typedef {import('./message.js').Position} Position
  * @typedef {import('./message.js').Member} Member
  * @typedef {import('./message.js').Gap} Gap

@@ -1,6 +1,6 @@
 // The codec of JSON: values to frames and back. A frame is one envelope.
 
-import { fromBase64, toBase64 } from './base64.js';
+import { toBase64 } from './base64.js';
 
 /**
  * @typedef {string | Uint8Array} Frame
@@ -8,10 +8,10 @@ import { fromBase64, toBase64 } from './base64.js';
  * @typedef {object} Codec
  * @property {string} subprotocol
  * @property {string} contentType
- * @property {boolean} binary whether frames are bytes
  * @property {(value: any) => Frame} encode
  * @property {(frame: any) => any} decode
- * @property {(data: ArrayBufferView) => { data: any, encoding?: "base64" }} bytes what a `publish` of bytes says
+ * @property {(response: Response) => Promise<any>} read
+ * @property {(data: Uint8Array) => { data: any, encoding?: "base64" }} bytes what a `publish` of bytes says
  * @property {(head: Record<string, any> | undefined, frames: Frame[]) => any} body what is posted: a list of frames, or `head`,
  *   which is not empty, with such a list as `requests`
  */
@@ -22,9 +22,9 @@ const encoder = new TextEncoder();
 export const json = {
   subprotocol: 'sluicegate.v1.json',
   contentType: 'application/json',
-  binary: false,
   encode: JSON.stringify,
   decode: JSON.parse,
+  read: (response) => response.json(),
   bytes: (data) => ({ data: toBase64(data), encoding: 'base64' }),
   body(head, frames) {
     const list = `[${frames}]`;
@@ -38,13 +38,4 @@ export const json = {
  */
 export function sizeOf(frame) {
   return typeof frame === 'string' ? encoder.encode(frame).length : frame.length;
-}
-
-/**
- * What a push has as its payload, with bytes as bytes in every format.
- *
- * @param {any} envelope
- */
-export function dataOf({ payload, encoding }) {
-  return encoding === 'base64' ? fromBase64(payload) : payload;
 }

@@ -28,16 +28,15 @@ export function messagesOf(channel) {
   const offs = [
     channel.on('message', (message) => {
       if (ended !== undefined) return;
-      if (waiting.push(message) > WAITING) end(fault('slow_consumer', `over ${WAITING} messages wait for the loop`));
+      if (waiting.push(message) > WAITING) end(fault('slow_consumer', `over ${WAITING} messages wait`));
       wake();
     }),
-    channel.on('state', ({ state, code, reason = '' }) => {
-      if (state === 'unsubscribed') end(code ? new SluicegateError(code, reason) : null);
-    }),
+    channel.on('error', end),
+    channel.on('state', ({ state }) => state === 'unsubscribed' && end(null)),
   ];
   channel.loops += 1;
-  // Who waits for a loop waits for as long as it takes.
-  channel.subscribe().catch((error) => error.reason === 'timeout' || end(error));
+  // A refusal is an event too, and a loop waits for as long as it takes.
+  channel.subscribe().catch(() => {});
 
   function leave() {
     if (!offs.length) return;

@@ -41,7 +41,6 @@ export function checked(url, options) {
     transports: (options.transports ?? ['websocket', 'sse', 'poll']).filter((name) => endpoints[name]),
   };
   const codec = formats[settings.format];
-  if (!codec) throw fault('bad_option', `format: ${settings.format} is not imported`);
-  if (!settings.transports.length) throw fault('bad_option', `transports: none has a URL beside ${url}`);
+  if (!codec || !settings.transports.length) throw fault('bad_option', 'this format is not imported, or these transports have no URL');
   return { ...settings, codec, endpoints };
 }

@@ -7,14 +7,12 @@ import { Emitter } from './emitter.js';
  * @typedef {{ change: string[] }} TypingEvents `change`: who types now, without oneself, by user name, or by session where there is none
  */
 
-/** The field of a message that says it, beside no other. */
+/** The field of a message that says it. */
 const FIELD = '$typing';
 /** So long somebody counts as typing after he last said so. */
 const LASTS_MS = 5000;
 /** One's own typing is said again so often at most. */
 const AGAIN_MS = 2000;
-/** So many are kept in mind for a channel; who comes beyond is not shown. */
-const TYPISTS = 100;
 
 /**
  * Whether a message says that somebody types (true) or has stopped (false).
@@ -23,8 +21,7 @@ const TYPISTS = 100;
  * @returns {boolean | undefined}
  */
 export function typingIn({ offset, payload }) {
-  const said = offset === undefined ? payload?.[FIELD] : undefined;
-  return typeof said === 'boolean' && Object.keys(payload).length === 1 ? said : undefined;
+  return offset ? undefined : payload?.[FIELD];
 }
 
 /** @extends {Emitter<TypingEvents>} */
@@ -33,7 +30,7 @@ export class Typing extends Emitter {
   #client;
   /** By session. @type {Map<string, { name: string, timer: any }>} */
   #typists = new Map();
-  #saidAt = -Infinity;
+  #saidAt = 0;
 
   /**
    * @internal
@@ -61,8 +58,8 @@ export class Typing extends Emitter {
 
   /** It was sent, or deleted. Others see it at once, instead of after five seconds. */
   stop() {
-    if (this.#saidAt > -Infinity) this.#say(false);
-    this.#saidAt = -Infinity;
+    if (this.#saidAt) this.#say(false);
+    this.#saidAt = 0;
   }
 
   /** @internal @param {any} envelope */
@@ -70,7 +67,6 @@ export class Typing extends Emitter {
     if (!from || from.session === this.#client.session) return;
     if (!payload[FIELD]) return this.left(from);
     const before = this.#typists.get(from.session);
-    if (!before && this.#typists.size >= TYPISTS) return;
     clearTimeout(before?.timer);
     const timer = setTimeout(() => this.left(from), LASTS_MS);
     this.#typists.set(from.session, { name: from.user ?? from.session, timer });
@@ -88,11 +84,8 @@ export class Typing extends Emitter {
 
   /** @internal */
   clear() {
-    for (const { timer } of this.#typists.values()) clearTimeout(timer);
-    const any = this.#typists.size > 0;
-    this.#typists.clear();
-    this.#saidAt = -Infinity;
-    if (any) this.emit('change', []);
+    this.#saidAt = 0;
+    for (const session of this.#typists.keys()) this.left({ session });
   }
 
   /** Worth nothing later, so it is not queued, and nobody is told if it fails. @param {boolean} is */

@@ -99,7 +99,7 @@ for (const transport of TRANSPORTS) {
 
   test(`${transport}: a token is refreshed before it ends, and the session goes on`, async () => {
     const reasons = [];
-    const client = makeClient(undefined, { transports, getToken: ({ reason }) => (reasons.push(reason), token('ann', reason === 'connect' ? 2 : 3600)) });
+    const client = makeClient(undefined, { transports, getToken: ({ reason }) => (reasons.push(reason), token('ann', reason === 'connect' ? 3 : 3600)) });
     await client.connect();
     const { session } = client;
     while (reasons.length < 2) await new Promise((resolve) => setImmediate(resolve));

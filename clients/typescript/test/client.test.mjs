@@ -283,7 +283,7 @@ test('what cannot be sent is an error to who wanted it', async () => {
   const client = await online();
   const loop = {};
   loop.loop = loop;
-  for (const nonsense of [loop, 10n, undefined]) {
+  for (const nonsense of [loop, 10n]) {
     const sent = outcome(client.channel('room').publish(nonsense));
     await clock.pass(1);
     assert.equal(sent.error.code, 4400);
@@ -705,7 +705,7 @@ test('bytes go out as base64, and come back as bytes', async () => {
   const { room, of } = await joined(await online(), 'room');
   const bytes = Uint8Array.from({ length: 300 }, (_, at) => at % 256);
   room.publish(bytes);
-  room.publish(new DataView(bytes.buffer, 1, 2));
+  room.publish(bytes.subarray(1, 3));
   await clock.pass(100);
   const [first, second] = server.of('publish').map(({ payload }) => payload);
   assert.equal(first.encoding, 'base64');

@@ -63,7 +63,7 @@ test('a refusal of connect is no reason to try another transport', () => {
   const machine = makeConnection(SETTINGS);
   machine.connect(0);
   const error = new SluicegateError(4429, 'rate_limited', 'later', { retry: true, retryAfterMs: 3000 });
-  const [[, state]] = machine.lost(0, { code: 4003, error });
+  const [[, state]] = machine.lost(0, { code: 4003 }, error);
   assert.equal(state.state, 'disconnected');
   assert.ok(state.retryInMs >= 3000 && state.retryInMs <= 3500, `${state.retryInMs}`);
 });
@@ -202,8 +202,8 @@ test('4502 for a fresh token is the end, and after the next connection it is ask
   machine.lost(60_000, { code: 4502 });
   machine.tick(machine.wakeAt());
   machine.token(61_000, 'b');
-  const again = { code: 4502, error: new SluicegateError(4401, 'not_authenticated') };
-  assert.deepEqual(told(machine.lost(61_000, again)), ['end', 'state:disconnected']);
+  const again = new SluicegateError(4401, 'not_authenticated');
+  assert.deepEqual(told(machine.lost(61_000, { code: 4502 }, again)), ['end', 'state:disconnected']);
   assert.deepEqual(told(machine.connect(62_000)), ['state:connecting', 'token:connect']);
   machine.token(62_000, 'c');
   machine.connected(62_000, PING_MS, Infinity);

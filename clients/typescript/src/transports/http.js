@@ -30,12 +30,13 @@ export function batchOf(queue) {
 }
 
 /**
- * How a connection ended, by what was thrown.
+ * How a connection ended, by what was thrown: a status, or something about the network.
  *
- * @param {any} error @param {number} [retryAfterMs] what the server wishes in any case
+ * @param {any} error
+ * @returns {import('../connection.js').Ending}
  */
-export function endingOf({ code, reason, message, retryAfterMs: own }, retryAfterMs) {
-  return { code: code >= 400 ? code : 1006, reason, message, retryAfterMs: own ?? retryAfterMs };
+export function endingOf(error) {
+  return error.reason ? error : { message: error.message };
 }
 
 /**
@@ -46,20 +47,19 @@ export function endingOf({ code, reason, message, retryAfterMs: own }, retryAfte
  * @param {boolean} [begun] whether there is a session. It is what is gone, then; else it is who we are that is refused
  */
 export async function request(url, init, begun) {
-  const response = await fetch(url, { credentials: 'include', cache: 'no-store', ...init });
-  const { status } = response;
-  if (!response.ok) {
-    const retryAfterMs = +(response.headers.get('retry-after') ?? 0) * 1000 || undefined;
-    if (status === 401 && !begun) throw new SluicegateError(4502, 'not_authenticated');
-    throw new SluicegateError(status, status === 410 ? 'session_gone' : `http_${status}`, `HTTP ${status} of ${url}`, { retryAfterMs });
-  }
-  return response;
+  const response = await fetch(url, { credentials: 'include', ...init });
+  const { status, ok, headers } = response;
+  if (ok) return response;
+  if (status === 401 && !begun) throw new SluicegateError(4502, 'not_authenticated');
+  const retryAfterMs = Number(headers.get('retry-after')) * 1000 || undefined;
+  throw new SluicegateError(status, `http_${status}`, `HTTP ${status} of ${url}`, { retryAfterMs });
 }
 
 /**
  * Posts until there is an answer. With a session, the same again is carried out once. A post that hangs is the heartbeat's business.
  *
  * @param {Context} context
+ * @param {() => void} heard
  * @param {string | undefined} url
  * @param {Record<string, string>} headers
  * @param {BodyInit} body
@@ -67,16 +67,16 @@ export async function request(url, init, begun) {
  * @param {boolean} begun
  * @returns {Promise<any>} what was answered, decoded
  */
-export async function post({ codec, timeoutMs, heard }, url, headers, body, signal, begun) {
+export async function post({ codec, timeoutMs }, heard, url, headers, body, signal, begun) {
   // Without a session it is another transport's turn soon.
   const giveUpAt = Date.now() + (begun ? timeoutMs : 2 * AGAIN_MS);
   const init = { method: 'POST', headers: { 'content-type': codec.contentType, ...headers }, body, signal };
   for (let waitMs = AGAIN_MS; ; waitMs *= 2) {
     try {
       const response = await request(/** @type {string} */ (url), init, begun);
-      const answer = await (codec.binary ? response.arrayBuffer() : response.text());
+      const answer = await codec.read(response);
       heard();
-      return codec.decode(answer);
+      return answer;
     } catch (cause) {
       const { reason, code, retryAfterMs = waitMs } = /** @type {any} */ (cause);
       waitMs = retryAfterMs;

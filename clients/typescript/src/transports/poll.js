@@ -6,9 +6,9 @@ import { batchOf, endingOf, post } from './http.js';
 /** Below the idle limit of most proxies, and below the heartbeat, so that a quiet line needs no `ping`. */
 const WAIT_MS = 20_000;
 
-/** @param {import('./websocket.js').Context} context @returns {import('./websocket.js').Transport} */
-export function poll(context) {
-  const { endpoints, codec, hello, envelope, lost } = context;
+/** @type {import('./websocket.js').Open} */
+export function poll(context, heard, envelope, lost) {
+  const { endpoints, codec, hello } = context;
   const abort = new AbortController();
   const { signal } = abort;
   const queue = [hello];
@@ -27,15 +27,14 @@ export function poll(context) {
     try {
       do {
         mine = ++current;
-        const frames = session ? batchOf(queue) : queue.splice(0, 1);
+        const frames = batchOf(queue);
         idle = !frames.length;
         const head = { session, ack, open: session ? undefined : randomText(), batch: idle ? undefined : ++batch, wait_ms: WAIT_MS };
-        const answer = await post(context, endpoints.poll, {}, codec.body(head, frames), signal, !!session);
+        const answer = await post(context, heard, endpoints.poll, {}, codec.body(head, frames), signal, !!session);
         if (mine !== current) return;
         idle = false;
         ({ session = session, seq: ack = ack } = answer);
         for (const read of answer.envelopes) envelope(read);
-        if (!session) throw new Error('no session');
       } while (!signal.aborted);
     } catch (error) {
       if (mine !== current) return;

@@ -3,11 +3,9 @@
 
 import { batchOf, endingOf, post, request } from './http.js';
 
-/** An event may be as large as the largest answer, and no larger. */
-const EVENT = 16_777_216;
-
 /**
- * Reads events, each with its name and its data. Comments and ids are left out: where it was, each channel knows by itself.
+ * Reads events, each with its name and its data. Comments, `id` and `retry` are left out: where it was each channel knows
+ * by itself, and when to come back the envelope `disconnect` says.
  *
  * @param {(event: string, data: string) => void} take
  * @returns {(text: string) => void} takes the next piece of the stream
@@ -17,25 +15,23 @@ export function eventReader(take) {
   let event = '';
   let data = '';
   return (text) => {
-    // A line ends with CR LF, LF or CR. A CR at the end of a piece may have its LF yet to come.
-    const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
+    // The third end of a line that there is, a lone CR, is not sent by anybody.
+    const lines = (rest + text).split(/\r?\n/);
     rest = lines.pop() ?? '';
-    if (rest.length + data.length > EVENT) throw new Error(`an event of over ${EVENT} characters`);
     for (const line of lines) {
-      const [, field, value] = /^([^:]*):? ?(.*)/s.exec(line) ?? [];
+      const [, field, value] = /^(\w*): ?(.*)/.exec(line) ?? [];
       if (!line) {
         if (data) take(event, data);
         event = data = '';
       } else if (field === 'data') data += value + '\n';
       else if (field === 'event') event = value;
-      else if (field === 'retry') take(field, value);
     }
   };
 }
 
-/** @param {import('./websocket.js').Context} context @returns {import('./websocket.js').Transport} */
-export function sse(context) {
-  const { endpoints, codec, timeoutMs, token, heard, envelope, lost } = context;
+/** @type {import('./websocket.js').Open} */
+export function sse(context, heard, envelope, lost) {
+  const { endpoints, codec, timeoutMs, token } = context;
   const abort = new AbortController();
   const { signal } = abort;
   /** @type {import('../json.js').Frame[]} */
@@ -44,14 +40,11 @@ export function sse(context) {
   let session = '';
   let batch = 0;
   let sending = false;
-  /** @type {number | undefined} */
-  let retryAfterMs;
   const end = (/** @type {any} */ error) => {
     abort.abort();
-    lost(endingOf(error, retryAfterMs));
+    lost(endingOf(error));
   };
   const read = eventReader((event, data) => {
-    if (event === 'retry') return (retryAfterMs = +data || undefined);
     const said = JSON.parse(data);
     if (event === 'ack') session = `${said.payload.session}.${said.payload.session_key}`;
     envelope(said);
@@ -65,7 +58,7 @@ export function sse(context) {
     const decoder = new TextDecoder();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) throw new Error('the stream ended');
+      if (done) return lost({});
       heard();
       read(decoder.decode(value, { stream: true }));
     }
@@ -79,7 +72,7 @@ export function sse(context) {
       while (queue.length) {
         const headers = { 'sluicegate-session': session, 'sluicegate-batch': `${++batch}` };
         const body = codec.body(undefined, batchOf(queue));
-        for (const reply of await post(context, endpoints.send, headers, body, AbortSignal.timeout(timeoutMs), true)) envelope(reply);
+        for (const reply of await post(context, heard, endpoints.send, headers, body, AbortSignal.timeout(timeoutMs), true)) envelope(reply);
       }
     } catch (error) {
       end(error);

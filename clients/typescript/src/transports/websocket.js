@@ -3,24 +3,28 @@
 /**
  * @typedef {import('../json.js').Frame} Frame
  *
- * @typedef {object} Context what a transport is given. After `lost` or `close` nobody listens to it
+ * @typedef {object} Context what a transport is given
  * @property {import('../endpoints.js').Endpoints} endpoints
  * @property {import('../json.js').Codec} codec
  * @property {number} timeoutMs
  * @property {any} [webSocket]
  * @property {string | undefined} token
  * @property {Frame} hello the envelope `connect`, whose id is 0
- * @property {() => void} heard anything at all came
- * @property {(envelope: any) => void} envelope
- * @property {(ending: import('../connection.js').Ending) => void} lost
  *
  * @typedef {object} Transport
  * @property {(frame: Frame) => void} send what is sent before the connection is there goes behind `connect`
  * @property {() => void} close
+ *
+ * @callback Open begins. After `lost` or `close` nobody listens to it
+ * @param {Context} context
+ * @param {() => void} heard anything at all came
+ * @param {(envelope: any) => void} envelope
+ * @param {(ending: import('../connection.js').Ending) => void} lost
+ * @returns {Transport}
  */
 
-/** @param {Context} context @returns {Transport} */
-export function websocket({ endpoints, codec, webSocket = globalThis.WebSocket, hello, heard, envelope, lost }) {
+/** @type {Open} */
+export function websocket({ endpoints, codec, webSocket = globalThis.WebSocket, hello }, heard, envelope, lost) {
   const socket = new webSocket(endpoints.websocket, [codec.subprotocol]);
   const close = () => socket.close();
   /** @type {Frame[] | undefined} */
