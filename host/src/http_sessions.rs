@@ -20,6 +20,9 @@ const POSTS: usize = 8;
 /// When to come back to a session for which so many wait.
 const COME_BACK: Duration = Duration::from_secs(1);
 
+/// How long a poll waits at least, so that its session can say what there is.
+const SHORTEST_WAIT: Duration = Duration::from_millis(25);
+
 /// A post, and who waits for what becomes of it.
 #[derive(Debug)]
 pub struct Posted {
@@ -95,7 +98,7 @@ impl HttpSessions {
         };
         let wait = match kind {
             PostKind::Send => kind.within(),
-            PostKind::Poll { wait, .. } => wait,
+            PostKind::Poll { wait, .. } => wait.max(SHORTEST_WAIT),
         };
         let mut answer = std::pin::pin!(answer);
         match (timeout(wait, &mut answer).await, kind) {

@@ -55,6 +55,8 @@ pub struct Common {
     pub ping: Duration,
     /// How long a client may take until it sends `connect`.
     pub connect_timeout: Duration,
+    /// How long a client that polls may be without a poll.
+    pub poll_timeout: Duration,
     /// Carries messages between publishers and subscribers.
     pub backplane: Arc<dyn Backplane>,
     pub registry: Arc<Registry>,

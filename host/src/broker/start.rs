@@ -127,6 +127,7 @@ impl Broker {
             node: server.node.clone(),
             ping: server.ping,
             connect_timeout: server.connect_timeout,
+            poll_timeout: server.poll_timeout,
             backplane: backplane.clone(),
             registry: registry.clone(),
             metrics: metrics.clone(),

@@ -49,7 +49,7 @@ impl Session {
         let listing = context.shard.list(&context.client, &context.caller);
         let expected = match (&input, context.client.framing) {
             (ClientInput::Messages(_), _) => Expected::Answers,
-            (ClientInput::Posts(_), Framing::Bare) => Expected::Polls,
+            (ClientInput::Posts(_), Framing::Bare) => Expected::Polls(common.poll_timeout),
             (ClientInput::Posts(_), _) => Expected::Reads,
         };
         Box::new(Self {

@@ -12,9 +12,6 @@ const JITTER: f64 = 0.1;
 /// more, and nobody keeps a half message for ever.
 const SLOWEST_MESSAGE: u32 = 500;
 
-/// How long a client that polls may be without a poll.
-pub(super) const WITHOUT_POLL: Duration = Duration::from_secs(60);
-
 /// What is expected of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
@@ -22,8 +19,8 @@ pub(super) enum Expected {
     Answers,
     /// That it takes heartbeats: it has no way to answer.
     Reads,
-    /// That it polls.
-    Polls,
+    /// That it polls, within this time.
+    Polls(Duration),
 }
 
 pub(super) struct Liveness {
@@ -158,7 +155,7 @@ impl Liveness {
     /// The next deadline.
     pub(super) fn next(&self) -> Instant {
         let next = match self.expected {
-            Expected::Polls => self.silent_at(),
+            Expected::Polls(_) => self.silent_at(),
             Expected::Answers | Expected::Reads => self.next_ping.min(self.silent_at()),
         };
         self.connect_by.map_or(next, |connect_by| next.min(connect_by))
@@ -178,7 +175,7 @@ impl Liveness {
 
     /// Whether a heartbeat is due. Sets the time of the next one.
     pub(super) fn take_ping(&mut self, now: Instant) -> bool {
-        let is_due = self.expected != Expected::Polls && self.next_ping <= now;
+        let is_due = !matches!(self.expected, Expected::Polls(_)) && self.next_ping <= now;
         if is_due {
             self.next_ping = now + self.ping;
         }
@@ -188,7 +185,7 @@ impl Liveness {
     fn silent_at(&self) -> Instant {
         let silence = match self.expected {
             Expected::Answers | Expected::Reads => self.ping * 2,
-            Expected::Polls => WITHOUT_POLL,
+            Expected::Polls(time) => time,
         };
         self.heard + silence
     }

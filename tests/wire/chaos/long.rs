@@ -15,7 +15,7 @@ const CHAPTER: Duration = Duration::from_mins(2);
 
 /// Everybody may connect and publish anything. Histories reach back over every fault of a run.
 const CONFIG: &str = r#"
-    server = { default_tenant = "t", shards = 2, drain_seconds = 2 }
+    server = { default_tenant = "t", shards = 2, drain_seconds = 2, poll_timeout_ms = 5000 }
     [[tenants]]
     name = "t"
     anonymous = true

@@ -21,6 +21,7 @@ use crate::support::shared;
 pub(crate) use history::What;
 pub(crate) use run::{Load, Run, STEADY};
 pub(crate) use stage::HEALED;
+pub(crate) use subscriber::polls;
 
 /// What the clients of a run do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

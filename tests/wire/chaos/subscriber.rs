@@ -11,7 +11,7 @@ use super::history::{Message, Position, Record, What};
 use super::random::Random;
 use super::{Phase, lasting};
 use crate::support::dial::Dial;
-use crate::support::envelope::Envelope;
+use crate::support::envelope::{Envelope, now_ms};
 use crate::support::link::{Heard, Link};
 use crate::support::nodes::Doors;
 
@@ -37,6 +37,16 @@ pub(super) struct Subscriber {
     random: Random,
     record: Record,
     phase: watch::Receiver<Phase>,
+    /// Whether it polls; else it has a WebSocket.
+    polls: bool,
+}
+
+/// Whether the subscriber of this name polls: every third does.
+pub(crate) fn polls(name: &str) -> bool {
+    let number = name
+        .strip_prefix("sub-")
+        .and_then(|number| number.parse::<usize>().ok());
+    number.is_some_and(|number| number % 3 == 2)
 }
 
 /// Why a connection is over.
@@ -71,6 +81,7 @@ impl Subscriber {
             random,
             record: record.clone(),
             phase,
+            polls: polls(name),
         }
     }
 
@@ -90,7 +101,12 @@ impl Subscriber {
     async fn connect(&mut self) -> Option<Link> {
         let address = self.doors.nth(self.door)?;
         let dial = Dial::new(address, &self.name);
-        let mut link = Link::open(&dial, address).await?;
+        let mut link = if self.polls {
+            let open = format!("{}-{}-{}", self.name, self.door, now_ms());
+            Link::polling(&self.doors, self.door, &open)
+        } else {
+            Link::open(&dial, address).await?
+        };
         let ack = self.ask(&mut link, "connect", dial.payload()).await;
         ack.filter(|ack| ack.kind() == "ack").map(|_| link)
     }

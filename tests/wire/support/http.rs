@@ -62,6 +62,14 @@ pub(crate) async fn send(address: SocketAddr, request: impl AsRef<[u8]>) -> Resp
     response
 }
 
+/// The same; none if nobody answers there.
+pub(crate) async fn try_send(address: SocketAddr, request: &str) -> Option<Response> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let (response, _) = try_respond(&mut stream).await?;
+    Some(response)
+}
+
 /// Reads a response and, after an upgrade, what came too early behind it.
 pub(crate) async fn respond(stream: &mut TcpStream) -> (Response, Vec<u8>) {
     let response = try_respond(stream).await;

@@ -52,10 +52,11 @@ pub(crate) struct EventReader {
     stream: TcpStream,
     /// Read, and not taken apart.
     text: String,
+    /// Blocks that were not taken, in their order.
     events: VecDeque<Event>,
     /// The status and the headers of the answer.
     pub head: Response,
-    /// The newest position.
+    /// The position of what was taken last.
     pub last_id: Option<String>,
     /// What the server wished last, in milliseconds.
     pub retry: Option<u64>,
@@ -132,7 +133,9 @@ impl EventReader {
     /// The same; none at the end of the stream.
     pub(crate) async fn next_or_end(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.take_block()
+                && !event.data.is_empty()
+            {
                 return Some(event);
             }
             self.take_apart();
@@ -140,6 +143,15 @@ impl EventReader {
                 return None;
             }
         }
+    }
+
+    /// The next block, whose position is noted.
+    fn take_block(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        if event.id.is_some() {
+            self.last_id.clone_from(&event.id);
+        }
+        Some(event)
     }
 
     fn take_apart(&mut self) {
@@ -159,14 +171,10 @@ impl EventReader {
                 }
             }
             event.data = lines.join("\n");
-            if let Some(id) = &event.id {
-                self.last_id = Some(id.clone());
-            }
-            let rest = rest.to_owned();
-            if !event.data.is_empty() {
+            self.text = rest.to_owned();
+            if event != Event::default() {
                 self.events.push_back(event);
             }
-            self.text = rest;
         }
     }
 
@@ -191,8 +199,13 @@ impl EventReader {
         within(
             async {
                 while self.last_id == before {
-                    assert!(self.read().await, "the stream ended");
-                    self.take_apart();
+                    match self.take_block() {
+                        Some(event) => assert_eq!(event.data, "", "an event before the position"),
+                        None => {
+                            assert!(self.read().await, "the stream ended");
+                            self.take_apart();
+                        }
+                    }
                 }
             },
             || "no new position".into(),

@@ -11,6 +11,8 @@ use tokio::time::timeout;
 use super::dial::Dial;
 use super::envelope::Envelope;
 use super::http;
+use super::nodes::Doors;
+use super::poll_link::PollLink;
 use super::socket::{Frame, Socket, opcode};
 
 /// An address that does not answer in this time counts as closed.
@@ -25,10 +27,15 @@ pub(crate) enum Heard {
     End(Option<u16>),
 }
 
-/// One upgraded connection.
+/// One connection.
 pub(crate) struct Link {
-    socket: Socket,
+    carrier: Carrier,
     next_id: u64,
+}
+
+enum Carrier {
+    WebSocket(Socket),
+    Polls(PollLink),
 }
 
 impl Link {
@@ -40,9 +47,20 @@ impl Link {
             stream.write_all(dial.request().as_bytes()).await.ok()?;
             let (response, early) = http::try_respond(&mut stream).await?;
             let socket = Socket::new(stream, early);
-            (response.status == 101).then_some(Self { socket, next_id: 1 })
+            (response.status == 101).then_some(Self {
+                carrier: Carrier::WebSocket(socket),
+                next_id: 1,
+            })
         };
         timeout(KNOCK, knocking).await.ok()?
+    }
+
+    /// Polls the nodes in turn, from this one on. `open` is this session's alone.
+    pub(crate) fn polling(doors: &Doors, door: usize, open: &str) -> Self {
+        Self {
+            carrier: Carrier::Polls(PollLink::open(doors, door, open)),
+            next_id: 1,
+        }
     }
 
     /// Sends a request and gives its id. Its reply shows whether it arrived.
@@ -50,14 +68,21 @@ impl Link {
         let id = json!(self.next_id);
         self.next_id += 1;
         let envelope = json!({ "type": kind, "id": id, "payload": payload });
-        self.socket.send(&Frame::text(envelope.to_string())).await;
+        match &mut self.carrier {
+            Carrier::WebSocket(socket) => socket.send(&Frame::text(envelope.to_string())).await,
+            Carrier::Polls(polls) => polls.send(envelope),
+        }
         id
     }
 
     /// The next envelope, or the end. Safe to drop while it waits.
     pub(crate) async fn next(&mut self) -> Heard {
+        let socket = match &mut self.carrier {
+            Carrier::WebSocket(socket) => socket,
+            Carrier::Polls(polls) => return polls.next().await,
+        };
         loop {
-            let Some(frame) = self.socket.next().await else {
+            let Some(frame) = socket.next().await else {
                 return Heard::End(None);
             };
             match frame.opcode {
@@ -65,7 +90,7 @@ impl Link {
                     let text = String::from_utf8(frame.payload).expect("text is UTF-8");
                     return Heard::Envelope(Envelope::read(text));
                 }
-                opcode::PING => self.socket.send(&Frame::new(opcode::PONG, frame.payload)).await,
+                opcode::PING => socket.send(&Frame::new(opcode::PONG, frame.payload)).await,
                 opcode::CLOSE => return Heard::End(frame.close_code()),
                 _ => {}
             }

@@ -15,6 +15,7 @@ pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
+pub(crate) mod poll_link;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod push;

@@ -20,6 +20,7 @@ pub(crate) fn config() -> String {
         default_tenant = "open"
         node = "node-under-test"
         shards = 2
+        poll_timeout_ms = 15000
 
         [plugins.authorize]
         file = "plugins/authorize.wasm"

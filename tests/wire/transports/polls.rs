@@ -22,7 +22,7 @@ async fn a_session_of_polls_is_like_any_other() {
     let payload = &acks[0]["payload"];
     assert_eq!(
         (&payload["disconnect_after_ms"], &payload["subscriptions"][0]["offset"]),
-        (&json!(60_000), &json!(0))
+        (&json!(15_000), &json!(0))
     );
     assert_eq!(bob.push("join").await["payload"]["session"], payload["session"]);
     bob.publish("one").await;

@@ -55,6 +55,12 @@ const CONNECT_TIMEOUT: Number = Number {
     default: 10_000,
     unit: "milliseconds",
 };
+const POLL_TIMEOUT: Number = Number {
+    min: 1_000,
+    max: 3_600_000,
+    default: 60_000,
+    unit: "milliseconds",
+};
 const HEADER_TIMEOUT: Number = Number {
     min: 100,
     max: 600_000,
@@ -94,6 +100,8 @@ pub struct Server {
     pub ping: Duration,
     /// From the upgrade to the `connect` request.
     pub connect_timeout: Duration,
+    /// How long a client that polls may be without a poll.
+    pub poll_timeout: Duration,
     /// From the accept to the end of the request's head.
     pub header_timeout: Duration,
     /// Directory of compiled plugins; none compiles at every start.
@@ -136,6 +144,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, machine: &Machine, ref
         max_connections: max_connections(&mut section, machine),
         ping: section.millis("ping_ms", &PING),
         connect_timeout: section.millis("connect_timeout_ms", &CONNECT_TIMEOUT),
+        poll_timeout: section.millis("poll_timeout_ms", &POLL_TIMEOUT),
         header_timeout: section.millis("header_timeout_ms", &HEADER_TIMEOUT),
         plugin_cache: match section.value("plugin_cache").and_then(|value| value.text()) {
             Some(directory) if directory.is_empty() => None,

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use futures_util::StreamExt;
@@ -13,7 +14,6 @@ use crate::framing::Framing;
 use crate::http_sessions::secret_hash;
 use crate::session::chain_wait::InstanceWait;
 use crate::session::context::{Context, check_expiry};
-use crate::session::liveness::WITHOUT_POLL;
 use crate::session::outcome::{CommandReply, CommandResult, Outcome};
 use crate::session::refusal::Refusal;
 use crate::session::reply_parts;
@@ -168,14 +168,18 @@ fn welcome(id: &RequestId, context: &Context, subscriptions: Option<Vec<Json>>) 
         session: &context.caller.session,
         node: &common.node,
         user: identity.user.as_deref(),
-        ping_ms: u64::try_from(common.ping.as_millis()).unwrap_or(u64::MAX),
+        ping_ms: millis(common.ping),
         expires_at: identity.expires_ms,
         message_bytes: limits.message_bytes as u64,
         channels: limits.channels_per_connection as u64,
         publish_per_second: limits.publish_per_second.map(u64::from),
         session_key: context.key.as_deref().filter(|_| !polls),
-        disconnect_after_ms: polls.then_some(WITHOUT_POLL.as_millis() as u64),
+        disconnect_after_ms: polls.then(|| millis(common.poll_timeout)),
         subscriptions,
     };
     write::welcome(id, now_ms(), welcome)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
