@@ -11,6 +11,7 @@ use std::thread;
 use bytes::Bytes;
 use chain::{Asked, Caller, Chain, Identity, PublishDecision, PublishQuestion};
 use config::{self, Config, Tenant};
+use protocol::Content;
 use protocol::names::Channel;
 use sandbox::CompilerOptions;
 use serde_json::json;
@@ -76,7 +77,7 @@ fn main() {
     });
     let channel = Channel::parse(CHANNEL).expect("a channel's name");
     let bytes = Bytes::from_static(data);
-    let question = || PublishQuestion::new(channel.clone(), bytes.clone(), true);
+    let question = || PublishQuestion::new(channel.clone(), Content::Json, bytes.clone(), true);
     let is_ready = |chain: &mut Chain, question: &PublishQuestion| chain.pending(question, &caller).is_none();
     for chain in [&mut all, &mut first, &mut second, &mut third] {
         while !is_ready(chain, &question()) {

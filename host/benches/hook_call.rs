@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chain::{Caller, Hook, HookKind};
 use plugin_store::{Clock, PluginStores};
+use protocol::Content;
 use sandbox::{BindingOptions, Grants, Meter, Sandbox, SandboxOptions, Slot};
 use serde_json::{Value, json};
 use sluicegate::observe::Metrics;
@@ -55,7 +56,8 @@ fn main() {
         ROUNDS,
         [&mut || bare.call(data), &mut || {
             assert!(slot.pending(HookKind::Publish).is_none(), "it is there");
-            slot.publish(&caller, CHANNEL, data).expect("the guest answers");
+            slot.publish(&caller, CHANNEL, Content::Json, data)
+                .expect("the guest answers");
         }],
     );
     println!("{}", json!({ "bare_ns": bare_ns, "sandbox_ns": sandbox_ns }));

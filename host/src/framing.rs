@@ -9,11 +9,20 @@ use std::iter;
 
 use bytes::Bytes;
 
-use protocol::{Json, write};
+use protocol::{Codec, Encoded, write};
+use wire::FrameKind;
 
 pub use events::{event, marked_event};
 pub use reply_part::ReplyPart;
 pub use stream_head::{StreamHead, refusal_events};
+
+/// The frames in which a codec's envelopes are messages of a WebSocket.
+pub const fn frame_kind(codec: Codec) -> FrameKind {
+    match codec {
+        Codec::Json => FrameKind::Text,
+        Codec::MessagePack => FrameKind::Binary,
+    }
+}
 
 /// What a connection's envelopes are framed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +36,10 @@ pub enum Framing {
 }
 
 impl Framing {
-    /// A push.
-    pub fn push(self, envelope: &[u8]) -> Bytes {
+    /// A push. Events are JSON.
+    pub fn push(self, codec: Codec, envelope: &[u8]) -> Bytes {
         match self {
-            Self::WebSocket => wire::text_frame(envelope),
+            Self::WebSocket => wire::data_frame(frame_kind(codec), envelope),
             Self::Events => event(write::type_of(envelope), envelope),
             Self::Bare => Bytes::copy_from_slice(envelope),
         }
@@ -38,12 +47,13 @@ impl Framing {
 
     /// A reply, as pieces that are written one behind the other. What its text shares with others is not copied where it
     /// can stand as it is.
-    pub fn reply(self, envelope: Json) -> Vec<Bytes> {
+    pub fn reply(self, envelope: Encoded) -> Vec<Bytes> {
+        let kind = frame_kind(envelope.codec());
         match self {
             Self::WebSocket => match envelope.into_text() {
-                Ok(text) => vec![wire::text_frame(text)],
+                Ok(text) => vec![wire::data_frame(kind, text)],
                 Err(envelope) => {
-                    let header = wire::text_frame_header(envelope.len());
+                    let header = wire::frame_header(kind, envelope.len());
                     iter::once(header).chain(envelope.into_parts()).collect()
                 }
             },
@@ -56,13 +66,13 @@ impl Framing {
     }
 
     /// A part of a reply: its texts with what frames them. Nothing but control frames may stand between two parts.
-    pub fn part(self, texts: impl IntoIterator<Item = Bytes>, part: ReplyPart) -> Vec<Bytes> {
+    pub fn part(self, codec: Codec, texts: impl IntoIterator<Item = Bytes>, part: ReplyPart) -> Vec<Bytes> {
         let texts = texts.into_iter();
         match self {
             Self::WebSocket => {
                 let texts: Vec<Bytes> = texts.collect();
                 let bytes = texts.iter().map(Bytes::len).sum();
-                let header = wire::text_fragment_header(bytes, part.is_first, part.is_last);
+                let header = wire::fragment_header(frame_kind(codec), bytes, part.is_first, part.is_last);
                 iter::once(header).chain(texts).collect()
             }
             Self::Events => events::part(texts, part),

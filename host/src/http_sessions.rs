@@ -82,7 +82,7 @@ impl HttpSessions {
 
     /// Brings a session a post, and waits for what becomes of it.
     async fn bring(&self, post: Post) -> PostAnswer {
-        let (kind, name) = (post.kind, post.session.clone());
+        let (kind, codec, name) = (post.kind, post.codec, post.session.clone());
         let (reply, answer) = oneshot::channel();
         let key = {
             let sessions = self.sessions.lock();
@@ -105,7 +105,7 @@ impl HttpSessions {
             // Its sender is dropped with the session.
             (Ok(answer), _) => answer.unwrap_or(PostAnswer::Gone),
             // What is answered from now on is told to the next poll.
-            (Err(_), PostKind::Poll { ack, .. }) => PostAnswer::Done(empty(&credential(&name, &key), ack)),
+            (Err(_), PostKind::Poll { ack, .. }) => PostAnswer::Done(empty(codec, &credential(&name, &key), ack)),
             (Err(_), PostKind::Send) => PostAnswer::Unavailable,
         }
     }

@@ -4,6 +4,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::oneshot;
 
+use message_pack::write as pack;
+use protocol::Codec;
 use relay::PostAnswer;
 
 /// Bytes of envelopes from which on an answer takes no more.
@@ -19,6 +21,8 @@ pub struct UnknownAnswer;
 /// One client's.
 #[derive(Debug)]
 pub struct PollAnswers {
+    /// How its envelopes, and so the answers, are encoded.
+    codec: Codec,
     /// By which its posts name the session.
     credential: Box<str>,
     /// The number of the last answer.
@@ -30,6 +34,8 @@ pub struct PollAnswers {
     next: BytesMut,
     /// … of which so many bytes are whole envelopes.
     whole: usize,
+    /// How many there are, the last one included though it may not be whole.
+    envelopes: usize,
     /// Whether more of the last envelope has to come.
     is_amid: bool,
 }
@@ -37,14 +43,16 @@ pub struct PollAnswers {
 // === impl PollAnswers ===
 
 impl PollAnswers {
-    pub fn new(credential: Box<str>) -> Self {
+    pub fn new(codec: Codec, credential: Box<str>) -> Self {
         Self {
+            codec,
             credential,
             number: 0,
             unconfirmed: None,
             waiting: None,
             next: BytesMut::new(),
             whole: 0,
+            envelopes: 0,
             is_amid: false,
         }
     }
@@ -56,7 +64,7 @@ impl PollAnswers {
             return Err((UnknownAnswer, reply));
         }
         if let Some(before) = self.waiting.take() {
-            drop(before.send(PostAnswer::Done(empty(&self.credential, confirmed))));
+            drop(before.send(PostAnswer::Done(empty(self.codec, &self.credential, confirmed))));
         }
         if confirmed == self.number {
             self.unconfirmed = None;
@@ -79,7 +87,8 @@ impl PollAnswers {
     pub fn add(&mut self, bytes: &[u8], goes_on: bool) {
         if !goes_on {
             self.whole = self.next.len();
-            if self.whole > 0 {
+            self.envelopes += 1;
+            if self.whole > 0 && self.codec == Codec::Json {
                 self.next.put_u8(b',');
             }
         }
@@ -90,6 +99,7 @@ impl PollAnswers {
     pub fn give_up_rest(&mut self) {
         if std::mem::take(&mut self.is_amid) {
             self.next.truncate(self.whole);
+            self.envelopes -= 1;
         }
     }
 
@@ -103,7 +113,9 @@ impl PollAnswers {
             return;
         };
         self.number += 1;
-        let answer = body(&self.credential, self.number, &std::mem::take(&mut self.next));
+        let envelopes = std::mem::take(&mut self.next);
+        let count = std::mem::take(&mut self.envelopes);
+        let answer = body(self.codec, &self.credential, self.number, &envelopes, count);
         self.unconfirmed = Some(answer.clone());
         // Who is gone meanwhile asks again, and gets the same.
         drop(reply.send(PostAnswer::Done(answer)));
@@ -121,11 +133,23 @@ impl PollAnswers {
 }
 
 /// The answer of this number without an envelope: the client has all that there is.
-pub fn empty(credential: &str, number: u64) -> Bytes {
-    body(credential, number, b"")
+pub fn empty(codec: Codec, credential: &str, number: u64) -> Bytes {
+    body(codec, credential, number, b"", 0)
 }
 
-fn body(credential: &str, number: u64, envelopes: &[u8]) -> Bytes {
+fn body(codec: Codec, credential: &str, number: u64, envelopes: &[u8], count: usize) -> Bytes {
+    if codec == Codec::MessagePack {
+        let mut body = Vec::with_capacity(credential.len() + envelopes.len() + 64);
+        pack::map_header(&mut body, 3);
+        pack::text(&mut body, "session");
+        pack::text(&mut body, credential);
+        pack::text(&mut body, "seq");
+        pack::unsigned(&mut body, number);
+        pack::text(&mut body, "envelopes");
+        pack::list_header(&mut body, count);
+        body.extend_from_slice(envelopes);
+        return body.into();
+    }
     let head = format!("{{\"session\":\"{credential}\",\"seq\":{number},\"envelopes\":[");
     let mut body = BytesMut::with_capacity(head.len() + envelopes.len() + 2);
     body.put_slice(head.as_bytes());
@@ -139,7 +163,7 @@ mod tests {
     use super::*;
 
     fn answers() -> PollAnswers {
-        PollAnswers::new("s.k".into())
+        PollAnswers::new(Codec::Json, "s.k".into())
     }
 
     struct Answer(oneshot::Receiver<PostAnswer>);

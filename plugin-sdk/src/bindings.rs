@@ -31,6 +31,17 @@ pub mod draft {
     pub use sluicegate::plugin::crypto;
 }
 
+/// The same of another draft.
+#[cfg(feature = "message")]
+pub mod draft_message {
+    wit_bindgen::generate!({
+        path: "wit/v0.2",
+        inline: "package sluicegate:sdk; world draft-message { import sluicegate:plugin/message@0.2.0; }",
+        generate_all,
+    });
+    pub use sluicegate::plugin::message;
+}
+
 pub use imports::sluicegate::plugin::{effects, kv, limiter, log, metrics, types};
 
 pub mod lifecycle {

@@ -14,6 +14,7 @@
 //! | [`limiter`] | shared token buckets | `limiter` |
 //! | [`metrics`] | counters on `/metrics` | `metrics` |
 //! | [`channel`], [`json`], [`words`] | channel patterns, JSON text without a tree, word lists | – |
+//! | `message` | whether a message is JSON or bytes; with the feature `message`, a draft of contract 0.2 | – |
 //! | `crypto` | keys that verify signatures, hashes; with the feature `crypto`, a draft of contract 0.2 | – |
 //! | [`check`], [`limits`] | what a verdict must be, and how much of everything a plugin may use and say | – |
 
@@ -34,6 +35,8 @@ pub mod json;
 pub mod kv;
 pub mod limiter;
 pub mod log;
+#[cfg(feature = "message")]
+pub mod message;
 pub mod metrics;
 mod plugin;
 mod register;

@@ -10,6 +10,7 @@ use chain::{
     Handshake, Hook, HookKind, HookResponse, Identity, OnFault, Penalty, PublishDecision, PublishQuestion,
     PublishVerdict, Question, SubscribeVerdict,
 };
+use protocol::Content;
 use protocol::names::Channel;
 use protocol::write::{self, ErrorReply};
 use serde::de::IgnoredAny;
@@ -88,7 +89,9 @@ fn deny(denial: Denial) {
         retry_after_ms: denied.retry_after_ms,
         plugin: denied.plugin.as_deref(),
     };
-    let reply = write::refused_subscription("c", &reply).into_text().expect("short");
+    let reply = write::refused_subscription(protocol::Codec::Json, "c", &reply)
+        .into_text()
+        .expect("short");
     let reply: Value = serde_json::from_slice(&reply).expect("a reply is JSON");
     assert_eq!(reply["error"]["message"], *denied.message, "{reply}");
 }
@@ -126,7 +129,7 @@ fn replace(data: &[u8], on_fault: OnFault) {
     let channel = Channel::parse("c").expect("a name");
     let decision = ask(
         &mut chain,
-        PublishQuestion::new(channel, Bytes::from_static(b"1"), true),
+        PublishQuestion::new(channel, Content::Json, Bytes::from_static(b"1"), true),
     );
     let is_json = std::str::from_utf8(data).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok());
     match (decision, on_fault) {
@@ -191,7 +194,13 @@ impl Hook for Scripted {
     fn subscribe(&mut self, _: &Arc<Caller>, _: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         Ok(SubscribeVerdict::Abstain.into())
     }
-    fn publish(&mut self, _: &Arc<Caller>, _: &str, _: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
+    fn publish(
+        &mut self,
+        _: &Arc<Caller>,
+        _: &str,
+        _: Content,
+        _: &[u8],
+    ) -> Result<HookResponse<PublishVerdict>, Fault> {
         Ok(self
             .replace
             .clone()

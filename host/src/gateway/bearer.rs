@@ -7,15 +7,18 @@ use thiserror::Error;
 use wire::handshake::tokens;
 
 use super::headers::{HeaderError, list, single};
-use protocol::SUBPROTOCOL_JSON;
+use protocol::{Codec, SUBPROTOCOL_JSON, SUBPROTOCOL_MESSAGE_PACK};
 
 /// The subprotocol that carries a token: browsers can set no header.
 const BEARER_PREFIX: &str = "bearer.";
 
+/// The subprotocols that there are.
+const SUBPROTOCOLS: [&str; 2] = [SUBPROTOCOL_JSON, SUBPROTOCOL_MESSAGE_PACK];
+
 /// The subprotocols that a request offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offer {
-    /// The one to answer with; none when none was offered.
+    /// The one to answer with, the first of the client's list that is known here; none when none was offered.
     pub chosen: Option<&'static str>,
     /// The token among them.
     pub token: Option<String>,
@@ -23,7 +26,7 @@ pub(super) struct Offer {
 
 /// Only subprotocols were offered that this broker does not speak.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("this broker speaks {SUBPROTOCOL_JSON}, not {0}")]
+#[error("this broker speaks {SUBPROTOCOL_JSON} and {SUBPROTOCOL_MESSAGE_PACK}, not {0}")]
 pub(super) struct UnknownSubprotocols(String);
 
 /// Reads the value of `Sec-WebSocket-Protocol`.
@@ -33,8 +36,8 @@ pub(super) fn offer(value: &str) -> Result<Offer, UnknownSubprotocols> {
     for word in tokens(value) {
         if let Some(token) = word.strip_prefix(BEARER_PREFIX) {
             offer.token = offer.token.or_else(|| present(token));
-        } else if word == SUBPROTOCOL_JSON {
-            offer.chosen = Some(SUBPROTOCOL_JSON);
+        } else if let Some(known) = SUBPROTOCOLS.iter().find(|known| word == **known) {
+            offer.chosen.get_or_insert(known);
         } else {
             unknown.push(word);
         }
@@ -43,6 +46,14 @@ pub(super) fn offer(value: &str) -> Result<Offer, UnknownSubprotocols> {
         return Err(UnknownSubprotocols(unknown.join(", ")));
     }
     Ok(offer)
+}
+
+/// How envelopes are encoded in this subprotocol, or without one.
+pub(super) fn codec(chosen: Option<&str>) -> Codec {
+    match chosen {
+        Some(SUBPROTOCOL_MESSAGE_PACK) => Codec::MessagePack,
+        _ => Codec::Json,
+    }
 }
 
 /// The lines of `Sec-WebSocket-Protocol` as one value.
@@ -109,6 +120,24 @@ mod tests {
         };
         assert_eq!(offer("bearer.abc, sluicegate.v1.json"), Ok(expected));
         assert_eq!(offer("bearer.abc").unwrap().chosen, None);
+    }
+
+    #[test]
+    fn the_first_of_the_clients_list_that_is_known_is_chosen() {
+        for (offered, chosen) in [
+            ("sluicegate.v1.msgpack", Some(Codec::MessagePack)),
+            ("sluicegate.v1.msgpack, sluicegate.v1.json", Some(Codec::MessagePack)),
+            ("sluicegate.v1.json, sluicegate.v1.msgpack", Some(Codec::Json)),
+            (
+                "graphql-ws, bearer.abc, sluicegate.v1.msgpack",
+                Some(Codec::MessagePack),
+            ),
+            ("bearer.abc", None),
+        ] {
+            let offer = offer(offered).unwrap();
+            assert_eq!(offer.chosen.map(|chosen| codec(Some(chosen))), chosen, "{offered}");
+        }
+        assert_eq!(codec(None), Codec::Json);
     }
 
     #[test]

@@ -29,12 +29,14 @@ use crate::session::{Session, Transport};
 use crate::shard::Shard;
 use chain::Upgrade;
 use config::Tenant;
+use protocol::Codec;
 
 /// An upgrade that is answered with 101. Travels with the answer back to the connection, which opens the session on its
 /// socket once the answer is written.
 #[derive(Clone)]
 pub(super) struct AcceptedUpgrade {
     admitted: Admitted,
+    codec: Codec,
     deflate: Option<DeflateAgreement>,
 }
 
@@ -88,6 +90,7 @@ async fn accept(
     };
     let accepted = AcceptedUpgrade {
         admitted: entry::admit(gateway, visit, remote, tenant, token, admissible.request)?,
+        codec: bearer::codec(admissible.subprotocol),
         deflate: admissible.deflate,
     };
     Ok(switch_protocols(&admissible.accept, admissible.subprotocol, accepted))
@@ -232,6 +235,7 @@ impl AcceptedUpgrade {
     ) -> Option<Box<Session>> {
         let transport = Transport::WebSocket {
             stream: socket.into(),
+            codec: self.codec,
             deflate: self.deflate.map(|agreement| agreement.window),
         };
         self.admitted.open(random_text().into(), transport, pass, shard)

@@ -9,14 +9,16 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::connection_shape::ConnectionShape;
 use super::event_stream::EventStream;
+use super::forms::frame_form;
 use crate::framing::{Framing, ReplyPart};
 use crate::outbox::{Flushed, Outbox, Policy, PushResult};
-use crate::transport::{Carrier, ClientStream};
+use crate::transport::Carrier;
 use backplane::{Form, MemoryUse, TenantFootprint};
-use protocol::Position;
 use protocol::codes::CloseCode;
 use protocol::names::Channel;
+use protocol::{Codec, Position};
 use wire::DeflateWindow;
 
 /// The connection to one client. The session owns the reading side and the waiting; anyone on the shard may queue.
@@ -27,7 +29,9 @@ pub struct ClientConnection {
     pub session: Arc<str>,
     /// Only the session reads from it.
     pub carrier: Carrier,
-    /// What its envelopes are framed by.
+    /// How its envelopes are encoded.
+    pub codec: Codec,
+    /// What they are framed by.
     pub framing: Framing,
     /// What a stream of events has beside that.
     pub events: Option<Box<EventStream>>,
@@ -50,28 +54,6 @@ pub struct ClientConnection {
     /// Boxed, because most connections are rarely signaled.
     signals: RefCell<Option<Box<SessionSignals>>>,
     wake: Notify,
-}
-
-/// How a client is reached.
-pub struct ConnectionShape {
-    pub carrier: Carrier,
-    pub framing: Framing,
-    /// Where its envelopes are events of a stream.
-    pub events: Option<Box<EventStream>>,
-    /// What was agreed on for compressed messages, if anything was.
-    pub deflate: Option<DeflateWindow>,
-}
-
-impl ConnectionShape {
-    /// A WebSocket over `stream`.
-    pub fn websocket(stream: ClientStream, deflate: Option<DeflateWindow>) -> Self {
-        Self {
-            carrier: Carrier::Stream(stream),
-            framing: Framing::WebSocket,
-            events: None,
-            deflate,
-        }
-    }
 }
 
 /// The shard's signals to a session.
@@ -103,6 +85,7 @@ impl ClientConnection {
     ) -> Rc<Self> {
         let ConnectionShape {
             carrier,
+            codec,
             framing,
             events,
             deflate,
@@ -111,6 +94,7 @@ impl ClientConnection {
             id,
             session,
             carrier,
+            codec,
             framing,
             events,
             deflate,
@@ -161,7 +145,9 @@ impl ClientConnection {
     /// Queues a part of the reply that was begun; to be flushed by the caller.
     pub fn push_part(&self, texts: impl IntoIterator<Item = Bytes>, part: ReplyPart) {
         if !self.closed.get() {
-            self.outbox.borrow_mut().push_part(self.framing.part(texts, part));
+            self.outbox
+                .borrow_mut()
+                .push_part(self.framing.part(self.codec, texts, part));
         }
     }
 
@@ -305,7 +291,7 @@ impl ClientConnection {
     pub(super) fn form_in(&self, channel: &Channel) -> Form {
         match &self.events {
             Some(events) => events.form_in(channel),
-            None => Form::JsonFrame,
+            None => frame_form(self.codec),
         }
     }
 

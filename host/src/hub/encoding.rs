@@ -6,11 +6,12 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 
 use super::client_connection::ClientConnection;
-use crate::framing::{event, marked_event};
+use super::forms::{codec_of, frame_form};
+use crate::framing::{event, frame_kind, marked_event};
 use backplane::{COMPRESSED_FORMS, Form, PresenceChange, Publication};
 use protocol::write::{self, MessagePush};
-use protocol::{Json, stream_mark};
-use wire::{self, DeflateWindow, Deflater, FrameKind};
+use protocol::{Codec, Encoded, stream_mark};
+use wire::{self, DeflateWindow, Deflater};
 
 /// Bytes of the messages that are compressed. Smaller ones gain less than they cost; larger ones would keep a shard busy for
 /// longer than a slice of its time.
@@ -21,17 +22,20 @@ const _: () = assert!(DeflateWindow::COUNT <= COMPRESSED_FORMS);
 /// A message in this form.
 pub(super) fn message_frame(publication: &Publication, form: Form) -> &Bytes {
     publication.encoded.get_or_encode(form, || {
-        let envelope = write::message(&MessagePush {
+        let codec = codec_of(form);
+        let push = MessagePush {
             id: &publication.id,
             ts: publication.ts,
             channel: publication.topic.channel.as_str(),
+            content: publication.content,
             data: &publication.data,
             position: publication.position.as_ref(),
             from: publication.from.as_ref(),
             tags: &publication.tags,
-        });
+        };
+        let envelope = write::message(codec, &push);
         match (form, &publication.position) {
-            (Form::JsonFrame, _) => wire::text_frame(envelope),
+            (Form::JsonFrame | Form::MessagePackFrame, _) => wire::data_frame(frame_kind(codec), envelope),
             (Form::MarkedEvent, Some(position)) => marked_event("message", &envelope, &stream_mark::of_one(position)),
             (Form::Event | Form::MarkedEvent, _) => event("message", &envelope),
         }
@@ -51,7 +55,7 @@ pub(super) fn message_frame_for<'a>(
         return frame;
     };
     let compressed = publication.encoded.get_or_compress(form, window as usize, || {
-        deflater.frame(FrameKind::Text, &frame[wire::payload_start(frame)..], window)
+        deflater.frame(frame_kind(codec_of(form)), &frame[wire::payload_start(frame)..], window)
     });
     compressed.unwrap_or(frame)
 }
@@ -60,9 +64,10 @@ pub(super) fn message_frame_for<'a>(
 pub(super) fn presence_frame(change: &PresenceChange, form: Form) -> &Bytes {
     change.encoded.get_or_encode(form, || {
         let channel = change.topic.channel.as_str();
-        let envelope = write::presence_change(change.ts, change.joined, channel, &change.member);
+        let codec = codec_of(form);
+        let envelope = write::presence_change(codec, change.ts, change.joined, channel, &change.member);
         match form {
-            Form::JsonFrame => wire::text_frame(envelope),
+            Form::JsonFrame | Form::MessagePackFrame => wire::data_frame(frame_kind(codec), envelope),
             Form::Event | Form::MarkedEvent => event(write::type_of(&envelope), &envelope),
         }
     })
@@ -73,12 +78,12 @@ pub(super) fn bare(frame: &Bytes) -> Bytes {
     frame.slice(wire::payload_start(frame)..)
 }
 
-/// A message push as JSON text, for replies that hold many of them: a part of the frame that receivers share.
-pub fn message_json(publication: &Publication) -> Bytes {
-    bare(message_frame(publication, Form::JsonFrame))
+/// A message push without a frame, for replies that hold many of them: a part of the frame that receivers share.
+pub fn message_envelope(publication: &Publication, codec: Codec) -> Bytes {
+    bare(message_frame(publication, frame_form(codec)))
 }
 
 /// Queues a reply. What its text shares with others goes into the frame as it is.
-pub fn push_reply(client: &ClientConnection, reply: Json) {
+pub fn push_reply(client: &ClientConnection, reply: Encoded) {
     client.push_parts(client.framing.reply(reply));
 }

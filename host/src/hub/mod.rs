@@ -7,8 +7,10 @@
 
 mod batch;
 mod client_connection;
+mod connection_shape;
 mod encoding;
 mod event_stream;
+mod forms;
 mod held;
 mod listener;
 mod position;
@@ -23,8 +25,9 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use batch::JoinedMessages;
-pub use client_connection::{ClientConnection, ConnectionShape, SessionSignals};
-pub use encoding::{message_json, push_reply};
+pub use client_connection::{ClientConnection, SessionSignals};
+pub use connection_shape::ConnectionShape;
+pub use encoding::{message_envelope, push_reply};
 pub use event_stream::EventStream;
 use listener::{DeliveryState, Listener, Queueing};
 use position::drop_earlier_epochs;

@@ -201,7 +201,13 @@ fn a_large_reply_takes_no_room_from_messages() {
 fn amid_a_reply() -> (Outbox, [Bytes; 3]) {
     let mut outbox = Outbox::new(10_000, Framing::WebSocket);
     let before = wire::text_frame("before");
-    let fragment = Bytes::from([&wire::text_fragment_header(3, true, false)[..], b"abc"].concat());
+    let fragment = Bytes::from(
+        [
+            &wire::fragment_header(wire::FrameKind::Text, 3, true, false)[..],
+            b"abc",
+        ]
+        .concat(),
+    );
     let after = wire::text_frame("after");
     outbox.push_message(before.clone(), policy(1, Overflow::Drop));
     outbox.begin_reply();
@@ -217,7 +223,10 @@ fn what_comes_amid_a_reply_in_parts_waits_until_it_is_whole() {
     assert_eq!(waiting(&outbox), [&before[..], &fragment[..2], &fragment[2..]]);
     outbox.advance(before.len() + fragment.len());
     assert_eq!(outbox.bytes(), after.len() + ENTRY_BYTES, "of {all}");
-    let (ping, last) = (wire::ping_frame(b""), wire::text_fragment_header(0, false, true));
+    let (ping, last) = (
+        wire::ping_frame(b""),
+        wire::fragment_header(wire::FrameKind::Text, 0, false, true),
+    );
     outbox.push(ping.clone());
     outbox.push_part([last.clone()]);
     assert_eq!(outbox.next_bytes(), outbox.reply_bytes);

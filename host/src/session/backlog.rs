@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::ending::Ending;
 use crate::hub::ClientConnection;
-use protocol::{self, Body, Refused, Request};
+use protocol::{self, Body, Codec, Refused, Request};
 use wire::{self, Decoder, Inflater, WebSocketMessage};
 
 /// Bytes of messages that are taken from what was read at once: about as many as are read at once. Compressed messages may
@@ -18,7 +18,7 @@ const TAKEN_BYTES: usize = 8_192;
 pub(super) struct Backlog(VecDeque<BacklogEntry>);
 
 enum BacklogEntry {
-    Unparsed(Bytes),
+    Unparsed(Codec, Bytes),
     Parsed(Incoming),
 }
 
@@ -46,18 +46,18 @@ impl Backlog {
 
     pub(super) fn first(&mut self) -> Option<&Incoming> {
         let entry = self.0.front_mut()?;
-        if let BacklogEntry::Unparsed(text) = entry {
-            *entry = BacklogEntry::Parsed(parse(text));
+        if let BacklogEntry::Unparsed(codec, bytes) = entry {
+            *entry = BacklogEntry::Parsed(parse(*codec, bytes));
         }
         match entry {
             BacklogEntry::Parsed(first) => Some(first),
-            BacklogEntry::Unparsed(_) => None,
+            BacklogEntry::Unparsed(..) => None,
         }
     }
 
     pub(super) fn take_first(&mut self) -> Option<Incoming> {
         Some(match self.0.pop_front()? {
-            BacklogEntry::Unparsed(text) => parse(&text),
+            BacklogEntry::Unparsed(codec, bytes) => parse(codec, &bytes),
             BacklogEntry::Parsed(first) => first,
         })
     }
@@ -103,14 +103,20 @@ impl Backlog {
         let mut messages = decoder.feed(bytes, inflater);
         let mut taken = 0;
         while taken < TAKEN_BYTES {
-            let ending = match messages.next() {
+            let message = messages.next();
+            let data = match (&message, client.codec) {
+                (Ok(Some(WebSocketMessage::Text(text))), Codec::Json) => Some(text.as_bytes()),
+                (Ok(Some(WebSocketMessage::Binary(bytes))), Codec::MessagePack) => Some(*bytes),
+                _ => None,
+            };
+            if let Some(data) = data {
+                taken += data.len();
+                let data = Bytes::copy_from_slice(data);
+                self.0.push_back(BacklogEntry::Unparsed(client.codec, data));
+                continue;
+            }
+            let ending = match message {
                 Ok(None) => break,
-                Ok(Some(WebSocketMessage::Text(text))) => {
-                    taken += text.len();
-                    let text = Bytes::copy_from_slice(text.as_bytes());
-                    self.0.push_back(BacklogEntry::Unparsed(text));
-                    continue;
-                }
                 Ok(Some(WebSocketMessage::Ping(payload))) => {
                     client.push(wire::pong_frame(payload));
                     continue;
@@ -118,6 +124,9 @@ impl Backlog {
                 Ok(Some(WebSocketMessage::Pong(_))) => continue,
                 Ok(Some(WebSocketMessage::Binary(_))) => {
                     Ending::BadProtocol("binary frames mean nothing in a text protocol".into())
+                }
+                Ok(Some(WebSocketMessage::Text(_))) => {
+                    Ending::BadProtocol("text frames mean nothing in a binary protocol".into())
                 }
                 Ok(Some(WebSocketMessage::Close { code, .. })) => Ending::Client(code),
                 Err(error) => Ending::Wire(error),
@@ -136,6 +145,6 @@ impl Backlog {
     }
 }
 
-fn parse(text: &Bytes) -> Incoming {
-    Incoming::Request(protocol::read(text))
+fn parse(codec: Codec, bytes: &Bytes) -> Incoming {
+    Incoming::Request(protocol::read_as(codec, bytes))
 }

@@ -22,7 +22,9 @@ const REST_AT_ONCE: usize = 4_096;
 /// Queues the closing frames.
 pub(super) fn push_closing_frames(client: &ClientConnection, ending: &Ending) {
     let framing = client.framing;
-    let disconnect = |code, retry_after_ms| framing.push(&write::disconnect(now_ms(), code, retry_after_ms));
+    let codec = client.codec;
+    let disconnect =
+        |code, retry_after_ms| framing.push(codec, &write::disconnect(codec, now_ms(), code, retry_after_ms));
     let close = |code: Option<u16>, reason: &str| framing.close(code, reason);
     match ending {
         Ending::Close { code, retry_after_ms } => {

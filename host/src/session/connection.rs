@@ -25,7 +25,7 @@ use crate::hub::push_reply;
 use crate::shard::Listing;
 use protocol::codes::{self, CloseCode};
 use protocol::names::Channel;
-use protocol::{Body, Json, Refused, Request, RequestId, write};
+use protocol::{Body, Encoded, Refused, Request, RequestId, write};
 use wall_clock::now_ms;
 
 pub struct Session {
@@ -361,14 +361,14 @@ impl Session {
 
     pub(super) fn end_subscription(&mut self, channel: &Channel, code: CloseCode) {
         if self.context.remove_subscription(channel) {
-            let push = write::unsubscribed(now_ms(), channel.as_str(), code);
             let client = &self.context.client;
-            client.push(client.framing.push(&push));
+            let push = write::unsubscribed(client.codec, now_ms(), channel.as_str(), code);
+            client.push(client.framing.push(client.codec, &push));
         }
     }
 
     /// Queues a reply; it leaves with the next flush.
-    pub(super) fn send(&mut self, reply: Json) {
+    pub(super) fn send(&mut self, reply: Encoded) {
         let reply = match self.input.posts() {
             Some(posts) => posts.add(reply),
             None => Some(reply),

@@ -5,7 +5,7 @@ use super::ending::Ending;
 use super::outcome::Release;
 use super::refusal::Refusal;
 use crate::framing::marked_event;
-use protocol::{Json, RequestId, codes, write};
+use protocol::{Encoded, RequestId, codes, write};
 use wall_clock::now_ms;
 
 impl Session {
@@ -16,7 +16,7 @@ impl Session {
 
     /// Begins the stream with its ack, which is empty if it was sent in parts, and with how far the client has the channels
     /// then.
-    pub(super) fn begin_events(&mut self, ack: Json, releases: &[Release]) {
+    pub(super) fn begin_events(&mut self, ack: Encoded, releases: &[Release]) {
         let client = &self.context.client;
         self.context.reply_to_posts();
         let Some(events) = &client.events else {

@@ -19,7 +19,7 @@ use crate::shard::{Shard, ShardTenant};
 use crate::transport::{Carrier, ClientStream};
 use backplane::MemoryUse;
 use chain::{Caller, Upgrade};
-use protocol::{Body, Connect, Request, RequestId};
+use protocol::{Body, Codec, Connect, Request, RequestId};
 use wire::{Decoder, DeflateWindow};
 
 /// An accepted client, and the data of its request.
@@ -43,6 +43,7 @@ pub enum Transport {
     WebSocket {
         /// The stream after the handshake.
         stream: ClientStream,
+        codec: Codec,
         /// What was agreed on for compressed messages, if anything was.
         deflate: Option<DeflateWindow>,
     },
@@ -55,7 +56,7 @@ pub enum Transport {
         posts: PostBox,
     },
     /// It polls.
-    Polls { posts: PostBox },
+    Polls { posts: PostBox, codec: Codec },
 }
 
 impl Transport {
@@ -86,13 +87,13 @@ impl Opening {
         let transport = self.transport.name();
         let mut backlog = Backlog::default();
         let (shape, input, key) = match self.transport {
-            Transport::WebSocket { stream, deflate } => {
+            Transport::WebSocket { stream, codec, deflate } => {
                 let decoder = Decoder::new(limits.message_bytes);
                 let decoder = match deflate {
                     Some(_) => decoder.with_deflate(),
                     None => decoder,
                 };
-                let shape = ConnectionShape::websocket(stream, deflate);
+                let shape = ConnectionShape::websocket(stream, codec, deflate);
                 (shape, ClientInput::Messages(decoder), None)
             }
             Transport::Events {
@@ -107,6 +108,7 @@ impl Opening {
                 }));
                 let shape = ConnectionShape {
                     carrier: Carrier::Stream(stream),
+                    codec: Codec::Json,
                     framing: Framing::Events,
                     events: Some(events),
                     deflate: None,
@@ -114,10 +116,11 @@ impl Opening {
                 let key = posts.key.clone();
                 (shape, ClientInput::Posts(Box::new(Posts::new(posts))), Some(key))
             }
-            Transport::Polls { posts } => {
-                let answers = PollAnswers::new(posts.credential());
+            Transport::Polls { posts, codec } => {
+                let answers = PollAnswers::new(codec, posts.credential());
                 let shape = ConnectionShape {
                     carrier: Carrier::Polls(Box::new(RefCell::new(answers))),
+                    codec,
                     framing: Framing::Bare,
                     events: None,
                     deflate: None,

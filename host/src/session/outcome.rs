@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::ending::Ending;
 use super::refusal::Refusal;
 use protocol::names::Topic;
-use protocol::{Json, Position};
+use protocol::{Encoded, Position};
 
 /// A reply, or why there is none.
 pub(super) type CommandResult = Result<CommandReply, Refusal>;
@@ -25,7 +25,7 @@ pub(super) enum Outcome {
 /// The reply to the client, and its consequences.
 pub(super) struct CommandReply {
     /// Empty if it was sent in parts.
-    pub envelope: Json,
+    pub envelope: Encoded,
     /// Subscriptions whose messages may flow once the envelope is queued.
     pub releases: Vec<Release>,
     /// The connection ends after it.
@@ -41,8 +41,8 @@ pub(super) struct Release {
     pub snapshot: Option<u64>,
 }
 
-impl From<Json> for CommandReply {
-    fn from(envelope: Json) -> Self {
+impl From<Encoded> for CommandReply {
+    fn from(envelope: Encoded) -> Self {
         Self {
             envelope,
             releases: Vec::new(),

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::connection::Session;
-use super::posts::{BatchTurn, Posts};
+use super::posts::{BatchTurn, Posts, no_replies};
 use crate::http_sessions::Posted;
 use crate::poll_answers::UnknownAnswer;
 use crate::transport::Carrier;
@@ -48,7 +47,7 @@ impl Session {
         match requests_of_send(posts, post) {
             Err(answer) => return Err((reply, answer)),
             Ok(requests) => {
-                posts.begin(post.batch, requests.len(), reply);
+                posts.begin(post.batch, post.codec, requests.len(), reply);
                 requests.into_iter().for_each(|request| self.backlog.push(request));
             }
         }
@@ -66,6 +65,10 @@ impl Session {
         let (Some(posts), Carrier::Polls(answers)) = (self.input.posts(), &client.carrier) else {
             return Err((reply, PostAnswer::Gone));
         };
+        if post.codec != client.codec {
+            let why = "this session began in another Content-Type, and its answers are of that one";
+            return Err((reply, PostAnswer::Bad(why.into())));
+        }
         let (number, requests) = match requests_of_poll(posts, post) {
             Ok(counted) => counted,
             Err(answer) => return Err((reply, answer)),
@@ -100,8 +103,8 @@ impl Session {
 fn requests_of_send(posts: &Posts, post: &Post) -> Result<Requests, PostAnswer> {
     match posts.turn(post.batch).map_err(PostAnswer::Bad)? {
         BatchTurn::Again => Err(PostAnswer::Done(posts.last_answer())),
-        BatchTurn::New if post.requests.is_empty() => Err(PostAnswer::Done(Bytes::from_static(b"[]"))),
-        BatchTurn::New => read(&post.requests),
+        BatchTurn::New if post.requests.is_empty() => Err(PostAnswer::Done(no_replies(post.codec))),
+        BatchTurn::New => read(post),
     }
 }
 
@@ -116,14 +119,17 @@ fn requests_of_poll(posts: &mut Posts, post: &Post) -> Result<(Option<u64>, Requ
     match posts.turn(number).map_err(PostAnswer::Bad)? {
         // Its replies are among what is told to this poll, or to a later one.
         BatchTurn::Again => Ok((number, Vec::new())),
-        BatchTurn::New => Ok((number, read(&post.requests)?)),
+        BatchTurn::New => Ok((number, read(post)?)),
     }
 }
 
-fn read(requests: &[Bytes]) -> Result<Requests, PostAnswer> {
-    let read = requests.iter().map(|text| match protocol::read(text) {
-        Err(Refused::NotAnEnvelope(why)) => Err(PostAnswer::Bad(why)),
-        read => Ok(read),
-    });
+fn read(post: &Post) -> Result<Requests, PostAnswer> {
+    let read = post
+        .requests
+        .iter()
+        .map(|request| match protocol::read_as(post.codec, request) {
+            Err(Refused::NotAnEnvelope(why)) => Err(PostAnswer::Bad(why)),
+            read => Ok(read),
+        });
     read.collect()
 }

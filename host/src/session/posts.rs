@@ -10,7 +10,7 @@ use super::answer::ANSWER_BYTES;
 use crate::http_sessions::{PostBox, Posted};
 use crate::hub::ClientConnection;
 use crate::transport::Carrier;
-use protocol::Json;
+use protocol::{Codec, Encoded};
 use relay::{PostAnswer, PostKind};
 
 /// Bytes that a client may send on its stream of events, which nobody reads.
@@ -29,6 +29,7 @@ pub(super) struct Posts {
 
 struct CurrentPost {
     number: Option<u64>,
+    codec: Codec,
     /// Replies that are to come.
     expected: usize,
     replies: BytesMut,
@@ -107,11 +108,18 @@ impl Posts {
     }
 
     /// Begins to carry out a post of so many requests.
-    pub(super) fn begin(&mut self, number: Option<u64>, requests: usize, reply: oneshot::Sender<PostAnswer>) {
+    pub(super) fn begin(
+        &mut self,
+        number: Option<u64>,
+        codec: Codec,
+        requests: usize,
+        reply: oneshot::Sender<PostAnswer>,
+    ) {
         self.current = Some(CurrentPost {
             number,
+            codec,
             expected: requests,
-            replies: BytesMut::new(),
+            replies: list_begin(codec, requests),
             reply,
         });
     }
@@ -136,11 +144,13 @@ impl Posts {
     }
 
     /// Adds a reply to the answer. Gives it back if it is none of a post's.
-    pub(super) fn add(&mut self, reply: Json) -> Option<Json> {
+    pub(super) fn add(&mut self, reply: Encoded) -> Option<Encoded> {
         let Some(post) = &mut self.current else {
             return Some(reply);
         };
-        post.replies.put_u8(if post.replies.is_empty() { b'[' } else { b',' });
+        if post.codec == Codec::Json && post.replies.len() > 1 {
+            post.replies.put_u8(b',');
+        }
         for part in reply.into_parts() {
             post.replies.put_slice(&part);
         }
@@ -148,12 +158,15 @@ impl Posts {
         if post.expected == 0
             && let Some(CurrentPost {
                 number,
+                codec,
                 mut replies,
                 reply,
                 ..
             }) = self.current.take()
         {
-            replies.put_u8(b']');
+            if codec == Codec::Json {
+                replies.put_u8(b']');
+            }
             let replies = replies.freeze();
             if let Some(number) = number {
                 self.last = Some((number, replies.clone()));
@@ -163,4 +176,23 @@ impl Posts {
         }
         None
     }
+}
+
+/// The beginning of a list of so many replies.
+fn list_begin(codec: Codec, replies: usize) -> BytesMut {
+    let mut begin = Vec::with_capacity(5);
+    match codec {
+        Codec::Json => begin.push(b'['),
+        Codec::MessagePack => message_pack::write::list_header(&mut begin, replies),
+    }
+    begin.as_slice().into()
+}
+
+/// A list without replies.
+pub(super) fn no_replies(codec: Codec) -> Bytes {
+    let mut list = list_begin(codec, 0);
+    if codec == Codec::Json {
+        list.put_u8(b']');
+    }
+    list.freeze()
 }

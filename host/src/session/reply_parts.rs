@@ -16,7 +16,7 @@ use crate::hub::ClientConnection;
 use backplane::{HistoryPage, HistoryRange};
 use config::ChannelSettings;
 use protocol::names::Topic;
-use protocol::{Json, Piece, Position, codes, write};
+use protocol::{Codec, Encoded, Piece, Position, codes, write};
 
 /// Bytes of messages that are read and queued at once, if the outbox has room for them.
 const PART_BYTES: usize = 65_536;
@@ -64,13 +64,13 @@ pub(super) async fn complete(
     }
     match send(context, reply.envelope, later).await {
         Ok(()) => CommandReply {
-            envelope: Json::default(),
+            envelope: Encoded::default(),
             ..reply
         },
         // The client comes back with its positions.
         Err(Interrupted) => CommandReply {
             ending: Some(Ending::close(codes::SLOW_CONSUMER)),
-            ..Json::default().into()
+            ..Encoded::default().into()
         },
     }
 }
@@ -86,6 +86,7 @@ async fn collect(
         releases,
         ending,
     } = reply;
+    let codec = envelope.codec();
     let mut whole = Vec::new();
     for piece in envelope.into_pieces() {
         match piece {
@@ -101,11 +102,11 @@ async fn collect(
                         Ok(Some(_)) | Err(Interrupted) => {
                             return CommandReply {
                                 ending: Some(Ending::close(codes::SLOW_CONSUMER)),
-                                ..Json::default().into()
+                                ..Encoded::default().into()
                             };
                         }
                     };
-                    for text in write::messages(&messages, goes_on).into_parts() {
+                    for text in write::messages(codec, &messages, goes_on).into_parts() {
                         whole.extend_from_slice(&text);
                     }
                     goes_on = true;
@@ -115,7 +116,7 @@ async fn collect(
         }
     }
     CommandReply {
-        envelope: whole.into(),
+        envelope: Encoded::whole(codec, whole),
         releases,
         ending,
     }
@@ -123,10 +124,11 @@ async fn collect(
 
 async fn send(
     context: &Context,
-    reply: Json,
+    reply: Encoded,
     mut later: impl Iterator<Item = LaterMessages>,
 ) -> Result<(), Interrupted> {
     let client = &context.client;
+    let codec = reply.codec();
     client.begin_reply();
     let mut fragment = Fragment::first(client);
     for piece in reply.into_pieces() {
@@ -136,7 +138,7 @@ async fn send(
                 let Some(mut list) = later.next() else { continue };
                 let mut goes_on = false;
                 while let Some(messages) = list.read_on(context).await? {
-                    for text in write::messages(&messages, goes_on).into_parts() {
+                    for text in write::messages(codec, &messages, goes_on).into_parts() {
                         fragment.add(text);
                     }
                     fragment.queue(false);
@@ -171,7 +173,7 @@ async fn is_read(context: &Context) -> Result<(), Interrupted> {
 }
 
 impl LaterMessages {
-    /// The next of them as JSON; none after the last.
+    /// The next of them, as they are encoded for this client; none after the last.
     async fn read_on(&mut self, context: &Context) -> Result<Option<Vec<Bytes>>, Interrupted> {
         if self.messages == 0 {
             return Ok(None);
@@ -186,7 +188,7 @@ impl LaterMessages {
         let page = backplane.history(&self.topic, &self.settings, range).await.ok();
         let is_revoked = context.shard.hub.borrow().is_revoked(&self.topic, context.client.id);
         let messages = match page.filter(|page| !is_revoked && self.goes_on_with(page)) {
-            Some(page) => self.take(&page, part_bytes(context)),
+            Some(page) => self.take(&page, context.client.codec, part_bytes(context)),
             None => Vec::new(),
         };
         if messages.is_empty() {
@@ -208,8 +210,8 @@ impl LaterMessages {
     }
 
     /// Takes what fits into a part; what does not is read again.
-    fn take(&mut self, page: &HistoryPage, part: usize) -> Vec<Bytes> {
-        let messages: Vec<_> = fitting(&page.messages, part.min(self.bytes)).collect();
+    fn take(&mut self, page: &HistoryPage, codec: Codec, part: usize) -> Vec<Bytes> {
+        let messages: Vec<_> = fitting(&page.messages, codec, part.min(self.bytes)).collect();
         self.since = page.messages[..messages.len()]
             .last()
             .and_then(|last| last.position.clone());

@@ -11,6 +11,11 @@ pub(crate) use crypto::{Key, hmac_sha256, key_from_bytes, key_from_jwk, key_from
 
 pub(crate) use crate::testing::{Handshake, Session};
 
+#[cfg(feature = "message")]
+pub(crate) fn content() -> crate::message::Content {
+    state::with(|s| s.content)
+}
+
 pub(crate) fn now_ms() -> u64 {
     state::with(|s| s.now_ms)
 }

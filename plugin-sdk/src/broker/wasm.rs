@@ -15,6 +15,15 @@ mod crypto;
 #[cfg(feature = "crypto")]
 pub(crate) use crypto::{Key, hmac_sha256, key_from_bytes, key_from_jwk, key_from_pem, sha256};
 
+#[cfg(feature = "message")]
+pub(crate) fn content() -> crate::message::Content {
+    use bindings::draft_message::message::{DataKind, content};
+    match content() {
+        DataKind::Json => crate::message::Content::Json,
+        DataKind::Binary => crate::message::Content::Binary,
+    }
+}
+
 pub(crate) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)

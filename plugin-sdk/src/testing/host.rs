@@ -177,6 +177,21 @@ impl<P: PublishHook> Host<P> {
     }
 }
 
+#[cfg(feature = "message")]
+impl<P: PublishHook> Host<P> {
+    /// Asks the publish hook about these bytes in a binary channel, as a broker asks a plugin that calls
+    /// [`message::content`](crate::message::content).
+    ///
+    /// # Panics
+    /// On a denial that would be a fault in the broker.
+    pub fn publish_bytes(&mut self, session: &Session, channel: &str, bytes: impl AsRef<[u8]>) -> PublishVerdict {
+        self.state_mut().content = crate::message::Content::Binary;
+        let verdict = self.publish(session, channel, bytes);
+        self.state_mut().content = crate::message::Content::Json;
+        verdict
+    }
+}
+
 impl<P: DisconnectHook> Host<P> {
     /// Tells the disconnect hook.
     pub fn disconnect(&mut self, session: &Session, code: u16) {

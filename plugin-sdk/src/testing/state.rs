@@ -31,6 +31,9 @@ pub(crate) struct State {
     pub cached_ms: Option<u32>,
     pub counts: BTreeMap<String, u64>,
     pub kv_error: Option<kv::Error>,
+    /// What the message is that the publish hook is asked about.
+    #[cfg(feature = "message")]
+    pub content: crate::message::Content,
     /// Every living key has a clone.
     #[cfg(feature = "crypto")]
     pub keys: Rc<()>,
@@ -75,6 +78,8 @@ impl Default for State {
             cached_ms: None,
             counts: BTreeMap::new(),
             kv_error: None,
+            #[cfg(feature = "message")]
+            content: crate::message::Content::Json,
             #[cfg(feature = "crypto")]
             keys: Rc::default(),
             entries: HashMap::new(),

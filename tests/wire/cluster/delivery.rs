@@ -1,5 +1,7 @@
 //! Messages, positions and keys across nodes.
 
+use crate::support::message_pack::bytes;
+use crate::support::recovery::since;
 use crate::support::{Frame, Nodes, Redis, Value, json};
 
 #[tokio::test]
@@ -174,4 +176,32 @@ async fn tenants_stay_apart_on_one_redis() {
     stranger.publish("for theirs").await;
     let first = stranger.expect_message("for theirs").await;
     assert_eq!(first["offset"], 1, "another history: {}", first.text);
+}
+
+#[tokio::test]
+async fn formats_and_bytes_are_what_they_were_on_another_node() {
+    let redis = Redis::start().await;
+    let nodes = Nodes::start(2, &redis.url()).await;
+    let mut here = nodes[0].dial("here").packed().connect().await;
+    let mut there = nodes[1].dial("there").packed().connect().await;
+    let mut in_json = nodes[1].connect("there, in JSON").await;
+    for client in [&mut here, &mut there, &mut in_json] {
+        client.subscribe("room:formats").await.subscribe("bytes:formats").await;
+    }
+    let data = json!({ "a": [1, -2.5, "ü"], "b": { "$number": "123456789012345678901234567890.5" } });
+    here.to("room:formats").publish(data.clone()).await;
+    there.expect_message(data).await;
+    let text = r#"{"a":[1,-2.5,"ü"],"b":123456789012345678901234567890.5}"#;
+    assert_eq!(in_json.message().await.payload_text(), text);
+    let binary = bytes(&[0, 255, 128]);
+    let ack = here
+        .publish_with(json!({ "channel": "bytes:formats", "data": binary }))
+        .await;
+    there.expect_message(binary.clone()).await;
+    let message = in_json.expect_message("AP+A").await;
+    assert_eq!(message["encoding"], "base64");
+    // From the history that all nodes share.
+    let mut late = nodes[1].dial("late").packed().connect().await;
+    let missed = late.subscribe_with(since("bytes:formats", &ack["epoch"], 0)).await;
+    assert_eq!(missed["messages"][0]["payload"], binary);
 }

@@ -1,7 +1,6 @@
 //! A client that reads like a sentence: `ann.subscribe("room:1").await.publish("hi").await`.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,6 +9,8 @@ use tokio::time::{Instant, timeout_at};
 use super::PATIENCE;
 use super::envelope::Envelope;
 use super::http::Response;
+use super::lines::tail;
+use super::message_pack;
 use super::socket::{Frame, Socket, opcode};
 
 /// One connection to the broker. Every wait ends: with the expected message, or with a panic that shows what came.
@@ -20,6 +21,8 @@ pub(crate) struct Client {
     waiting: VecDeque<Envelope>,
     /// What came of a message in fragments.
     fragments: Option<Vec<u8>>,
+    /// Its envelopes are in MessagePack.
+    is_packed: bool,
     /// What came so far, for failures.
     heard: Vec<String>,
     next_id: u64,
@@ -41,6 +44,7 @@ impl Client {
             socket,
             waiting: VecDeque::new(),
             fragments: None,
+            is_packed: handshake.header("sec-websocket-protocol") == Some("sluicegate.v1.msgpack"),
             heard: Vec::new(),
             next_id: 1,
             channel: String::new(),
@@ -95,7 +99,12 @@ impl Client {
     /// Sends a request and gives its id; the reply is read later.
     pub(crate) async fn send(&mut self, kind: &str, payload: Value) -> Value {
         let (id, text) = self.request(kind, &payload);
-        self.send_text(text).await;
+        let frame = if self.is_packed {
+            message_pack::frame(&text)
+        } else {
+            Frame::text(text)
+        };
+        self.send_frame(&frame).await;
         id
     }
 
@@ -257,7 +266,7 @@ impl Client {
             Some(code),
             "{}: close code; heard:\n{}",
             self.name,
-            self.transcript()
+            tail(&self.heard)
         );
         if let Some(notice) = self.waiting.iter().find(|envelope| envelope.kind() == "disconnect") {
             assert_eq!(notice["payload"]["code"], code, "{}: {}", self.name, notice.text);
@@ -322,10 +331,9 @@ impl Client {
 
     async fn frame_by(&mut self, deadline: Instant) -> Option<Frame> {
         let next = timeout_at(deadline, self.socket.next()).await;
-        next.unwrap_or_else(|late| panic!("{}: {late}; heard:\n{}", self.name, self.transcript()))
+        next.unwrap_or_else(|late| panic!("{}: {late}; heard:\n{}", self.name, tail(&self.heard)))
     }
 
-    /// The first envelope that `fits`, waiting for it. Others stay for later.
     /// The next envelope that fits; others wait.
     pub(crate) async fn take(&mut self, what: &str, fits: impl Fn(&Envelope) -> bool) -> Envelope {
         let mut seen = 0;
@@ -339,15 +347,15 @@ impl Client {
                 self.close.is_none(),
                 "{}: closed before {what}:\n{}",
                 self.name,
-                self.transcript()
+                tail(&self.heard)
             );
             match timeout_at(deadline, self.socket.next()).await {
                 Ok(Some(frame)) => self.hear(frame).await,
-                Ok(None) => panic!("{}: the stream ended before {what}:\n{}", self.name, self.transcript()),
+                Ok(None) => panic!("{}: the stream ended before {what}:\n{}", self.name, tail(&self.heard)),
                 Err(late) => panic!(
                     "{}: {late}: waited for {what}, heard:\n{}",
                     self.name,
-                    self.transcript()
+                    tail(&self.heard)
                 ),
             }
         }
@@ -356,8 +364,12 @@ impl Client {
     async fn hear(&mut self, frame: Frame) {
         assert_eq!(frame.reserved, 0, "{}: reserved bits: {frame:?}", self.name);
         match frame.opcode {
-            opcode::TEXT | opcode::CONTINUATION => {
+            opcode::TEXT | opcode::BINARY | opcode::CONTINUATION => {
                 let goes_on = frame.opcode == opcode::CONTINUATION;
+                assert!(
+                    goes_on || self.is_packed == (frame.opcode == opcode::BINARY),
+                    "{frame:?}"
+                );
                 assert_eq!(goes_on, self.fragments.is_some(), "{}: {frame:?} amid what?", self.name);
                 let mut bytes = self.fragments.take().unwrap_or_default();
                 bytes.extend(frame.payload);
@@ -365,7 +377,7 @@ impl Client {
                     self.fragments = Some(bytes);
                     return;
                 }
-                let text = String::from_utf8(bytes).expect("text is UTF-8");
+                let text = message_pack::text(bytes, self.is_packed);
                 self.heard.push(text.clone());
                 self.waiting.push_back(Envelope::read(text));
             }
@@ -383,18 +395,4 @@ impl Client {
             _ => panic!("{}: an unexpected frame: {frame:?}", self.name),
         }
     }
-
-    fn transcript(&self) -> String {
-        tail(&self.heard)
-    }
-}
-
-fn tail(heard: &[String]) -> String {
-    const LAST: usize = 20;
-    let mut text = String::new();
-    for line in &heard[heard.len().saturating_sub(LAST)..] {
-        let cut: String = line.chars().take(600).collect();
-        writeln!(text, "  {cut}").expect("a string takes all");
-    }
-    if text.is_empty() { "  (nothing)".into() } else { text }
 }

@@ -74,6 +74,11 @@ impl Dial {
         self
     }
 
+    /// In MessagePack.
+    pub(crate) fn packed(self) -> Self {
+        self.protocols(&["sluicegate.v1.msgpack"])
+    }
+
     /// With one more header in the upgrade request.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));

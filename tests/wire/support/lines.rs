@@ -95,3 +95,17 @@ impl Lines {
         within(async { ended.await.map_or((), drop) }, || "the pipe stays open".into()).await;
     }
 }
+
+/// The last of these lines, each cut short.
+pub(crate) fn tail(lines: &[String]) -> String {
+    const LAST: usize = 20;
+    let last = &lines[lines.len().saturating_sub(LAST)..];
+    let cut = last
+        .iter()
+        .map(|line| format!("  {}\n", line.chars().take(600).collect::<String>()));
+    if last.is_empty() {
+        "  (nothing)".into()
+    } else {
+        cut.collect()
+    }
+}

@@ -13,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod http_client;
 pub(crate) mod lines;
 pub(crate) mod link;
+pub(crate) mod message_pack;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod poll_link;

@@ -12,7 +12,7 @@ static RUNNING: Mutex<Weak<Broker>> = Mutex::const_new(Weak::new());
 
 /// The default tenant `open` takes everybody and allows everything; `keyed` asks the authorize plugin.
 /// Each test takes channels of its own: those of `room:*` have all features, those of `short:*` keep
-/// three messages, those of `secret:*` refuse, all others are plain.
+/// three messages, those of `bytes:*` are binary, those of `secret:*` refuse, all others are plain.
 pub(crate) fn config() -> String {
     format!(
         r#"
@@ -38,6 +38,11 @@ pub(crate) fn config() -> String {
         [[tenants.channels]]
         match = "short:*"
         history = {{ size = 3, ttl_seconds = 300 }}
+        [[tenants.channels]]
+        match = "bytes:*"
+        history = {{ size = 500, ttl_seconds = 300 }}
+        presence = true
+        content = "binary"
         [tenants.limits]
         publish_per_second = 10000
         requests_per_second = 10000

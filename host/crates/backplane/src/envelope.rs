@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use protocol::names::Topic;
-use protocol::{Member, Position};
+use protocol::{Content, Member, Position};
 use wall_clock::now_ms;
 
 /// A message that was published.
@@ -17,7 +17,9 @@ pub struct Publication {
     pub id: Arc<str>,
     /// When, in milliseconds since the Unix epoch.
     pub ts: u64,
-    /// JSON text.
+    /// What the data is …
+    pub content: Content,
+    /// … and the data.
     pub data: Bytes,
     /// Where it stands in the channel's history, if it took one.
     pub position: Option<Position>,
@@ -38,6 +40,8 @@ pub struct Publication {
 pub enum Form {
     /// JSON in a text frame of a WebSocket.
     JsonFrame,
+    /// MessagePack in a binary frame of a WebSocket.
+    MessagePackFrame,
     /// An event of a stream.
     Event,
     /// An event with its position, for streams of one channel.
@@ -46,7 +50,7 @@ pub enum Form {
 
 impl Form {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
 }
 
 /// The forms of one value: each is made by the first shard that needs it, and shared by all receivers.
@@ -77,7 +81,7 @@ impl EncodedOnce {
 }
 
 impl Publication {
-    /// A publication that nobody has encoded yet.
+    /// A publication of JSON that nobody has encoded yet.
     pub fn new(
         topic: Topic,
         id: Arc<str>,
@@ -90,6 +94,7 @@ impl Publication {
             topic,
             id,
             ts: now_ms(),
+            content: Content::Json,
             data,
             position,
             from,

@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::hook::Fault;
 use super::verdict::{Denial, Grant, Penalty};
-use protocol::codes;
+use protocol::{Content, codes};
 
 /// What the tenant's `default = "allow"` grants a subscriber.
 pub(super) const EVERYTHING: Grant = Grant {
@@ -126,20 +127,36 @@ pub(super) fn set_tag(tags: &mut Vec<(String, String)>, key: String, value: Stri
 /// What became of a message that a plugin replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Replaced {
-    Fits,
+    /// It goes on as this.
+    Fits(Bytes),
     /// It grew to so many bytes, which are too many. What makes a plugin's rule grow a message is the message, so this
     /// is for its client to hear and no fault: a fault costs an instance, and others their answers.
     TooLarge(usize),
 }
 
-/// A message stays JSON and stays within its size, whatever a plugin makes of it.
-pub(super) fn check_replaced(data: &[u8], message_bytes: usize) -> Result<Replaced, Fault> {
+/// A message stays what it is and stays within its size, whatever a plugin makes of it.
+pub(super) fn check_replaced(
+    data: &Bytes,
+    content: Content,
+    takes_bytes: bool,
+    message_bytes: usize,
+) -> Result<Replaced, Fault> {
+    let data = if content == Content::Binary && !takes_bytes {
+        let bytes = protocol::read_base64_json(data);
+        bytes
+            .map_err(|_| Fault::BadOutput("replaced bytes by what is no JSON string in base64".into()))?
+            .into()
+    } else {
+        data.clone()
+    };
     if data.len() > message_bytes {
         return Ok(Replaced::TooLarge(data.len()));
     }
-    let text =
-        std::str::from_utf8(data).map_err(|e| Fault::BadOutput(format!("replaced a message by bad UTF-8: {e}")))?;
-    serde_json::from_str::<IgnoredAny>(text)
-        .map_err(|e| Fault::BadOutput(format!("replaced a message by bad JSON: {e}")))?;
-    Ok(Replaced::Fits)
+    if content == Content::Json {
+        let text = std::str::from_utf8(&data)
+            .map_err(|e| Fault::BadOutput(format!("replaced a message by bad UTF-8: {e}")))?;
+        serde_json::from_str::<IgnoredAny>(text)
+            .map_err(|e| Fault::BadOutput(format!("replaced a message by bad JSON: {e}")))?;
+    }
+    Ok(Replaced::Fits(data))
 }

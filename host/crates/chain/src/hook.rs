@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::handshake::Handshake;
 use super::kind::HookKind;
 use super::verdict::{ConnectVerdict, HookResponse, PublishVerdict, SubscribeVerdict};
+use protocol::Content;
 
 /// A call's wait for what it needs before the plugin can be asked. It may end without success: then the plugin faults.
 pub type PendingCall = Pin<Box<dyn Future<Output = ()>>>;
@@ -30,11 +31,16 @@ pub trait Hook {
     ) -> Result<HookResponse<ConnectVerdict>, Fault>;
     /// May the caller subscribe to `channel`?
     fn subscribe(&mut self, caller: &Arc<Caller>, channel: &str) -> Result<HookResponse<SubscribeVerdict>, Fault>;
-    /// May the caller publish `data` (JSON text) in `channel`?
+    /// Whether it is given binary data as it is. Who does not gets a JSON string in base64, and answers by one.
+    fn takes_bytes(&self) -> bool {
+        false
+    }
+    /// May the caller publish `data` in `channel`? It is JSON text, or, for who takes bytes, what `content` says.
     fn publish(
         &mut self,
         caller: &Arc<Caller>,
         channel: &str,
+        content: Content,
         data: &[u8],
     ) -> Result<HookResponse<PublishVerdict>, Fault>;
     /// The caller's connection ended with this close code.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use thiserror::Error;
 
+use protocol::Content;
 use protocol::names::Topic;
 
 /// Proof that the chain allowed `T`, or that the operator wants it. Nothing is published without one.
@@ -46,7 +47,9 @@ impl Permit<Message> {
                 limit: message_bytes,
             });
         }
-        serde_json::from_slice::<IgnoredAny>(&message.data).map_err(|error| Unfit::NotJson(error.to_string()))?;
+        if message.content == Content::Json {
+            serde_json::from_slice::<IgnoredAny>(&message.data).map_err(|error| Unfit::NotJson(error.to_string()))?;
+        }
         Ok(Self(message))
     }
 }
@@ -55,7 +58,9 @@ impl Permit<Message> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message {
     pub topic: Topic,
-    /// JSON text: the client's own bytes unless a plugin replaced them.
+    /// What the data is.
+    pub content: Content,
+    /// The client's own bytes unless a plugin replaced them.
     pub data: Bytes,
     /// What plugins added to the envelope, in their order; a later value for a key wins.
     pub tags: Vec<(String, String)>,
@@ -72,6 +77,7 @@ mod tests {
                 tenant: "acme".into(),
                 channel: Channel::parse("c").unwrap(),
             },
+            content: Content::Json,
             data: Bytes::from_static(data.as_bytes()),
             tags: Vec::new(),
         }
@@ -85,6 +91,14 @@ mod tests {
         for text in ["", "{", "nope", "1 2"] {
             let unfit = Permit::by_operator(message(text), 100).unwrap_err();
             assert!(matches!(unfit, Unfit::NotJson(_)), "{text:?}");
+            let bytes = Message {
+                content: Content::Binary,
+                ..message(text)
+            };
+            assert!(
+                Permit::by_operator(bytes, 100).is_ok(),
+                "as bytes {text:?} is as good as anything"
+            );
         }
     }
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use sluicegate_contract::limits::{ATTRIBUTE_KEY_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES};
 
 use super::*;
+use protocol::Content;
 use protocol::names::Channel;
 
 /// Answers what it is told to, and counts how often it was asked.
@@ -21,6 +22,7 @@ struct Scripted {
     subscribe: Result<HookResponse<SubscribeVerdict>, Fault>,
     publish: Rc<RefCell<Result<HookResponse<PublishVerdict>, Fault>>>,
     seen: Rc<RefCell<Vec<String>>>,
+    takes_bytes: bool,
     /// It is never there, and notes here which calls would wait.
     missing: Option<Rc<RefCell<Vec<HookKind>>>>,
 }
@@ -32,6 +34,7 @@ impl Default for Scripted {
             subscribe: Ok(SubscribeVerdict::Abstain.into()),
             publish: Rc::new(RefCell::new(Ok(PublishVerdict::Abstain.into()))),
             seen: Rc::default(),
+            takes_bytes: false,
             missing: None,
         }
     }
@@ -50,7 +53,16 @@ impl Hook for Scripted {
         self.seen.borrow_mut().push(format!("subscribe {channel}"));
         self.subscribe.clone()
     }
-    fn publish(&mut self, _: &Arc<Caller>, _: &str, data: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
+    fn takes_bytes(&self) -> bool {
+        self.takes_bytes
+    }
+    fn publish(
+        &mut self,
+        _: &Arc<Caller>,
+        _: &str,
+        _: Content,
+        data: &[u8],
+    ) -> Result<HookResponse<PublishVerdict>, Fault> {
         self.seen
             .borrow_mut()
             .push(format!("publish {}", String::from_utf8_lossy(data)));
@@ -156,7 +168,7 @@ fn subscribe(chain: &mut Chain, caller: &Arc<Caller>) -> Result<Grant, Denied> {
 }
 
 fn message(granted: bool) -> PublishQuestion {
-    PublishQuestion::new(channel("room"), Bytes::from_static(b"{}"), granted)
+    PublishQuestion::new(channel("room"), Content::Json, Bytes::from_static(b"{}"), granted)
 }
 
 fn publish(chain: &mut Chain, caller: &Arc<Caller>, granted: bool) -> Result<Option<Message>, u16> {
@@ -205,7 +217,13 @@ impl Hook for Sees {
     fn subscribe(&mut self, _: &Arc<Caller>, _: &str) -> Result<HookResponse<SubscribeVerdict>, Fault> {
         Ok(SubscribeVerdict::Abstain.into())
     }
-    fn publish(&mut self, _: &Arc<Caller>, _: &str, _: &[u8]) -> Result<HookResponse<PublishVerdict>, Fault> {
+    fn publish(
+        &mut self,
+        _: &Arc<Caller>,
+        _: &str,
+        _: Content,
+        _: &[u8],
+    ) -> Result<HookResponse<PublishVerdict>, Fault> {
         Ok(PublishVerdict::Abstain.into())
     }
     fn disconnect(&mut self, _: &Arc<Caller>, _: u16) -> Result<(), Fault> {

@@ -7,6 +7,7 @@ use sluicegate_contract::channel::Pattern;
 
 use super::number::Number;
 use super::section::{Section, Value};
+use protocol::Content;
 
 const HISTORY_SIZE: Number = Number {
     min: 1,
@@ -46,6 +47,8 @@ pub struct ChannelSettings {
     pub join_leave: bool,
     /// What a full outbox means.
     pub overflow: Overflow,
+    /// What the data of its messages is.
+    pub content: Content,
     /// How long a publish's `key` is remembered.
     pub idempotency: Duration,
 }
@@ -57,6 +60,7 @@ impl Default for ChannelSettings {
             presence: false,
             join_leave: false,
             overflow: Overflow::default(),
+            content: Content::default(),
             idempotency: Duration::from_secs(IDEMPOTENCY.default),
         }
     }
@@ -90,6 +94,7 @@ pub(super) fn read(items: &[Value<'_>]) -> Vec<ChannelRule> {
 fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
     let pattern = section.need("match").and_then(|value| pattern(&value));
     section.default("overflow", "disconnect");
+    section.default("content", "json");
     let history = section.value("history").map(|value| history(value.section()));
     let settings = ChannelSettings {
         history,
@@ -98,6 +103,10 @@ fn rule(mut section: Section<'_>) -> Option<ChannelRule> {
         overflow: section
             .value("overflow")
             .and_then(|value| overflow(&value))
+            .unwrap_or_default(),
+        content: section
+            .value("content")
+            .and_then(|value| content(&value))
             .unwrap_or_default(),
         idempotency: section.seconds("idempotency_seconds", &IDEMPOTENCY),
     };
@@ -137,4 +146,8 @@ fn overflow(value: &Value<'_>) -> Option<Overflow> {
         ("drop", Overflow::Drop),
         ("conflate", Overflow::Conflate),
     ])
+}
+
+fn content(value: &Value<'_>) -> Option<Content> {
+    value.word(&[("json", Content::Json), ("binary", Content::Binary)])
 }

@@ -19,7 +19,8 @@ pub(super) struct BadField {
 }
 
 impl BadField {
-    fn new(path: &str, problem: impl Into<String>) -> Self {
+    /// What is wrong with the field `path`.
+    pub(super) fn new(path: &str, problem: impl Into<String>) -> Self {
         Self {
             path: path.to_owned(),
             problem: problem.into(),

@@ -1,9 +1,12 @@
-//! The native protocol as values: bytes to [`Request`]s, replies and pushes to bytes. Pure: knows no
+//! The native protocol as values: bytes of either codec to [`Request`]s, replies and pushes to bytes. Pure: knows no
 //! clock, no socket, no frame and no plugin.
 
+mod base64_text;
+mod codec;
 pub mod codes;
+mod content;
+mod encoded;
 mod fields;
-mod json;
 mod member;
 pub mod names;
 mod object;
@@ -15,9 +18,12 @@ mod tests;
 mod whole;
 pub mod write;
 
-pub use json::{Json, Piece};
+pub use base64_text::{NotBase64, base64_json, read_base64, read_base64_json};
+pub use codec::Codec;
+pub use content::Content;
+pub use encoded::{Encoded, Piece};
 pub use member::Member;
-pub use read::{MESSAGE_KEY_BYTES, Refused, read};
+pub use read::{MESSAGE_KEY_BYTES, Refused, read, read_as, read_message_pack};
 pub use request::{Body, Connect, HistoryRequest, Position, Publish, Request, RequestId, Subscribe};
 pub use whole::{Unsigned, Whole};
 
@@ -25,6 +31,8 @@ pub use whole::{Unsigned, Whole};
 pub const VERSION: u32 = 1;
 /// The subprotocol of JSON in text frames; assumed when a client offers none.
 pub const SUBPROTOCOL_JSON: &str = "sluicegate.v1.json";
+/// The subprotocol of MessagePack in binary frames.
+pub const SUBPROTOCOL_MESSAGE_PACK: &str = "sluicegate.v1.msgpack";
 /// What a client may count on, in the `connect` ack.
 pub const FEATURES: &[&str] = &[
     "history",
@@ -34,15 +42,3 @@ pub const FEATURES: &[&str] = &[
     "recovery",
     "refresh",
 ];
-
-/// How a connection's envelopes are encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    /// JSON in text frames.
-    Json,
-}
-
-impl Codec {
-    /// How many there are.
-    pub const COUNT: usize = 1;
-}

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::codec::Codec;
+use super::content::Content;
 use super::names::Channel;
 
 /// A request with its id.
@@ -14,19 +16,26 @@ pub struct Request {
     pub body: Body,
 }
 
-/// A request's id as the client wrote it: the JSON text of a number or a string.
+/// A request's id, and the codec in which it came: that of its reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(pub(super) Bytes);
+pub struct RequestId {
+    /// The JSON text of a number or a string, as the client wrote it or as it is equal.
+    pub(super) json: Bytes,
+    pub(super) codec: Codec,
+}
 
 impl RequestId {
     /// The id of a request that the broker makes for a client.
     pub fn number(id: u64) -> Self {
-        Self(id.to_string().into())
+        Self {
+            json: id.to_string().into(),
+            codec: Codec::Json,
+        }
     }
 
     /// JSON text.
     pub fn as_json(&self) -> &[u8] {
-        &self.0
+        &self.json
     }
 }
 
@@ -68,7 +77,9 @@ pub struct Subscribe {
 #[derive(Debug)]
 pub struct Publish {
     pub channel: Channel,
-    /// JSON text: a slice of the message it came in.
+    /// What the client says that its data is.
+    pub content: Content,
+    /// JSON text, or the bytes: a slice of the message it came in, where it stood there as it is.
     pub data: Bytes,
     /// What makes two publishes the same.
     pub key: Option<Box<str>>,

@@ -1,8 +1,10 @@
-//! Replies and pushes to JSON text. Each function gives a whole envelope, to be framed and sent as it is; `ts`
+//! Replies and pushes to either codec: a reply to that of its request. Each function gives a whole envelope, to be framed and sent as it is; `ts`
 //! is the time that it carries, in milliseconds since the Unix epoch.
 
+use super::codec::Codec;
 use super::codes::{CloseCode, ErrorCode};
-use super::json::Json;
+use super::content::Content;
+use super::encoded::Encoded;
 use super::member::Member;
 use super::object::Object;
 use super::request::{Position, RequestId};
@@ -16,7 +18,9 @@ pub struct MessagePush<'a> {
     /// When it was published.
     pub ts: u64,
     pub channel: &'a str,
-    /// JSON text.
+    /// What the data is …
+    pub content: Content,
+    /// … and the data.
     pub data: &'a [u8],
     /// Where it stands in the channel's history, if there is one.
     pub position: Option<&'a Position>,
@@ -80,11 +84,11 @@ pub struct Welcome<'a> {
     /// After how long without a poll the session is over, if it is one of polls.
     pub disconnect_after_ms: Option<u64>,
     /// One for each channel that `connect` named; absent when it named none.
-    pub subscriptions: Option<Vec<Json>>,
+    pub subscriptions: Option<Vec<Encoded>>,
 }
 
 /// `ack` with the payload of `connect`.
-pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Json {
+pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Encoded {
     reply("ack", id, ts, |payload| {
         payload.text("session", welcome.session);
         payload.text("node", welcome.node);
@@ -99,11 +103,11 @@ pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Json {
             limits.number("channels", welcome.channels);
             limits.number_if("publish_per_second", welcome.publish_per_second);
         });
-        payload.list("features", FEATURES, |buffer, feature| {
+        payload.list("features", FEATURES.iter(), |buffer, feature| {
             super::object::text(buffer, feature)
         });
         if let Some(subscriptions) = welcome.subscriptions {
-            payload.list("subscriptions", subscriptions, Json::append);
+            payload.list("subscriptions", subscriptions.into_iter(), Encoded::append);
         }
     })
 }
@@ -111,25 +115,25 @@ pub fn welcome(id: &RequestId, ts: u64, welcome: Welcome<'_>) -> Json {
 /// Message pushes in a reply.
 #[derive(Clone, Copy, Debug)]
 pub enum MessageList<'a> {
-    /// As JSON.
+    /// In the reply's codec.
     Whole(&'a [bytes::Bytes]),
-    /// They come while the reply is sent: [`messages`] writes them, part by part.
-    Later,
+    /// They come while the reply is sent: [`messages`] writes them, part by part. In MessagePack they must then be so many.
+    Later(usize),
 }
 
 impl MessageList<'_> {
     fn write(self, object: &mut Object<'_>) {
         match self {
-            Self::Whole(messages) => object.json_list("messages", messages),
-            Self::Later => object.list_later("messages"),
+            Self::Whole(messages) => object.encoded_list("messages", messages),
+            Self::Later(count) => object.list_later("messages", count),
         }
     }
 }
 
-/// A part of the messages that come later, as JSON. `goes_on`: others of the same list came before.
-pub fn messages(messages: &[bytes::Bytes], goes_on: bool) -> Json {
-    let mut part = Json::default();
-    if goes_on {
+/// A part of the messages that come later, which are encoded already. `goes_on`: others of the same list came before.
+pub fn messages(codec: Codec, messages: &[bytes::Bytes], goes_on: bool) -> Encoded {
+    let mut part = Encoded::with_capacity(codec, 0);
+    if goes_on && codec == Codec::Json {
         part.push(b',');
     }
     part.extend_list(messages);
@@ -147,12 +151,12 @@ pub struct Subscribed<'a> {
     /// What it missed, oldest first.
     pub messages: Option<MessageList<'a>>,
     /// Who is there, if asked: a [`member_list`].
-    pub presence: Option<Json>,
+    pub presence: Option<Encoded>,
 }
 
 /// The payload of a `subscribe` ack, which also stands in the ack of `connect`.
-pub fn subscribed_payload(subscribed: Subscribed<'_>) -> Json {
-    let mut buffer = Json::with_capacity(128);
+pub fn subscribed_payload(codec: Codec, subscribed: Subscribed<'_>) -> Encoded {
+    let mut buffer = Encoded::with_capacity(codec, 128);
     let mut payload = Object::open(&mut buffer);
     payload.text("channel", subscribed.channel);
     position(&mut payload, subscribed.position);
@@ -170,22 +174,15 @@ pub fn subscribed_payload(subscribed: Subscribed<'_>) -> Json {
 }
 
 /// A list of members.
-pub fn member_list(members: &[Member]) -> Json {
-    let mut buffer = Json::with_capacity(2 + 64 * members.len());
-    buffer.push(b'[');
-    for (index, who) in members.iter().enumerate() {
-        if index > 0 {
-            buffer.push(b',');
-        }
-        member(&mut buffer, who);
-    }
-    buffer.push(b']');
+pub fn member_list(codec: Codec, members: &[Member]) -> Encoded {
+    let mut buffer = Encoded::with_capacity(codec, 2 + 64 * members.len());
+    super::object::list(&mut buffer, members.iter(), member);
     buffer
 }
 
 /// The place of a refused channel in the ack of `connect`.
-pub fn refused_subscription(channel: &str, error: &ErrorReply<'_>) -> Json {
-    let mut buffer = Json::with_capacity(128);
+pub fn refused_subscription(codec: Codec, channel: &str, error: &ErrorReply<'_>) -> Encoded {
+    let mut buffer = Encoded::with_capacity(codec, 128);
     let mut payload = Object::open(&mut buffer);
     payload.text("channel", channel);
     payload.object("error", |object| error.write(object));
@@ -194,8 +191,8 @@ pub fn refused_subscription(channel: &str, error: &ErrorReply<'_>) -> Json {
 }
 
 /// `ack` with the payload of `subscribe`.
-pub fn subscribed(id: &RequestId, ts: u64, subscription: Json) -> Json {
-    let mut buffer = Json::with_capacity(160);
+pub fn subscribed(id: &RequestId, ts: u64, subscription: Encoded) -> Encoded {
+    let mut buffer = Encoded::with_capacity(id.codec, 160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", "ack");
     envelope.json("id", id.as_json());
@@ -205,7 +202,7 @@ pub fn subscribed(id: &RequestId, ts: u64, subscription: Json) -> Json {
     buffer
 }
 
-pub fn unsubscribed_ack(id: &RequestId, ts: u64, channel: &str) -> Json {
+pub fn unsubscribed_ack(id: &RequestId, ts: u64, channel: &str) -> Encoded {
     reply("ack", id, ts, |payload| payload.text("channel", channel))
 }
 
@@ -216,7 +213,7 @@ pub fn published(
     message: &str,
     at: Option<&Position>,
     duplicate: bool,
-) -> Json {
+) -> Encoded {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         payload.text("message", message);
@@ -227,16 +224,16 @@ pub fn published(
     })
 }
 
-pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> Json {
+pub fn presence(id: &RequestId, ts: u64, channel: &str, members: &[Member]) -> Encoded {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
-        payload.list("members", members, member);
+        payload.list("members", members.iter(), member);
         payload.number("count", members.len() as u64);
     })
 }
 
 /// `ack` of `history`.
-pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: MessageList<'_>) -> Json {
+pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messages: MessageList<'_>) -> Encoded {
     reply("ack", id, ts, |payload| {
         payload.text("channel", channel);
         position(payload, Some(newest));
@@ -244,26 +241,26 @@ pub fn history(id: &RequestId, ts: u64, channel: &str, newest: &Position, messag
     })
 }
 
-pub fn refreshed(id: &RequestId, ts: u64, expires_at: Option<u64>) -> Json {
+pub fn refreshed(id: &RequestId, ts: u64, expires_at: Option<u64>) -> Encoded {
     reply("ack", id, ts, |payload| payload.number_if("expires_at", expires_at))
 }
 
-pub fn pong(id: &RequestId, ts: u64) -> Json {
+pub fn pong(id: &RequestId, ts: u64) -> Encoded {
     reply("ack", id, ts, |_| {})
 }
 
-pub fn error(id: &RequestId, ts: u64, error: &ErrorReply<'_>) -> Json {
+pub fn error(id: &RequestId, ts: u64, error: &ErrorReply<'_>) -> Encoded {
     reply("error", id, ts, |payload| error.write(payload))
 }
 
-pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
-    let mut buffer = Json::with_capacity(192 + push.data.len());
+pub fn message(codec: Codec, push: &MessagePush<'_>) -> Vec<u8> {
+    let mut buffer = Encoded::with_capacity(codec, 192 + push.data.len());
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", "message");
     envelope.text("id", push.id);
     envelope.number("ts", push.ts);
     envelope.text("channel", push.channel);
-    envelope.json("payload", push.data);
+    envelope.data("payload", push.content, push.data);
     position(&mut envelope, push.position);
     if let Some(from) = push.from {
         envelope.object("from", |object| member_fields(object, from));
@@ -279,21 +276,20 @@ pub fn message(push: &MessagePush<'_>) -> Vec<u8> {
     whole(buffer)
 }
 
-pub fn presence_change(ts: u64, joined: bool, channel: &str, who: &Member) -> Vec<u8> {
-    push(if joined { "join" } else { "leave" }, ts, Some(channel), |payload| {
-        member_fields(payload, who)
-    })
+pub fn presence_change(codec: Codec, ts: u64, joined: bool, channel: &str, who: &Member) -> Vec<u8> {
+    let kind = if joined { "join" } else { "leave" };
+    push(codec, kind, ts, Some(channel), |payload| member_fields(payload, who))
 }
 
-pub fn unsubscribed(ts: u64, channel: &str, code: CloseCode) -> Vec<u8> {
-    push("unsubscribed", ts, Some(channel), |payload| {
+pub fn unsubscribed(codec: Codec, ts: u64, channel: &str, code: CloseCode) -> Vec<u8> {
+    push(codec, "unsubscribed", ts, Some(channel), |payload| {
         payload.number("code", code.number.into());
         payload.text("reason", code.reason);
     })
 }
 
-pub fn disconnect(ts: u64, code: CloseCode, retry_after_ms: Option<u64>) -> Vec<u8> {
-    push("disconnect", ts, None, |payload| {
+pub fn disconnect(codec: Codec, ts: u64, code: CloseCode, retry_after_ms: Option<u64>) -> Vec<u8> {
+    push(codec, "disconnect", ts, None, |payload| {
         payload.number("code", code.number.into());
         payload.text("reason", code.reason);
         payload.flag("reconnect", code.reconnect);
@@ -308,8 +304,8 @@ pub fn type_of(envelope: &[u8]) -> &str {
     str::from_utf8(&kind[..end]).unwrap_or_default()
 }
 
-fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>)) -> Json {
-    let mut buffer = Json::with_capacity(160);
+fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>)) -> Encoded {
+    let mut buffer = Encoded::with_capacity(id.codec, 160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", kind);
     envelope.json("id", id.as_json());
@@ -319,8 +315,8 @@ fn reply(kind: &str, id: &RequestId, ts: u64, write: impl FnOnce(&mut Object<'_>
     buffer
 }
 
-fn push(kind: &str, ts: u64, channel: Option<&str>, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
-    let mut buffer = Json::with_capacity(160);
+fn push(codec: Codec, kind: &str, ts: u64, channel: Option<&str>, write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
+    let mut buffer = Encoded::with_capacity(codec, 160);
     let mut envelope = Object::open(&mut buffer);
     envelope.text("type", kind);
     envelope.number("ts", ts);
@@ -330,8 +326,8 @@ fn push(kind: &str, ts: u64, channel: Option<&str>, write: impl FnOnce(&mut Obje
     whole(buffer)
 }
 
-/// The text of a push, which shares nothing.
-fn whole(push: Json) -> Vec<u8> {
+/// The whole of a push, which shares nothing.
+fn whole(push: Encoded) -> Vec<u8> {
     push.into_text().unwrap_or_else(|push| push.to_vec())
 }
 
@@ -342,7 +338,7 @@ fn position(object: &mut Object<'_>, position: Option<&Position>) {
     }
 }
 
-fn member(buffer: &mut Json, who: &Member) {
+fn member(buffer: &mut Encoded, who: &Member) {
     let mut object = Object::open(buffer);
     member_fields(&mut object, who);
     object.close();

@@ -15,7 +15,7 @@ const VERSION: u8 = 1;
 const POST: u8 = 1;
 const ANSWER: u8 = 2;
 /// The codecs, by the numbers that they have here.
-const CODECS: [Codec; Codec::COUNT] = [Codec::Json];
+const CODECS: [Codec; Codec::COUNT] = [Codec::Json, Codec::MessagePack];
 /// A poll waits no longer.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Bytes of the name of an instance, a tenant or a session at most.
@@ -247,6 +247,7 @@ mod tests {
             },
             batch: Some(3),
             requests: vec!["{}".into(), Bytes::new(), vec![0; 70_000].into()],
+            codec: Codec::MessagePack,
             ..send.clone()
         };
         [send, poll]

@@ -10,7 +10,7 @@ use super::wasi;
 
 /// The interfaces of the contract, each with the version that it came with. Those for which there is a capability of the
 /// same name need its grant; the others are open to every plugin.
-const INTERFACES: [(&str, &str); 7] = [
+const INTERFACES: [(&str, &str); 8] = [
     ("types", VERSION),
     ("effects", VERSION),
     ("log", VERSION),
@@ -18,11 +18,21 @@ const INTERFACES: [(&str, &str); 7] = [
     ("limiter", VERSION),
     ("metrics", VERSION),
     ("crypto", DRAFT),
+    ("message", DRAFT),
 ];
 
-/// Checks that the host offers all that `component` imports, and says which grants it needs.
-pub(super) fn check(engine: &Engine, component: &Component) -> Result<Grants, LoadError> {
-    let mut needs = Grants::default();
+/// What a component imports that is not open to every plugin, or changes what it is given.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Imported {
+    /// The grants that it needs.
+    pub(super) grants: Grants,
+    /// It asks what a message is, so it is given bytes as they are.
+    pub(super) content: bool,
+}
+
+/// Checks that the host offers all that `component` imports, and says what of it matters.
+pub(super) fn check(engine: &Engine, component: &Component) -> Result<Imported, LoadError> {
+    let mut imported = Imported::default();
     for (import, _) in component.component_type().imports(engine) {
         let name = InterfaceName::parse(import);
         if name.package == PACKAGE {
@@ -39,13 +49,14 @@ pub(super) fn check(engine: &Engine, component: &Component) -> Result<Grants, Lo
             });
         }
         match (name.package, name.interface) {
-            (PACKAGE, "kv") => needs.kv = true,
-            (PACKAGE, "limiter") => needs.limiter = true,
-            (PACKAGE, "metrics") => needs.metrics = true,
+            (PACKAGE, "kv") => imported.grants.kv = true,
+            (PACKAGE, "limiter") => imported.grants.limiter = true,
+            (PACKAGE, "metrics") => imported.grants.metrics = true,
+            (PACKAGE, "message") => imported.content = true,
             _ => {}
         }
     }
-    Ok(needs)
+    Ok(imported)
 }
 
 /// The version of the contract that has this interface.

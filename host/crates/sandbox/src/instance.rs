@@ -25,6 +25,7 @@ use super::usage::MemoryCharge;
 use super::wasi::Wasi;
 use chain::{Caller, ConnectVerdict, Fault, Handshake, HookKind, HookResponse, PublishVerdict, SubscribeVerdict};
 use plugin_store::WaitBudget;
+use protocol::Content;
 
 /// Bytes that one host call or one verdict may carry from the guest to the host, at most: the longest message
 /// that a config allows, and its envelope. Never more than the guest's own memory, though a call could name
@@ -227,9 +228,11 @@ impl Instance {
         mut self: Box<Self>,
         caller: &Arc<Caller>,
         channel: &str,
+        content: Content,
         data: &[u8],
     ) -> Result<(HookResponse<PublishVerdict>, Box<Self>), Fault> {
         self.enter(HookKind::Publish, caller);
+        self.store.data_mut().call.content = content;
         let verdict = self.guest.publish((&mut self.store).into(), channel, data);
         self.leave(verdict)
     }
@@ -266,6 +269,7 @@ impl Instance {
                 let call = &mut state.call;
                 call.caller = None;
                 call.handshake = None;
+                call.content = Content::default();
                 let answer = HookResponse {
                     verdict,
                     tags: std::mem::take(&mut call.tags),

@@ -15,6 +15,7 @@ use super::capabilities::Grants;
 use super::contract::v0_1::Exports;
 use super::engine::PluginEngine;
 use super::error::LoadError;
+use super::imports::Imported;
 use super::limits::{MEMORIES, TABLES};
 use super::room::Needs;
 use super::settings::CheckedSettings;
@@ -31,7 +32,7 @@ pub struct Plugin {
     pre: InstancePre<StoreData>,
     exports: Exports,
     hooks: Hooks,
-    imported: Grants,
+    imported: Imported,
     needs: Needs,
     schema: Option<String>,
     checked: CheckedSettings,
@@ -116,7 +117,12 @@ impl Plugin {
 
     /// The capabilities it imports, which must be granted.
     pub fn imported(&self) -> Grants {
-        self.imported
+        self.imported.grants
+    }
+
+    /// Whether its publish hook is given the data of binary channels as bytes.
+    pub(super) fn takes_bytes(&self) -> bool {
+        self.imported.content
     }
 
     /// The JSON Schema of its settings, if it carries one.

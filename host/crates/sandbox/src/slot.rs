@@ -21,6 +21,7 @@ use chain::{
     Caller, ConnectVerdict, Fault, Handshake, Hook, HookKind, HookResponse, PendingCall, PublishVerdict,
     SubscribeVerdict,
 };
+use protocol::Content;
 
 /// An instance that nobody asked for so long gives its memory back.
 const IDLE: Duration = Duration::from_mins(5);
@@ -331,15 +332,20 @@ impl Hook for Slot {
         )
     }
 
+    fn takes_bytes(&self) -> bool {
+        self.binding.plugin().takes_bytes()
+    }
+
     fn publish(
         &mut self,
         caller: &Arc<Caller>,
         channel: &str,
+        content: Content,
         data: &[u8],
     ) -> Result<HookResponse<PublishVerdict>, Fault> {
         self.call(
             Asking::in_session(HookKind::Publish, caller),
-            |instance| instance.publish(caller, channel, data),
+            |instance| instance.publish(caller, channel, content, data),
             |verdict| matches!(verdict, PublishVerdict::Replace(_)),
         )
     }

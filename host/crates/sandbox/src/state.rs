@@ -13,6 +13,7 @@ use super::limits::InstanceLimits;
 use super::wasi::Wasi;
 use chain::{Caller, Handshake, HookKind};
 use plugin_store::WaitBudget;
+use protocol::Content;
 
 /// Data of a store.
 pub(super) struct StoreData {
@@ -38,6 +39,8 @@ pub(super) struct HookCall {
     pub(super) phase: GuestPhase,
     pub(super) caller: Option<Arc<Caller>>,
     pub(super) handshake: Option<Arc<Handshake>>,
+    /// What the message is that the call is about.
+    pub(super) content: Content,
     pub(super) tags: Vec<(String, String)>,
     pub(super) cache: Option<Duration>,
     /// How long it may still wait for stores that nodes share.
@@ -53,6 +56,7 @@ impl HookCall {
             phase: GuestPhase::default(),
             caller: None,
             handshake: None,
+            content: Content::default(),
             tags: Vec::new(),
             cache: None,
             wait_budget: WaitBudget::default(),

@@ -17,7 +17,7 @@ const CONTROL: u8 = 0x08;
 pub enum FrameKind {
     /// UTF-8; the JSON codec.
     Text,
-    /// Anything; the `MessagePack` codec.
+    /// Anything; the MessagePack codec.
     Binary,
 }
 
@@ -38,18 +38,27 @@ pub fn text_frame(payload: impl AsRef<[u8]>) -> Bytes {
     whole_frame(FrameKind::Text.opcode(), payload)
 }
 
-/// The header of a text frame whose payload of `payload` bytes is written after it, in whatever parts.
+/// A data frame with a copy of `payload`, which is UTF-8 if the kind says so.
 #[must_use]
-pub fn text_frame_header(payload: usize) -> Bytes {
-    let (header, length) = header(Opcode::Text, payload);
+pub fn data_frame(kind: FrameKind, payload: impl AsRef<[u8]>) -> Bytes {
+    match kind {
+        FrameKind::Text => text_frame(payload),
+        FrameKind::Binary => binary_frame(payload),
+    }
+}
+
+/// The header of a data frame whose payload of `payload` bytes is written after it, in whatever parts.
+#[must_use]
+pub fn frame_header(kind: FrameKind, payload: usize) -> Bytes {
+    let (header, length) = header(kind.opcode(), payload);
     Bytes::copy_from_slice(&header[..length])
 }
 
-/// The header of a fragment of a text message whose `payload` bytes are written after it (RFC 6455 5.4). Between fragments
+/// The header of a fragment of a message whose `payload` bytes are written after it (RFC 6455 5.4). Between fragments
 /// only control frames may be sent.
 #[must_use]
-pub fn text_fragment_header(payload: usize, is_first: bool, is_last: bool) -> Bytes {
-    let opcode = if is_first { Opcode::Text } else { Opcode::Continuation };
+pub fn fragment_header(kind: FrameKind, payload: usize, is_first: bool, is_last: bool) -> Bytes {
+    let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
     let (mut header, length) = header(opcode, payload);
     if !is_last {
         header[0] &= !FIN;

@@ -29,8 +29,8 @@ pub use close::is_valid_close_code;
 pub use decode::{Decoder, Messages, WebSocketMessage};
 pub use deflate::{DeflateWindow, Deflater};
 pub use encode::{
-    FrameKind, binary_frame, close_frame, frame_end, is_control_frame, payload_start, ping_frame, pong_frame,
-    text_fragment_header, text_frame, text_frame_header,
+    FrameKind, binary_frame, close_frame, data_frame, fragment_header, frame_end, frame_header, is_control_frame,
+    payload_start, ping_frame, pong_frame, text_frame,
 };
 pub use error::WireError;
 pub use inflate::Inflater;

@@ -15,6 +15,7 @@ mod endpoints;
 mod held_body;
 mod key;
 mod key_lines;
+mod message_data;
 mod openapi;
 mod params;
 mod precondition;

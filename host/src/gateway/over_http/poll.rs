@@ -207,7 +207,10 @@ impl FirstPoll {
             }
         }
         let name = posts.name.clone();
-        let transport = Transport::Polls { posts };
+        let transport = Transport::Polls {
+            posts,
+            codec: Codec::Json,
+        };
         let Some(session) = self.admitted.open(name, transport, None, shard) else {
             return Err(unavailable("the tenant cannot be served now", COME_BACK));
         };

@@ -63,7 +63,13 @@ impl TicketRequest {
     async fn judge(self, gateway: &Arc<Gateway>, shard: &Rc<Shard>) -> Result<Response, HttpRefusal> {
         let token = self.admitted.token.clone().unwrap_or_default();
         let posts = gateway.sessions.add(&self.admitted.tenant);
-        let (name, transport) = (posts.name.clone(), Transport::Polls { posts });
+        let (name, transport) = (
+            posts.name.clone(),
+            Transport::Polls {
+                posts,
+                codec: protocol::Codec::Json,
+            },
+        );
         let tenant = &self.page.tenant;
         let Some(opening) = self.admitted.opening(name, transport, None) else {
             return Err(unavailable("the token cannot be judged now", COME_BACK));

@@ -13,7 +13,7 @@ fn unread() -> Rc<ClientConnection> {
     ClientConnection::new(
         1,
         "s1".into(),
-        ConnectionShape::websocket(stream, None),
+        ConnectionShape::websocket(stream, protocol::Codec::Json, None),
         OUTBOX,
         &Arc::default(),
     )
@@ -92,7 +92,7 @@ fn what_waits_counts_for_the_tenant_until_it_is_written_or_given_up() {
         let client = ClientConnection::new(
             id,
             "s".into(),
-            ConnectionShape::websocket(ClientStream::Memory(stream.clone()), None),
+            ConnectionShape::websocket(ClientStream::Memory(stream.clone()), protocol::Codec::Json, None),
             OUTBOX,
             &footprint,
         );

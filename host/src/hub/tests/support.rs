@@ -61,7 +61,7 @@ pub(super) async fn client_with(id: u64, outbox_bytes: usize, deflate: Option<De
         client: ClientConnection::new(
             id,
             format!("s{id}").into(),
-            ConnectionShape::websocket(ClientStream::Tcp(stream), deflate),
+            ConnectionShape::websocket(ClientStream::Tcp(stream), protocol::Codec::Json, deflate),
             outbox_bytes,
             &Arc::default(),
         ),

@@ -22,7 +22,7 @@ use crate::session::seat_guard::SeatGuard;
 use chain::{ConnectQuestion, Handshake, SubscribeQuestion};
 use protocol::names::Channel;
 use protocol::write::{self, Welcome};
-use protocol::{Json, RequestId, Subscribe};
+use protocol::{Encoded, RequestId, Subscribe};
 use registry::{AdmissionRequest, TokenClaims};
 use wall_clock::now_ms;
 
@@ -71,7 +71,11 @@ impl ConnectCommand {
                     later.extend(ack.later);
                 }
                 Err(refusal) => {
-                    payloads.push(write::refused_subscription(channel.as_str(), &refusal.reply()));
+                    payloads.push(write::refused_subscription(
+                        context.client.codec,
+                        channel.as_str(),
+                        &refusal.reply(),
+                    ));
                     ending = ending.or_else(|| context.penalise(&refusal));
                 }
             }
@@ -159,7 +163,7 @@ async fn begin_one(
     Ok(join)
 }
 
-fn welcome(id: &RequestId, context: &Context, subscriptions: Option<Vec<Json>>) -> Json {
+fn welcome(id: &RequestId, context: &Context, subscriptions: Option<Vec<Encoded>>) -> Encoded {
     let identity = context.caller.identity();
     let limits = &context.tenant.settings().limits;
     let common = &context.shard.common;

@@ -12,7 +12,7 @@ use crate::session::reply_parts::{self, LaterMessages};
 use crate::session::reply_room::ReplyRoom;
 use backplane::{HistoryPage, HistoryRange};
 use protocol::write::{self, MessageList};
-use protocol::{HistoryRequest, Position, RequestId, codes};
+use protocol::{Codec, HistoryRequest, Position, RequestId, codes};
 use wall_clock::now_ms;
 
 /// Messages of one answer, where the client names no limit.
@@ -50,6 +50,7 @@ impl HistoryCommand {
                 "no right to this channel's history",
             ));
         }
+        let codec = context.client.codec;
         let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
         let range = HistoryRange {
             since: since.clone(),
@@ -64,12 +65,15 @@ impl HistoryCommand {
             let message = "the history does not reach back to this position; read it without since";
             return Err(Refusal::new(codes::UNRECOVERABLE_POSITION, message));
         }
-        let messages: Vec<Bytes> = fitting(&page.messages, room.left()).collect();
+        let messages: Vec<Bytes> = fitting(&page.messages, codec, room.left()).collect();
         let ack = |list| write::history(&self.id, now_ms(), channel.as_str(), &page.newest, list);
-        if !page.is_cut && messages.len() == page.messages.len() {
+        // A list in MessagePack begins with how many they are, and here that is known of what is read already. Fewer messages
+        // are an answer too.
+        let is_counted = codec == Codec::MessagePack;
+        if is_counted || (!page.is_cut && messages.len() == page.messages.len()) {
             return Ok(ack(MessageList::Whole(&messages)).into());
         }
-        let reply = ack(MessageList::Later);
+        let reply = ack(MessageList::Later(0));
         let since = since.or_else(|| beginning(&page, reverse));
         let left = match &since {
             Some(since) if !reverse => page.newest.offset.saturating_sub(since.offset),

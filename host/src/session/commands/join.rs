@@ -18,7 +18,7 @@ use chain::Grant;
 use config::ChannelSettings;
 use protocol::names::{Channel, Topic};
 use protocol::write::{self, MessageList, Subscribed};
-use protocol::{Json, Subscribe, codes};
+use protocol::{Encoded, Subscribe, codes};
 
 /// A subscription that was granted and is held in the hub. Dropping it undoes it.
 pub(super) struct Join {
@@ -31,7 +31,7 @@ pub(super) struct Join {
 
 /// A subscription that has everything but its ack. Dropping it undoes it.
 pub(super) struct CompletedJoin {
-    payload: Json,
+    payload: Encoded,
     later: Option<LaterMessages>,
     subscription: Box<Subscription>,
     release: Release,
@@ -39,7 +39,7 @@ pub(super) struct CompletedJoin {
 
 /// The payload of a subscription's ack.
 pub(super) struct JoinAck {
-    pub payload: Json,
+    pub payload: Encoded,
     /// What the payload leaves open.
     pub later: Option<LaterMessages>,
     pub release: Release,
@@ -94,6 +94,7 @@ impl Join {
             grant,
             listening,
         } = self;
+        let codec = context.client.codec;
         let backplane = &context.shard.common.backplane;
         let allowance = context.allowance();
         let interest = Interest::join(backplane, &topic, &settings, &allowance, context.shard.index).await?;
@@ -107,7 +108,9 @@ impl Join {
         } else {
             None
         };
-        let members = snapshot.as_ref().map(|snapshot| write::member_list(&snapshot.members));
+        let members = snapshot
+            .as_ref()
+            .map(|snapshot| write::member_list(codec, &snapshot.members));
         if let Some(members) = &members {
             room.take_list(members.len())?;
         }
@@ -119,16 +122,19 @@ impl Join {
         };
         let (newest, missed) = recovery.map(|recovery| (recovery.newest, recovery.missed)).unzip();
         let missed = missed.flatten();
-        let payload = write::subscribed_payload(Subscribed {
-            channel: topic.channel.as_str(),
-            position: newest.as_ref(),
-            recovered: request.since.as_ref().map(|_| missed.is_some()),
-            messages: missed.as_ref().map(|missed| match missed {
-                MissedMessages::Read(messages) => MessageList::Whole(messages),
-                MissedMessages::Later(_) => MessageList::Later,
-            }),
-            presence: members,
-        });
+        let payload = write::subscribed_payload(
+            codec,
+            Subscribed {
+                channel: topic.channel.as_str(),
+                position: newest.as_ref(),
+                recovered: request.since.as_ref().map(|_| missed.is_some()),
+                messages: missed.as_ref().map(|missed| match missed {
+                    MissedMessages::Read(messages) => MessageList::Whole(messages),
+                    MissedMessages::Later(later) => MessageList::Later(later.messages),
+                }),
+                presence: members,
+            },
+        );
         let later = match missed {
             Some(MissedMessages::Later(later)) => Some(later),
             _ => None,

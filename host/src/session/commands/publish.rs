@@ -12,7 +12,7 @@ use crate::session::refusal::Refusal;
 use backplane::{PublishOptions, Published, Rejection};
 use chain::{Asked, Denied, PublishDecision, PublishQuestion};
 use protocol::names::Channel;
-use protocol::{RequestId, write};
+use protocol::{Content, RequestId, codes, write};
 use wall_clock::now_ms;
 
 pub(super) struct PublishCommand {
@@ -27,9 +27,13 @@ impl PublishCommand {
         if let Err(refusal) = context.take_publish() {
             return refused(context, refusal);
         }
+        if let Err(refusal) = self.check_data(context) {
+            return refused(context, refusal);
+        }
         let channel = self.request.channel.clone();
         let data = std::mem::take(&mut self.request.data);
-        match context.ask_if_ready(PublishQuestion::new(channel, data, self.is_granted(context))) {
+        let question = PublishQuestion::new(channel, self.request.content, data, self.is_granted(context));
+        match context.ask_if_ready(question) {
             Asked::Answered(decision) => self.go_on(context, decision),
             Asked::Paused(question) => {
                 let context = context.clone();
@@ -43,6 +47,28 @@ impl PublishCommand {
                 })
             }
         }
+    }
+
+    /// Whether the data is what the channel takes, and no longer than a message may be: JSON text may be longer than the
+    /// MessagePack that it came as.
+    fn check_data(&self, context: &Context) -> Result<(), Refusal> {
+        let settings = context.tenant.settings();
+        let takes = settings.channel(&self.request.channel).content;
+        if takes != self.request.content {
+            let message = match takes {
+                Content::Json => "this channel takes JSON, and the data is binary",
+                Content::Binary => {
+                    "this channel takes binary data: bin in MessagePack, base64 with \"encoding\":\"base64\" in JSON"
+                }
+            };
+            return Err(Refusal::new(codes::BAD_REQUEST, message));
+        }
+        let (bytes, most) = (self.request.data.len(), settings.limits.message_bytes);
+        if bytes > most {
+            let message = format!("the data has {bytes} bytes as JSON, and may have {most} (limits.message_bytes)");
+            return Err(Refusal::new(codes::TOO_LARGE, message));
+        }
+        Ok(())
     }
 
     /// Whether the caller's subscription counts as an allow.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::hub::message_json;
+use crate::hub::message_envelope;
 use crate::session::context::Context;
 use crate::session::refusal::Refusal;
 use crate::session::reply_parts::LaterMessages;
@@ -22,7 +22,7 @@ pub(super) struct Recovery {
 }
 
 pub(super) enum MissedMessages {
-    /// As JSON.
+    /// As they are encoded for this client.
     Read(Vec<Bytes>),
     /// They are more than may wait for the client.
     Later(LaterMessages),
@@ -53,7 +53,11 @@ impl Recovery {
         };
         let page = read(missed).await?;
         if page.whole {
-            let messages: Vec<_> = page.messages.iter().map(|message| message_json(message)).collect();
+            let messages: Vec<_> = page
+                .messages
+                .iter()
+                .map(|message| message_envelope(message, context.client.codec))
+                .collect();
             if room.take(messages.iter().map(Bytes::len).sum()) {
                 return Ok(Self {
                     newest: page.newest,

@@ -95,7 +95,7 @@ async fn history_shares_the_messages_with_their_receivers() {
     }
     let history = || begin(&ann, "history", "{\"channel\":\"kept:a\"}").answer();
     let (one, two) = (history().await.unwrap().envelope, history().await.unwrap().envelope);
-    let addresses = |envelope: protocol::Json| -> Vec<_> {
+    let addresses = |envelope: protocol::Encoded| -> Vec<_> {
         let large = envelope.into_parts().filter(|part| part.len() > 4000);
         large.map(|part| part.as_ptr()).collect()
     };

@@ -159,7 +159,10 @@ impl Polled {
         let posts = sessions.add(&"acme".into());
         let name = posts.name.clone();
         let mut opening = Stage::opening(&MemoryStream::new(0), Some("ann"), &[]);
-        opening.transport = Transport::Polls { posts };
+        opening.transport = Transport::Polls {
+            posts,
+            codec: protocol::Codec::Json,
+        };
         let session = opening.into_session(stage.shard.clone(), stage.shard.tenant("acme").unwrap());
         tokio::task::spawn_local(session.serve(Bytes::new()));
         Self { sessions, name, ack: 0 }

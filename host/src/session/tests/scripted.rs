@@ -10,6 +10,7 @@ use chain::{
     Caller, Chain, ChainStep, ConnectVerdict, Defaults, Denial, Fault, FaultRules, Grant, Handshake, Hook, HookKind,
     HookResponse, Identity, Penalty, PendingCall, PublishVerdict, SubscribeVerdict,
 };
+use protocol::Content;
 
 /// Takes the token for the user's name, and what follows a `/` for the token's `jti`; denies what is called `denied`, and writes down what it was asked.
 #[derive(Clone)]
@@ -98,6 +99,7 @@ impl Hook for Scripted {
         &mut self,
         caller: &Arc<Caller>,
         channel: &str,
+        _: Content,
         _: &[u8],
     ) -> Result<HookResponse<PublishVerdict>, Fault> {
         self.2.check(HookKind::Publish)?;

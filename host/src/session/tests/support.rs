@@ -137,6 +137,7 @@ impl Stage {
         Opening {
             session: random_text().into(),
             transport: Transport::WebSocket {
+                codec: protocol::Codec::Json,
                 stream: ClientStream::Memory(stream.clone()),
                 deflate: None,
             },

@@ -99,7 +99,7 @@ impl Scene {
         let client = ClientConnection::new(
             0,
             "s".into(),
-            ConnectionShape::websocket(stream, None),
+            ConnectionShape::websocket(stream, protocol::Codec::Json, None),
             1024,
             &Arc::default(),
         );

@@ -51,6 +51,10 @@ fn config_with(admin: &str, keys: &str) -> String {
         match = "room:*"
         history = {{ size = 100, ttl_seconds = 300 }}
         presence = true
+        [[tenants.channels]]
+        match = "bytes:*"
+        history = {{ size = 100, ttl_seconds = 300 }}
+        content = "binary"
         [tenants.limits]
         message_bytes = 65536
         publish_per_second = 0

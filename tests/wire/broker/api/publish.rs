@@ -1,7 +1,8 @@
 //! The operator publishes.
 
 use super::broker;
-use crate::support::json;
+use crate::support::message_pack::bytes;
+use crate::support::{json, token};
 
 #[tokio::test]
 async fn what_the_operator_says_reaches_subscribers_byte_for_byte() {
@@ -113,4 +114,41 @@ async fn a_broadcast_names_each_channel_once_and_not_too_many() {
             .await;
         answer.problem(422, "bad_body");
     }
+}
+
+#[tokio::test]
+async fn bytes_are_published_and_read_as_base64() {
+    let broker = broker().await;
+    let mut ann = broker.dial("ann").packed().token(&token::of("ann")).connect().await;
+    ann.subscribe("bytes:1").await;
+    let path = "/tenants/acme/publish";
+    let body = json!({ "channel": "bytes:1", "data": "AP+A", "encoding": "base64" });
+    broker.order(path, body).await;
+    let message = ann.message().await;
+    assert_eq!(message["payload"], bytes(&[0, 255, 128]));
+    let history = broker.read("/tenants/acme/channels/bytes%3A1/history").await;
+    let kept = &history["messages"][0];
+    assert_eq!(
+        (&kept["payload"], &kept["encoding"]),
+        (&json!("AP+A"), &json!("base64"))
+    );
+    for refused in [
+        json!({ "channel": "bytes:1", "data": "AP+A" }),
+        json!({ "channel": "bytes:1", "data": { "a": 1 } }),
+        json!({ "channel": "bytes:1", "data": "AP-A", "encoding": "base64" }),
+        json!({ "channel": "bytes:1", "data": 7, "encoding": "base64" }),
+        json!({ "channel": "bytes:1", "data": "AP+A", "encoding": "hex" }),
+        json!({ "channel": "room:1", "data": "AP+A", "encoding": "base64" }),
+    ] {
+        broker.call("POST", path, refused).await.problem(422, "bad_body");
+    }
+    // What is limited is the bytes.
+    let large =
+        |length: usize| json!({ "channel": "bytes:1", "data": "AAAA".repeat(length / 3), "encoding": "base64" });
+    broker.call("POST", path, large(65_535)).await.ok();
+    broker.call("POST", path, large(65_538)).await.problem(413, "too_large");
+    let all = json!({ "channels": ["bytes:1", "room:1"], "data": "AP+A", "encoding": "base64" });
+    let answer = broker.order("/tenants/acme/broadcast", all).await;
+    assert_eq!((&answer["published"], &answer["failed"]), (&json!(1), &json!(1)));
+    assert_eq!(answer["results"][1]["error"]["code"], "bad_body");
 }

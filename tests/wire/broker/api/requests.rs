@@ -37,7 +37,7 @@ async fn an_error_names_the_field_and_what_it_must_be_and_what_came() {
         (
             "POST publish",
             r#"{"channel":"c","data":1,"dat":1}"#,
-            r#""dat": is not known; there are "channel", "data", "ephemeral", "key""#,
+            r#""dat": is not known; there are "channel", "data", "encoding", "ephemeral", "key""#,
         ),
         (
             "POST publish",

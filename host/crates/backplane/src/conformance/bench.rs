@@ -11,8 +11,8 @@ use crate::{
 };
 use chain::{Asked, Caller, Chain, Defaults, PublishDecision, PublishQuestion};
 use config::{ChannelSettings, History};
-use protocol::Member;
 use protocol::names::{Channel, Topic};
+use protocol::{Content, Member};
 
 /// What most tests may have.
 pub(crate) const ANY: Allowance = Allowance::UNLIMITED;
@@ -70,7 +70,7 @@ impl Bench {
         let caller = Caller::new("s".into(), topic.tenant.clone(), [127, 0, 0, 1].into(), "websocket");
         let mut chain = Chain::new(Vec::new(), defaults);
         let data = Bytes::copy_from_slice(data.as_bytes());
-        let question = PublishQuestion::new(topic.channel.clone(), data, true);
+        let question = PublishQuestion::new(topic.channel.clone(), Content::Json, data, true);
         let asked = chain.ask(question, &Arc::new(caller), &mut || false);
         let Asked::Answered(Ok(PublishDecision::Pass(permit))) = asked else {
             panic!("an open chain passes everything");

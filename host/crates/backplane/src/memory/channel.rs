@@ -120,6 +120,7 @@ impl ChannelState {
         });
         let from = options.from.clone();
         let mut publication = Publication::new(message.topic, id, message.data, position, from, message.tags);
+        publication.content = message.content;
         publication.ephemeral = options.ephemeral;
         publication.echo = options.echo;
         publication.compression = options.allowance.compression;

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::Publication;
-use protocol::Member;
-use protocol::Position;
 use protocol::names::Topic;
+use protocol::{Content, Member, Position};
 
 const VERSION: u8 = 1;
 const EPHEMERAL: u8 = 1;
 const NO_ECHO: u8 = 2;
+const BINARY: u8 = 4;
 
 /// What was published in a channel's Redis channel.
 #[derive(Debug)]
 pub(super) enum ParsedPush {
-    Message(Publication),
+    Message(Arc<Publication>),
     /// A session came, or else left.
     Presence {
         member: Member,
@@ -31,7 +31,12 @@ pub(super) enum ParsedPush {
 pub(super) fn encode(publication: &Publication) -> Vec<u8> {
     let mut out = Vec::with_capacity(publication.data.len() + 128);
     out.put_u8(VERSION);
-    out.put_u8(u8::from(publication.ephemeral) * EPHEMERAL + u8::from(!publication.echo) * NO_ECHO);
+    let flags = [
+        (publication.ephemeral, EPHEMERAL),
+        (!publication.echo, NO_ECHO),
+        (publication.content == Content::Binary, BINARY),
+    ];
+    out.put_u8(flags.iter().map(|(is_set, flag)| u8::from(*is_set) * flag).sum());
     out.put_u64_le(publication.ts);
     put(&mut out, publication.id.as_bytes());
     match &publication.from {
@@ -79,10 +84,18 @@ pub(super) fn decode(topic: &Topic, position: Option<Position>, mut from: Bytes)
         .map(|_| Some((text(input)?.as_ref().to_owned(), text(input)?.as_ref().to_owned())))
         .collect::<Option<Vec<_>>>()?;
     let data = take(input)?;
-    // It is text by the time it is written; what else lies there was not written by a broker.
-    std::str::from_utf8(&data).ok()?;
+    let content = if flags & BINARY == 0 {
+        Content::Json
+    } else {
+        Content::Binary
+    };
+    // JSON is text by the time it is written; what else lies there was not written by a broker.
+    if content == Content::Json {
+        std::str::from_utf8(&data).ok()?;
+    }
     let mut publication = Publication::new(topic.clone(), id, data, position, member, tags);
     publication.ts = ts;
+    publication.content = content;
     publication.ephemeral = flags & EPHEMERAL != 0;
     publication.echo = flags & NO_ECHO == 0;
     Some(publication)
@@ -125,7 +138,7 @@ pub(super) fn read_pushed(topic: &Topic, mut payload: Bytes) -> Option<ParsedPus
                 "" => None,
                 head => Some(read_position(head)?),
             };
-            decode(topic, position, payload).map(ParsedPush::Message)
+            decode(topic, position, payload).map(|message| ParsedPush::Message(Arc::new(message)))
         }
         b'J' | b'L' => {
             let (version, session) = head.split_once(' ')?;
@@ -198,6 +211,15 @@ mod tests {
         );
         assert_eq!((&read.from, &read.tags), (&written.from, &written.tags));
         assert_eq!((read.ephemeral, read.echo), (true, false));
+        let mut bytes = publication();
+        bytes.data = Bytes::from_static(b"\0\xff");
+        assert!(
+            decode(&topic("a"), None, encode(&bytes).into()).is_none(),
+            "this is no text"
+        );
+        bytes.content = Content::Binary;
+        let read = decode(&topic("a"), None, encode(&bytes).into()).unwrap();
+        assert_eq!((read.content, &read.data), (Content::Binary, &bytes.data));
         let anonymous = Member {
             user: None,
             session: "s2".into(),

@@ -54,17 +54,14 @@ impl Dispatcher {
             return;
         };
         let envelope = match codec::read_pushed(&topic, payload) {
-            Some(ParsedPush::Message(publication)) => {
-                let publication = Arc::new(publication);
-                match node.table.take(&channel, &publication, &mut self.shards) {
-                    Next::Deliver => Envelope::Message(publication),
-                    Next::Nothing => return,
-                    Next::Recover => {
-                        node.recover(channel.into());
-                        return;
-                    }
+            Some(ParsedPush::Message(publication)) => match node.table.take(&channel, &publication, &mut self.shards) {
+                Next::Deliver => Envelope::Message(publication),
+                Next::Nothing => return,
+                Next::Recover => {
+                    node.recover(channel.into());
+                    return;
                 }
-            }
+            },
             Some(ParsedPush::Presence {
                 member,
                 joined,

@@ -76,6 +76,7 @@ impl Node {
             options.from.clone(),
             message.tags,
         );
+        publication.content = message.content;
         publication.ephemeral = options.ephemeral;
         publication.echo = options.echo;
         publish_queue::QueuedMessage {

@@ -14,6 +14,7 @@ use crate::permit::{Message, Permit};
 use crate::step::ChainStep;
 use crate::verdict::{HookResponse, PublishVerdict};
 use crate::verdict_cache::{CacheKey, CachedVerdict};
+use protocol::Content;
 use protocol::names::{Channel, Topic};
 
 /// What the chain decides about a message that it does not refuse.
@@ -32,6 +33,7 @@ pub struct PublishQuestion {
     /// pauses, so it is set anew whenever the question is asked.
     pub granted: bool,
     channel: Channel,
+    content: Content,
     data: Bytes,
     /// The client's own data, once a plugin replaced it: a chain that is asked anew begins with that.
     original: Option<Bytes>,
@@ -48,10 +50,12 @@ enum Passage {
 }
 
 impl PublishQuestion {
-    pub fn new(channel: Channel, data: Bytes, granted: bool) -> Self {
+    /// `data` is what `content` says.
+    pub fn new(channel: Channel, content: Content, data: Bytes, granted: bool) -> Self {
         Self {
             granted,
             channel,
+            content,
             data,
             original: None,
             tags: Vec::new(),
@@ -90,7 +94,7 @@ impl PublishQuestion {
                 self.next = NextStep::of(chain, index);
                 return Ok(Passage::Paused);
             } else {
-                call(step, caller, key, &self.data, defaults.message_bytes)?
+                call(step, caller, key, (self.content, &self.data), defaults.message_bytes)?
             };
             for (key, value) in response.tags {
                 decision::set_tag(&mut self.tags, key, value);
@@ -135,6 +139,7 @@ impl Question for PublishQuestion {
                     tenant: caller.tenant.clone(),
                     channel: self.channel,
                 },
+                content: self.content,
                 data: self.data,
                 tags: self.tags,
             })))),
@@ -157,21 +162,34 @@ fn call(
     step: &mut ChainStep,
     caller: &Arc<Caller>,
     key: CacheKey<'_>,
-    data: &Bytes,
+    (content, data): (Content, &Bytes),
     message_bytes: usize,
 ) -> Result<HookResponse<PublishVerdict>, Denied> {
-    let response = step.hook.publish(caller, key.channel, data).and_then(|response| {
-        let PublishVerdict::Replace(data) = &response.verdict else {
-            return Ok((response, Replaced::Fits));
+    let takes_bytes = step.hook.takes_bytes();
+    let response = if content == Content::Binary && !takes_bytes {
+        let text = protocol::base64_json(data);
+        step.hook.publish(caller, key.channel, Content::Json, &text)
+    } else {
+        step.hook.publish(caller, key.channel, content, data)
+    };
+    let response = response.and_then(|mut response| {
+        let PublishVerdict::Replace(data) = &mut response.verdict else {
+            return Ok(Ok(response));
         };
-        let checked = decision::check_replaced(data, message_bytes);
+        let checked = decision::check_replaced(data, content, takes_bytes, message_bytes);
         step.hook
             .judged(HookKind::Publish, caller, checked.as_ref().map(|_| ()));
-        checked.map(|replaced| (response, replaced))
+        Ok(match checked? {
+            Replaced::Fits(replaced) => {
+                *data = replaced;
+                Ok(response)
+            }
+            Replaced::TooLarge(bytes) => Err(Denied::grown(&step.plugin, bytes, message_bytes)),
+        })
     });
     let response = match response {
-        Ok((_, Replaced::TooLarge(bytes))) => return Err(Denied::grown(&step.plugin, bytes, message_bytes)),
-        Ok((response, Replaced::Fits)) => Ok(response),
+        Ok(Err(grown)) => return Err(grown),
+        Ok(Ok(response)) => Ok(response),
         Err(fault) => Err(fault),
     };
     match response {

@@ -14,6 +14,54 @@ fn a_replacement_that_is_no_json_is_a_fault() {
     }
 }
 
+/// Bytes in a binary channel, asked of one plugin.
+fn publish_bytes(hook: Scripted) -> Result<Bytes, u16> {
+    let question = PublishQuestion::new(channel("room"), Content::Binary, Bytes::from_static(b"xyz"), true);
+    let message = passed(ask(&mut chain([hook], OPEN), &caller(), question))?;
+    let message = message.expect("nobody discards it");
+    assert_eq!(message.content, Content::Binary);
+    Ok(message.data)
+}
+
+#[test]
+fn bytes_stay_bytes_whatever_a_plugin_takes_them_for() {
+    let fits = |length: usize| format!("\"{}\"", "eHl6".repeat(length / 3));
+    // What it takes, what it makes of it, and what comes of that.
+    for (takes_bytes, replaced, expected) in [
+        (false, "\"eHl6\"".to_owned(), Ok("xyz")),
+        (false, " \"YWI=\" ".to_owned(), Ok("ab")),
+        (false, "\"\"".to_owned(), Ok("")),
+        (false, "\"YWI\"".to_owned(), Err(4503)),
+        (false, "YWI=".to_owned(), Err(4503)),
+        (false, "{\"a\":1}".to_owned(), Err(4503)),
+        (false, String::new(), Err(4503)),
+        (true, "\"eHl6\"".to_owned(), Ok("\"eHl6\"")),
+        (true, "not JSON".to_owned(), Ok("not JSON")),
+        // 64 bytes are allowed, however long they are as text.
+        (false, fits(63), Ok(&"xyz".repeat(21)[..])),
+        (false, fits(66), Err(4413)),
+        (true, "x".repeat(64), Ok(&"x".repeat(64)[..])),
+        (true, "x".repeat(65), Err(4413)),
+    ] {
+        let hook = Scripted {
+            takes_bytes,
+            ..says(PublishVerdict::Replace(replaced.clone().into()))
+        };
+        let seen = hook.seen.clone();
+        let data = publish_bytes(hook);
+        assert_eq!(
+            data,
+            expected.map(|data| Bytes::copy_from_slice(data.as_bytes())),
+            "{replaced:?}"
+        );
+        let given = if takes_bytes { "publish xyz" } else { "publish \"eHl6\"" };
+        assert_eq!(seen.borrow()[0], given);
+        let is_fault = expected == Err(4503);
+        assert_eq!(seen.borrow()[1] != "judged publish: good", is_fault, "{replaced:?}");
+    }
+    assert_eq!(publish_bytes(says(PublishVerdict::Allow)).as_deref(), Ok(&b"xyz"[..]));
+}
+
 #[test]
 fn a_message_that_grows_too_large_is_refused_whatever_a_fault_would_mean() {
     for on_fault in [OnFault::Deny, OnFault::Allow, OnFault::Cached] {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{BackplaneKind, Capability, ChannelSettings, Config, History, Limits, NodeShare, Overflow, Scope, load};
 use chain::{FaultRules, HookKind, Hooks, OnFault};
+use protocol::Content;
 use protocol::names::Channel;
 
 use super::good;
@@ -185,6 +186,7 @@ fn a_channel_keeps_nothing_by_default() {
     assert_eq!(plain.history, None);
     assert!(!plain.presence && !plain.join_leave);
     assert_eq!(plain.overflow, Overflow::Disconnect);
+    assert_eq!(plain.content, Content::Json);
     assert_eq!(plain.idempotency, Duration::from_mins(2));
 }
 
@@ -251,11 +253,16 @@ fn faults_are_ruled_for_all_hooks_or_each() {
 #[test]
 fn the_first_rule_that_fits_a_channel_counts() {
     let rules = "[[tenants.channels]]\nmatch = \"a:*\"\noverflow = \"drop\"\n\
-                 [[tenants.channels]]\nmatch = \"**\"\noverflow = \"conflate\"\nhistory = {}";
+                 [[tenants.channels]]\nmatch = \"**\"\noverflow = \"conflate\"\n\
+                 content = \"binary\"\nhistory = {}";
     let config = good(&format!("{LEAST}\n{rules}"));
     let settings = |channel| config.tenants[0].channel(&Channel::parse(channel).unwrap());
     assert_eq!(settings("a:1").overflow, Overflow::Drop);
     assert_eq!(settings("a:1:2").overflow, Overflow::Conflate);
+    assert_eq!(
+        (settings("a:1").content, settings("b").content),
+        (Content::Json, Content::Binary)
+    );
     let history = History {
         size: 100,
         ttl: Duration::from_mins(5),

@@ -131,7 +131,7 @@ fn a_trial_whose_data_is_no_json_is_a_bad_trial() {
     let publish = |number| {
         let mut slot = stage.slot_of(&binding);
         wait_for_instance(&mut slot);
-        let question = PublishQuestion::new(room.clone(), "1".into(), false);
+        let question = PublishQuestion::new(room.clone(), Content::Json, "1".into(), false);
         match chain_of(slot).ask(question, &client(number), &mut || false) {
             Asked::Answered(answer) => answer,
             Asked::Paused(_) => panic!("nobody asked for a pause"),

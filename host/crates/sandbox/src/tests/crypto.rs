@@ -5,7 +5,7 @@ use super::*;
 const SECRET: &[u8] = b"a shared secret";
 
 fn ask(slot: &mut Slot, data: &[u8]) -> Result<PublishVerdict, Fault> {
-    let answer = slot.publish(&caller(), "room:1", data)?;
+    let answer = slot.publish(&caller(), "room:1", Content::Json, data)?;
     Ok(answer.verdict)
 }
 

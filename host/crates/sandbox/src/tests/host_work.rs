@@ -48,7 +48,9 @@ fn much_host_work_in_a_straight_line_ends_at_the_deadline_and_opens_the_circuit(
             stage.clock.advance(Duration::from_millis(125));
             let mut slot = stage.slot_of(&binding);
             wait_for_instance(&mut slot);
-            let fault = slot.publish(&well_known(number), "room:1", b"1").expect_err(guest);
+            let fault = slot
+                .publish(&well_known(number), "room:1", Content::Json, b"1")
+                .expect_err(guest);
             assert!(matches!(fault, Fault::Deadline(_)), "{guest}: {fault}");
         }
         let fault = publish_of(&client(6), &mut stage.slot_of(&binding), "1").expect_err("an open circuit");
@@ -68,7 +70,9 @@ fn the_same_work_once_is_no_fault() {
         "logs-long",
     ] {
         let binding = bound(&stage, guest, 1, Duration::from_millis(200));
-        let answer = stage.ready_slot_of(&binding).publish(&well_known(1), "room:1", b"1");
+        let answer = stage
+            .ready_slot_of(&binding)
+            .publish(&well_known(1), "room:1", Content::Json, b"1");
         assert_eq!(answer.unwrap().verdict, PublishVerdict::Allow, "{guest}");
     }
 }

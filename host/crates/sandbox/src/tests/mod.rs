@@ -10,6 +10,7 @@ mod faults;
 mod features;
 mod host_work;
 mod load;
+mod message;
 mod reach;
 mod rebuilding;
 mod room;
@@ -29,6 +30,7 @@ use serde_json::json;
 use super::*;
 use chain::{Caller, Fault, Handshake, Hook, HookKind, HookResponse, PendingCall, PublishVerdict};
 use plugin_store::{Clock, PluginStores};
+use protocol::Content;
 
 /// Longest wait for what another thread does.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -199,7 +201,7 @@ fn block_on(mut pending: PendingCall, until: Instant) {
 
 /// A call as it is without waiting.
 fn publish_now(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
-    slot.publish(&caller(), "room:1", data.as_bytes())
+    slot.publish(&caller(), "room:1", Content::Json, data.as_bytes())
 }
 
 fn publish(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
@@ -208,7 +210,7 @@ fn publish(slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, 
 
 fn publish_of(caller: &Arc<Caller>, slot: &mut Slot, data: &str) -> Result<HookResponse<PublishVerdict>, Fault> {
     wait_for_instance(slot);
-    slot.publish(caller, "room:1", data.as_bytes())
+    slot.publish(caller, "room:1", Content::Json, data.as_bytes())
 }
 
 /// Calls until the answer is another one than that no instance may be made yet.

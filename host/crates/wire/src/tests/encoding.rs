@@ -101,11 +101,16 @@ fn the_end_of_each_joined_frame_is_found() {
 
 #[test]
 fn section_5_4_fragments() {
-    let fragment = |payload, is_first, is_last| text_fragment_header(payload, is_first, is_last)[..].to_vec();
+    let fragment = |payload, is_first, is_last| {
+        let kind = FrameKind::Text;
+        fragment_header(kind, payload, is_first, is_last)[..].to_vec()
+    };
+    assert_eq!(fragment_header(FrameKind::Binary, 5, true, false)[..], [0x02, 5]);
+    assert_eq!(fragment_header(FrameKind::Binary, 5, false, true)[..], [0x80, 5]);
     assert_eq!(fragment(3, true, false), [0x01, 0x03]);
     assert_eq!(fragment(126, false, false), [0x00, 126, 0, 126]);
     assert_eq!(fragment(2, false, true), [0x80, 0x02]);
-    assert_eq!(fragment(5, true, true), text_frame_header(5)[..]);
+    assert_eq!(fragment(5, true, true), frame_header(FrameKind::Text, 5)[..]);
     for (frame, expected) in [
         (text_frame("a"), false),
         (binary_frame(b"a"), false),

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,6 +13,7 @@ use tokio::time::timeout_at;
 use super::publish::{OperatorMessage, PublishAnswer};
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::message_data::{DataEncoding, MessageData};
 use crate::gateway::api::problem::{INTERNAL, ProblemDetails, ProblemKind, TOO_LATE};
 use crate::gateway::api::values::{ChannelName, MessageKey};
 use config::{Scope, Tenant};
@@ -36,6 +36,9 @@ pub(super) struct BroadcastBody {
     #[serde(skip_serializing)]
     #[schemars(with = "serde_json::Value")]
     data: Box<RawValue>,
+    /// Where the channels are binary: how their bytes stand in `data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<DataEncoding>,
     /// Holds in each channel for itself: the same call again publishes where it failed before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<MessageKey>,
@@ -91,11 +94,12 @@ impl Endpoint for BroadcastMessage {
         let BroadcastBody {
             channels,
             data,
+            encoding,
             key,
             ephemeral,
         } = call.body;
         let message = OperatorMessage {
-            data: Bytes::from(String::from(Box::<str>::from(data))),
+            data: MessageData::read(data, encoding)?,
             key,
             ephemeral,
         };

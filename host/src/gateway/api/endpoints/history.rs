@@ -15,8 +15,8 @@ use crate::gateway::api::values::{ChannelPath, Limit, Offset};
 use crate::session::{ANSWER_BYTES, fitting};
 use backplane::HistoryRange;
 use config::{Scope, Tenant};
-use protocol::Position;
 use protocol::names::Topic;
+use protocol::{Codec, Position};
 
 pub(super) struct ReadHistory;
 
@@ -90,7 +90,9 @@ impl Endpoint for ReadHistory {
             let text = String::from_utf8(json.into()).map_err(|error| error.to_string())?;
             RawValue::from_string(text).map_err(|error| error.to_string())
         };
-        let messages = fitting(&page.messages, ANSWER_BYTES).map(raw).collect::<Result<_, _>>();
+        let messages = fitting(&page.messages, Codec::Json, ANSWER_BYTES)
+            .map(raw)
+            .collect::<Result<_, _>>();
         Ok(HistoryAnswer {
             channel: topic.channel.as_str().to_owned(),
             epoch: page.newest.epoch.to_string(),

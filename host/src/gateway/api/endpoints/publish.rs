@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
+use crate::gateway::api::message_data::{DataEncoding, MessageData};
 use crate::gateway::api::problem::{BAD_BODY, LIMIT_EXCEEDED, ProblemDetails, ProblemKind, TOO_LARGE, UNAVAILABLE};
 use crate::gateway::api::values::{ChannelName, MessageKey};
 use backplane::{Account, Allowance, PublishOptions, Published};
@@ -27,6 +27,9 @@ pub(super) struct PublishBody {
     #[serde(skip_serializing)]
     #[schemars(with = "serde_json::Value")]
     pub data: Box<RawValue>,
+    /// Where the channel is binary: how its bytes stand in `data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<DataEncoding>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<MessageKey>,
     /// An ephemeral message is in no history, and is the first to be dropped for a slow receiver.
@@ -67,11 +70,12 @@ impl Endpoint for PublishMessage {
         let PublishBody {
             channel,
             data,
+            encoding,
             key,
             ephemeral,
         } = call.body;
         let message = OperatorMessage {
-            data: Bytes::from(String::from(Box::<str>::from(data))),
+            data: MessageData::read(data, encoding)?,
             key,
             ephemeral,
         };
@@ -82,7 +86,7 @@ impl Endpoint for PublishMessage {
 /// A message of the operator, for any channel.
 #[derive(Clone)]
 pub(super) struct OperatorMessage {
-    pub data: Bytes,
+    pub data: MessageData,
     pub key: Option<MessageKey>,
     pub ephemeral: bool,
 }
@@ -104,6 +108,7 @@ impl OperatorMessage {
     }
 
     async fn try_publish(self, api: &Api, tenant: &Tenant, channel: Channel) -> Result<Published, ProblemDetails> {
+        self.data.check(tenant.channel(&channel).content)?;
         let options = PublishOptions {
             from: None,
             key: self.key.map(|key| key.0.into_boxed_str()),
@@ -117,7 +122,8 @@ impl OperatorMessage {
                 tenant: tenant.name.clone(),
                 channel,
             },
-            data: self.data,
+            content: self.data.content,
+            data: self.data.bytes,
             tags: Vec::new(),
         };
         let permit = Permit::by_operator(message, tenant.limits.message_bytes)?;

@@ -2,6 +2,7 @@
 //! what did not change is 0.1's alone.
 
 mod crypto;
+mod message;
 
 pub(crate) use crypto::KeyTable;
 
@@ -11,5 +12,6 @@ use crate::state::StoreData;
 
 /// Adds what this version adds.
 pub(super) fn add_to_linker(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
-    crypto::add_to_linker(linker)
+    crypto::add_to_linker(linker)?;
+    message::add_to_linker(linker)
 }

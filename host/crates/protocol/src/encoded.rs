@@ -1,13 +1,17 @@
-//! JSON text of which large parts are shared with others and never copied.
+//! An envelope, or a part of one, of which large parts are shared with others and never copied.
 
 use bytes::Bytes;
+use message_pack::write::FIXED_ENTRIES;
+
+use super::codec::Codec;
 
 /// What is shorter than this many bytes is copied: a part of its own would cost more.
 const SHARED_BYTES: usize = 1024;
 
-/// JSON text in parts.
+/// What is encoded, in parts.
 #[derive(Clone, Debug, Default)]
-pub struct Json {
+pub struct Encoded {
+    codec: Codec,
     /// What was written here.
     text: Vec<u8>,
     /// What stands in it, in its order.
@@ -29,10 +33,11 @@ pub enum Piece {
     Later,
 }
 
-impl Json {
+impl Encoded {
     /// Nothing yet, with room for `bytes` of it.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
+    pub(crate) fn with_capacity(codec: Codec, bytes: usize) -> Self {
         Self {
+            codec,
             text: Vec::with_capacity(bytes),
             shared: Vec::new(),
         }
@@ -48,7 +53,7 @@ impl Json {
         self.text.is_empty() && self.shared.is_empty()
     }
 
-    /// The whole text in one piece, if it is.
+    /// The whole in one piece, if it is.
     pub fn into_text(self) -> Result<Vec<u8>, Self> {
         if self.shared.is_empty() {
             Ok(self.text)
@@ -90,6 +95,40 @@ impl Json {
         whole
     }
 
+    /// What was encoded elsewhere, in one piece.
+    pub fn whole(codec: Codec, text: Vec<u8>) -> Self {
+        Self {
+            codec,
+            text,
+            shared: Vec::new(),
+        }
+    }
+
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Appends the header of an empty map or list of MessagePack, and says where it is.
+    pub(crate) fn open(&mut self, empty: u8) -> usize {
+        self.text.push(empty);
+        self.text.len() - 1
+    }
+
+    /// Says in the header how many entries followed. `write` writes one that is longer than a byte.
+    pub(crate) fn close(&mut self, header: usize, entries: usize, write: fn(&mut Vec<u8>, usize)) {
+        match u8::try_from(entries) {
+            Ok(few) if entries <= FIXED_ENTRIES => self.text[header] |= few,
+            _ => {
+                let mut longer = Vec::with_capacity(5);
+                write(&mut longer, entries);
+                let growth = longer.len() - 1;
+                self.text.splice(header..=header, longer);
+                let behind = self.shared.iter_mut().filter(|shared| shared.at > header);
+                behind.for_each(|shared| shared.at += growth);
+            }
+        }
+    }
+
     pub(crate) fn push(&mut self, byte: u8) {
         self.text.push(byte);
     }
@@ -102,12 +141,12 @@ impl Json {
         &mut self.text
     }
 
-    /// Appends texts with commas between them: those that are worth it without a copy, the others copied once.
+    /// Appends the items of a list: those that are worth it without a copy, the others copied once.
     pub(crate) fn extend_list(&mut self, texts: &[Bytes]) {
         let copied = texts.iter().filter(|text| text.len() < SHARED_BYTES);
         self.text.reserve(copied.map(|text| text.len() + 1).sum());
         for (index, text) in texts.iter().enumerate() {
-            if index > 0 {
+            if index > 0 && self.codec == Codec::Json {
                 self.push(b',');
             }
             self.extend_shared(text);
@@ -144,16 +183,6 @@ impl Json {
     }
 }
 
-/// A text in one piece.
-impl From<Vec<u8>> for Json {
-    fn from(text: Vec<u8>) -> Self {
-        Self {
-            text,
-            shared: Vec::new(),
-        }
-    }
-}
-
 impl Piece {
     fn len(&self) -> usize {
         match self {
@@ -170,11 +199,11 @@ mod tests {
     #[test]
     fn what_comes_later_keeps_its_place() {
         let large = Bytes::from(vec![b'l'; SHARED_BYTES]);
-        let mut inner = Json::default();
+        let mut inner = Encoded::default();
         inner.extend(b"[");
         inner.extend_later();
         inner.extend(b"]");
-        let mut outer = Json::default();
+        let mut outer = Encoded::default();
         outer.extend_list(std::slice::from_ref(&large));
         outer.append(inner.clone());
         outer.extend_later();
@@ -188,13 +217,13 @@ mod tests {
     #[test]
     fn large_texts_are_shared_and_small_ones_copied_whatever_they_stand_in() {
         let (small, large) = (Bytes::from(vec![b's'; 10]), Bytes::from(vec![b'l'; SHARED_BYTES]));
-        let mut inner = Json::default();
+        let mut inner = Encoded::default();
         inner.extend(b"[");
         inner.extend_list(&[small.clone(), large.clone(), small.clone(), large.clone()]);
         inner.extend(b"]");
         let expected = [&b"["[..], &small, b",", &large, b",", &small, b",", &large, b"]"].concat();
         assert_eq!((inner.to_vec(), inner.len()), (expected.clone(), expected.len()));
-        let mut outer = Json::default();
+        let mut outer = Encoded::default();
         outer.extend(b"{");
         outer.append(inner);
         outer.extend(b"}");
@@ -205,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_text_without_shared_parts_is_one_piece() {
-        let mut json = Json::with_capacity(8);
+        let mut json = Encoded::with_capacity(Codec::Json, 8);
         assert!(json.is_empty());
         json.extend(b"{}");
         assert_eq!(json.into_text().unwrap(), b"{}");

@@ -1,0 +1,90 @@
+//! Envelopes in MessagePack, by another implementation than the broker's. Tests write and see JSON: bytes are
+//! `{"$bytes":"base64"}` there, and a number that fits nothing else is `{"$number":"text"}`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rmpv::Value as Packed;
+use serde_json::{Map, Value, json};
+
+use super::socket::{Frame, opcode};
+
+/// These bytes, as tests write them.
+pub(crate) fn bytes(bytes: &[u8]) -> Value {
+    json!({ "$bytes": STANDARD.encode(bytes) })
+}
+
+/// A binary frame with an envelope.
+pub(crate) fn frame(json: &str) -> Frame {
+    Frame::new(opcode::BINARY, pack(&serde_json::from_str(json).expect("JSON")))
+}
+
+/// A value as it is sent.
+pub(crate) fn pack(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    rmpv::encode::write_value(&mut out, &packed(value)).expect("a vector takes everything");
+    out
+}
+
+/// A message of the server as JSON text, which it is unless it is packed.
+pub(crate) fn text(message: Vec<u8>, is_packed: bool) -> String {
+    if is_packed {
+        return read(&message);
+    }
+    String::from_utf8(message).expect("text is UTF-8")
+}
+
+/// What the server sent, as JSON text.
+fn read(mut bytes: &[u8]) -> String {
+    let value = rmpv::decode::read_value(&mut bytes).expect("the server sends MessagePack");
+    assert!(bytes.is_empty(), "the server sent more than one value: {bytes:?}");
+    unpacked(value).to_string()
+}
+
+fn packed(value: &Value) -> Packed {
+    match value {
+        Value::Null => Packed::Nil,
+        Value::Bool(flag) => Packed::Boolean(*flag),
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => number.into(),
+            (_, Some(number)) => number.into(),
+            _ => number.as_f64().expect("a float").into(),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) => Packed::Array(items.iter().map(packed).collect()),
+        Value::Object(object) => match (object.get("$bytes"), object.get("$number")) {
+            (Some(Value::String(text)), _) => Packed::Binary(STANDARD.decode(text).expect("base64")),
+            (_, Some(Value::String(text))) => Packed::Ext(1, text.as_bytes().to_vec()),
+            _ => Packed::Map(
+                object
+                    .iter()
+                    .map(|(key, value)| (key.as_str().into(), packed(value)))
+                    .collect(),
+            ),
+        },
+    }
+}
+
+fn unpacked(value: Packed) -> Value {
+    match value {
+        Packed::Nil => Value::Null,
+        Packed::Boolean(flag) => flag.into(),
+        Packed::Integer(number) => match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => number.into(),
+            (_, number) => number.into(),
+        },
+        Packed::F64(number) => number.into(),
+        Packed::String(text) => text.into_str().expect("a string is UTF-8").into(),
+        Packed::Binary(found) => bytes(&found),
+        Packed::Array(items) => items.into_iter().map(unpacked).collect(),
+        Packed::Map(entries) => {
+            let count = entries.len();
+            let entry =
+                |(key, value): (Packed, Packed)| (key.as_str().expect("a text for a key").to_owned(), unpacked(value));
+            let object: Map<_, _> = entries.into_iter().map(entry).collect();
+            assert_eq!(object.len(), count, "a key is there twice");
+            Value::Object(object)
+        }
+        Packed::Ext(1, text) => json!({ "$number": String::from_utf8(text).expect("a number") }),
+        other => panic!("the server sent {other:?}"),
+    }
+}
