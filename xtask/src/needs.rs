@@ -23,6 +23,11 @@ pub(crate) const CHROMIUM: Need = Need {
     program: "chromium",
     packages: &["chromium", "fonts-dejavu-core"],
 };
+/// Firefox by WebDriver BiDi, which needs no patched build.
+pub(crate) const FIREFOX: Need = Need {
+    program: "firefox-esr",
+    packages: &["firefox-esr"],
+};
 pub(crate) const NODE: Need = Need {
     program: "node",
     packages: &["nodejs"],
