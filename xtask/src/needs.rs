@@ -23,7 +23,7 @@ pub(crate) const CHROMIUM: Need = Need {
     program: "chromium",
     packages: &["chromium", "fonts-dejavu-core"],
 };
-/// Firefox by WebDriver BiDi, which needs no patched build.
+/// Spoken to by a protocol of its own, so that no patched build is needed.
 pub(crate) const FIREFOX: Need = Need {
     program: "firefox-esr",
     packages: &["firefox-esr"],
