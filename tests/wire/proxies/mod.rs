@@ -1,5 +1,7 @@
 //! Programs of others in front of two nodes, each with the config that `docs/PROXIES.md` shows.
 
+mod over_http;
+
 use std::time::Duration;
 
 use crate::support::admin::full_key;
@@ -21,7 +23,7 @@ async fn node(name: &str, more: &str) -> Broker {
     let key = full_key();
     Broker::start(&format!(
         r#"
-        tenants = [{{ name = "t", anonymous = true, default = "allow" }}]
+        tenants = [{{ name = "t", anonymous = true, default = "allow", channels = [{{ match = "*", presence = true, join_leave = true }}] }}]
         {key}
         [server]
         default_tenant = "t"
@@ -112,14 +114,16 @@ async fn every_client_has_its_own_address(kind: ProxyKind) {
     assert_eq!(addresses, ["127.0.0.2"], "{kind:?}");
 }
 
+/// The document with timeouts of 2 s where it has 75.
+fn two_seconds(kind: ProxyKind, config: &str) -> String {
+    for shown in kind.rest_timeouts() {
+        assert!(config.contains(shown), "the document of {kind:?} has no {shown}");
+    }
+    config.replace("75s", "2s")
+}
+
 async fn heartbeats_keep_a_connection(kind: ProxyKind) {
-    let two_seconds = |config: String| match kind.rest_timeout() {
-        Some(shown) => {
-            assert!(config.contains(shown), "the document of {kind:?} has no {shown}");
-            config.replace("75s", "2s")
-        }
-        None => config,
-    };
+    let two_seconds = |config: String| two_seconds(kind, &config);
     // More often than the proxy's timeout, as in the document, only all of it is shorter.
     let behind = Behind::start(kind, "ping_ms = 900", two_seconds).await;
     let mut ann = behind.connect("ann").await;
@@ -129,7 +133,7 @@ async fn heartbeats_keep_a_connection(kind: ProxyKind) {
         ann.send_frame(&Frame::new(opcode::PONG, ping.payload)).await;
     }
     ann.still_works().await;
-    if kind.rest_timeout().is_some() {
+    if !kind.rest_timeouts().is_empty() {
         // Else the proxy ends it: that timeout is the one that matters.
         let behind = Behind::start(kind, "", two_seconds).await;
         behind.connect("bob").await.expect_end().await;
@@ -189,6 +193,16 @@ macro_rules! each {
             #[tokio::test]
             async fn a_node_that_drains_gets_nobody() {
                 super::a_node_that_drains_gets_nobody($kind).await;
+            }
+
+            #[tokio::test]
+            async fn nothing_of_a_stream_is_held_back() {
+                super::over_http::nothing_of_a_stream_is_held_back($kind).await;
+            }
+
+            #[tokio::test]
+            async fn polls_wait_for_what_comes() {
+                super::over_http::polls_wait_for_what_comes($kind).await;
             }
         }
     )*};

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::chunks::Chunks;
 use super::within;
 
 /// A response; for an upgrade, without the bytes behind its head.
@@ -105,15 +106,12 @@ pub(crate) async fn try_respond(stream: &mut TcpStream) -> Option<(Response, Vec
     )
     .await;
     let chunked = response.header("transfer-encoding") == Some("chunked");
-    let body = if chunked { dechunk(&rest) } else { rest };
+    let body = if chunked { Chunks::default().take(&rest) } else { rest };
     response.body = String::from_utf8_lossy(&body).into_owned();
     Some((response, Vec::new()))
 }
 
 fn is_whole(response: &Response, body: &[u8]) -> bool {
-    if response.status == 204 {
-        return true;
-    }
     match response.header("content-length") {
         Some(length) => body.len() >= length.parse().expect("a length"),
         None => body.ends_with(b"0\r\n\r\n") && response.header("transfer-encoding").is_some(),
@@ -134,24 +132,8 @@ pub(super) fn read_head(head: &str) -> Response {
     }
 }
 
-fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Some(line_end) = bytes.windows(2).position(|w| w == b"\r\n") {
-        let size = str::from_utf8(&bytes[..line_end]).expect("a chunk size in text");
-        let size = usize::from_str_radix(size.trim(), 16).expect("a chunk size in hex");
-        if size == 0 {
-            break;
-        }
-        let start = line_end + 2;
-        body.extend_from_slice(&bytes[start..start + size]);
-        bytes = &bytes[start + size + 2..];
-    }
-    body
-}
-
 #[test]
-fn the_harness_reads_chunks() {
-    assert_eq!(dechunk(b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"), b"abcd");
+fn the_harness_reads_heads() {
     let response = read_head("HTTP/1.1 404 Not Found\r\nX-A: b\r\n\r\n");
     assert_eq!((response.status, response.header("x-a")), (404, Some("b")));
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::chunks::Chunks;
 use super::http::{Response, dial, send};
 use super::within;
 
@@ -50,6 +51,8 @@ pub(crate) struct EventReader {
     /// `/t/TENANT`, or nothing.
     base: String,
     stream: TcpStream,
+    /// Where a proxy sends the stream in chunks.
+    chunks: Option<Chunks>,
     /// Read, and not taken apart.
     text: String,
     /// Blocks that were not taken, in their order.
@@ -77,6 +80,7 @@ impl EventReader {
             address,
             base,
             stream,
+            chunks: None,
             text: String::new(),
             events: VecDeque::new(),
             head: Response {
@@ -108,17 +112,28 @@ impl EventReader {
         }
         let (head, rest) = self.text.split_once("\r\n\r\n").expect("it is there");
         self.head = super::http::read_head(head);
-        self.text = rest.to_owned();
+        let rest = rest.to_owned();
+        self.text = String::new();
+        self.chunks = (self.head.header("transfer-encoding") == Some("chunked")).then(Chunks::default);
+        self.add(rest.as_bytes());
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let of_body = self.chunks.as_mut().map(|chunks| chunks.take(bytes));
+        // The tests' texts are ASCII, which no read cuts.
+        self.text += str::from_utf8(of_body.as_deref().unwrap_or(bytes)).expect("whole characters");
     }
 
     /// Reads more; false at the end.
     async fn read(&mut self) -> bool {
+        if self.chunks.as_ref().is_some_and(Chunks::is_over) {
+            return false;
+        }
         let mut bytes = vec![0; 65_536];
         match self.stream.read(&mut bytes).await {
             Ok(0) | Err(_) => false,
             Ok(count) => {
-                // The tests' texts are ASCII, which no read cuts.
-                self.text += str::from_utf8(&bytes[..count]).expect("whole characters");
+                self.add(&bytes[..count]);
                 true
             }
         }

@@ -56,12 +56,12 @@ impl ProxyKind {
         }
     }
 
-    /// The timeout that the document has for a connection at rest; none if the proxy has none.
-    pub(crate) fn rest_timeout(self) -> Option<&'static str> {
+    /// The timeouts that the document has for what is at rest: a WebSocket, a stream, a poll; none if the proxy has none.
+    pub(crate) fn rest_timeouts(self) -> &'static [&'static str] {
         match self {
-            Self::Nginx => Some("proxy_read_timeout 75s"),
-            Self::HaproxyHttp | Self::HaproxyTcp => Some("timeout tunnel 75s"),
-            Self::Caddy => None,
+            Self::Nginx => &["proxy_read_timeout 75s"],
+            Self::HaproxyHttp | Self::HaproxyTcp => &["timeout tunnel 75s", "timeout client 75s", "timeout server 75s"],
+            Self::Caddy => &[],
         }
     }
 
