@@ -11,4 +11,5 @@ mod plugins;
 mod protocol;
 mod proxies;
 mod tokens;
+mod transcripts;
 mod transports;
