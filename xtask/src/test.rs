@@ -107,7 +107,6 @@ fn programs(_: &Workspace) -> Result<Tally> {
     needs::ensure(&[
         needs::C_COMPILER,
         needs::CHROMIUM,
-        needs::FIREFOX,
         needs::NODE,
         needs::NPM,
         needs::PYTHON,

@@ -2,7 +2,6 @@
 
 mod cluster;
 mod events;
-mod hostile;
 mod polls;
 mod posts;
 mod tickets;
