@@ -23,6 +23,11 @@ pub(crate) const CHROMIUM: Need = Need {
     program: "chromium",
     packages: &["chromium", "fonts-dejavu-core"],
 };
+/// Spoken to by a protocol of its own, so that no patched build is needed.
+pub(crate) const FIREFOX: Need = Need {
+    program: "firefox-esr",
+    packages: &["firefox-esr"],
+};
 pub(crate) const NODE: Need = Need {
     program: "node",
     packages: &["nodejs"],

@@ -107,6 +107,7 @@ fn programs(_: &Workspace) -> Result<Tally> {
     needs::ensure(&[
         needs::C_COMPILER,
         needs::CHROMIUM,
+        needs::FIREFOX,
         needs::NODE,
         needs::NPM,
         needs::PYTHON,

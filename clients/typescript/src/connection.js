@@ -169,7 +169,7 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
       if (phase === 'waiting') due = Math.max(now, notBefore);
       if (phase !== 'open') return self.tick(now);
       // Timers of hidden pages are throttled, so no ping may have been sent in time. By now the broker has closed.
-      if (now - heardAt >= DEAD_AFTER_PINGS * pingMs) return dead(now);
+      if (now - heardAt >= DEAD_AFTER_PINGS * pingMs) return [...dead(now), ...self.wake(now)];
       answerBy = Math.min(answerBy, now + timeoutMs);
       return ping(now);
     },

@@ -165,8 +165,8 @@ test('a request without any answer for a heartbeat is the end too', () => {
   assert.deepEqual(told(machine.tick(26_000)), ['close', 'state:disconnected']);
 });
 
-test('on waking, a connection that was silent for too long is dead, and another is asked', () => {
-  assert.deepEqual(told(connected().wake(62_500)), ['close', 'state:disconnected']);
+test('on waking, a connection that was silent for too long is replaced at once, and another is asked', () => {
+  assert.deepEqual(told(connected().wake(62_500)), ['close', 'state:disconnected', 'state:connecting', 'open:websocket']);
   const machine = connected();
   assert.deepEqual(told(machine.wake(5000)), ['ping']);
   assert.deepEqual(machine.tick(14_999), []);

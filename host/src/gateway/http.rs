@@ -11,6 +11,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -20,6 +22,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::io::AsyncReadExt as _;
 use tower_service::Service;
 
+use super::body_length::{BodyLength, ToldLength};
 use super::patient_stream::{self, PatientStream};
 use super::socket::Socket;
 use crate::observe::LogThrottle;
@@ -58,14 +61,22 @@ where
     Peer: Clone + Display + Send + Sync + 'static,
 {
     let is_taken = Arc::new(AtomicBool::new(false));
+    let told = ToldLength::default();
+    let telling = told.clone();
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let (peer, router, finish) = (peer.clone(), router.clone(), asked());
         let is_taken = is_taken.clone();
+        let length = BodyLength::of(&request);
+        telling.tell(length);
         Box::pin(async move {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer);
             let response = call(router, request).await?;
-            if let Some(response) = finish(response).await {
+            if let Some(mut response) = finish(response).await {
+                if length == BodyLength::Endless && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
                 return Ok::<_, Infallible>(response);
             }
             is_taken.store(true, Ordering::Relaxed);
@@ -76,7 +87,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(PatientStream::new(stream), service);
+        .serve_connection(PatientStream::new(stream, told), service);
     // The socket is not shut down: after an upgrade the connection goes on.
     let served = poll_fn(|cx| match connection.poll_without_shutdown(cx) {
         Poll::Pending if is_taken.load(Ordering::Relaxed) => Poll::Ready(Ok(())),
@@ -85,7 +96,7 @@ where
     .await;
     let parts = connection.into_parts();
     let (has_broken_head, has_unwritten) = (parts.io.has_broken_head(), parts.io.has_unwritten());
-    let mut stream = parts.io.into_inner();
+    let (mut stream, ahead) = parts.io.into_parts();
     if has_broken_head {
         log_unreadable(&peer, "a line ends with LF alone");
         // As much as the socket takes without waiting.
@@ -96,7 +107,8 @@ where
     match served {
         // Somebody asked for more without a look at the answers: they are gone, and so is the connection.
         Ok(()) if has_unwritten => None,
-        Ok(()) => Some((stream, parts.read_buf)),
+        Ok(()) if ahead.is_empty() => Some((stream, parts.read_buf)),
+        Ok(()) => Some((stream, [&*parts.read_buf, &ahead].concat().into())),
         Err(error) => {
             refuse(stream, &peer, &error, &parts.read_buf).await;
             None

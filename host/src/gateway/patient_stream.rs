@@ -1,5 +1,5 @@
-//! A socket that is given up when its peer takes nothing of what is written to it, or when the head of its first request
-//! has a line that ends with LF alone.
+//! A socket that is given up when its peer takes nothing of what is written to it, or when the head of a request has a line
+//! that ends with LF alone.
 
 use std::future::Future;
 use std::io;
@@ -12,13 +12,16 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::body_length::{BodyLength, ToldLength};
 use super::head_lines::HeadLines;
 use super::socket::Socket;
 
 /// How long the peer may take nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of a head that are read at once.
-const HEAD_READ_BYTES: usize = 4_096;
+/// What a client sends first that speaks HTTP/2 without negotiation (RFC 9113 3.4).
+const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Bytes that are read at once.
+const READ_BYTES: usize = 4_096;
 
 /// Ends what is sent. Over TLS something is said first, for which a peer that takes nothing has as long as for an answer.
 ///
@@ -31,21 +34,79 @@ pub(super) async fn end(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()
 pub(super) struct PatientStream {
     io: TokioIo<Socket>,
     head: HeadLines,
+    part: UnreadPart,
+    /// How long the body is of the request whose head was given out.
+    told: ToldLength,
+    /// What was read and not given out yet.
+    ahead: Vec<u8>,
+    /// Whether a request was given out whose answer is not written, and whether some of it was.
+    is_unanswered: bool,
+    has_written: bool,
     /// Runs while a write waits.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
+/// What of a request comes next. The reader gets nothing beyond its end before that end is known: what stands behind it is
+/// another head.
+enum UnreadPart {
+    Head,
+    /// The head was given out, and the length of the body is not told yet.
+    Told,
+    Body {
+        left: u64,
+    },
+    /// No other head comes.
+    Endless,
+}
+
 impl PatientStream {
-    pub(super) fn new(stream: Socket) -> Self {
+    /// `told` is told of each request how long its body is.
+    pub(super) fn new(stream: Socket, told: ToldLength) -> Self {
         Self {
             io: TokioIo::new(stream),
             head: HeadLines::default(),
+            part: UnreadPart::Head,
+            told,
+            ahead: Vec::new(),
+            is_unanswered: false,
+            has_written: false,
             patience: None,
         }
     }
 
-    pub(super) fn into_inner(self) -> Socket {
-        self.io.into_inner()
+    /// The socket, and what was read of it that nobody got.
+    pub(super) fn into_parts(self) -> (Socket, Vec<u8>) {
+        (self.io.into_inner(), self.ahead)
+    }
+
+    /// Reads ahead, if nothing is left of that; at the end it stays empty.
+    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            let mut bytes = [0; READ_BYTES];
+            let mut read = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read))?;
+            self.ahead.extend_from_slice(read.filled());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The head is broken: says so, once whoever came before it on the connection has an answer.
+    fn give_up(&self) -> Poll<io::Result<()>> {
+        if self.is_unanswered {
+            // Read again when that is written.
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
+    }
+
+    /// Gives out so many bytes of what was read ahead.
+    fn give_out(&mut self, count: usize, buffer: &mut ReadBufCursor<'_>) {
+        buffer.put_slice(&self.ahead[..count]);
+        self.ahead.drain(..count);
+        if self.ahead.is_empty() {
+            // A connection at rest keeps no room.
+            self.ahead = Vec::new();
+        }
     }
 
     /// Whether something waits until the peer takes it.
@@ -76,18 +137,52 @@ impl Read for PatientStream {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.head == HeadLines::Done {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        let this = &mut *self;
+        if this.has_broken_head() {
+            return this.give_up();
         }
-        let mut bytes = [0; HEAD_READ_BYTES];
-        let room = buffer.remaining().min(HEAD_READ_BYTES);
-        let mut read = ReadBuf::new(&mut bytes[..room]);
-        ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read))?;
-        self.head.look(read.filled());
-        if self.has_broken_head() {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        if matches!(this.part, UnreadPart::Told) {
+            // Told by whoever got the head, before it asks for more.
+            this.part = match this.told.take() {
+                None => return Poll::Pending,
+                Some(BodyLength::Endless) => UnreadPart::Endless,
+                Some(BodyLength::Bytes(left)) => UnreadPart::Body { left },
+            };
         }
-        buffer.put_slice(read.filled());
+        if matches!(this.part, UnreadPart::Body { left: 0 }) {
+            this.part = UnreadPart::Head;
+            this.head = HeadLines::default();
+        }
+        if matches!(this.part, UnreadPart::Endless) && this.ahead.is_empty() {
+            return Pin::new(&mut this.io).poll_read(cx, buffer);
+        }
+        ready!(this.read_ahead(cx))?;
+        let begins = matches!(this.part, UnreadPart::Head) && this.head == HeadLines::Before;
+        if begins && this.ahead.starts_with(HTTP_2) {
+            // Whoever reads it as HTTP/1 has to see all of it, to know what it is. It reads nothing behind it.
+            this.part = UnreadPart::Endless;
+        }
+        let room = this.ahead.len().min(buffer.remaining());
+        let count = match &mut this.part {
+            UnreadPart::Head => {
+                let count = this.head.look(&this.ahead[..room]);
+                if this.has_broken_head() {
+                    return this.give_up();
+                }
+                if this.head == HeadLines::Done {
+                    this.part = UnreadPart::Told;
+                    this.is_unanswered = true;
+                }
+                count
+            }
+            UnreadPart::Body { left } => {
+                let count = usize::try_from(*left).unwrap_or(usize::MAX).min(room);
+                *left -= count as u64;
+                count
+            }
+            UnreadPart::Told | UnreadPart::Endless => room,
+        };
+        this.give_out(count, &mut buffer);
         Poll::Ready(Ok(()))
     }
 }
@@ -95,6 +190,7 @@ impl Read for PatientStream {
 impl Write for PatientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.has_written |= written.is_ready();
         self.patiently(cx, written)
     }
 
@@ -104,6 +200,7 @@ impl Write for PatientStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.has_written |= written.is_ready();
         self.patiently(cx, written)
     }
 
@@ -114,6 +211,9 @@ impl Write for PatientStream {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // TLS keeps what the socket did not take.
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if flushed.is_ready() && std::mem::take(&mut self.has_written) {
+            self.is_unanswered = false;
+        }
         self.patiently(cx, flushed)
     }
 
@@ -135,7 +235,7 @@ mod tests {
     async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_something_is_not() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut stream = PatientStream::new(Socket::Tcp(listener.accept().await.unwrap().0));
+        let mut stream = PatientStream::new(Socket::Tcp(listener.accept().await.unwrap().0), ToldLength::default());
         let bytes = vec![0; 65_536];
         let outcome = loop {
             match poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, &bytes)).await {

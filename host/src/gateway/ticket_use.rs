@@ -2,22 +2,20 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Query, Request};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use tickets::{Opens, TicketsUnavailable};
 
 use super::entry::unavailable;
+use super::query::{self, QueryPair};
 use super::refusal::HttpRefusal;
 use super::state::Gateway;
 use super::turned_away::COME_BACK;
 use config::Tenant;
 
 /// The pairs of a request's query.
-pub(super) fn query(request: &Request) -> Result<Vec<(String, String)>, HttpRefusal> {
-    let bad = |sentence: String| HttpRefusal::new(StatusCode::BAD_REQUEST, sentence);
-    let Query(pairs) =
-        Query::<Vec<(String, String)>>::try_from_uri(request.uri()).map_err(|error| bad(error.body_text()))?;
-    Ok(pairs)
+pub(super) fn query(request: &Request) -> Result<Vec<QueryPair>, HttpRefusal> {
+    query::pairs(request.uri()).map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 /// The ticket in a request's query.

@@ -6,11 +6,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::support::{Broker, http, within};
 
 const CONFIG: &str = r#"
-    server = { default_tenant = "t" }
+    server = { default_tenant = "t", header_timeout_ms = 1000 }
     [[tenants]]
     name = "t"
     anonymous = true
     default = "allow"
+    allowed_origins = ["https://a.example"]
 "#;
 
 /// What would show that it was read as a request.
@@ -92,6 +93,12 @@ fn codings() -> Vec<(&'static str, String)> {
         (
             "identity",
             format!("GET /ws HTTP/1.1\r\n{UPGRADE}Transfer-Encoding: identity\r\n\r\n{SMUGGLED}"),
+        ),
+        (
+            "a body that begins HTTP/2",
+            format!(
+                "POST /ws HTTP/1.1\r\n{UPGRADE}Content-Length: 6\r\nX-A: PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{SMUGGLED}"
+            ),
         ),
         (
             "an unknown coding",
@@ -197,6 +204,10 @@ fn lines() -> Vec<(&'static str, String)> {
             format!("GET /ws HTTP/1.1\r\n{UPGRADE}X-A: b\nX-C: d\r\n\r\n{SMUGGLED}"),
         ),
         (
+            "LF alone behind an empty line",
+            format!("\r\n{}{SMUGGLED}", SMUGGLED.replace("\r\n", "\n")),
+        ),
+        (
             "LF alone ends the head",
             format!("GET /ws HTTP/1.1\r\n{UPGRADE}\n{SMUGGLED}"),
         ),
@@ -272,6 +283,11 @@ fn behind() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// All of them.
+fn rows() -> Vec<(&'static str, String)> {
+    [lengths(), codings(), lines(), first_lines(), behind()].concat()
+}
+
 /// Everything that is answered until the connection ends.
 async fn answers(broker: &Broker, request: &[u8]) -> String {
     let mut stream = http::dial(broker.address, None).await;
@@ -286,9 +302,8 @@ async fn answers(broker: &Broker, request: &[u8]) -> String {
 #[tokio::test]
 async fn each_is_refused_once_and_nothing_behind_it_is_answered() {
     let broker = Broker::start(CONFIG).await;
-    let rows = [lengths(), codings(), lines(), first_lines(), behind()].concat();
     let mut wrong = Vec::new();
-    for (what, request) in &rows {
+    for (what, request) in &rows() {
         let answer = answers(&broker, request.as_bytes()).await;
         let is_refused = answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.0 4");
         let heads = answer.matches("HTTP/1.").count();
@@ -301,4 +316,42 @@ async fn each_is_refused_once_and_nothing_behind_it_is_answered() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     broker.connect("ann").await.still_works().await;
+}
+
+/// Requests that are answered, and keep their connection.
+fn kept() -> [String; 3] {
+    let connect = r#"{"requests":
+        [{"type": "connect", "id": 1, "payload": {"version": 1}}]
+    }"#;
+    let length = connect.len();
+    [
+        "OPTIONS /poll HTTP/1.1\r\nHost: a\r\nOrigin: https://a.example\r\n\r\n".into(),
+        format!("POST /poll HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{connect}"),
+        format!(
+            "POST /poll HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{connect}\r\n0\r\n\r\n"
+        ),
+    ]
+}
+
+/// A connection that goes on after an answer shows the next reader's end to whoever comes next on it.
+#[tokio::test]
+async fn nor_behind_a_request_that_was_answered() {
+    let broker = Broker::start(CONFIG).await;
+    let mut wrong = Vec::new();
+    for first in kept() {
+        for (what, request) in &rows() {
+            for request in [request.clone(), request.replacen(" /ws HTTP", " /poll HTTP", 1)] {
+                let answer = answers(&broker, format!("{first}{request}").as_bytes()).await;
+                let heads: Vec<_> = answer
+                    .match_indices("HTTP/1.")
+                    .map(|(at, _)| &answer[at + 9..at + 10])
+                    .collect();
+                // One that is not kept is answered alone.
+                if !matches!(heads.as_slice(), ["2"] | ["2", "4"]) || answer.contains("101 Switching") {
+                    wrong.push(format!("{what}, {request:.10}, behind {first:.20}: {heads:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -112,6 +112,9 @@ pub(crate) async fn try_respond(stream: &mut TcpStream) -> Option<(Response, Vec
 }
 
 fn is_whole(response: &Response, body: &[u8]) -> bool {
+    if response.status == 204 {
+        return true;
+    }
     match response.header("content-length") {
         Some(length) => body.len() >= length.parse().expect("a length"),
         None => body.ends_with(b"0\r\n\r\n") && response.header("transfer-encoding").is_some(),

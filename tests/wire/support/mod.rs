@@ -1,6 +1,7 @@
 //! The tools of the tests: a broker, clients, tokens, hostile guests.
 
 pub(crate) mod admin;
+pub(crate) mod ask;
 pub(crate) mod broker;
 pub(crate) mod chunks;
 pub(crate) mod client;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod events;
+mod hostile;
 mod polls;
 mod posts;
 mod tickets;

@@ -1,4 +1,4 @@
-//! The clients in JavaScript: their types, and their tests against a real broker.
+//! The clients in JavaScript: their types, and their tests against a real broker, in Node and in browsers.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,13 +7,14 @@ use anyhow::{Context, Result, ensure};
 
 use super::tally::Tally;
 use super::{count, with_broker};
-use crate::shell;
 use crate::workspace::Workspace;
+use crate::{needs, shell};
 
 /// The oldest Node that the packages name in `engines`.
 const OLDEST_NODE: u32 = 20;
 
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
+    needs::ensure(&[needs::CHROMIUM, needs::FIREFOX, needs::NODE, needs::NPM])?;
     let version = shell::output(Command::new("node").arg("--version"))?;
     let major = major_of(&version).with_context(|| format!("node calls itself {version:?}"))?;
     ensure!(

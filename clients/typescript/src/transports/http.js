@@ -47,7 +47,8 @@ export function endingOf(error) {
  * @param {boolean} [begun] whether there is a session. It is what is gone, then; else it is who we are that is refused
  */
 export async function request(url, init, begun) {
-  const response = await fetch(url, { credentials: 'include', ...init });
+  // Firefox lets a second request of a URL wait until it knows whether it may answer from the first: a stream never ends.
+  const response = await fetch(url, { credentials: 'include', cache: 'no-store', ...init });
   const { status, ok, headers } = response;
   if (ok) return response;
   if (status === 401 && !begun) throw new SluicegateError(4502, 'not_authenticated');

@@ -1,0 +1,359 @@
+// The transports over HTTP on virtual time: what is posted, what is posted again, and what a status means.
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+
+import { endpointsOf } from '../src/endpoints.js';
+import { Client } from '../src/index.js';
+import { eventReader } from '../src/transports/sse.js';
+import { Clock } from './fake/clock.mjs';
+import { FakeServer } from './fake/server.mjs';
+
+const clock = Clock.install(3);
+AbortSignal.timeout = (ms) => {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(new DOMException('late', 'TimeoutError')), ms);
+  return abort.signal;
+};
+let hosts = 0;
+const clients = [];
+afterEach(() => {
+  for (const client of clients.splice(0)) client.disconnect();
+});
+
+for (const [url, websocket, sse, poll, send] of [
+  ['wss://h/ws', 'wss://h/ws', 'https://h/sse', 'https://h/poll', 'https://h/send'],
+  ['ws://h:8080/t/acme/ws', 'ws://h:8080/t/acme/ws', 'http://h:8080/t/acme/sse', 'http://h:8080/t/acme/poll', 'http://h:8080/t/acme/send'],
+  ['https://h/ws?x=/ws#part', 'wss://h/ws?x=/ws', 'https://h/sse?x=/ws', 'https://h/poll?x=/ws', 'https://h/send?x=/ws'],
+  ['http://h/deep/ws', 'ws://h/deep/ws', 'http://h/deep/sse', 'http://h/deep/poll', 'http://h/deep/send'],
+  ['wss://h/socket', 'wss://h/socket', undefined, undefined, undefined],
+  ['wss://ws', 'wss://ws', undefined, undefined, undefined],
+]) {
+  test(`${url} leads to the other transports`, () => {
+    assert.deepEqual(endpointsOf(url, {}), { websocket, sse, poll, send });
+  });
+}
+
+test('URLs that are given count', () => {
+  assert.deepEqual(endpointsOf('wss://h/socket', { sse: 'https://e/x/sse', poll: 'https://p/poll' }), {
+    websocket: 'wss://h/socket', sse: 'https://e/x/sse', poll: 'https://p/poll', send: 'https://e/x/send',
+  });
+});
+
+for (const [what, pieces, expected] of [
+  ['an event', ['event: a\ndata: 1\n\n'], [['a', '1\n']]],
+  ['an event in pieces', ['ev', 'ent: a\r', '\nda', 'ta: 1\n', '\n'], [['a', '1\n']]],
+  ['comments and ids', [': hello\n\nid: 7\n\nevent: a\nid: 8\ndata: 1\n\n'], [['a', '1\n']]],
+  ['data in lines', ['data: 1\ndata:2\n\n'], [['', '1\n2\n']]],
+  ['an event that never ends', ['event: a\ndata: 1\n'], []],
+]) {
+  test(`the stream: ${what}`, () => {
+    const events = [];
+    const read = eventReader((event, data) => events.push([event, data]));
+    for (const piece of pieces) read(piece);
+    assert.deepEqual(events, expected);
+  });
+}
+
+/** A broker behind HTTP: sessions of `FakeServer`, polls and streams as the protocol has them. `interfere` changes what is answered. */
+class Http {
+  server = new FakeServer();
+  posts = [];
+  sessions = new Map();
+  interfere = () => undefined;
+  host = `http-${(hosts += 1)}`;
+
+  constructor() {
+    globalThis.fetch = (url, init) => this.#fetch(new URL(url), init);
+  }
+
+  client(transports, options = {}) {
+    const client = new Client(`ws://${this.host}/ws`, { transports, token: 't', webSocket: this.server.WebSocket, ...options });
+    client.states = [];
+    client.on('state', (event) => client.states.push(event));
+    clients.push(client);
+    return client;
+  }
+
+  /** The posts to a path that carried requests of this type. */
+  of(path, type) {
+    return this.posts.filter((post) => post.path === path && post.requests.some((request) => request.type === type));
+  }
+
+  async #fetch(url, { method = 'GET', headers, body, signal }) {
+    const post = { path: url.pathname, query: url.search, method, headers, requests: [], ...(body && { body: JSON.parse(body) }) };
+    post.requests = Array.isArray(post.body) ? post.body : (post.body?.requests ?? []);
+    this.posts.push(post);
+    const aborted = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    aborted.catch(() => {});
+    const act = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const before = await this.interfere(post);
+      if (before) return before;
+      const answer = await (method === 'GET' ? this.#stream() : this.#post(post));
+      const after = await post.after?.(answer);
+      return after ?? answer;
+    };
+    return Promise.race([act(), aborted]);
+  }
+
+  #session() {
+    const { server } = this;
+    const session = { channels: new Set(), isOpen: true, seq: 0, batch: 0, queue: [], push: (envelope) => session.take(envelope) };
+    session.take = (envelope) => {
+      session.queue.push(envelope);
+      session.wake?.();
+    };
+    server.sockets.push(session);
+    return session;
+  }
+
+  #stream() {
+    const session = this.#session();
+    const ack = this.server.reply(session, { type: 'connect' });
+    session.session = ack.session;
+    this.sessions.set(`${ack.session}.key`, session);
+    const encoder = new TextEncoder();
+    const body = new ReadableStream({
+      start: (stream) => {
+        session.stream = stream;
+        const event = (type, envelope) => stream.enqueue(encoder.encode(`event: ${type}\ndata: ${JSON.stringify(envelope)}\n\n`));
+        event('ack', { type: 'ack', id: 0, ts: Date.now(), payload: { ...ack, session_key: 'key' } });
+        session.take = (envelope) => event(envelope.type, envelope);
+      },
+    });
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+  }
+
+  #post({ path, headers, body, requests }) {
+    const name = headers['sluicegate-session'] ?? body.session;
+    const session = name ? this.sessions.get(name) : this.#session();
+    if (!session) return new Response('', { status: 410 });
+    const batch = Number(headers['sluicegate-batch'] ?? body.batch);
+    const isRepeated = batch && batch === session.batch;
+    const replies = isRepeated ? session.replies : requests.map((request) => this.#reply(session, request));
+    Object.assign(session, { batch: batch || session.batch, replies });
+    if (path === '/send') return Response.json(replies);
+    if (!isRepeated) session.queue.push(...replies);
+    return this.#poll(session, body);
+  }
+
+  #reply(session, request) {
+    this.server.asked.push(request);
+    const payload = this.server.reply(session, request);
+    if (request.type === 'connect') {
+      session.session = payload.session;
+      this.sessions.set(`${payload.session}.key`, session);
+    }
+    return { type: payload.code ? 'error' : 'ack', id: request.id, ts: Date.now(), payload };
+  }
+
+  async #poll(session, { ack = 0, wait_ms: waitMs }) {
+    session.wake?.();
+    const answer = (envelopes) => Response.json({ session: `${session.session}.key`, seq: session.seq, envelopes });
+    if (ack < session.seq) return answer(session.last);
+    if (!session.queue.length) {
+      await new Promise((resolve) => {
+        session.wake = resolve;
+        setTimeout(resolve, waitMs);
+      });
+    }
+    if (!session.queue.length) return answer([]);
+    session.seq += 1;
+    session.last = session.queue.splice(0);
+    return answer(session.last);
+  }
+}
+
+async function joined(http, transports) {
+  const client = http.client(transports);
+  const room = client.channel('room');
+  const got = [];
+  room.on('message', ({ data }) => got.push(data));
+  client.connect();
+  await clock.pass(100);
+  room.subscribe();
+  await clock.pass(100);
+  assert.equal(room.state, 'subscribed');
+  return { client, room, got };
+}
+
+const lost = () => Promise.reject(new TypeError('fetch failed'));
+
+for (const transport of ['sse', 'poll']) {
+  const path = transport === 'sse' ? '/send' : '/poll';
+
+  test(`${transport}: messages come, and requests go`, async () => {
+    const http = new Http();
+    const { client, room, got } = await joined(http, [transport]);
+    http.server.publish('room', 'a');
+    await clock.pass(20);
+    room.publish('b');
+    await clock.pass(100);
+    assert.deepEqual(got, ['a', 'b']);
+    assert.equal(client.transport, transport);
+    assert.ok(http.posts.every(({ query }) => !query.includes('t=')), 'no token in a URL');
+  });
+
+  test(`${transport}: an answer that is lost costs nothing, and nothing is carried out twice`, async () => {
+    const http = new Http();
+    const { room, got } = await joined(http, [transport]);
+    let lose = 2;
+    http.interfere = (post) => {
+      if (post.requests.some(({ type }) => type === 'publish') && lose-- > 0) post.after = lost;
+    };
+    const sent = room.publish('a');
+    await clock.pass(3000);
+    assert.equal((await sent).duplicate, false, 'the key was not needed');
+    const posts = http.of(path, 'publish');
+    assert.equal(posts.length, 3);
+    assert.deepEqual(posts[1].body, posts[0].body);
+    assert.equal(posts[1].headers['sluicegate-batch'], posts[0].headers['sluicegate-batch']);
+    assert.deepEqual(got, ['a']);
+  });
+
+  test(`${transport}: 503 and 429 say when to post again`, async () => {
+    for (const status of [429, 503]) {
+      const http = new Http();
+      const { room } = await joined(http, [transport]);
+      let times = 1;
+      http.interfere = (post) => {
+        if (post.requests.length && times-- > 0) return new Response('', { status, headers: { 'retry-after': '4' } });
+      };
+      const sent = room.publish('a');
+      await clock.pass(3900);
+      assert.equal(http.of(path, 'publish').length, 1);
+      await clock.pass(200);
+      assert.equal((await sent).offset, 1);
+    }
+  });
+
+  test(`${transport}: a session that is gone begins anew, and recovers`, async () => {
+    const http = new Http();
+    const { client, room, got } = await joined(http, [transport]);
+    http.server.publish('room', 'a');
+    await clock.pass(50);
+    for (const { stream } of http.sessions.values()) stream?.close();
+    http.sessions.clear();
+    http.server.sockets.length = 0;
+    http.server.publish('room', 'b');
+    const sent = room.publish('c');
+    await clock.pass(30_000);
+    assert.ok((await sent).offset);
+    assert.deepEqual(got, ['a', 'b', 'c']);
+    assert.equal(client.state, 'connected');
+    if (transport === 'poll') assert.equal(client.states.find(({ state }) => state === 'disconnected').code, 410);
+  });
+
+  test(`${transport}: a token that is refused ends the client`, async () => {
+    const http = new Http();
+    http.interfere = () => new Response('', { status: 401 });
+    const client = http.client([transport]);
+    const refused = client.connect().catch((error) => error);
+    await clock.pass(100);
+    assert.equal((await refused).code, 4502);
+    assert.deepEqual(client.states.at(-1), { state: 'disconnected', code: 4502, reason: 'not_authenticated' });
+  });
+
+  test(`${transport}: what is asked in one go goes in few posts`, async () => {
+    const http = new Http();
+    const { room } = await joined(http, [transport]);
+    const before = http.posts.length;
+    for (let number = 0; number < 100; number += 1) room.publish(number);
+    await clock.pass(300);
+    assert.equal(http.server.channel('room').offset, 100);
+    const posts = http.posts.slice(before).filter(({ requests }) => requests.length);
+    assert.ok(posts.length <= 4 && posts.every(({ requests }) => requests.length <= 64), `${posts.length}`);
+    assert.deepEqual(http.server.channel('room').messages.map(({ payload }) => payload), Array.from({ length: 100 }, (_, number) => number));
+  });
+}
+
+test('sse: the token is in a header', async () => {
+  const http = new Http();
+  await joined(http, ['sse']);
+  assert.equal(http.posts[0].headers.authorization, 'Bearer t');
+});
+
+test('sse: pushes before the answer to subscribe wait for it', async () => {
+  const http = new Http();
+  const { client } = await joined(http, ['sse']);
+  const room = client.channel('other');
+  const got = [];
+  room.on('message', ({ data }) => got.push(data));
+  http.server.publish('other', 'before');
+  // The answer is on its way while messages come by the stream.
+  http.interfere = (post) => {
+    if (post.path === '/send') post.after = () => (http.server.publish('other', 'early'), undefined);
+  };
+  room.subscribe();
+  await clock.pass(100);
+  http.server.publish('other', 'late');
+  await clock.pass(20);
+  assert.deepEqual(got, ['early', 'late']);
+});
+
+test('sse: a post that hangs is given up, and with it the session', async () => {
+  const http = new Http();
+  const { client, room } = await joined(http, ['sse']);
+  http.interfere = ({ requests }) => (requests.length ? new Promise(() => {}) : undefined);
+  const sent = room.publish('a');
+  await clock.pass(10_050);
+  http.interfere = () => undefined;
+  assert.equal(client.state, 'disconnected');
+  await clock.pass(1000);
+  assert.equal((await sent).offset, 1);
+});
+
+test('poll: a first answer that is lost opens no second session', async () => {
+  const http = new Http();
+  let lose = 1;
+  http.interfere = (post) => {
+    if (post.path === '/poll' && lose-- > 0) return lost();
+  };
+  const client = http.client(['poll']);
+  client.connect();
+  await clock.pass(1000);
+  const [first, again] = http.posts;
+  assert.deepEqual(again.body, first.body);
+  assert.ok(first.body.open.length >= 16);
+  assert.equal(client.state, 'connected');
+});
+
+test('poll: what came is confirmed, and a quiet line is asked again', async () => {
+  const http = new Http();
+  const { got } = await joined(http, ['poll']);
+  const acks = () => http.posts.map(({ body }) => body.ack);
+  http.server.publish('room', 'a');
+  await clock.pass(20);
+  assert.equal(acks().at(-1), http.sessions.values().next().value.seq);
+  await clock.pass(60_000);
+  assert.deepEqual(got, ['a']);
+  assert.ok(http.of('/poll', 'ping').length === 0, 'no ping is needed');
+});
+
+test('where WebSocket does not get through, the next one does, and is remembered', async () => {
+  for (const [what, spoil] of [
+    ['refused', (http) => (http.server.isUp = false)],
+    ['swallowed', (http) => (http.server.answer = () => null)],
+  ]) {
+    const http = new Http();
+    spoil(http);
+    const client = http.client(['websocket', 'sse', 'poll'], { timeoutMs: 2000 });
+    client.connect().catch(() => {});
+    await clock.pass(2100);
+    assert.deepEqual([client.state, client.transport], ['connected', 'sse'], what);
+    const second = http.client(['websocket', 'sse', 'poll']);
+    second.connect();
+    await clock.pass(50);
+    assert.equal(second.transport, 'sse', what);
+  }
+});
+
+test('where only polls get through, they do', async () => {
+  const http = new Http();
+  http.server.isUp = false;
+  http.interfere = ({ path }) => (path === '/sse' ? new Response('', { status: 404 }) : undefined);
+  const client = http.client(['websocket', 'sse', 'poll']);
+  client.connect();
+  await clock.pass(200);
+  assert.deepEqual([client.state, client.transport], ['connected', 'poll']);
+});

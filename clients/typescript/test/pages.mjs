@@ -1,0 +1,53 @@
+// Pages in real browsers: Chromium, and Firefox by WebDriver BiDi. The sources are served as they are, from another origin than the broker's.
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join, normalize } from 'node:path';
+import puppeteer from 'puppeteer-core';
+
+const SOURCES = join(import.meta.dirname, '../src');
+const CHROMIUM = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+export const BROWSERS = {
+  chromium: { browser: 'chrome', executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: CHROMIUM },
+  firefox: { browser: 'firefox', executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr' },
+};
+
+export class Site {
+  /** Serves an empty page, and the sources beside it. */
+  static async start() {
+    const site = new Site();
+    site.server = createServer(async (request, response) => {
+      const path = normalize(new URL(request.url, 'http://page').pathname);
+      if (path === '/') return response.setHeader('content-type', 'text/html').end('<!doctype html><title>page</title>');
+      try {
+        const source = await readFile(join(SOURCES, path));
+        response.setHeader('content-type', 'text/javascript').end(source);
+      } catch {
+        response.writeHead(404).end();
+      }
+    }).listen(0, '127.0.0.1');
+    await once(site.server, 'listening');
+    site.origin = `http://127.0.0.1:${site.server.address().port}`;
+    return site;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+
+/** Plays with a page of a browser, which must not complain. */
+export async function withPage(name, site, play) {
+  const browser = await puppeteer.launch({ headless: true, ...BROWSERS[name] });
+  try {
+    const page = await browser.newPage();
+    const complaints = [];
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(`${site.origin}/`);
+    await play(page);
+    if (complaints.length) throw new Error(`the page complains: ${complaints}`);
+  } finally {
+    await browser.close();
+  }
+}
