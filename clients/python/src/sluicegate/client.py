@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,10 @@ from .settings import Format, GetToken, Reconnect, TransportName, check
 from .values import ClientState, StateChange
 
 log = logging.getLogger("sluicegate")
+# As the broker has it. A bad name in `connect` would be the end of the connection.
+CHANNEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\xa0\ud800-\udfff]+")
+CHANNEL_BYTES = 255
+USERS_FAULTS = frozenset({"listener_failed", "token_failed"})
 
 
 class Client:
@@ -84,13 +89,17 @@ class Client:
         return self._driver.disconnect()
 
     def reconnect_now(self) -> None:
-        """Tries at once rather than after the present wait: call it when the network is known to be back."""
+        """Tries at once rather than after the present wait, or asks a broker that may be gone for a sign of life: call it when the network
+        is known to be back, or the machine has slept."""
         self._driver.machine.try_now(self._driver.now())
         self._driver.step()
 
     def channel(self, name: str, *, recover: bool | None = None, presence: bool | None = None) -> Channel:
         """The channel of this name, the same object each time. ``recover`` (True unless given): ask for what was missed while there was
         no connection. ``presence`` (False unless given): be told who is there. An option that is given holds from the next subscribe."""
+        if not CHANNEL_NAME.fullmatch(name) or len(name.encode(errors="replace")) > CHANNEL_BYTES:
+            text = f"a channel's name has 1 to {CHANNEL_BYTES} bytes without spaces and control characters, not {name!r}"
+            raise SluicegateError(4400, "bad_request", text)
         room = self._driver.machine.rooms.room(name)
         room.recover = room.recover if recover is None else recover
         room.presence = room.presence if presence is None else presence
@@ -124,7 +133,8 @@ class Client:
     def complain(self, error: SluicegateError) -> None:
         """Tells listeners of an error. One that fails at this is only logged, or it would be told of itself."""
         if not self._emitter.hears("error") or error.reason == "listener_failed":
-            log.warning("%s", error, exc_info=error.__cause__)
+            # Where the user's own code failed, it is to be found; a network that fails has nothing to show.
+            log.warning("%s", error, exc_info=error.__cause__ if error.reason in USERS_FAULTS else None)
         if error.reason != "listener_failed" or not self._is_complaining:
             self._is_complaining = True
             try:

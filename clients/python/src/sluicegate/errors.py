@@ -11,24 +11,21 @@ class SluicegateError(Exception):
 
     Programs look at ``code`` and ``reason``. The broker's codes are 4400 to 4899; ``code`` is 0 where the client itself has the reason:
 
-    ================== ============================================================================================
-    ``queue_full``     publishes that wait have more than ``queue_bytes`` bytes
-    ``timeout``        no answer in time; a publish may or may not have happened
-    ``closed``         the client was disconnected, or ended, before the answer came
-    ``connection_lost``the connection ended before an ephemeral publish was answered; it is not sent again
-    ``unsubscribed``   the subscription was given up before the answer came
-    ``bad_data``       what was to be published cannot be written in the client's format
-    ``bad_answer``     the broker's answer cannot be read
-    ``token_failed``   ``get_token`` raised, or did not return a text
-    ``token_timeout``  ``get_token`` did not return within ``timeout_ms``
-    ``unreachable``    nobody is at that address; ``message`` has the cause
-    ``connection_failed`` a connection could not be made; ``message`` has the cause
-    ``slow_consumer``  a loop over messages was too slow for them
-    ``listener_failed``a listener raised; ``__cause__`` has what it raised
-    ``bad_url``, ``bad_option`` what the client was given
-    ``http_…``         an HTTP status in place of a connection
-    ``too_many_requests`` more than 1,024 requests wait for answers
-    ================== ============================================================================================
+    - `queue_full`: publishes that wait to be sent have more than `queue_bytes` bytes
+    - `timeout`: no answer in time; a publish may or may not have happened
+    - `closed`: the client was disconnected before the answer came
+    - `connection_lost`: the connection ended before an ephemeral publish was answered; it is not sent again
+    - `unsubscribed`: the subscription was given up before the answer came
+    - `bad_data`: what was to be published cannot be written in the client's format
+    - `bad_answer`: the broker's answer cannot be read
+    - `bad_url`, `bad_option`: what the client was given
+    - `token_failed`, `token_timeout`: `get_token` raised, returned no text, or did not return within `timeout_ms`
+    - `unreachable`: nobody is at that address
+    - `connection_failed`: a connection could not be made, or broke in a way that nobody expected
+    - `http_…`: an HTTP status in place of a connection
+    - `slow_consumer`: a loop over messages was too slow for them
+    - `listener_failed`: a listener raised; `__cause__` has what
+    - `too_many_requests`: more than 1,024 requests wait for answers
 
     ``retry`` says whether the same request may succeed later; ``retry_after_ms``, when; ``plugin``, which plugin refused.
     """

@@ -70,6 +70,11 @@ def check(
         raise _bad("reconnect must have 0 < base_ms <= max_ms")
     if timeout_ms <= 0 or queue_bytes <= 0:
         raise _bad("timeout_ms and queue_bytes must be more than 0")
+    used = codec(format)
+    try:
+        used.encode({"payload": {"data": data, "token": token, "client": [name, version]}})
+    except (TypeError, ValueError) as cause:
+        raise _bad(f"data, token, name and version go to the broker as {format}: {cause}") from cause
     options = MachineOptions(
         transports=tuple(_traits(transport, urls[transport]) for transport in transports),
         token=token,
@@ -81,7 +86,7 @@ def check(
         timeout_ms=timeout_ms,
         queue_bytes=queue_bytes,
     )
-    return Settings(urls, codec(format), get_token, options)
+    return Settings(urls, used, get_token, options)
 
 
 def _urls(url: str, sse: str | None, poll: str | None) -> dict[str, str]:

@@ -35,12 +35,21 @@ def test_what_is_no_url_is_refused_at_once(url: Any) -> None:
         {"reconnect": {"base_ms": 30_000}},
         {"timeout_ms": 0},
         {"queue_bytes": -1},
+        {"data": {1, 2}},
+        {"token": "\ud800"},
     ],
 )
 def test_options_that_mean_nothing_are_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(SluicegateError) as raised:
         Client("ws://host/ws", **options)
     assert raised.value.reason == "bad_option"
+
+
+@pytest.mark.parametrize("name", ["", "with space", "a\n", "\u2003", "\x00", "x" * 256, "\u00e4" * 128, "\ud800"])
+def test_what_is_no_channel_is_refused_at_once(name: str) -> None:
+    with pytest.raises(SluicegateError) as raised:
+        Client("ws://host/ws").channel(name)
+    assert raised.value.code == 4400
 
 
 def test_a_transport_without_its_url_is_refused() -> None:
@@ -62,7 +71,7 @@ async def test_nobody_at_that_address(make: Connect, unused_port: int) -> None:
     assert client.state != "connected"
 
 
-@pytest.mark.parametrize("transport", ["websocket"])
+@pytest.mark.parametrize("transport", ["websocket", "sse", "poll"])
 async def test_a_tenant_that_is_not_there(make: Connect, broker: Broker, transport: str) -> None:
     client = make(broker.url.replace("/ws", "/t/nobody/ws"), transports=[transport])
     with pytest.raises(SluicegateError) as raised:
@@ -80,7 +89,8 @@ async def test_a_failed_context_leaves_nothing_behind(make: Connect, broker: Bro
     assert client._driver.machine.next_wake() is None
 
 
-async def test_a_token_that_is_not_good(make: Connect) -> None:
+@pytest.mark.parametrize("transport", ["websocket", "sse", "poll"])
+async def test_a_token_that_is_not_good(make: Connect, transport: str) -> None:
     client = make(token="nonsense")
     states = Heard(client, "state")
     with pytest.raises(SluicegateError) as raised:

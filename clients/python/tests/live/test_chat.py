@@ -184,7 +184,7 @@ async def test_what_is_no_json_is_refused_and_nothing_else_is_disturbed(make: Co
 async def test_a_refusal_names_its_code(make: Connect, transport: str) -> None:
     async with make() as client:
         with pytest.raises(SluicegateError) as raised:
-            await client.channel("with space").subscribe()
+            await client.channel("plain").members()
         assert (raised.value.code, raised.value.reason, raised.value.retry) == (4400, "bad_request", False)
         with pytest.raises(SluicegateError) as raised:
             await client.channel(f"room:big-{transport}").publish("x" * 70_000)

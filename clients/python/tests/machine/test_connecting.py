@@ -165,6 +165,27 @@ def test_connect_fails_at_once_where_a_retry_would_not_help() -> None:
     assert scene.last(Complain).error.reason == "http_404"
 
 
+def test_who_knows_that_the_network_is_back_need_not_wait() -> None:
+    def told(scene: Scene) -> None:
+        scene.machine.try_now(scene.now)
+
+    def asked(scene: Scene) -> None:
+        scene.connect(f"at {scene.now}")
+
+    for how in (told, asked):
+        scene = Scene(base_ms=20_000, seed=2).connected().lost()
+        assert (scene.last(Report).change.retry_in_ms or 0) > 1000
+        how(scene)
+        scene.pass_ms(0)
+        assert len(scene.all(Open)) == 2
+        scene.acked().receive("disconnect", None, {"code": 4000, "reason": "r", "retry_after_ms": 500}).lost(4000)
+        how(scene)
+        scene.pass_ms(499)
+        assert len(scene.all(Open)) == 2, "what the broker asked for is the least all the same"
+        scene.pass_ms(1)
+        assert len(scene.all(Open)) == 3
+
+
 def test_disconnect_settles_everything_and_connect_begins_again() -> None:
     scene = Scene().connected().subscribe("room")
     scene.reply(scene.sent("subscribe")[0], {"channel": "room"}).publish("room", "p")

@@ -50,3 +50,13 @@ def test_a_transport_that_hears_by_itself_sends_no_pings() -> None:
     assert scene.machine.state == "connected"
     scene.pass_ms(101)
     assert scene.all(Close) != []
+
+
+def test_doubt_is_answered_sooner_than_by_heartbeats() -> None:
+    for answers in (True, False):
+        scene = silent().connected(ping_ms=25_000)
+        scene.machine.try_now(scene.now)
+        if answers:
+            scene.reply(scene.sent("ping")[0])
+        scene.pass_ms(10_000)
+        assert (scene.machine.state == "connected") == answers

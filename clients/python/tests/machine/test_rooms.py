@@ -139,11 +139,37 @@ def test_a_fault_after_a_reconnect_is_tried_again() -> None:
 def test_subscriptions_that_the_broker_ends() -> None:
     table = [(4002, "insufficient_state", True), (4004, "token_expired", True), (4503, "permission_denied", False), (4999, "x", False)]
     for code, reason, comes_back in table:
-        scene = subscribed(Scene().connected()).forget()
+        scene = subscribed(Scene().connected()).pass_ms(10_000).forget()
         scene.receive("unsubscribed", payload={"code": code, "reason": reason}, channel="room")
         assert (scene.told("room", "error") == []) == comes_back
         assert states(scene) == ["subscribing" if comes_back else "unsubscribed"]
         assert len(scene.sent("subscribe")) == (1 if comes_back else 0)
+
+
+def test_a_subscription_that_ends_again_and_again_is_begun_after_a_while() -> None:
+    scene = subscribed(Scene(base_ms=1000).connected())
+    waits = []
+    for number in range(6):
+        scene.receive("unsubscribed", payload={"code": 4002, "reason": "insufficient_state"}, channel="room")
+        waits.append(scene.until(lambda number=number: len(scene.sent("subscribe")) == number + 2))  # type: ignore[misc]
+        scene.reply(scene.sent("subscribe")[-1], {"channel": "room", "epoch": "E", "offset": 0})
+    assert sum(waits) > 3000, waits
+    assert states(scene)[-1] == "subscribed"
+
+
+def test_an_end_that_comes_while_something_is_missing_is_the_end() -> None:
+    for before in (False, True):
+        scene = Scene((SSE,)).connected().subscribe("room")
+        answer = {"channel": "room", "epoch": "E", "offset": 0}
+        if before:
+            scene.reply(scene.sent("subscribe")[0], answer)
+        scene.message("room", "m1", 1).message("room", "m3", 3)
+        scene.receive("unsubscribed", payload={"code": 4503, "reason": "permission_denied"}, channel="room")
+        if not before:
+            scene.reply(scene.sent("subscribe")[0], answer)
+        assert [message.id for message in scene.told("room", "message")] == ["m1", "m3"]
+        assert scene.told("room", "gap") == [Gap(Position("E", 1), Position("E", 2))]
+        assert states(scene)[-1] == "unsubscribed"
 
 
 def test_unsubscribe_is_settled_by_its_ack_and_nothing_comes_after_the_call() -> None:
@@ -169,6 +195,15 @@ def test_an_unsubscribe_is_settled_whatever_happens() -> None:
         elif how == "silence":
             scene.pass_ms(10_001)
         assert scene.outcome("leave") == "done", how
+
+
+def test_what_was_given_up_while_connecting_is_given_up_at_the_broker() -> None:
+    scene = Scene().subscribe("room").connect()
+    scene.machine.unsubscribe(scene.now, "room", "leave")
+    scene.acked()
+    assert [request["payload"] for request in scene.sent("unsubscribe")] == [{"channel": "room"}]
+    scene.reply(scene.sent("unsubscribe")[0])
+    assert states(scene) == ["subscribing", "unsubscribed"]
 
 
 def test_a_late_answer_to_a_subscribe_that_was_given_up_is_none_to_the_next() -> None:

@@ -56,6 +56,11 @@ join_leave = true
 match = "short:*"
 history = {{ size = 3, ttl_seconds = 300 }}
 
+[[tenants.channels]]
+match = "bytes:*"
+content = "binary"
+history = {{ size = 1000, ttl_seconds = 300 }}
+
 [tenants.limits]
 connections_per_user = 1000
 publish_per_second = 10000

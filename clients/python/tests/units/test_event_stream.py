@@ -10,6 +10,7 @@ TABLE = [
     ("data: a\n\n", [("message", "a")]),
     ("event: ack\ndata:a\n\n", [("ack", "a")]),
     ("data: a\ndata: b\n\n", [("message", "a\nb")]),
+    ("data: a\r\ndata: b\r\n\r\n", [("message", "a\nb")]),
     ("data: a\r\n\r\ndata: b\r\rdata: c\n\n", [("message", "a"), ("message", "b"), ("message", "c")]),
     (": a comment\n\n", []),
     ("event: ack\n\ndata: a\n\n", [("message", "a")]),

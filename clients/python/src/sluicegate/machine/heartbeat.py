@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..errors import SluicegateError
 from ..values import Envelope
 from .connection import Connection
@@ -16,12 +18,23 @@ class Heartbeat:
         self._heard_at = 0.0
         self._pings = True
         self._was_asked = False
+        # When silence is the end, where that is sooner than by the heartbeats.
+        self._answer_by: float | None = None
 
     def start(self, now: float, pings: bool) -> None:
         self._pings = pings
         self._was_asked = False
         self._heard_at = now
+        self._answer_by = None
         self._connection.timers.set(TIMER, self._next())
+
+    def ask_now(self, now: float, within_ms: float) -> None:
+        """There is reason to doubt that the broker is still there."""
+        if self._pings:
+            self._was_asked = True
+            self._answer_by = now + within_ms
+            self._connection.request("ping", None, self)
+            self._connection.timers.set(TIMER, self._next())
 
     def stop(self) -> None:
         self._connection.timers.cancel(TIMER)
@@ -32,11 +45,12 @@ class Heartbeat:
         self._heard_at = now
         if self._was_asked:
             self._was_asked = False
+            self._answer_by = None
             self._connection.timers.set(TIMER, self._next())
 
     def is_dead(self, now: float) -> bool:
         """At the timer. Asks, if it is time to."""
-        if now - self._heard_at >= DEAD_AFTER_PINGS * self._connection.ping_ms:
+        if now - self._heard_at >= DEAD_AFTER_PINGS * self._connection.ping_ms or now >= (self._answer_by or math.inf):
             return True
         if self._pings and not self._was_asked and now - self._heard_at >= self._connection.ping_ms:
             self._was_asked = True
@@ -52,4 +66,4 @@ class Heartbeat:
 
     def _next(self) -> float:
         wait = 1.0 if self._pings and not self._was_asked else DEAD_AFTER_PINGS
-        return self._heard_at + wait * self._connection.ping_ms
+        return min(self._heard_at + wait * self._connection.ping_ms, self._answer_by or math.inf)

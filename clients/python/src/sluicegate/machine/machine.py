@@ -47,6 +47,8 @@ class Machine:
         self._last_error = timed_out("connect")
         self._farewell: Envelope = {}
         self._up_since = 0.0
+        # What the broker asked for at the end of the last connection.
+        self._not_before = 0.0
         self._asked_once_more = False
         # Why the client ended, until it is connected again.
         self._ended: SluicegateError | None = None
@@ -87,6 +89,7 @@ class Machine:
             steps = len(self._options.transports) + self._options.asks_for_tokens
             self._connection.timers.set(CONNECT_TIMER, now + self._options.timeout_ms * steps)
         self._connecting.append(handle)
+        self.try_now(now)
         if self._phase == "idle":
             self._ended = None
             self._last_error = timed_out("connect")
@@ -194,9 +197,11 @@ class Machine:
             self._timer(now, name)
 
     def try_now(self, now: float) -> None:
-        """The network is said to be back: do not wait for the next try."""
+        """The network is said to be back: do not wait for the next try longer than the broker asked for, nor for a heartbeat."""
         if self._phase == "waiting":
-            self._begin(now)
+            self._connection.timers.set(PHASE_TIMER, max(now, self._not_before))
+        elif self._phase == "up":
+            self._heartbeat.ask_now(now, self._options.timeout_ms)
 
     # Inside.
 
@@ -329,6 +334,7 @@ class Machine:
 
     def _wait(self, now: float, code: int | None, reason: str, at_least_ms: float | None) -> None:
         self._phase = "waiting"
+        self._not_before = now + (at_least_ms or 0.0)
         wait = self._backoff.next(at_least_ms)
         self._connection.timers.set(PHASE_TIMER, now + wait)
         self._report(StateChange("disconnected", code, reason, round(wait)))

@@ -21,7 +21,7 @@ DEAD_AFTER_PINGS = 2.5
 REFRESH_AFTER = (0.7, 0.85)
 # A broker that does not say its `ping_ms`.
 PING_MS = 25_000.0
-# A connection that was up for so long was not refused: 4502 then asks for a token once more.
+# A connection, or a subscription, that was there for so long was a good one: what ends it is the first of its kind again.
 STABLE_MS = 10_000.0
 # Messages of a channel that are held while its subscribe is under way.
 HELD_MESSAGES = 4_096

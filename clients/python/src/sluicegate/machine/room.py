@@ -28,7 +28,8 @@ class Room:
         self.catch_up: CatchUp | None = None
         # Who is there, by session, where the subscribe asked for it.
         self.members: dict[str, Member] | None = None
-        # How often it was refused for a while, and whether it rests because of that.
+        self.subscribed_at = float("-inf")
+        # How often it was refused, or ended, for a while, and whether it rests because of that.
         self.tries = 0
         self.is_resting = False
 

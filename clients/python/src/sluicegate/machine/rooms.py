@@ -9,19 +9,21 @@ from random import Random
 from typing import Any
 
 from ..errors import SluicegateError, timed_out
-from ..values import Envelope, Gap, Member, Message, RoomChange, RoomState, read_members
+from ..values import Envelope, RoomChange, RoomState
 from .backoff import Backoff
-from .catch_up import CatchUp
 from .closes import wants_token
 from .connection import Connection
-from .effects import Deliver, Fail, RoomEvent, Settle
+from .effects import Deliver, Fail, Settle
 from .inbox import Inbox
-from .options import CONNECT_SUBSCRIBE_BYTES, HELD_MESSAGES, PATIENCE, SUBSCRIBES_AT_ONCE, MachineOptions
+from .options import CONNECT_SUBSCRIBE_BYTES, PATIENCE, STABLE_MS, SUBSCRIBES_AT_ONCE, MachineOptions
+from .pushes import Pushes, SubscriptionEnd
 from .room import Room
 
 PACE_TIMER = "subscribe"
 # Ends of a subscription after which it is begun anew: a message could not be queued, and the grant expired.
 _SUBSCRIBE_AGAIN = frozenset({4002, 4004})
+# 2 to this power is more than any sensible ratio of the longest wait to the first.
+MOST_TRIES = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +35,7 @@ class Subscribe:
     def acked(self, payload: Envelope, now: float) -> None:
         self.rooms.under_way -= 1
         if self.number == self.room.asked:
-            self.rooms.subscribed(self.room, payload)
+            self.rooms.subscribed(self.room, payload, now)
         self.rooms.pump(now)
 
     def refused(self, error: SluicegateError, now: float) -> None:
@@ -41,31 +43,6 @@ class Subscribe:
         if self.number == self.room.asked:
             self.rooms.refused(self.room, error, now)
         self.rooms.pump(now)
-
-
-@dataclass(slots=True, eq=False)
-class Missing:
-    """Asks the history for what is missing."""
-
-    rooms: Rooms
-    room: Room
-    catch_up: CatchUp
-
-    def acked(self, payload: Envelope, now: float) -> None:
-        if self.room.catch_up is self.catch_up:
-            self.rooms.caught_up(self.room, self.catch_up, payload, now)
-
-    def refused(self, error: SluicegateError, now: float) -> None:
-        if self.room.catch_up is not self.catch_up:
-            return
-        if error.retry:
-            self._again(error, now)
-        else:
-            # The history does not reach back so far, or there is no right to it.
-            self.rooms.caught_up(self.room, self.catch_up, {}, now)
-
-    def _again(self, error: SluicegateError, now: float) -> None:
-        self.rooms.ask_missing_again(self.room, now + (error.retry_after_ms or 1000))
 
 
 @dataclass(slots=True, eq=False)
@@ -86,13 +63,17 @@ class Rooms:
         self._connection = connection
         self._options = options
         self._random = random
+        self._pushes = Pushes(connection)
         self._rooms: dict[str, Room] = {}
         self._to_ask: deque[Room] = deque()
         self._asked_in_connect: list[tuple[Room, int]] = []
         self._leaving: dict[Any, None] = {}
         self._not_before = 0.0
         self.under_way = 0
-        self.overflowed = False
+
+    @property
+    def overflowed(self) -> bool:
+        return self._pushes.overflowed
 
     def room(self, channel: str) -> Room:
         return self._rooms.setdefault(channel, Room(channel))
@@ -124,7 +105,7 @@ class Rooms:
         self._give_up(room, SluicegateError(0, "unsubscribed", "the subscription was given up"), RoomChange("unsubscribed"))
         # The next subscription begins where the channel is then, and an answer that is still to come belongs to none.
         room.inbox = Inbox()
-        self._forget_held(room)
+        self._pushes.forget(room)
         room.is_asked = False
         room.asked += 1
         if not (self._connection.is_up and was_asked):
@@ -174,7 +155,7 @@ class Rooms:
             elif error is not None:
                 self.refused(room, SluicegateError.read(error), now)
             else:
-                self.subscribed(room, answer)
+                self.subscribed(room, answer, now)
         for room, _ in asked[len(answers) :]:
             room.is_asked = False
         self._to_ask.extend(room for room in self._rooms.values() if room.wanted and self._is_idle(room))
@@ -187,11 +168,11 @@ class Rooms:
         self._asked_in_connect.clear()
         self.under_way = 0
         self._not_before = 0.0
-        self.overflowed = False
+        self._pushes.overflowed = False
         self._connection.timers.cancel(PACE_TIMER)
         for room in self._rooms.values():
             room.is_asked = False
-            self._forget_held(room)
+            self._pushes.forget(room)
             self._rest_no_more(room)
             if room.wanted and room.state == "subscribed":
                 self._change(room, RoomChange("subscribing"))
@@ -232,27 +213,24 @@ class Rooms:
 
     # What the broker says.
 
-    def subscribed(self, room: Room, payload: Envelope) -> None:
+    def subscribed(self, room: Room, payload: Envelope, now: float) -> None:
         room.is_asked = False
-        room.tries = 0
         if not room.wanted:
-            self._forget_held(room)
+            self._pushes.forget(room)
             return
-        found = room.inbox.subscribed(payload, room.since, room.channel)
+        room.subscribed_at = now
         self._change(room, RoomChange("subscribed"))
-        self._hand_out(room, found)
-        if "presence" in payload:
-            room.members = {member.session: member for member in read_members(payload["presence"])}
-            self._tell_presence(room)
-        self._release(room)
+        self._pushes.subscribed(room, payload)
         waiters, room.waiters = room.waiters, []
         for handle in waiters:
             self._connection.timers.cancel(("subscribe", handle))
             self._connection.effects.append(Settle(handle, None))
+        if end := self._pushes.release(room):
+            self._ended(room, end, now)
 
     def refused(self, room: Room, error: SluicegateError, now: float) -> None:
         room.is_asked = False
-        room.held.clear()
+        self._pushes.forget(room)
         if not room.wanted:
             return
         if error.code == 4429 and error.plugin is None:
@@ -263,10 +241,7 @@ class Rooms:
             return
         has_token = wants_token(error) and self._options.asks_for_tokens and room.tries == 0
         if (error.retry or has_token) and not room.waiters:
-            backoff = Backoff(self._options.base_ms * 2.0**room.tries, self._options.max_ms, self._random)
-            room.tries = min(room.tries + 1, 16)
-            room.is_resting = True
-            self._connection.timers.set(("again", room.channel), now + backoff.next(error.retry_after_ms))
+            self._rest(room, now, error.retry_after_ms)
             return
         if not room.waiters:
             self._connection.effects.append(Deliver(room.channel, "error", error))
@@ -274,113 +249,35 @@ class Rooms:
 
     def pushed(self, now: float, envelope: Envelope) -> None:
         room = self._rooms.get(str(envelope.get("channel")))
-        if room is None or not room.wanted:
-            return
-        if room.is_asked or room.catch_up:
-            room.held.append(envelope)
-            if len(room.held) > HELD_MESSAGES:
-                self._too_many_held(room)
-        elif room.state == "subscribed":
-            self._push(room, envelope)
-        if room.state != "subscribed" and room.wanted and self._is_idle(room):
+        if room is not None and room.wanted and (end := self._pushes.push(room, envelope)):
+            self._ended(room, end, now)
+
+    def ask_missing(self, channel: str) -> None:
+        """At the timer of a channel whose history was busy."""
+        self._pushes.ask_missing(self.room(channel))
+
+    def _ended(self, room: Room, end: SubscriptionEnd, now: float) -> None:
+        self._pushes.forget(room)
+        change = RoomChange("subscribing", end.code, end.reason)
+        if end.code not in _SUBSCRIBE_AGAIN:
+            error = SluicegateError(end.code, end.reason, "the broker ended the subscription")
+            self._connection.effects.append(Deliver(room.channel, "error", error))
+            self._give_up(room, error, RoomChange("unsubscribed", end.code, end.reason))
+        elif now - room.subscribed_at < STABLE_MS:
+            # Not again and again at once.
+            self._change(room, change)
+            self._rest(room, now)
+        else:
+            room.tries = 0
+            self._change(room, change)
             self._to_ask.append(room)
             self.pump(now)
 
-    def caught_up(self, room: Room, catch_up: CatchUp, payload: Envelope, now: float) -> None:
-        found, goes_on = catch_up.read(payload)
-        for message in found:
-            self._connection.effects.append(Deliver(room.channel, "message", message))
-        if goes_on:
-            self._connection.request("history", catch_up.question(), Missing(self, room, catch_up))
-            return
-        self._end_catch_up(room, catch_up)
-
-    def ask_missing_again(self, room: Room, at: float) -> None:
-        self._connection.timers.set(("missing", room.channel), at)
-
-    def ask_missing(self, channel: str) -> None:
-        """At that timer."""
-        room = self.room(channel)
-        if room.catch_up:
-            self._connection.request("history", room.catch_up.question(), Missing(self, room, room.catch_up))
-
-    def _push(self, room: Room, envelope: Envelope) -> None:
-        kind, payload = envelope.get("type"), envelope.get("payload")
-        if kind == "message":
-            self._message(room, envelope)
-        elif kind in ("join", "leave"):
-            member = Member.read(payload)
-            if member is not None:
-                self._connection.effects.append(Deliver(room.channel, kind, member))
-                self._present(room, member, kind == "join")
-        elif kind == "unsubscribed":
-            fields = payload if isinstance(payload, dict) else {}
-            code, reason = fields.get("code"), fields.get("reason")
-            self._forget_held(room)
-            if code in _SUBSCRIBE_AGAIN:
-                self._change(room, RoomChange("subscribing", code, reason))
-            else:
-                error = SluicegateError(code if isinstance(code, int) else 0, str(reason), "the broker ended the subscription")
-                self._connection.effects.append(Deliver(room.channel, "error", error))
-                self._give_up(room, error, RoomChange("unsubscribed", code, reason))
-
-    def _message(self, room: Room, envelope: Envelope) -> None:
-        message = Message.read(envelope, room.channel)
-        verdict = room.inbox.judge(message) if message else "known"
-        if message is None or verdict == "known":
-            return
-        if verdict == "ahead":
-            room.held.insert(0, envelope)
-            room.catch_up = CatchUp(room.channel, message, room.inbox)
-            self._connection.request("history", room.catch_up.question(), Missing(self, room, room.catch_up))
-            return
-        room.inbox.take(message)
-        self._connection.effects.append(Deliver(room.channel, "message", message))
-
-    def _end_catch_up(self, room: Room, catch_up: CatchUp) -> None:
-        room.catch_up = None
-        self._connection.timers.cancel(("missing", room.channel))
-        if gap := catch_up.gap():
-            self._connection.effects.append(Deliver(room.channel, "gap", gap))
-        self._release(room)
-
-    def _too_many_held(self, room: Room) -> None:
-        """They go on with a gap, rather than wait in memory without bound."""
-        if room.catch_up:
-            self._end_catch_up(room, room.catch_up)
-        else:
-            self.overflowed = True
-
-    def _release(self, room: Room) -> None:
-        held, room.held = room.held, []
-        for number, envelope in enumerate(held):
-            self._push(room, envelope)
-            if room.catch_up or room.state != "subscribed":
-                room.held += held[number + 1 :] if room.catch_up else []
-                return
-
-    def _forget_held(self, room: Room) -> None:
-        room.held = []
-        room.catch_up = None
-        self._connection.timers.cancel(("missing", room.channel))
-
-    def _present(self, room: Room, member: Member, is_there: bool) -> None:
-        if room.members is None:
-            return
-        if is_there:
-            room.members[member.session] = member
-        else:
-            room.members.pop(member.session, None)
-        self._tell_presence(room)
-
-    def _tell_presence(self, room: Room) -> None:
-        members = list(room.members.values()) if room.members is not None else []
-        self._connection.effects.append(Deliver(room.channel, "presence", members))
-
-    def _hand_out(self, room: Room, found: list[Message | Gap]) -> None:
-        for value in found:
-            event: RoomEvent = "message" if isinstance(value, Message) else "gap"
-            self._connection.effects.append(Deliver(room.channel, event, value))
+    def _rest(self, room: Room, now: float, at_least_ms: float | None = None) -> None:
+        backoff = Backoff(self._options.base_ms * 2.0**room.tries, self._options.max_ms, self._random)
+        room.tries = min(room.tries + 1, MOST_TRIES)
+        room.is_resting = True
+        self._connection.timers.set(("again", room.channel), now + backoff.next(at_least_ms))
 
     def _give_up(self, room: Room, error: SluicegateError, change: RoomChange) -> None:
         room.wanted = False

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from ..codec import Codec
+from ..codec import Codec, JsonCodec
 from ..values import Envelope
 from .interface import ConnectionEnded, failed_to_connect, refused_with
 from .upstream import LOST, http_client, pieces, post
@@ -17,6 +17,8 @@ from .upstream import LOST, http_client, pieces, post
 WAIT_MS = 25_000
 # Beyond `wait_ms`, in seconds, until an answer counts as lost.
 GRACE_SECONDS = 10.0
+# How a broker answers a body whose format it does not know.
+UNKNOWN_FORMAT = frozenset({400, 415})
 
 
 class Poll:
@@ -35,13 +37,13 @@ class Poll:
         self._first: list[Envelope] | None = None
 
     async def open(self, connect: Envelope) -> None:
-        body = {"open": secrets.token_urlsafe(16), "batch": 1, "wait_ms": WAIT_MS, "requests": [connect]}
         self._batch = 1
-        headers = {"content-type": self._codec.content_type, "accept": self._codec.content_type}
-        try:
-            response = await self._client.post(self._url, content=self._codec.encode(body), headers=headers)
-        except httpx.TransportError as cause:
-            raise failed_to_connect(self._url, cause) from cause
+        body = {"open": secrets.token_urlsafe(16), "batch": 1, "wait_ms": WAIT_MS, "requests": [connect]}
+        response = await self._begin(body)
+        if response.status_code in UNKNOWN_FORMAT and not isinstance(self._codec, JsonCodec):
+            # The broker does not know the format that was wished for.
+            self._codec = JsonCodec()
+            response = await self._begin(body)
         if response.status_code != 200:
             raise refused_with(response.status_code, response.headers, self._url, response.text)
         try:
@@ -50,6 +52,13 @@ class Poll:
             # Not a broker's answer, as from a proxy that has a page for everything.
             raise refused_with(502, {}, self._url, "the answer is no envelope") from None
         self._first = self._read(answer)
+
+    async def _begin(self, body: Envelope) -> httpx.Response:
+        headers = {"content-type": self._codec.content_type, "accept": self._codec.content_type}
+        try:
+            return await self._client.post(self._url, content=self._codec.encode(body), headers=headers)
+        except httpx.TransportError as cause:
+            raise failed_to_connect(self._url, cause) from cause
 
     async def receive(self) -> list[Envelope]:
         if self._first is not None:

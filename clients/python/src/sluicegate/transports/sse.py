@@ -44,7 +44,7 @@ class Sse:
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}
         token = connect["payload"].get("token")
         if token is not None:
-            headers["authorization"] = f"Bearer {token}"
+            headers["authorization"] = f"Bearer {token.strip()}"
         try:
             request = self._client.build_request("GET", self._url, headers=headers)
             self._response = response = await self._client.send(request, stream=True)
