@@ -27,7 +27,7 @@ use super::watcher::ConfigWatcher;
 use crate::control::{BANS_WAITING, Bus, Local, LocalBus};
 use crate::doorkeeper::Doorkeeper;
 use crate::gateway::{
-    self, AcceptState, AdminRoutes, Api, ClientListeners, CurrentPages, Directory, Gateway, Readiness,
+    self, AcceptState, AdminRoutes, Api, BODIES_BYTES, ClientListeners, CurrentPages, Directory, Gateway, Readiness,
 };
 use crate::http_sessions::HttpSessions;
 use crate::observe::{AuditLog, CertificateExpiry, Metrics};
@@ -37,6 +37,7 @@ use crate::systemd::{ServiceManager, Watchdog};
 use crate::tenant_queue::TenantQueue;
 use backplane::Inbox;
 use config::{Config, ConfigReader, ListenAddress};
+use relay::PostRoom;
 use tickets::Tickets;
 
 impl Broker {
@@ -163,6 +164,7 @@ impl Broker {
             registry: registry.clone(),
             tickets: Tickets::new(ticket_store),
             relay: others.as_ref().map(|others| others.relay.clone()),
+            bodies: PostRoom::new(BODIES_BYTES),
             sessions: sessions.clone(),
             metrics: metrics.clone(),
         });

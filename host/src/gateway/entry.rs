@@ -59,6 +59,22 @@ pub(super) struct Admitted {
     pass: Option<Arc<AddressPass>>,
 }
 
+/// For how long a client counts for its address.
+#[derive(Clone, Copy)]
+pub(super) enum Stay {
+    /// As long as the connection of its request.
+    WithConnection,
+    /// As long as its session, whatever becomes of the connection.
+    Beyond,
+}
+
+/// What a client brings.
+pub(super) struct Entrant {
+    pub token: Option<String>,
+    pub request: Arc<Upgrade>,
+    pub stay: Stay,
+}
+
 /// Who sent a request.
 pub(super) fn visit(request: &Request) -> Result<&Visit, HttpRefusal> {
     let unknown = || HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the peer's address is not known");
@@ -132,11 +148,15 @@ pub(super) fn admit(
     visit: &Visit,
     remote: IpAddr,
     tenant: &Tenant,
-    token: Option<String>,
-    request: Arc<Upgrade>,
+    entrant: Entrant,
 ) -> Result<Admitted, HttpRefusal> {
     let doorkeeper = &gateway.doorkeeper;
-    let pass = match visit.peer.counted_of_request(remote) {
+    let of_request = visit.peer.counted_of_request(remote);
+    let counted = match entrant.stay {
+        Stay::WithConnection => of_request,
+        Stay::Beyond => of_request.or(visit.peer.counted()),
+    };
+    let pass = match counted {
         Some(address) => doorkeeper.arrive(address).map_err(|refusal| {
             let wait = refusal.retry_after().unwrap_or(COME_BACK);
             HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, refusal.to_string()).retry_after(wait)
@@ -154,8 +174,8 @@ pub(super) fn admit(
     Ok(Admitted {
         tenant: tenant.name.clone(),
         remote,
-        token: token.map(String::into_boxed_str),
-        request,
+        token: entrant.token.map(String::into_boxed_str),
+        request: entrant.request,
         place: Arc::new(place),
         pass,
     })

@@ -49,5 +49,5 @@ pub(crate) use listen::{ClientListeners, ShardListener, bind_admin};
 pub(crate) use listener_tls::ListenerTls;
 pub(crate) use open_pages::CurrentPages;
 pub(crate) use readiness::Readiness;
-pub(crate) use state::{AcceptState, Gateway};
+pub(crate) use state::{AcceptState, BODIES_BYTES, Gateway};
 pub(crate) use unix_socket::SocketFile;

@@ -14,12 +14,15 @@ use crate::http_sessions::HttpSessions;
 use crate::observe::Metrics;
 use config::Proxies;
 use registry::Registry;
-use relay::Relay;
+use relay::{PostRoom, Relay};
 use tickets::Tickets;
 use tokio::sync::{Notify, watch};
 
 /// Connections that may ask a node for its health that is full, or sheds load.
 const HEALTH_CONNECTIONS: usize = 16;
+
+/// Bytes of the bodies of posts that a node has at once, most of them of whoever sends.
+pub(crate) const BODIES_BYTES: usize = 64 * 1_048_576;
 
 /// Whether a process accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,8 @@ pub(crate) struct Gateway {
     pub(crate) tickets: Tickets,
     /// Hands posts to the other nodes, if there are any.
     pub(crate) relay: Option<Arc<Relay>>,
+    /// Room for the bodies of posts until they are answered.
+    pub(crate) bodies: Arc<PostRoom>,
     /// The sessions of this node that are asked by posts.
     pub(crate) sessions: Arc<HttpSessions>,
     /// Counts what comes in, and what is refused.

@@ -17,7 +17,7 @@ use tickets::Opens;
 use wire::DeflateAgreement;
 use wire::handshake::{self, UpgradeRequest};
 
-use super::entry::{self, Admitted, Visit};
+use super::entry::{self, Admitted, Entrant, Stay, Visit};
 use super::refusal::HttpRefusal;
 use super::socket::Socket;
 use super::state::Gateway;
@@ -88,8 +88,13 @@ async fn accept(
         (None, Some(ticket)) => Some(ticket_use::redeem(gateway, remote, tenant, ticket, Opens::WebSocket).await?),
         (token, _) => token,
     };
+    let entrant = Entrant {
+        token,
+        request: admissible.request,
+        stay: Stay::WithConnection,
+    };
     let accepted = AcceptedUpgrade {
-        admitted: entry::admit(gateway, visit, remote, tenant, token, admissible.request)?,
+        admitted: entry::admit(gateway, visit, remote, tenant, entrant)?,
         codec: bearer::codec(admissible.subprotocol),
         deflate: admissible.deflate,
     };

@@ -15,6 +15,7 @@ use super::refusal::Refusal;
 use super::seat_guard::SeatGuard;
 use super::subscription::{Listening, Subscription};
 use crate::doorkeeper::{AddressPass, TenantPlace};
+use crate::framing::Framing;
 use crate::hub::ClientConnection;
 use crate::shard::{SessionShare, Shard, ShardTenant};
 use backplane::{Account, Allowance};
@@ -222,6 +223,11 @@ impl Context {
 
     pub(super) fn replies_to_posts(&self) -> bool {
         self.replies_to_posts.get()
+    }
+
+    /// Whether an answer is kept whole until the client has it, instead of written as the client reads.
+    pub(super) fn answers_are_kept(&self) -> bool {
+        self.replies_to_posts() || self.client.framing == Framing::Bare
     }
 
     /// Whether [`Context::next_expiry`] may have changed since the last call.

@@ -6,13 +6,14 @@ use std::task::{Context, Poll};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::oneshot;
 
-use super::answer::ANSWER_BYTES;
 use crate::http_sessions::{PostBox, Posted};
 use crate::hub::ClientConnection;
 use crate::transport::Carrier;
 use protocol::{Codec, Encoded};
 use relay::{PostAnswer, PostKind};
 
+/// Bytes of replies from which on a post's further requests are refused.
+const REPLIES_BYTES: usize = 1_048_576;
 /// Bytes that a client may send on its stream of events, which nobody reads.
 const IGNORED_BYTES: usize = 65_536;
 
@@ -104,7 +105,7 @@ impl Posts {
     pub(super) fn is_full(&self) -> bool {
         self.current
             .as_ref()
-            .is_some_and(|post| post.replies.len() > ANSWER_BYTES)
+            .is_some_and(|post| post.replies.len() > REPLIES_BYTES)
     }
 
     /// Begins to carry out a post of so many requests.

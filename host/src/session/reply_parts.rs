@@ -23,7 +23,7 @@ const PART_BYTES: usize = 65_536;
 /// Bytes of a fragment: one that is half on the wire has to be completed, whatever happens.
 const FRAGMENT_BYTES: usize = 16_384;
 /// Bytes of a reply that is collected, beyond which it is given up.
-const COLLECTED_BYTES: usize = 4 * ANSWER_BYTES;
+const COLLECTED_BYTES: usize = 2 * ANSWER_BYTES;
 /// Heartbeats within which something of a part has to be read.
 const PATIENCE_HEARTBEATS: u32 = 2;
 

@@ -12,4 +12,5 @@ mod tests;
 
 pub use post::{LocalAnswer, LocalSessions, POST_BYTES, Post, PostAnswer, PostKind};
 pub use post_channel::{ChannelReply, NotSent, PostChannel};
+pub use post_room::{PostPlace, PostRoom};
 pub use relay::Relay;

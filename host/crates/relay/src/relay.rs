@@ -18,6 +18,8 @@ use crate::post_room::{PostPlace, PostRoom};
 
 /// How often it is looked whether the instances are there whose answers are waited for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Bytes that are under way in one direction. Redis gives up a subscriber whose messages of 32 MiB were not read.
+const UNDER_WAY_BYTES: usize = 24 * 1_048_576;
 /// When a post for which there is no room may come again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Between two log lines about one kind of trouble.
@@ -51,8 +53,8 @@ impl Relay {
             channel,
             numbers: AtomicU64::new(1),
             waiting: Mutex::default(),
-            leaving: Arc::default(),
-            arriving: Arc::default(),
+            leaving: PostRoom::new(UNDER_WAY_BYTES),
+            arriving: PostRoom::new(UNDER_WAY_BYTES),
             logged: Mutex::default(),
         })
     }

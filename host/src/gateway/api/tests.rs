@@ -148,6 +148,7 @@ fn api_of(mood: Mood, audit: AuditLog) -> (Arc<Api>, Arc<AtomicUsize>) {
         registry: Arc::default(),
         tickets: Tickets::new(Arc::<MemoryTicketStore>::default()),
         relay: None,
+        bodies: relay::PostRoom::new(crate::gateway::BODIES_BYTES),
         sessions: Arc::default(),
         proxies: ArcSwap::default(),
         doorkeeper: Doorkeeper::new(config.server.door, metrics.clone()),

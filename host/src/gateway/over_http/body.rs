@@ -1,13 +1,16 @@
 //! The body of a post: read within a time and a size, and taken apart into requests.
 
-use std::time::Duration;
-
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::http::StatusCode;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
+use relay::PostPlace;
 use serde_json::value::RawValue;
 
+use crate::gateway::entry::unavailable;
 use crate::gateway::refusal::HttpRefusal;
+use crate::gateway::state::Gateway;
+use crate::gateway::turned_away::COME_BACK;
 use config::Tenant;
 
 /// Bytes of a post at most, unless one envelope alone may have as many.
@@ -17,21 +20,53 @@ const AROUND_BYTES: usize = 4_096;
 /// Requests of a post at most.
 const REQUESTS: usize = 256;
 
-/// Reads a whole body.
-pub(super) async fn read(body: Body, tenant: &Tenant, within: Duration) -> Result<Bytes, HttpRefusal> {
+/// A body, and its place among those of the node.
+pub(super) struct PostBody {
+    pub bytes: Bytes,
+    _place: PostPlace,
+}
+
+/// Reads a whole body. It takes room as it comes, so that whoever announces much has to send it.
+pub(super) async fn read(mut body: Body, gateway: &Gateway, tenant: &Tenant) -> Result<PostBody, HttpRefusal> {
     let most = POST_BYTES.max(tenant.limits.message_bytes + AROUND_BYTES);
-    match tokio::time::timeout(within, Limited::new(body, most).collect()).await {
-        Ok(Ok(read)) => Ok(read.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            let sentence = format!("a post has at most {most} bytes; send its requests in several");
-            Err(HttpRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence))
+    let too_large = || {
+        let sentence = format!("a post has at most {most} bytes; send its requests in several");
+        HttpRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, sentence)
+    };
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let mut place = gateway.bodies.enter(&tenant.name, 0).ok_or_else(full)?;
+    let mut bytes = BytesMut::new();
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| bad(format!("the body cannot be read: {error}")))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > most {
+                return Err(too_large());
+            }
+            if !place.grow(data.len()) {
+                return Err(full());
+            }
+            bytes.extend_from_slice(&data);
         }
-        Ok(Err(error)) => Err(bad(format!("the body cannot be read: {error}"))),
+        Ok(())
+    };
+    match tokio::time::timeout(gateway.header_timeout, reading).await {
+        Ok(read) => read?,
         Err(_) => {
             let sentence = "the body did not come in time";
-            Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, sentence))
+            return Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, sentence));
         }
     }
+    Ok(PostBody {
+        bytes: bytes.freeze(),
+        _place: place,
+    })
+}
+
+fn full() -> HttpRefusal {
+    unavailable("too many posts of the tenant are under way on this node", COME_BACK)
 }
 
 /// The envelopes of a list, each a part of `body`.

@@ -16,7 +16,7 @@ use super::answers::ClientPage;
 use super::body::bad;
 use crate::doorkeeper::AddressPass;
 use crate::framing::{StreamHead, refusal_events};
-use crate::gateway::entry::{self, Admitted, Visit};
+use crate::gateway::entry::{self, Admitted, Entrant, Stay, Visit};
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::socket::Socket;
 use crate::gateway::state::Gateway;
@@ -152,8 +152,13 @@ async fn accept(gateway: &Gateway, page: &ClientPage, asked: StreamRequest) -> R
         }
         (token, _) => token,
     };
+    let entrant = Entrant {
+        token,
+        request,
+        stay: Stay::WithConnection,
+    };
     Ok(AcceptedEvents {
-        admitted: entry::admit(gateway, &visit, remote, &page.tenant, token, request)?,
+        admitted: entry::admit(gateway, &visit, remote, &page.tenant, entrant)?,
         wanted,
         head: StreamHead {
             lines: page.cors.lines(),

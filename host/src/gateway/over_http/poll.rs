@@ -16,7 +16,7 @@ use super::answers::{ClientPage, posted};
 use super::body;
 use super::session_name::{NamedSession, deliver, find};
 use crate::gateway::bearer;
-use crate::gateway::entry::{self, Admitted, unavailable};
+use crate::gateway::entry::{self, Admitted, Entrant, Stay, unavailable};
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::state::Gateway;
 use crate::gateway::turned_away::COME_BACK;
@@ -100,10 +100,11 @@ enum Polled {
 async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Result<Polled, HttpRefusal> {
     let tenant = &page.tenant;
     let asker = asker(page, &request)?;
-    let bytes = body::read(request.into_body(), tenant, gateway.header_timeout).await?;
+    let body = body::read(request.into_body(), gateway, tenant).await?;
+    let bytes = &body.bytes;
     let poll: PollBody<'_> =
-        serde_json::from_slice(&bytes).map_err(|error| body::bad(format!("the body is no poll: {error}")))?;
-    let requests = body::requests(&bytes, &poll.requests, tenant)?;
+        serde_json::from_slice(bytes).map_err(|error| body::bad(format!("the body is no poll: {error}")))?;
+    let requests = body::requests(bytes, &poll.requests, tenant)?;
     let number = |whole: Option<Whole<u64>>| whole.map(|whole| whole.0);
     let wait = number(poll.wait_ms).unwrap_or(WAIT_MS).min(MAX_WAIT_MS);
     let kind = PostKind::Poll {
@@ -141,8 +142,13 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
     if open.as_ref().is_some_and(|open| open.len() > OPEN_BYTES) {
         return Err(body::bad(format!("open has at most {OPEN_BYTES} bytes")));
     }
+    let entrant = Entrant {
+        token: asker.token,
+        request: asker.request,
+        stay: Stay::Beyond,
+    };
     Ok(Polled::Begins(Box::new(FirstPoll {
-        admitted: entry::admit(gateway, &asker.visit, asker.remote, tenant, asker.token, asker.request)?,
+        admitted: entry::admit(gateway, &asker.visit, asker.remote, tenant, entrant)?,
         page: page.clone(),
         open: open.as_deref().map(secret_hash),
         kind,

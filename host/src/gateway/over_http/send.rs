@@ -37,8 +37,9 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
     let tenant = &page.tenant;
     // Before anything is read of it.
     let NamedSession { name, owner } = find(gateway, remote, tenant, &credential).await?;
-    let bytes = body::read(request.into_body(), tenant, gateway.header_timeout).await?;
-    let list: Vec<&RawValue> = serde_json::from_slice(&bytes)
+    let body = body::read(request.into_body(), gateway, tenant).await?;
+    let bytes = &body.bytes;
+    let list: Vec<&RawValue> = serde_json::from_slice(bytes)
         .map_err(|error| body::bad(format!("the body is no list of envelopes: {error}")))?;
     let post = Post {
         tenant: tenant.name.clone(),
@@ -46,7 +47,7 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
         open: None,
         kind: PostKind::Send,
         batch,
-        requests: body::requests(&bytes, &list, tenant)?,
+        requests: body::requests(bytes, &list, tenant)?,
         codec: Codec::Json,
     };
     posted(deliver(gateway, owner, post).await)

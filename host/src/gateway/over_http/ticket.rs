@@ -11,7 +11,7 @@ use tickets::{IssueRefused, REDEEMABLE};
 
 use super::answers::{ClientPage, json as json_body};
 use crate::gateway::bearer;
-use crate::gateway::entry::{self, Admitted, unavailable};
+use crate::gateway::entry::{self, Admitted, Entrant, Stay, unavailable};
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::state::Gateway;
 use crate::gateway::turned_away::COME_BACK;
@@ -44,8 +44,13 @@ fn judge(gateway: &Gateway, page: &ClientPage, request: &Request) -> Result<Tick
         return Err(HttpRefusal::new(StatusCode::UNAUTHORIZED, sentence));
     };
     let shown = entry::shown(request, page.origin.as_deref());
+    let entrant = Entrant {
+        token: Some(token),
+        request: shown,
+        stay: Stay::WithConnection,
+    };
     Ok(TicketRequest {
-        admitted: entry::admit(gateway, visit, remote, &page.tenant, Some(token), shown)?,
+        admitted: entry::admit(gateway, visit, remote, &page.tenant, entrant)?,
         page: page.clone(),
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::hub::message_envelope;
+use crate::session::answer::ANSWER_BYTES;
 use crate::session::context::Context;
 use crate::session::refusal::Refusal;
 use crate::session::reply_parts::LaterMessages;
@@ -63,6 +64,17 @@ impl Recovery {
                     newest: page.newest,
                     missed: Some(MissedMessages::Read(messages)),
                 });
+            }
+        }
+        if page.is_cut && context.answers_are_kept() {
+            // Beyond this nothing is kept for a client, so all of it is as good as gone.
+            let most = HistoryRange {
+                since: Some(since.clone()),
+                bytes: Some(ANSWER_BYTES),
+                ..HistoryRange::default()
+            };
+            if read(most).await?.is_cut {
+                return Ok(Self::nothing(read(standing).await?));
             }
         }
         let page = if page.is_cut { read(standing).await? } else { page };
