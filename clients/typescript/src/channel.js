@@ -138,7 +138,7 @@ export class Channel extends Emitter {
     return (await this.#client.requests.ask('presence', { channel: this.name }, { again: true })).members;
   }
 
-  /** One page of the history; `history.all` walks through all of them. */
+  /** One page of the history; `history.all` walks through all of them. @returns {import('./history.js').History} */
   get history() {
     return readHistory(this.name, (payload) => this.#client.requests.ask('history', payload, { again: true }));
   }

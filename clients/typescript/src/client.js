@@ -45,11 +45,11 @@ export class Client extends Emitter {
   user;
   /** What carries the connection. @type {TransportName | undefined} */
   transport;
-  /** @internal */
+  /** @internal @type {ReturnType<typeof checked>} */
   settings;
-  /** @internal */
+  /** @internal @type {import('./requests.js').Requests} */
   requests;
-  /** @internal */
+  /** @internal @type {import('./subscriptions.js').Subscriptions} */
   subscriptions;
   #connection;
   /** @type {Map<string, Channel>} */

@@ -16,11 +16,15 @@ import { messageOf } from './message.js';
  * One answer to `history`: the messages, also as `messages`, with the channel's newest position. (That of the last message here is its own.)
  *
  * @typedef {Message[] & { epoch: string, offset: number, messages: Message[] }} Page
+ *
+ * @typedef {((options?: HistoryOptions) => Promise<Page>) & { all: (options?: HistoryOptions) => AsyncGenerator<Message, void, void> }} History
+ *   `all` goes on, message by message, in pages of `limit`, until there are no more
  */
 
 /**
  * @param {string} channel
  * @param {(payload: any) => Promise<any>} ask
+ * @returns {History}
  */
 export function readHistory(channel, ask) {
   /** @returns {Promise<Page>} */

@@ -49,6 +49,10 @@ channels = "short:*"
 allow = ["subscribe", "publish", "presence", "history"]
 
 [[tenants.chain.config.rules]]
+channels = "bytes:*"
+allow = ["subscribe", "publish", "history"]
+
+[[tenants.chain.config.rules]]
 channels = "plain:*"
 allow = ["subscribe", "publish"]
 
@@ -61,6 +65,11 @@ join_leave = true
 [[tenants.channels]]
 match = "short:*"
 history = { size = 3, ttl_seconds = 600 }
+
+[[tenants.channels]]
+match = "bytes:*"
+content = "binary"
+history = { size = 100, ttl_seconds = 600 }
 
 [[tenants.channels]]
 match = "plain:*"

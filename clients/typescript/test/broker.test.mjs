@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 
-import { Client } from '../src/index.js';
+import { Client, NumberText } from '../src/msgpack.js';
 import { Broker, token } from './broker.mjs';
 
-const TRANSPORTS = ['websocket', 'sse', 'poll'];
+const WAYS = [['websocket', 'json'], ['websocket', 'msgpack'], ['sse', 'json'], ['poll', 'json']];
 let broker;
 const clients = [];
 
@@ -34,12 +34,13 @@ function next(emitter, event, satisfies = () => true) {
   });
 }
 
-for (const transport of TRANSPORTS) {
-  const transports = [transport];
-  const room = `room:${transport}`;
+for (const [transport, format] of WAYS) {
+  const way = { transports: [transport], format };
+  const name = `${transport}, ${format}`;
+  const room = `room:${transport}-${format}`;
 
-  test(`${transport}: two people talk, see each other, and read what was said`, async () => {
-    const [ann, bob] = ['ann', 'bob'].map((user) => makeClient(user, { transports }));
+  test(`${name}: two people talk, see each other, and read what was said`, async () => {
+    const [ann, bob] = ['ann', 'bob'].map((user) => makeClient(user, way));
     await Promise.all([ann.connect(), bob.connect()]);
     assert.equal(ann.user, 'ann');
     assert.equal(ann.transport, transport);
@@ -69,8 +70,8 @@ for (const transport of TRANSPORTS) {
     ann.disconnect();
   });
 
-  test(`${transport}: refusals have the code, the reason and the plugin`, async () => {
-    const ann = makeClient('ann', { transports });
+  test(`${name}: refusals have the code, the reason and the plugin`, async () => {
+    const ann = makeClient('ann', way);
     await ann.connect();
     for (const [promise, code] of [
       [ann.channel('staff').subscribe(), 4403],
@@ -82,24 +83,50 @@ for (const transport of TRANSPORTS) {
     ann.disconnect();
   });
 
-  test(`${transport}: a token that does not verify ends the client, and getToken is asked once more`, async () => {
+  test(`${name}: a token that does not verify ends the client, and getToken is asked once more`, async () => {
     const states = [];
-    const refused = makeClient(undefined, { token: 'nonsense', transports });
+    const refused = makeClient(undefined, { token: 'nonsense', ...way });
     refused.on('state', (event) => states.push(event));
     // As an answer to `connect`, or as the status of a request.
     await assert.rejects(refused.connect(), ({ code }) => code === 4401 || code === 4502);
     assert.equal(states.at(-1).code, 4502);
     assert.equal(states.at(-1).retryInMs, undefined);
     const reasons = [];
-    const client = makeClient(undefined, { transports, getToken: ({ reason }) => (reasons.push(reason), reason === 'expired' ? token('ann') : 'old') });
+    const client = makeClient(undefined, { ...way, getToken: ({ reason }) => (reasons.push(reason), reason === 'expired' ? token('ann') : 'old') });
     await client.connect();
     assert.deepEqual(reasons, ['connect', 'expired']);
     client.disconnect();
   });
 
-  test(`${transport}: a token is refreshed before it ends, and the session goes on`, async () => {
+  test(`${name}: bytes, and numbers of every size`, async () => {
+    const [ann, bob] = [makeClient('ann', way), makeClient('bob', { transports: ['websocket'], format: 'json' })];
+    await Promise.all([ann.connect(), bob.connect()]);
+    const bytes = Uint8Array.from({ length: 1000 }, (_, at) => (at * 7) % 256);
+    const [here, there] = [ann, bob].map((client) => client.channel(`bytes:${transport}-${format}`));
+    await Promise.all([here.subscribe(), there.subscribe()]);
+    const heard = [next(here, 'message'), next(there, 'message')];
+    await here.publish(bytes);
+    for (const { data } of await Promise.all(heard)) assert.deepEqual(new Uint8Array(data), bytes);
+    assert.deepEqual((await here.history())[0].data, bytes);
+    await assert.rejects(here.publish('text'), ({ code }) => code === 4400);
+
+    const numbers = [0, -1, 1.5, 2 ** 31, Number.MAX_SAFE_INTEGER, -0.1, 1e300];
+    const back = next(ann.channel(room), 'message');
+    await ann.channel(room).subscribe();
+    await ann.channel(room).publish(numbers);
+    assert.deepEqual((await back).data, numbers);
+    if (format === 'msgpack') {
+      const large = [2n ** 64n - 1n, -(2n ** 63n), 2n ** 70n, new NumberText('1.5e400')];
+      await ann.channel(room).publish(large);
+      const [last] = await ann.channel(room).history({ limit: 1, reverse: true });
+      assert.deepEqual(last.data, large);
+    }
+    for (const client of [ann, bob]) client.disconnect();
+  });
+
+  test(`${name}: a token is refreshed before it ends, and the session goes on`, async () => {
     const reasons = [];
-    const client = makeClient(undefined, { transports, getToken: ({ reason }) => (reasons.push(reason), token('ann', reason === 'connect' ? 3 : 3600)) });
+    const client = makeClient(undefined, { ...way, getToken: ({ reason }) => (reasons.push(reason), token('ann', reason === 'connect' ? 3 : 3600)) });
     await client.connect();
     const { session } = client;
     while (reasons.length < 2) await new Promise((resolve) => setImmediate(resolve));
@@ -177,7 +204,7 @@ test('a client that is disconnected keeps no process alive', async () => {
   const { spawn } = await import('node:child_process');
   const script = `
     import { WebSocket } from 'ws';
-    import { Client } from '../src/index.js';
+    import { Client, NumberText } from '../src/msgpack.js';
     const client = new Client(process.argv[1], { webSocket: WebSocket, token: process.argv[2], transports: ['websocket'] });
     await client.connect();
     await client.channel('room:1').subscribe();

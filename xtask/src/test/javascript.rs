@@ -1,4 +1,5 @@
-//! The clients in JavaScript: their types, and their tests against a real broker, in Node and in browsers.
+//! The clients in JavaScript: their types, their documents, what would be published, and their tests against a real broker, in Node
+//! and in browsers.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +13,8 @@ use crate::{needs, shell};
 
 /// The oldest Node that the packages name in `engines`.
 const OLDEST_NODE: u32 = 20;
+/// The second is built on the first.
+const PACKAGES: [&str; 2] = ["typescript", "react"];
 
 pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     needs::ensure(&[needs::CHROMIUM, needs::FIREFOX, needs::NODE, needs::NPM])?;
@@ -22,14 +25,16 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
         "the clients need Node {OLDEST_NODE}, not {}",
         version.trim()
     );
-    let folder = workspace.root.join("clients/typescript");
-    install(&folder)?;
-    shell::run(npm(&folder).args(["run", "check", "--silent"]))?;
-    count(with_broker(workspace, "debug", npm(&folder).args(["test", "--silent"])))
-}
-
-fn install(folder: &Path) -> Result<()> {
-    shell::run(npm(folder).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))
+    let mut sum = Tally::default();
+    for package in PACKAGES {
+        let folder = workspace.root.join("clients").join(package);
+        shell::run(npm(&folder).args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))?;
+        shell::run(npm(&folder).args(["run", "check", "--silent"]))?;
+        shell::run(npm(&folder).args(["run", "docs", "--silent"]))?;
+        shell::run(npm(&folder).args(["pack", "--dry-run", "--silent"]))?;
+        sum += count(with_broker(workspace, "debug", npm(&folder).args(["test", "--silent"])))?;
+    }
+    Ok(sum)
 }
 
 fn npm(folder: &Path) -> Command {

@@ -1,0 +1,189 @@
+// What components read of a channel, as stores for `useSyncExternalStore`: a snapshot that changes when something does. All components of a
+// channel share them. Knows no React.
+
+/**
+ * @typedef {import('@sluicegate/client').Channel} Channel
+ * @typedef {import('@sluicegate/client').Member} Member
+ * @typedef {import('@sluicegate/client').Message} Message
+ * @typedef {import('@sluicegate/client').Gap} Gap
+ * @typedef {import('@sluicegate/client').SluicegateError} SluicegateError
+ *
+ * @typedef {object} ChannelView
+ * @property {Message[]} messages the latest, oldest first
+ * @property {"unsubscribed" | "subscribing" | "subscribed"} state
+ * @property {Gap | undefined} gap the last one: messages were missed that no history has
+ * @property {SluicegateError | undefined} error why there is no subscription
+ */
+
+/** So many messages are kept, unless `limit` says another number. */
+const LIMIT = 200;
+/** What is there before anything is, and on a server. @type {ChannelView} */
+export const NOTHING_YET = Object.freeze({ messages: [], state: 'unsubscribed', gap: undefined, error: undefined });
+/** @type {any[]} */
+export const NOBODY = [];
+
+/**
+ * A value that listeners are told of. It is looked after from its first listener to its last.
+ *
+ * @template T
+ */
+class Store {
+  #listeners = new Set();
+  #initial;
+  #isKept = false;
+
+  /** @param {T} initial */
+  constructor(initial) {
+    this.#initial = this.value = initial;
+  }
+
+  /** @returns {(() => void)[]} what to do when nobody listens any more */
+  begin() {
+    return [];
+  }
+
+  snapshot = () => this.value;
+
+  /** @param {T} value */
+  set(value) {
+    this.value = value;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** @param {() => void} listener */
+  subscribe = (listener) => {
+    // An object of its own, because a component may listen twice.
+    const entry = () => listener();
+    this.#listeners.add(entry);
+    if (!this.#isKept) {
+      this.#isKept = true;
+      this.ends = this.begin();
+    }
+    return () => {
+      this.#listeners.delete(entry);
+      // StrictMode, and a component that takes another's place, listen again at once.
+      queueMicrotask(() => this.#rest());
+    };
+  };
+
+  #rest() {
+    if (this.#listeners.size || !this.#isKept) return;
+    this.#isKept = false;
+    for (const end of this.ends ?? []) end();
+    this.value = this.#initial;
+  }
+}
+
+/** @extends {Store<ChannelView>} */
+class ChannelStore extends Store {
+  #room;
+  #limit;
+  #history;
+
+  /** @param {Channel} room @param {{ limit?: number, history?: number }} options */
+  constructor(room, { limit = LIMIT, history = 0 }) {
+    super(NOTHING_YET);
+    this.#room = room;
+    this.#limit = limit;
+    this.#history = Math.min(history, limit);
+  }
+
+  /** @override */
+  begin() {
+    const room = this.#room;
+    /** @param {Partial<ChannelView>} change */
+    const change = (change) => this.set({ ...this.value, ...change });
+    const ends = [
+      room.on('message', (message) => change({ messages: [...this.value.messages, message].slice(-this.#limit) })),
+      room.on('state', ({ state }) => change({ state, ...(state === 'subscribed' && { error: undefined }) })),
+      room.on('gap', (gap) => change({ gap })),
+      room.on('error', (error) => change({ error })),
+      () => void room.unsubscribe(),
+    ];
+    let isCurrent = true;
+    ends.push(() => (isCurrent = false));
+    room.subscribe().then(
+      async () => {
+        if (!this.#history) return;
+        const page = await room.history({ limit: this.#history, reverse: true });
+        if (!isCurrent) return;
+        const known = new Set(this.value.messages.map(({ id }) => id));
+        const before = page.filter(({ id }) => !known.has(id)).reverse();
+        change({ messages: [...before, ...this.value.messages].slice(-this.#limit) });
+      },
+    ).catch((error) => isCurrent && change({ error }));
+    return ends;
+  }
+}
+
+/** Of members. @extends {Store<any[]>} */
+class PresenceStore extends Store {
+  #room;
+  #channel;
+
+  /** @param {Channel} room @param {ChannelStore} channel */
+  constructor(room, channel) {
+    super(NOBODY);
+    this.#room = room;
+    this.#channel = channel;
+  }
+
+  /** @override @returns {(() => void)[]} */
+  begin() {
+    const room = this.#room;
+    let isCurrent = true;
+    const others = (/** @type {Member} */ { session }) => this.value.filter((member) => member.session !== session);
+    const read = () =>
+      room.members().then(
+        (members) => isCurrent && this.set(members),
+        // Refused, or no connection: then nobody is known.
+        () => isCurrent && this.set(NOBODY),
+      );
+    if (room.state === 'subscribed') read();
+    return [
+      room.on('join', (member) => this.set([...others(member), member])),
+      room.on('leave', (member) => this.set(others(member))),
+      // After a connection was lost the list is read anew.
+      room.on('state', ({ state }) => state === 'subscribed' && read()),
+      this.#channel.subscribe(() => {}),
+      () => void (isCurrent = false),
+    ];
+  }
+}
+
+/** @extends {Store<string[]>} */
+class TypingStore extends Store {
+  #room;
+  #channel;
+
+  /** @param {Channel} room @param {ChannelStore} channel */
+  constructor(room, channel) {
+    super(NOBODY);
+    this.#room = room;
+    this.#channel = channel;
+  }
+
+  /** @override */
+  begin() {
+    return [this.#room.typing().on('change', (users) => this.set(users)), this.#channel.subscribe(() => {})];
+  }
+}
+
+/** @type {WeakMap<Channel, { channel: ChannelStore, presence: PresenceStore, typing: TypingStore }>} */
+const stores = new WeakMap();
+
+/**
+ * The stores of a channel. The options count the first time.
+ *
+ * @param {Channel} room
+ * @param {{ limit?: number, history?: number }} [options]
+ */
+export function storesOf(room, options = {}) {
+  let own = stores.get(room);
+  if (!own) {
+    const channel = new ChannelStore(room, options);
+    own = { channel, presence: new PresenceStore(room, channel), typing: new TypingStore(room, channel) };
+    stores.set(room, own);
+  }
+  return own;
+}
