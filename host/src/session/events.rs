@@ -34,10 +34,10 @@ impl Session {
     }
 
     /// Answers that there is no stream.
-    pub(super) fn refuse_events(&mut self, id: &RequestId, refusal: &Refusal) -> Ending {
+    pub(super) fn refuse_events(&mut self, id: &RequestId, refusal: &Refusal) -> Option<Ending> {
         let client = &self.context.client;
         let Some(head) = client.events.as_ref().and_then(|events| events.take_head()) else {
-            return Ending::Gone;
+            return Some(Ending::Gone);
         };
         let error = write::error(id, now_ms(), &refusal.reply()).to_vec();
         let (code, wait) = (refusal.code, refusal.retry_after_ms);
@@ -47,6 +47,6 @@ impl Session {
             head.refused(code, &error, wait)
         });
         self.context.penalise(refusal);
-        Ending::Refused(code)
+        Some(Ending::Refused(code))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::backlog::Backlog;
 use super::connection::Session;
-use super::context::{Brought, Context};
+use super::context::Context;
 use super::input::ClientInput;
 use super::posts::Posts;
 use crate::doorkeeper::{AddressPass, TenantPlace};
@@ -139,14 +139,17 @@ impl Opening {
         );
         let caller = Caller::new(self.session, settings.name.clone(), self.remote, transport);
         let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
-        let brought = Brought {
-            token: self.token,
-            upgrade: self.upgrade,
-            place: self.place,
-            pass: self.pass,
+        let entry = (self.place, self.pass);
+        let context = Context::new(
+            shard,
+            tenant,
+            client,
+            Arc::new(caller),
+            self.token,
+            self.upgrade,
+            entry,
             key,
-        };
-        let context = Context::new(shard, tenant, client, Arc::new(caller), brought);
+        );
         (context, input, backlog)
     }
 }

@@ -6,3 +6,4 @@ mod hostile;
 mod polls;
 mod posts;
 mod tickets;
+mod topologies;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::codec::{self, RelayMessage};
 use crate::post::{LocalSessions, POST_BYTES, Post, PostAnswer};
@@ -22,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const UNDER_WAY_BYTES: usize = 24 * 1_048_576;
 /// When a post for which there is no room may come again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Before an answer is sent again that could not be sent.
+const SEND_AGAIN: Duration = Duration::from_millis(200);
 /// Between two log lines about one kind of trouble.
 const LOG_EVERY: Duration = Duration::from_secs(1);
 
@@ -178,19 +180,20 @@ impl Relay {
         local: Arc<dyn LocalSessions>,
         _place: PostPlace,
     ) {
-        // Nobody waits for it any longer.
-        let Ok(answer) = timeout(post.kind.within(), local.post(post)).await else {
-            return;
-        };
-        self.answer(number, &asker, answer).await;
+        let until = Instant::now() + post.kind.within();
+        // Later nobody waits for it any more.
+        if let Ok(answer) = timeout_at(until, local.post(post)).await {
+            self.answer(number, &asker, answer, until).await;
+        }
     }
 
     fn refuse(self: &Arc<Self>, number: u64, asker: Arc<str>, answer: PostAnswer) {
         let relay = self.clone();
-        tokio::spawn(async move { relay.answer(number, &asker, answer).await });
+        tokio::spawn(async move { relay.answer(number, &asker, answer, Instant::now()).await });
     }
 
-    async fn answer(&self, number: u64, asker: &str, mut answer: PostAnswer) {
+    /// Sends an answer. The way may be lost for a moment: who waits at its other end knows nothing of that.
+    async fn answer(&self, number: u64, asker: &str, mut answer: PostAnswer, until: Instant) {
         if let PostAnswer::Done(body) = &answer
             && body.len() > POST_BYTES
         {
@@ -198,10 +201,14 @@ impl Relay {
             self.log(|| tracing::error!(bytes, "an answer has more than {POST_BYTES} bytes and is not sent"));
             answer = PostAnswer::Unavailable;
         }
-        if let Err(error) = self.channel.send(asker, codec::write_answer(number, &answer)).await {
-            self.log(
-                || tracing::warn!(%error, asker, "a post of another node was carried out, and the answer not sent"),
-            );
+        while let Err(error) = self.channel.send(asker, codec::write_answer(number, &answer)).await {
+            if Instant::now() + SEND_AGAIN >= until {
+                self.log(
+                    || tracing::warn!(%error, asker, "a post of another node was carried out, and the answer not sent"),
+                );
+                return;
+            }
+            tokio::time::sleep(SEND_AGAIN).await;
         }
     }
 

@@ -23,7 +23,8 @@ struct Network(Mutex<Links>);
 struct Links {
     listening: HashMap<String, mpsc::Sender<Bytes>>,
     processes: HashSet<String>,
-    is_cut: bool,
+    /// Those who cannot send.
+    cut: HashSet<&'static str>,
     listens_over: Option<u64>,
 }
 
@@ -41,7 +42,7 @@ impl PostChannel for Link {
         Box::pin(async move {
             let listening = {
                 let links = self.network.0.lock();
-                if links.is_cut {
+                if links.cut.contains(self.instance) {
                     return Err(NotSent("cut".into()));
                 }
                 links.listening.get(to).cloned()
@@ -55,7 +56,7 @@ impl PostChannel for Link {
     fn is_there<'a>(&'a self, instance: &'a str) -> ChannelReply<'a, bool> {
         Box::pin(async move {
             let links = self.network.0.lock();
-            if links.is_cut {
+            if links.cut.contains(self.instance) {
                 return Err(NotSent("cut".into()));
             }
             Ok(links.processes.contains(instance))
@@ -220,7 +221,12 @@ async fn what_cannot_be_handed_over_is_answered_at_once() {
             PostAnswer::Unavailable,
             AT_ONCE,
         ),
-        ("cut", |links| links.is_cut = true, PostAnswer::Unavailable, AT_ONCE),
+        (
+            "cut",
+            |links| links.cut = HashSet::from(["a"]),
+            PostAnswer::Unavailable,
+            AT_ONCE,
+        ),
         (
             "no answer could come",
             |links| links.listens_over = None,
@@ -240,7 +246,12 @@ async fn what_cannot_be_handed_over_is_answered_at_once() {
 async fn who_waits_for_an_answer_hears_soon_that_none_will_come() {
     let troubles: [Trouble; 4] = [
         ("killed", kill, PostAnswer::Gone, SOON),
-        ("cut", |links| links.is_cut = true, PostAnswer::Unavailable, SOON),
+        (
+            "cut",
+            |links| links.cut = HashSet::from(["a"]),
+            PostAnswer::Unavailable,
+            SOON,
+        ),
         (
             "its own connection is lost",
             |links| links.listens_over = None,
@@ -262,6 +273,19 @@ async fn who_waits_for_an_answer_hears_soon_that_none_will_come() {
         let (answer, after) = handed_over.await.unwrap();
         assert_eq!((answer, after <= within), (expected, true), "{what}: {after:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_also_where_the_way_back_is_lost_for_a_moment() {
+    let mut stage = Stage::new();
+    let handed_over = stage.hand_over(poll(Duration::from_secs(25)));
+    let (_, reply) = stage.asked().await;
+    stage.network.0.lock().cut.insert("b");
+    reply.send(PostAnswer::Gone).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    stage.network.0.lock().cut.clear();
+    let (answer, after) = handed_over.await.unwrap();
+    assert_eq!((answer, after <= 2 * SOON), (PostAnswer::Gone, true), "{after:?}");
 }
 
 #[tokio::test(start_paused = true)]

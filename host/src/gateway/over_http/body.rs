@@ -52,11 +52,13 @@ pub(super) async fn read(mut body: Body, gateway: &Gateway, tenant: &Tenant) -> 
         }
         Ok(())
     };
-    let Ok(read) = tokio::time::timeout(gateway.header_timeout, reading).await else {
-        let sentence = "the body did not come in time";
-        return Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, sentence));
-    };
-    read?;
+    match tokio::time::timeout(gateway.header_timeout, reading).await {
+        Ok(read) => read?,
+        Err(_) => {
+            let sentence = "the body did not come in time";
+            return Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, sentence));
+        }
+    }
     Ok(PostBody {
         bytes: bytes.freeze(),
         _place: place,

@@ -8,7 +8,7 @@ mod streams;
 mod tickets;
 
 use crate::support::http_client::{Poller, ask, connect};
-use crate::support::{Broker, json};
+use crate::support::{Broker, json, within};
 
 /// A client that polls, connected.
 async fn poller(broker: &Broker, channels: &[&str]) -> Poller {
@@ -18,9 +18,19 @@ async fn poller(broker: &Broker, channels: &[&str]) -> Poller {
     poller
 }
 
-/// Its session goes on.
+/// Its session goes on, perhaps once Redis answers again.
 async fn still_works(poller: &mut Poller) {
-    let mut told = poller.poll(&[ask("ping", 4711, json!({}))]).await;
+    let body = poller.body(&[ask("ping", 4711, json!({}))]);
+    let answered = async {
+        loop {
+            let answer = poller.raw(&[], &body).await;
+            if answer.status != 503 {
+                return answer;
+            }
+        }
+    };
+    let answer = within(answered, || "the session cannot be asked".into()).await;
+    let mut told = poller.take(answer);
     while told.iter().all(|envelope| envelope["id"] != 4711) {
         told = poller.poll(&[]).await;
     }
