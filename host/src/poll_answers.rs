@@ -121,11 +121,6 @@ impl PollAnswers {
         drop(reply.send(PostAnswer::Done(answer)));
     }
 
-    /// Whether somebody waits.
-    pub fn is_awaited(&self) -> bool {
-        self.waiting.as_ref().is_some_and(|reply| !reply.is_closed())
-    }
-
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
         self.next.len() + self.unconfirmed.as_ref().map_or(0, Bytes::len)
@@ -239,7 +234,7 @@ mod tests {
     fn an_envelope_is_told_whole() {
         let mut answers = answers();
         let mut answer = poll(&mut answers, 0);
-        answers.add(&[b'['; ANSWER_BYTES], false);
+        answers.add(&vec![b'['; ANSWER_BYTES], false);
         answers.answer(true);
         assert!(answer.take().is_none() && answers.has_room());
         answers.add(b"]", true);

@@ -1,6 +1,7 @@
 //! The head of the answer that a stream of events is, written with the stream's first event: until then nobody knows whether
 //! there is a stream.
 
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -40,10 +41,11 @@ impl StreamHead {
     /// The answer to who may not come back with the same request.
     pub fn refused(&self, code: u16, error: &[u8], retry_after_ms: Option<u64>) -> Bytes {
         let mut head = self.head(status(code), "application/json");
+        // A text takes what is written to it.
         if let Some(ms) = retry_after_ms {
-            head += &format!("Retry-After: {}\r\n", ms.div_ceil(1_000));
+            let _never = write!(head, "Retry-After: {}\r\n", ms.div_ceil(1_000));
         }
-        head += &format!("Content-Length: {}\r\n\r\n", error.len());
+        let _never = write!(head, "Content-Length: {}\r\n\r\n", error.len());
         [head.as_bytes(), error].concat().into()
     }
 

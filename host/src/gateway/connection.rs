@@ -141,18 +141,15 @@ impl Visited {
             Some(ShardStep::Ticket(ticket)) => response = ticket.issue(gateway, shard).await,
             None => {}
         }
-        match response.extensions_mut().remove() {
-            Some(KeepOpen { is_known }) => {
-                // Somebody who is known may keep it: it is no handshake any more.
-                if is_known && self.arrival.take().is_some() {
-                    self.pass.iter().for_each(|pass| pass.settle());
-                }
-            }
-            None => {
-                // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
-            }
+        let Some(KeepOpen { is_known }) = response.extensions_mut().remove() else {
+            // Whoever is refused has to take a connection for its next try, and gets no further answers for nothing.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+            return Some(response);
+        };
+        // Somebody who is known may keep it: it is no handshake any more.
+        if is_known && self.arrival.take().is_some() {
+            self.pass.iter().for_each(|pass| pass.settle());
         }
         Some(response)
     }

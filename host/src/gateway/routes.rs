@@ -98,8 +98,8 @@ pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
 }
 
 /// What has to be done on the shard before there is an answer, or the answer.
-fn step<T>(accepted: Result<T, Response>, step: impl FnOnce(T) -> ShardStep) -> Response {
-    accepted.map_or_else(|answer| answer, |accepted| step(accepted).into())
+fn step<T>(accepted: Result<T, Box<Response>>, step: impl FnOnce(T) -> ShardStep) -> Response {
+    accepted.map_or_else(|answer| *answer, |accepted| step(accepted).into())
 }
 
 async fn upgrade_here(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {

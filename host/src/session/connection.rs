@@ -312,7 +312,7 @@ impl Session {
                 }
                 ending
             }
-            Err(refusal) if self.begins_events() => self.refuse_events(id, &refusal),
+            Err(refusal) if self.begins_events() => Some(self.refuse_events(id, &refusal)),
             Err(refusal) => {
                 self.send(write::error(id, now_ms(), &refusal.reply()));
                 let penalty = self.context.penalise(&refusal);

@@ -67,17 +67,31 @@ pub(super) struct Context {
     pub key: Option<Arc<str>>,
 }
 
+/// What a client brings.
+pub(super) struct Brought {
+    pub token: Option<Box<str>>,
+    pub upgrade: Arc<Upgrade>,
+    pub place: TenantPlace,
+    pub pass: Option<Arc<AddressPass>>,
+    /// Where it posts: what it proves with that the session is its own.
+    pub key: Option<Arc<str>>,
+}
+
 impl Context {
     pub(super) fn new(
         shard: Rc<Shard>,
         tenant: Rc<ShardTenant>,
         client: Rc<ClientConnection>,
         caller: Arc<Caller>,
-        token: Option<Box<str>>,
-        upgrade: Arc<Upgrade>,
-        (place, pass): (TenantPlace, Option<Arc<AddressPass>>),
-        key: Option<Arc<str>>,
+        brought: Brought,
     ) -> Rc<Self> {
+        let Brought {
+            token,
+            upgrade,
+            place,
+            pass,
+            key,
+        } = brought;
         let limits = &tenant.settings().limits;
         Rc::new(Self {
             share: SessionShare::new(&tenant.share, &client),

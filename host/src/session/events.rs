@@ -34,10 +34,10 @@ impl Session {
     }
 
     /// Answers that there is no stream.
-    pub(super) fn refuse_events(&mut self, id: &RequestId, refusal: &Refusal) -> Option<Ending> {
+    pub(super) fn refuse_events(&mut self, id: &RequestId, refusal: &Refusal) -> Ending {
         let client = &self.context.client;
         let Some(head) = client.events.as_ref().and_then(|events| events.take_head()) else {
-            return Some(Ending::Gone);
+            return Ending::Gone;
         };
         let error = write::error(id, now_ms(), &refusal.reply()).to_vec();
         let (code, wait) = (refusal.code, refusal.retry_after_ms);
@@ -47,6 +47,6 @@ impl Session {
             head.refused(code, &error, wait)
         });
         self.context.penalise(refusal);
-        Some(Ending::Refused(code))
+        Ending::Refused(code)
     }
 }

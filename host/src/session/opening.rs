@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::backlog::Backlog;
 use super::connection::Session;
-use super::context::Context;
+use super::context::{Brought, Context};
 use super::input::ClientInput;
 use super::posts::Posts;
 use crate::doorkeeper::{AddressPass, TenantPlace};
@@ -139,17 +139,14 @@ impl Opening {
         );
         let caller = Caller::new(self.session, settings.name.clone(), self.remote, transport);
         let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
-        let entry = (self.place, self.pass);
-        let context = Context::new(
-            shard,
-            tenant,
-            client,
-            Arc::new(caller),
-            self.token,
-            self.upgrade,
-            entry,
+        let brought = Brought {
+            token: self.token,
+            upgrade: self.upgrade,
+            place: self.place,
+            pass: self.pass,
             key,
-        );
+        };
+        let context = Context::new(shard, tenant, client, Arc::new(caller), brought);
         (context, input, backlog)
     }
 }

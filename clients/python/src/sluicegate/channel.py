@@ -28,9 +28,13 @@ class Channel:
     loop; over 16,384 messages the loop ends with ``slow_consumer``.
     """
 
-    def __init__(self, driver: Driver, name: str, on_raise: OnRaise) -> None:
+    def __init__(self, driver: Driver, name: str, on_raise: OnRaise, keep: Callable[[Channel, bool], None]) -> None:
         self._driver = driver
+        self._keep = keep
         self.name = name
+        # What the next subscribe asks for.
+        self.recover = True
+        self.presence = False
         self._emitter = Emitter(EVENTS, on_raise)
         self._state: RoomState = "unsubscribed"
         # Messages that wait for a loop: there are some before it begins, and each loop beside the first has its own.
@@ -48,11 +52,13 @@ class Channel:
         """``message`` (a Message), ``join`` and ``leave`` (a Member), ``presence`` (a list of Members, each time that it changes, with
         ``presence=True``), ``state`` (a RoomChange), ``gap`` (a Gap), ``error`` (a SluicegateError). Returns what takes the listener
         away again."""
+        self._keep(self, True)
         return self._emitter.on(event, listener)
 
     async def subscribe(self) -> None:
         """Returns once the broker has agreed. From then on, also across connections, until ``unsubscribe`` or until the broker ends it."""
-        await self._driver.call(lambda now, handle: self._driver.machine.subscribe(now, self.name, handle))
+        machine, options = self._driver.machine, (self.recover, self.presence)
+        await self._driver.call(lambda now, handle: machine.subscribe(now, self.name, handle, *options))
 
     async def unsubscribe(self) -> None:
         """Nothing comes any more, from now on."""
@@ -167,6 +173,7 @@ class Channel:
 
     def _changed(self, change: RoomChange) -> None:
         self._state = change.state
+        self._keep(self, change.state != "unsubscribed" or self._emitter.hears_any())
         if change.state != "subscribed":
             self._typing.clear()
         if change.state == "unsubscribed":

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from .channel import Channel
 from .driver import Driver
@@ -52,7 +53,10 @@ class Client:
         settings = check(url, token, get_token, transports, sse, poll, format, name, version, data, reconnect, timeout_ms, queue_bytes)
         self._emitter = Emitter(frozenset({"state", "error"}), self.complain)
         self._driver = Driver(settings, self)
-        self._channels: dict[str, Channel] = {}
+        # All that somebody has; and those that have to stay although nobody has them: they are subscribed, or listened to. A program
+        # that publishes to one channel after the other keeps none.
+        self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
+        self._kept: dict[str, Channel] = {}
 
     @property
     def state(self) -> ClientState:
@@ -100,12 +104,12 @@ class Client:
         if not CHANNEL_NAME.fullmatch(name) or len(name.encode(errors="replace")) > CHANNEL_BYTES:
             text = f"a channel's name has 1 to {CHANNEL_BYTES} bytes without spaces and control characters, not {name!r}"
             raise SluicegateError(4400, "bad_request", text)
-        room = self._driver.machine.rooms.room(name)
+        room = self._channels.get(name)
+        if room is None:
+            room = self._channels[name] = Channel(self._driver, name, self.complain, self._keep)
         room.recover = room.recover if recover is None else recover
         room.presence = room.presence if presence is None else presence
-        if name not in self._channels:
-            self._channels[name] = Channel(self._driver, name, self.complain)
-        return self._channels[name]
+        return room
 
     async def __aenter__(self) -> Client:
         try:
@@ -117,6 +121,12 @@ class Client:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.disconnect()
+
+    def _keep(self, channel: Channel, keeps: bool) -> None:
+        if keeps:
+            self._kept[channel.name] = channel
+        else:
+            self._kept.pop(channel.name, None)
 
     # For the driver.
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from .errors import SluicegateError
 from .machine import AskToken, Close, Complain, Deliver, Effect, Fail, Machine, Open, Report, Send, Settle
-from .settings import Settings
+from .settings import GetToken, Settings
 from .transports import ConnectionEnded, OpenFailed, Refused, Transport, transport
 from .values import Envelope, StateChange
 
@@ -223,7 +223,7 @@ class Driver:
         try:
             if self._settings.get_token is None:
                 raise TypeError("no get_token was given")
-            token = self._settings.get_token(question.reason)
+            token = _call(self._settings.get_token, question.reason)
             if inspect.isawaitable(token):
                 token = await token
             if not isinstance(token, str) or not token:
@@ -241,3 +241,12 @@ class Driver:
         if self._token_task is not None and not self._token_task.done():
             self._token_task.cancel()
         self._token_task = None
+
+
+def _call(get_token: GetToken, reason: str) -> Any:
+    """By position, or by name where it takes `reason` so only."""
+    try:
+        inspect.signature(get_token).bind(reason)
+    except (TypeError, ValueError):
+        return get_token(reason=reason)  # type: ignore[call-arg]
+    return get_token(reason)

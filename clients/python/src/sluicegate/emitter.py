@@ -37,6 +37,9 @@ class Emitter:
     def hears(self, event: str) -> bool:
         return bool(self._listeners.get(event))
 
+    def hears_any(self) -> bool:
+        return any(self._listeners.values())
+
     def emit(self, event: str, value: Any) -> None:
         for listener in list(self._listeners.get(event, ())):
             try:

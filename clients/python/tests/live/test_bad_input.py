@@ -127,7 +127,7 @@ async def test_a_token_callback_that_does_not_work(make: Connect, callback: Any)
 async def test_a_token_callback_that_works_the_second_time(make: Connect) -> None:
     asked: list[str] = []
 
-    async def get_token(reason: str) -> str:
+    async def get_token(*, reason: str) -> str:
         asked.append(reason)
         if len(asked) == 1:
             raise RuntimeError("not yet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -169,6 +170,18 @@ async def test_what_was_missed_beyond_the_history_is_a_gap(make: Connect, transp
         assert gap == Gap(Position(first.epoch, 1), Position(last.epoch, 6))
         await bob.channel(f"short:1-{transport}").publish("next")
         assert (await heard.next()).data == "next"
+
+
+async def test_channels_that_nobody_has_any_more_are_forgotten(make: Connect, transport: str) -> None:
+    async with make() as client:
+        heard = Heard(client.channel(f"room:kept-{transport}"), "message")
+        await client.channel(f"room:kept-{transport}").subscribe()
+        for number in range(20):
+            await client.channel(f"room:many-{number}").publish(number)
+        gc.collect()
+        assert list(client._channels) == [f"room:kept-{transport}"]
+        await client.channel(f"room:kept-{transport}").publish("x")
+        assert (await heard.next()).data == "x"
 
 
 @pytest.mark.parametrize("data", [{1, 2}, float("nan"), object(), "\ud800", {("a",): 1}])

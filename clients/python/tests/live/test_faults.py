@@ -88,6 +88,14 @@ async def test_a_connection_that_swallows_everything_is_found_out(make: Connect,
         assert room.state == "subscribed"
 
 
+async def test_a_quiet_connection_stays(make: Connect) -> None:
+    async with make() as ann:
+        states = Heard(ann, "state")
+        with pytest.raises(asyncio.TimeoutError):
+            await within(states.next(), seconds=3.5)  # Heartbeats are a second, and silence of 2.5 would be the end.
+        assert ann.state == "connected"
+
+
 async def test_a_publish_into_the_void_fails_in_its_time(make: Connect, proxy: FaultyProxy, transport: str) -> None:
     async with make(proxy.url) as ann:
         proxy.swallows = True

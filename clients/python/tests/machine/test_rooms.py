@@ -64,9 +64,9 @@ def test_what_could_not_be_recovered_is_a_gap() -> None:
 
 
 def test_without_recovery_a_channel_that_moved_is_a_gap_too() -> None:
-    scene = Scene().connected()
-    scene.machine.rooms.room("room").recover = False
-    again(subscribed(scene, offset=4))
+    scene = Scene().connected().subscribe("room", recover=False)
+    scene.reply(scene.sent("subscribe")[0], {"channel": "room", "epoch": "E", "offset": 4})
+    again(scene)
     assert scene.last(Open).connect["payload"]["subscribe"] == [{"channel": "room"}]
     scene.acked(subscriptions=[{"channel": "room", "epoch": "E", "offset": 4}])
     assert scene.told("room", "gap") == []
@@ -184,6 +184,14 @@ def test_unsubscribe_is_settled_by_its_ack_and_nothing_comes_after_the_call() ->
     assert "subscribe" not in scene.last(Open).connect["payload"]
 
 
+def test_what_is_given_up_leaves_nothing_behind() -> None:
+    scene = Scene().connected()
+    for number in range(1000):
+        scene.subscribe(f"room:{number}", number)
+        scene.machine.unsubscribe(scene.now, f"room:{number}", f"leave {number}")
+    assert scene.machine.rooms.count == 0
+
+
 def test_an_unsubscribe_is_settled_whatever_happens() -> None:
     for how in ("refused", "lost", "silence", "not connected"):
         scene = Scene() if how == "not connected" else subscribed(Scene().connected(ping_ms=100_000))
@@ -243,9 +251,7 @@ def test_what_waits_for_an_answer_is_bounded() -> None:
 
 
 def test_presence_is_the_snapshot_and_each_change() -> None:
-    scene = Scene().connected()
-    scene.machine.rooms.room("room").presence = True
-    scene.subscribe("room")
+    scene = Scene().connected().subscribe("room", presence=True)
     assert scene.sent("subscribe")[0]["payload"]["presence"] is True
     scene.reply(scene.sent("subscribe")[0], {"channel": "room", "presence": [{"user": "ann", "session": "1"}]})
     scene.receive("join", payload={"user": "bob", "session": "2"}, channel="room")

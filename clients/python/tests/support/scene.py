@@ -106,8 +106,8 @@ class Scene:
         self.machine.publish(self.now, handle, channel, fields, size, timeout_ms)
         return self
 
-    def subscribe(self, channel: str, handle: Any = "subscribe") -> Scene:
-        self.machine.subscribe(self.now, channel, handle)
+    def subscribe(self, channel: str, handle: Any = "subscribe", **options: bool) -> Scene:
+        self.machine.subscribe(self.now, channel, handle, **options)
         return self
 
     # What followed.

@@ -56,6 +56,11 @@ impl ClientPage {
     }
 }
 
+/// A refusal before the page is known, which cannot read it.
+pub(super) fn boxed(refusal: HttpRefusal) -> Box<Response> {
+    Box::new(refusal.into_response())
+}
+
 /// A body of JSON.
 pub(super) fn json(body: impl Into<Bytes>) -> Response {
     ([(CONTENT_TYPE, "application/json")], body.into()).into_response()

@@ -52,13 +52,11 @@ pub(super) async fn read(mut body: Body, gateway: &Gateway, tenant: &Tenant) -> 
         }
         Ok(())
     };
-    match tokio::time::timeout(gateway.header_timeout, reading).await {
-        Ok(read) => read?,
-        Err(_) => {
-            let sentence = "the body did not come in time";
-            return Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, sentence));
-        }
-    }
+    let Ok(read) = tokio::time::timeout(gateway.header_timeout, reading).await else {
+        let sentence = "the body did not come in time";
+        return Err(HttpRefusal::new(StatusCode::REQUEST_TIMEOUT, sentence));
+    };
+    read?;
     Ok(PostBody {
         bytes: bytes.freeze(),
         _place: place,

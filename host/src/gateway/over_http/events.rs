@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use protocol::names::Channel;
 use protocol::{Connect, Position, Subscribe, stream_mark};
 
-use super::answers::ClientPage;
+use super::answers::{ClientPage, boxed};
 use super::body::bad;
 use crate::doorkeeper::AddressPass;
 use crate::framing::{StreamHead, refusal_events};
@@ -65,10 +65,10 @@ pub(in crate::gateway) async fn answer(
     gateway: &Gateway,
     named: Option<&str>,
     request: Request,
-) -> Result<Box<AcceptedEvents>, Response> {
+) -> Result<Box<AcceptedEvents>, Box<Response>> {
     let page = match ClientPage::of(gateway, named, &request) {
         Ok(page) => page,
-        Err(refusal) => return Err(refusal.into_response()),
+        Err(refusal) => return Err(boxed(refusal)),
     };
     let asked = asked(gateway, &page, &request);
     drop(request);
@@ -76,7 +76,7 @@ pub(in crate::gateway) async fn answer(
         Ok(asked) => accept(gateway, &page, asked).await,
         Err(refusal) => Err(refusal),
     };
-    accepted.map(Box::new).map_err(|refusal| refuse(&page, refusal))
+    accepted.map(Box::new).map_err(|refusal| refuse(&page, refusal).into())
 }
 
 fn asked(gateway: &Gateway, page: &ClientPage, request: &Request) -> Result<StreamRequest, HttpRefusal> {

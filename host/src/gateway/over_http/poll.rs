@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use protocol::Whole;
 use registry::OpenClaim;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answers::{ClientPage, posted};
+use super::answers::{ClientPage, boxed, posted};
 use super::body;
 use super::session_name::{NamedSession, deliver, find};
 use crate::gateway::bearer;
@@ -83,12 +83,12 @@ pub(in crate::gateway) async fn answer(
     gateway: &Gateway,
     named: Option<&str>,
     request: Request,
-) -> Result<Box<FirstPoll>, Response> {
-    let page = ClientPage::of(gateway, named, &request).map_err(IntoResponse::into_response)?;
+) -> Result<Box<FirstPoll>, Box<Response>> {
+    let page = ClientPage::of(gateway, named, &request).map_err(boxed)?;
     match carry_out(gateway, &page, request).await {
         Ok(Polled::Begins(first)) => Ok(first),
-        Ok(Polled::Answered(response)) => Err(page.answer(Ok(response))),
-        Err(refusal) => Err(page.answer(Err(refusal))),
+        Ok(Polled::Answered(response)) => Err(page.answer(Ok(response)).into()),
+        Err(refusal) => Err(page.answer(Err(refusal)).into()),
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 use tickets::{IssueRefused, REDEEMABLE};
 
-use super::answers::{ClientPage, json as json_body};
+use super::answers::{ClientPage, boxed, json as json_body};
 use crate::gateway::bearer;
 use crate::gateway::entry::{self, Admitted, Entrant, Stay, unavailable};
 use crate::gateway::refusal::HttpRefusal;
@@ -29,10 +29,10 @@ pub(in crate::gateway) fn answer(
     gateway: &Gateway,
     named: Option<&str>,
     request: &Request,
-) -> Result<Box<TicketRequest>, Response> {
-    let page = ClientPage::of(gateway, named, request).map_err(IntoResponse::into_response)?;
+) -> Result<Box<TicketRequest>, Box<Response>> {
+    let page = ClientPage::of(gateway, named, request).map_err(boxed)?;
     let judged = judge(gateway, &page, request).map(Box::new);
-    judged.map_err(|refusal| page.answer(Err(refusal)))
+    judged.map_err(|refusal| page.answer(Err(refusal)).into())
 }
 
 fn judge(gateway: &Gateway, page: &ClientPage, request: &Request) -> Result<TicketRequest, HttpRefusal> {

@@ -134,7 +134,7 @@ async fn what_is_said_on_a_stream_is_ignored_and_not_for_ever() {
     alone(async {
         let stage = Stage::new("");
         let ann = stream(&stage, usize::MAX).await;
-        ann.send(&[b'x'; 60_000]);
+        ann.send(&vec![b'x'; 60_000]);
         settle().await;
         assert_eq!(stage.shard.clients_for_tests().len(), 1);
         ann.send(&[b'x'; 10_000]);

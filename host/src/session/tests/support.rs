@@ -113,7 +113,7 @@ impl Stage {
             node: "n1".into(),
             ping: Duration::from_secs(25),
             connect_timeout: Duration::from_secs(10),
-            poll_timeout: Duration::from_secs(60),
+            poll_timeout: Duration::from_mins(1),
             backplane: gate.clone(),
             registry,
             metrics,

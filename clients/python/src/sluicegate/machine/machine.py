@@ -102,9 +102,9 @@ class Machine:
         if self._phase != "idle":
             self._end(closed(), StateChange("disconnected"))
 
-    def subscribe(self, now: float, channel: str, handle: Any) -> None:
+    def subscribe(self, now: float, channel: str, handle: Any, recover: bool = True, presence: bool = False) -> None:
         if self._is_open(handle):
-            self.rooms.subscribe(now, channel, handle)
+            self.rooms.subscribe(now, channel, handle, recover, presence)
 
     def unsubscribe(self, now: float, channel: str, handle: Any) -> None:
         self.rooms.unsubscribe(now, channel, handle)

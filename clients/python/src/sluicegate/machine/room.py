@@ -14,14 +14,14 @@ class Room:
         self.channel = channel
         self.recover = True
         self.presence = False
-        self.wanted = False
+        # Until it is given up. Then another object takes its place, and answers to this one are nobody's.
+        self.wanted = True
         self.state: RoomState = "unsubscribed"
         self.inbox = Inbox()
         # Who waits for the subscribe.
         self.waiters: list[Any] = []
         # The `since` of the subscribe that is under way.
         self.is_asked = False
-        self.asked = 0
         self.since: Position | None = None
         # Pushes that came before the answer to the subscribe, as by SSE they may, or before what is missing before them.
         self.held: list[Envelope] = []
@@ -34,9 +34,8 @@ class Room:
         self.is_resting = False
 
     def ask(self) -> Envelope:
-        """The payload of the subscribe that begins. Only the answer to the latest counts."""
+        """The payload of the subscribe that begins."""
         self.is_asked = True
-        self.asked += 1
         return self.subscribe_payload()
 
     def subscribe_payload(self) -> Envelope:

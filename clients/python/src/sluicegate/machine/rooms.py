@@ -30,18 +30,15 @@ MOST_TRIES = 16
 class Subscribe:
     rooms: Rooms
     room: Room
-    number: int
 
     def acked(self, payload: Envelope, now: float) -> None:
         self.rooms.under_way -= 1
-        if self.number == self.room.asked:
-            self.rooms.subscribed(self.room, payload, now)
+        self.rooms.subscribed(self.room, payload, now)
         self.rooms.pump(now)
 
     def refused(self, error: SluicegateError, now: float) -> None:
         self.rooms.under_way -= 1
-        if self.number == self.room.asked:
-            self.rooms.refused(self.room, error, now)
+        self.rooms.refused(self.room, error, now)
         self.rooms.pump(now)
 
 
@@ -66,7 +63,7 @@ class Rooms:
         self._pushes = Pushes(connection)
         self._rooms: dict[str, Room] = {}
         self._to_ask: deque[Room] = deque()
-        self._asked_in_connect: list[tuple[Room, int]] = []
+        self._asked_in_connect: list[Room] = []
         self._leaving: dict[Any, None] = {}
         self._not_before = 0.0
         self.under_way = 0
@@ -75,39 +72,36 @@ class Rooms:
     def overflowed(self) -> bool:
         return self._pushes.overflowed
 
-    def room(self, channel: str) -> Room:
-        return self._rooms.setdefault(channel, Room(channel))
+    @property
+    def count(self) -> int:
+        return len(self._rooms)
 
     def inbox(self, channel: str) -> Inbox | None:
         room = self._rooms.get(channel)
-        return room.inbox if room and room.wanted else None
+        return room.inbox if room else None
 
     # What the user asks for.
 
-    def subscribe(self, now: float, channel: str, handle: Any) -> None:
-        room = self.room(channel)
+    def subscribe(self, now: float, channel: str, handle: Any, recover: bool = True, presence: bool = False) -> None:
+        room = self._rooms.setdefault(channel, Room(channel))
+        room.recover, room.presence = recover, presence
         if room.state == "subscribed":
             self._connection.effects.append(Settle(handle, None))
             return
         room.waiters.append(handle)
         self._connection.timers.set(("subscribe", handle), now + self._options.timeout_ms * PATIENCE)
-        if not room.wanted:
-            room.wanted = True
-            room.tries = 0
+        if room.state == "unsubscribed":
             self._change(room, RoomChange("subscribing"))
-            if self._connection.is_up and not room.is_asked:
+            if self._connection.is_up:
                 self._to_ask.append(room)
                 self.pump(now)
 
     def unsubscribe(self, now: float, channel: str, handle: Any) -> None:
-        room = self.room(channel)
-        was_asked = room.state == "subscribed" or room.is_asked
-        self._give_up(room, SluicegateError(0, "unsubscribed", "the subscription was given up"), RoomChange("unsubscribed"))
-        # The next subscription begins where the channel is then, and an answer that is still to come belongs to none.
-        room.inbox = Inbox()
-        self._pushes.forget(room)
-        room.is_asked = False
-        room.asked += 1
+        room = self._rooms.get(channel)
+        was_asked = room is not None and (room.state == "subscribed" or room.is_asked)
+        if room is not None:
+            # The next subscription begins where the channel is then, and an answer that is still to come belongs to none.
+            self._give_up(room, SluicegateError(0, "unsubscribed", "the subscription was given up"), RoomChange("unsubscribed"))
         if not (self._connection.is_up and was_asked):
             self._connection.effects.append(Settle(handle, None))
             return
@@ -135,30 +129,28 @@ class Rooms:
         payloads: list[Envelope] = []
         room_left = CONNECT_SUBSCRIBE_BYTES
         for room in self._rooms.values():
-            if not room.wanted:
-                continue
             room_left -= len(json.dumps(room.subscribe_payload())) + 1
             if room_left < 0:
                 break
             payloads.append(room.ask())
-            self._asked_in_connect.append((room, room.asked))
+            self._asked_in_connect.append(room)
         return payloads
 
     def came_up(self, now: float, subscriptions: object) -> None:
         answers = subscriptions if isinstance(subscriptions, list) else []
         asked, self._asked_in_connect = self._asked_in_connect, []
-        for (room, number), answer in zip(asked, answers, strict=False):
+        for room, answer in zip(asked, answers, strict=False):
             error = answer.get("error") if isinstance(answer, dict) else {}
-            if room.asked != number:
+            if not room.wanted:
                 # Given up meanwhile; the broker has it all the same.
                 self._connection.request("unsubscribe", {"channel": room.channel}, Unsubscribe(self, None))
             elif error is not None:
                 self.refused(room, SluicegateError.read(error), now)
             else:
                 self.subscribed(room, answer, now)
-        for room, _ in asked[len(answers) :]:
+        for room in asked[len(answers) :]:
             room.is_asked = False
-        self._to_ask.extend(room for room in self._rooms.values() if room.wanted and self._is_idle(room))
+        self._to_ask.extend(room for room in self._rooms.values() if self._is_idle(room))
         self.pump(now)
 
     def went_down(self) -> None:
@@ -174,7 +166,7 @@ class Rooms:
             room.is_asked = False
             self._pushes.forget(room)
             self._rest_no_more(room)
-            if room.wanted and room.state == "subscribed":
+            if room.state == "subscribed":
                 self._change(room, RoomChange("subscribing"))
 
     def fail_all(self, error: SluicegateError) -> None:
@@ -183,14 +175,12 @@ class Rooms:
             waiters, room.waiters = room.waiters, []
             for handle in waiters:
                 self._fail(handle, error)
-            if room.wanted:
-                self._change(room, RoomChange("unsubscribed", error.code or None, error.reason))
+            self._change(room, RoomChange("unsubscribed", error.code or None, error.reason))
 
     def begin(self) -> None:
         """The client connects: also what was subscribed before it was disconnected."""
         for room in self._rooms.values():
-            if room.wanted:
-                self._change(room, RoomChange("subscribing"))
+            self._change(room, RoomChange("subscribing"))
 
     def pump(self, now: float) -> None:
         """Sends subscribes, some at a time."""
@@ -201,13 +191,12 @@ class Rooms:
             room = self._to_ask.popleft()
             if room.wanted and self._is_idle(room):
                 self.under_way += 1
-                self._connection.request("subscribe", room.ask(), Subscribe(self, room, room.asked))
+                self._connection.request("subscribe", room.ask(), Subscribe(self, room))
 
     def ask_again(self, now: float, channel: str) -> None:
         """At the timer of a channel that was refused for a while."""
-        room = self.room(channel)
-        room.is_resting = False
-        if room.wanted and self._connection.is_up:
+        if room := self._rooms.get(channel):
+            room.is_resting = False
             self._to_ask.append(room)
             self.pump(now)
 
@@ -216,7 +205,6 @@ class Rooms:
     def subscribed(self, room: Room, payload: Envelope, now: float) -> None:
         room.is_asked = False
         if not room.wanted:
-            self._pushes.forget(room)
             return
         room.subscribed_at = now
         self._change(room, RoomChange("subscribed"))
@@ -230,9 +218,9 @@ class Rooms:
 
     def refused(self, room: Room, error: SluicegateError, now: float) -> None:
         room.is_asked = False
-        self._pushes.forget(room)
         if not room.wanted:
             return
+        self._pushes.forget(room)
         if error.code == 4429 and error.plugin is None:
             # The rate of requests: the others wait as well, and this one is the first.
             self._not_before = max(self._not_before, now + (error.retry_after_ms or 1000))
@@ -249,12 +237,13 @@ class Rooms:
 
     def pushed(self, now: float, envelope: Envelope) -> None:
         room = self._rooms.get(str(envelope.get("channel")))
-        if room is not None and room.wanted and (end := self._pushes.push(room, envelope)):
+        if room is not None and (end := self._pushes.push(room, envelope)):
             self._ended(room, end, now)
 
     def ask_missing(self, channel: str) -> None:
         """At the timer of a channel whose history was busy."""
-        self._pushes.ask_missing(self.room(channel))
+        if room := self._rooms.get(channel):
+            self._pushes.ask_missing(room)
 
     def _ended(self, room: Room, end: SubscriptionEnd, now: float) -> None:
         self._pushes.forget(room)
@@ -281,7 +270,8 @@ class Rooms:
 
     def _give_up(self, room: Room, error: SluicegateError, change: RoomChange) -> None:
         room.wanted = False
-        room.members = None
+        self._rooms.pop(room.channel, None)
+        self._pushes.forget(room)
         self._rest_no_more(room)
         waiters, room.waiters = room.waiters, []
         for handle in waiters:

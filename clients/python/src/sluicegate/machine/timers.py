@@ -6,8 +6,13 @@ import heapq
 from collections.abc import Hashable, Iterator
 from itertools import count
 
+# Entries beyond twice those that count, before they are tidied away.
+SLACK = 64
+
 
 class Timers:
+    """Each has a name that is a text, or a tuple that begins with one."""
+
     def __init__(self) -> None:
         self._at: dict[Hashable, tuple[float, int]] = {}
         self._heap: list[tuple[float, int, Hashable]] = []
@@ -18,6 +23,10 @@ class Timers:
         number = next(self._count)
         self._at[name] = (at, number)
         heapq.heappush(self._heap, (at, number, name))
+        if len(self._heap) > 2 * len(self._at) + SLACK:
+            # Most were moved or cancelled, and would stay until their time.
+            self._heap = [(at, number, name) for name, (at, number) in self._at.items()]
+            heapq.heapify(self._heap)
 
     def cancel(self, name: Hashable) -> None:
         self._at.pop(name, None)
