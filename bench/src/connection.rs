@@ -1,4 +1,4 @@
-//! One connection to the server, from the upgrade on. Knows its socket and how far it has come.
+//! One connection to the server, from its first request on. Knows its socket and how far it has come.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -10,12 +10,13 @@ use bench::websocket::{self, Kind};
 use memchr::memmem;
 use socket2::{Domain, Socket, Type};
 
+use crate::poller::Poller;
 use crate::stream::{LoadStream, Trust};
-use crate::target::Target;
+use crate::target::{DeliveredBy, Target};
 
 /// Connections from one source address: an address has some 28,000 ports to connect from.
 const PER_SOURCE: usize = 1000;
-/// Longest answer to an upgrade.
+/// Longest head of an answer.
 const HEAD_BYTES: usize = 8192;
 
 /// What the connection is for.
@@ -27,7 +28,8 @@ pub(crate) enum Role {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Upgrading,
+    /// The answer to the request has not come.
+    Asking,
     Greeting,
     Ready,
 }
@@ -45,19 +47,28 @@ pub(crate) struct Tally {
 pub(crate) struct Connection {
     pub stream: LoadStream,
     role: Role,
+    reading: Reading,
     stage: Stage,
+    host: String,
     /// Frames that are sent after the upgrade.
     hello: Vec<u8>,
     /// Answers to them that are still missing.
     answers: usize,
     /// Messages of this publisher that were acknowledged.
     pub acks: u64,
-    /// The start of a frame, or of the upgrade's answer, that is not whole.
+    /// The start of something that is not whole.
     rest: Vec<u8>,
 }
 
+/// What is read.
+enum Reading {
+    Frames,
+    Events,
+    Answers(Poller),
+}
+
 impl Connection {
-    /// Connects, and asks for the upgrade. `index` chooses the source address in 127.0.0.0/8; `channels` are a
+    /// Connects, and sends the first request. `index` chooses the source address in 127.0.0.0/8; `channels` are a
     /// subscriber's.
     pub(crate) fn open(
         target: &Target,
@@ -78,22 +89,53 @@ impl Connection {
         socket
             .connect(&server.into())
             .with_context(|| format!("cannot connect to {server}"))?;
-        let (path, answers, hello) = match role {
-            Role::Subscriber => (&target.subscriber_path, channels.len(), &target.hello(channels)),
-            Role::Publisher => (&target.publisher_path, 1, &target.publisher_hello),
-        };
+        let host = server.to_string();
         let mut connection = Self {
             stream: LoadStream::new(socket.into(), trust)?,
             role,
-            stage: Stage::Upgrading,
-            hello: hello.iter().flat_map(|text| websocket::text_frame(text)).collect(),
-            answers,
+            reading: Reading::Frames,
+            stage: Stage::Asking,
+            host: host.clone(),
+            hello: Vec::new(),
+            answers: 1,
             acks: 0,
             rest: Vec::new(),
         };
-        let request = websocket::upgrade_request(path, &server.to_string(), &target.headers);
+        let framed = |hello: &[String]| hello.iter().flat_map(|text| websocket::text_frame(text)).collect();
+        let path = &target.subscriber_path;
+        let request = match (role, target.delivered_by) {
+            (Role::Publisher, _) => {
+                connection.hello = framed(&target.publisher_hello);
+                websocket::upgrade_request(&target.publisher_path, &host, &target.headers)
+            }
+            (Role::Subscriber, DeliveredBy::WebSocket) => {
+                connection.answers = channels.len();
+                connection.hello = framed(&target.hello(channels));
+                websocket::upgrade_request(path, &host, &target.headers)
+            }
+            (Role::Subscriber, DeliveredBy::Events) => {
+                connection.reading = Reading::Events;
+                let headers = target.events_headers.join("\r\n");
+                format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n\r\n")
+            }
+            (Role::Subscriber, DeliveredBy::Polls) => {
+                let polling = target.polling()?;
+                connection.reading = Reading::Answers(Poller::new(polling));
+                connection.stage = if target.ready.is_some() {
+                    Stage::Greeting
+                } else {
+                    Stage::Ready
+                };
+                Poller::first(polling, path, &host)
+            }
+        };
         connection.say(request.as_bytes())?;
         Ok(connection)
+    }
+
+    /// Whether nothing is waited for but messages.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
     }
 
     /// Reads what is there; false once the server has closed.
@@ -127,36 +169,57 @@ impl Connection {
     /// Handles everything that is complete, and returns the number of its bytes.
     fn take(&mut self, bytes: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) -> Result<usize> {
         let mut at = 0;
-        if self.stage == Stage::Upgrading {
+        if self.stage == Stage::Asking {
             let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
-                ensure!(bytes.len() < HEAD_BYTES, "the answer to the upgrade does not end");
+                ensure!(bytes.len() < HEAD_BYTES, "the head of the answer does not end");
                 return Ok(0);
             };
-            self.upgraded(&bytes[..end], tally)?;
+            self.accepted(&bytes[..end], target, tally)?;
             at = end + 4;
         }
-        while let Some(frame) = websocket::first_frame(&bytes[at..]) {
-            let payload = &bytes[at..][frame.payload.clone()];
-            match frame.kind {
-                Kind::Data => self.data(payload, target, finder, tally),
-                Kind::Ping => self.say(&websocket::pong_frame(payload))?,
-                Kind::Pong => {}
-                Kind::Close => bail!("the server closed: {}", String::from_utf8_lossy(payload)),
+        match self.reading {
+            Reading::Frames => {
+                while let Some(frame) = websocket::first_frame(&bytes[at..]) {
+                    let payload = &bytes[at..][frame.payload.clone()];
+                    match frame.kind {
+                        Kind::Data => self.data(payload, target, finder, tally),
+                        Kind::Ping => self.say(&websocket::pong_frame(payload))?,
+                        Kind::Pong => {}
+                        Kind::Close => bail!("the server closed: {}", String::from_utf8_lossy(payload)),
+                    }
+                    at += frame.payload.end;
+                }
             }
-            at += frame.payload.end;
+            Reading::Events => {
+                if let Some(end) = memmem::rfind(&bytes[at..], b"\n\n") {
+                    self.data(&bytes[at..at + end], target, finder, tally);
+                    at += end + 2;
+                }
+            }
+            Reading::Answers(ref mut poller) => {
+                let polling = target.polling()?;
+                if let Some(answer) = poller.hear(polling, bytes)? {
+                    let next = poller.next(polling, &target.subscriber_path, &self.host);
+                    self.say(next.as_bytes())?;
+                    self.data(&bytes[answer.body..answer.end], target, finder, tally);
+                    at = answer.end;
+                }
+            }
         }
         Ok(at)
     }
 
-    fn upgraded(&mut self, head: &[u8], tally: &mut Tally) -> Result<()> {
+    fn accepted(&mut self, head: &[u8], target: &Target, tally: &mut Tally) -> Result<()> {
         let head = String::from_utf8_lossy(head);
+        let is_stream = matches!(self.reading, Reading::Events);
         ensure!(
-            head.starts_with("HTTP/1.1 101"),
-            "no upgrade: {}",
+            head.starts_with(if is_stream { "HTTP/1.1 200" } else { "HTTP/1.1 101" }),
+            "refused: {}",
             head.lines().next().unwrap_or_default()
         );
         let hello = std::mem::take(&mut self.hello);
-        if hello.is_empty() {
+        let is_greeted = is_stream && target.ready.is_some();
+        if hello.is_empty() && !is_greeted {
             self.stage = Stage::Ready;
             tally.ready += 1;
         } else {
@@ -180,7 +243,7 @@ impl Connection {
         }
         match self.role {
             Role::Subscriber => {
-                if let Some(age) = target.age_of(finder, payload) {
+                for age in target.ages_in(finder, payload) {
                     tally.deliveries += 1;
                     tally.latencies.record(age);
                 }

@@ -70,6 +70,7 @@ impl<'t> Crowd<'t> {
                 let connection = Connection::open(self.target, server, role, index, channels, self.trust.as_ref())?;
                 let data = epoll::EventData::new_u64(index as u64);
                 epoll::add(&self.poll, &connection.stream, data, epoll::EventFlags::IN)?;
+                self.tally.ready += usize::from(connection.is_ready());
                 self.connections.push(connection);
             }
             self.wait_until_ready()?;

@@ -1,8 +1,9 @@
-//! Load on a WebSocket server: opens subscribers, publishes to them, and tells what that cost the server. One
-//! thread; one line of JSON on stdout. `docs/BENCHMARKS.md` says how to run it and how to read it.
+//! Load on a server by WebSocket, by streams of events or by long polls: opens subscribers, publishes to them, and tells what
+//! that cost the server. One thread; one line of JSON on stdout. `docs/BENCHMARKS.md` says how to run it and how to read it.
 
 mod connection;
 mod crowd;
+mod poller;
 mod publisher;
 mod stream;
 mod target;
@@ -51,6 +52,10 @@ struct Arguments {
     /// How many subscribers.
     #[arg(long, default_value_t = 1000)]
     connections: usize,
+    /// So many more come first, and stay. They are not counted: by then the server has given back what it started with, and has
+    /// made what its first clients need.
+    #[arg(long, default_value_t = 0, conflicts_with = "pace")]
+    before: usize,
     /// Connections that open at the same time, at most.
     #[arg(long, default_value_t = 500)]
     ramp: usize,
@@ -89,7 +94,7 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let target = Target::load(&arguments.target, &arguments.token)?;
-    let wanted = (arguments.connections + arguments.publishers) as u64 + OTHER_FILES;
+    let wanted = (arguments.before + arguments.connections + arguments.publishers) as u64 + OTHER_FILES;
     let granted = rlimit::increase_nofile_limit(wanted)?;
     ensure!(
         granted >= wanted,
@@ -104,6 +109,10 @@ fn run(arguments: &Arguments, target: &Target) -> Result<Value> {
     let server = Server(arguments.pid[0]);
     let trust = arguments.ca.as_deref().map(Trust::load).transpose()?;
     let mut crowd = Crowd::new(target, arguments.channels, trust)?;
+    if arguments.before > 0 {
+        crowd.open(Role::Subscriber, arguments.address, arguments.before, arguments.ramp)?;
+        crowd.rest(SETTLE)?;
+    }
     let empty = server.usage()?;
     let all_empty = in_all(&arguments.pid)?;
     let begin = Instant::now();

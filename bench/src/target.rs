@@ -4,14 +4,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use memchr::memmem::Finder;
 use serde::Deserialize;
+
+use crate::poller::Polling;
 
 const CHANNEL: &str = "{channel}";
 
 /// A server's description, read from a JSON file in `bench/targets`.
 ///
-/// In its frames `{token}` stands for the command line's token, `{channel}` for the number of a subscriber's
+/// In it `{token}` stands for the command line's token. In its frames `{channel}` stands for the number of a subscriber's
 /// channel (the frame is sent once for each), `{number}` for the count of the message, `{sent}` for
 /// the moment of sending in nanoseconds since the epoch, and `{fill}` for the payload's filling.
 #[derive(Debug, Deserialize)]
@@ -19,6 +22,9 @@ const CHANNEL: &str = "{channel}";
 pub(crate) struct Target {
     /// The name in results.
     pub name: String,
+    /// How messages come to subscribers. The publisher has a WebSocket.
+    #[serde(default)]
+    pub delivered_by: DeliveredBy,
     /// Where subscribers connect.
     pub subscriber_path: String,
     /// Where the publisher connects.
@@ -26,6 +32,11 @@ pub(crate) struct Target {
     /// Further lines of the upgrade request.
     #[serde(default)]
     pub headers: Vec<String>,
+    /// Further lines of the request for a stream of events.
+    #[serde(default)]
+    pub events_headers: Vec<String>,
+    /// How a subscriber polls, if it does.
+    pub polling: Option<Polling>,
     /// A subscriber's opening frames.
     #[serde(default)]
     pub subscriber_hello: Vec<String>,
@@ -33,7 +44,8 @@ pub(crate) struct Target {
     #[serde(default)]
     pub publisher_hello: Vec<String>,
     /// The text of the frame that answers the last hello, or each that names a channel; without it, the upgrade
-    /// is enough.
+    /// is enough. In events, and in the answer to the first poll, it is there once; without it, the head of the answer is enough,
+    /// and the poll that was sent.
     pub ready: Option<String>,
     /// The text of the frame that acknowledges a message; without it, nothing does.
     pub ack: Option<String>,
@@ -43,15 +55,34 @@ pub(crate) struct Target {
     pub delivery: String,
 }
 
+/// How messages come to a subscriber.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeliveredBy {
+    #[default]
+    WebSocket,
+    /// A stream of Server-Sent Events.
+    Events,
+    Polls,
+}
+
 impl Target {
     /// Reads a description and fills in the token.
     pub(crate) fn load(path: &Path, token: &str) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let mut target: Self = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-        for hello in target.subscriber_hello.iter_mut().chain(&mut target.publisher_hello) {
-            *hello = hello.replace("{token}", token);
-        }
+        let target: Self =
+            serde_json::from_str(&text.replace("{token}", token)).with_context(|| path.display().to_string())?;
+        ensure!(
+            target.polling.is_some() == (target.delivered_by == DeliveredBy::Polls),
+            "{}: polling is for who polls",
+            path.display()
+        );
         Ok(target)
+    }
+
+    /// How a subscriber polls.
+    pub(crate) fn polling(&self) -> Result<&Polling> {
+        self.polling.as_ref().context("nobody polls this target")
     }
 
     /// The opening frames of a subscriber of these channels.
@@ -79,12 +110,15 @@ impl Target {
             .replacen("{sent}", &now_ns().to_string(), 1)
     }
 
-    /// How long ago a delivery was sent, in nanoseconds; none if the frame is no delivery.
-    pub(crate) fn age_of(&self, finder: &memchr::memmem::Finder<'_>, payload: &[u8]) -> Option<u64> {
-        let at = finder.find(payload)? + self.delivery.len();
-        let digits = payload[at..].iter().take_while(|byte| byte.is_ascii_digit());
-        let sent = digits.fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'));
-        Some(now_ns().saturating_sub(sent))
+    /// How long ago each delivery in `bytes` was sent, in nanoseconds; none if there is no delivery.
+    pub(crate) fn ages_in<'a>(&'a self, finder: &'a Finder<'_>, bytes: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
+        finder.find_iter(bytes).map(|at| {
+            let digits = bytes[at + self.delivery.len()..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit());
+            let sent = digits.fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0'));
+            now_ns().saturating_sub(sent)
+        })
     }
 }
 
@@ -99,17 +133,19 @@ mod tests {
 
     #[test]
     fn a_message_tells_its_age() {
-        for name in ["sluicegate", "bun"] {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("targets/{name}.json"));
-            let target = Target::load(&path, "t").unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("targets");
+        for file in std::fs::read_dir(folder).unwrap() {
+            let target = Target::load(&file.unwrap().path(), "t").unwrap();
             let message = Target::message(&target.filled(2), 7);
             serde_json::from_str::<serde_json::Value>(&message).expect("a message is JSON");
-            let finder = memchr::memmem::Finder::new(&target.delivery);
-            let age = target
-                .age_of(&finder, message.as_bytes())
-                .expect("it holds the moment of sending");
-            assert!(age < 1_000_000_000, "{age}");
-            assert_eq!(target.age_of(&finder, b"{}"), None);
+            let finder = Finder::new(&target.delivery);
+            let twice = message.repeat(2);
+            let ages: Vec<u64> = target.ages_in(&finder, twice.as_bytes()).collect();
+            assert!(
+                ages.len() == 2 && ages.iter().all(|age| *age < 1_000_000_000),
+                "{ages:?}"
+            );
+            assert_eq!(target.ages_in(&finder, b"{}").count(), 0);
         }
     }
 

@@ -7,12 +7,14 @@ mod fanout;
 mod figure;
 mod hooks;
 mod logins;
+mod nginx;
 mod nodes;
 mod noisy;
 mod server;
 mod storm;
 mod tenants;
 mod tls;
+mod transports;
 
 use std::fs;
 
@@ -75,6 +77,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     if let ["tls", words @ ..] = words {
         return tls::run(workspace, words);
     }
+    if let ["transports", words @ ..] = words {
+        return transports::run(workspace, words);
+    }
     let (mut plan, mut part) = (FULL, Part::Everything);
     for word in words {
         match *word {
@@ -82,7 +87,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
             "--redis" => part = Part::Nodes,
             "--static" => part = Part::Static,
             other => {
-                bail!("bench takes --quick, and --redis or --static, or noisy, storm, tenants or tls, not {other}")
+                bail!(
+                    "bench takes --quick, and --redis or --static, or noisy, storm, tenants, tls or transports, not {other}"
+                )
             }
         }
     }

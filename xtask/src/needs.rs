@@ -47,6 +47,11 @@ pub(crate) const NGINX: Need = Need {
     program: "nginx",
     packages: &["nginx"],
 };
+/// A module of nginx rather than a program, which is built for the same nginx.
+pub(crate) const NCHAN: Need = Need {
+    program: "nchan for nginx",
+    packages: &["nginx", "libnginx-mod-nchan"],
+};
 pub(crate) const HAPROXY: Need = Need {
     program: "haproxy",
     packages: &["haproxy"],
@@ -95,6 +100,9 @@ pub(crate) const TASKSET: Need = Need {
     packages: &["util-linux"],
 };
 
+/// Where Debian's nginx looks for `modules/`.
+const NGINX_MODULES: &str = "/usr/share/nginx/modules";
+
 /// Makes sure that every program is there.
 pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_there()).collect();
@@ -135,6 +143,9 @@ impl Need {
             // `venv` itself exists without the package; the part that installs pip does not.
             let import = Command::new("python3").args(["-c", "import ensurepip"]).output();
             return import.is_ok_and(|import| import.status.success());
+        }
+        if self.program == NCHAN.program {
+            return Path::new(NGINX_MODULES).join("ngx_nchan_module.so").is_file();
         }
         on_path(self.program)
     }

@@ -2,16 +2,14 @@
 //! an idle connection, CPU of a login with its handshake, CPU of a delivery. Of nginx and the broker behind it, the sum.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::figure::{self, Bound, Figure};
+use super::nginx::Nginx;
 use super::server::{LOAD_CORE, SERVER_CORE, Server};
 use crate::workspace::Workspace;
 use crate::{build, needs, shell};
@@ -45,8 +43,6 @@ http {
     }
 }
 "#;
-/// How long nginx may take to listen.
-const START: Duration = Duration::from_secs(5);
 const SUBSCRIBERS: usize = 1_000;
 const PUBLISHES_PER_SECOND: usize = 100;
 const KIB_OVER_PLAIN: f64 = 12.0;
@@ -65,13 +61,6 @@ struct Thoroughness {
     seconds: f64,
     /// nginx has two files open for each.
     idle: usize,
-}
-
-/// A running nginx, and the process that does its work.
-struct Nginx {
-    master: Child,
-    worker: u32,
-    address: String,
 }
 
 pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
@@ -203,7 +192,7 @@ fn load_on(workspace: &Workspace, folder: &Path, way: Way, load: &str) -> Result
     let arguments = [Path::new("serve"), Path::new("--config"), &config];
     let server = Server::start(&workspace.broker("release"), &arguments, &log, SERVER_CORE)?;
     let nginx = match way {
-        Way::Nginx => Some(Nginx::start(folder, &server.address)?),
+        Way::Nginx => Some(Nginx::start(folder, &NGINX.replace("BROKER", &server.address))?),
         Way::Plain | Way::Tls => None,
     };
     let mut command = Command::new("taskset");
@@ -256,49 +245,4 @@ fn certificate(folder: &Path) -> Result<()> {
         .arg("-out")
         .arg(folder.join("cert.pem"));
     shell::output(&mut command).map(drop)
-}
-
-// === impl Nginx ===
-
-impl Nginx {
-    /// Starts it on the server's core, with TLS, in front of `broker`.
-    fn start(folder: &Path, broker: &str) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-        let text = NGINX
-            .replace("FOLDER", &folder.display().to_string())
-            .replace("ADDRESS", &address)
-            .replace("BROKER", broker);
-        let config = folder.join("nginx.conf");
-        fs::write(&config, text).with_context(|| config.display().to_string())?;
-        let mut command = Command::new("taskset");
-        command.args(["--cpu-list", SERVER_CORE, "nginx", "-c"]).arg(&config);
-        let master = command.spawn().with_context(|| shell::describe(&command))?;
-        let mut nginx = Self {
-            master,
-            worker: 0,
-            address,
-        };
-        let begin = Instant::now();
-        // The socket is there before the process that serves it.
-        while nginx.worker == 0 || TcpStream::connect(&nginx.address).is_err() {
-            ensure!(
-                begin.elapsed() < START,
-                "nginx does not listen: see {}/nginx.log",
-                folder.display()
-            );
-            let children = format!("/proc/{0}/task/{0}/children", nginx.master.id());
-            let children = fs::read_to_string(&children).with_context(|| children.clone())?;
-            nginx.worker = children.split_whitespace().next().map_or(Ok(0), str::parse)?;
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(nginx)
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Its worker ends with it only if it is asked, not if it is killed.
-        let _ = Command::new("kill").arg(self.master.id().to_string()).status();
-        let _ = self.master.wait();
-    }
 }
