@@ -2,47 +2,16 @@
 // heap of many channels on one connection. `npm run bench`.
 import { performance } from 'node:perf_hooks';
 
-import { Client } from '../src/client.js';
 import { decode, encode } from '../src/msgpack.js';
+import { connected, heapOf, message, Socket } from './parts.mjs';
 
 const MESSAGES = 200_000;
 const RUNS = 7;
 const CHANNELS = 1000;
+const EACH = 50;
 /** What is promised. Beyond it the bench fails. */
 const LEAST_PER_SECOND = 50_000;
 const MOST_HEAP_MIB = 5;
-
-/** A socket that acknowledges everything and otherwise says what the bench says. */
-class Socket {
-  bufferedAmount = 0;
-  static last;
-
-  constructor(url, [subprotocol]) {
-    Socket.last = this;
-    this.isBinary = subprotocol.endsWith('msgpack');
-    queueMicrotask(() => this.onopen());
-  }
-
-  send(frame) {
-    const { id, type, payload } = this.isBinary ? decode(frame) : JSON.parse(frame);
-    const ack = type === 'connect' ? { session: 's', ping_ms: 25_000, limits: {} } : { channel: payload.channel, epoch: 'epoch-1', offset: 0 };
-    const envelope = { type: 'ack', id, ts: Date.now(), payload: ack };
-    queueMicrotask(() => this.onmessage({ data: this.isBinary ? encode(envelope) : JSON.stringify(envelope) }));
-  }
-
-  close() {}
-}
-
-const message = (channel, offset) => ({
-  type: 'message', id: `de8a117b4e4b6097-${offset.toString(16)}`, ts: 1795326347953, channel, payload: { text: 'x'.repeat(100), n: offset },
-  epoch: 'epoch-1', offset, from: { user: 'ann', session: '8a9f1d9fc241ac1d52b3b8a22cc12240' },
-});
-
-async function connected(format) {
-  const client = new Client('ws://bench/ws', { webSocket: Socket, transports: ['websocket'], format });
-  await client.connect();
-  return client;
-}
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 const perSecond = (ms) => Math.round(MESSAGES / (ms / 1000));
@@ -74,26 +43,10 @@ async function messages(format, write, read) {
   console.log(`${format}: ${perSecond(own)} messages/s, bare decoding ${perSecond(peer)}/s: ${(own / peer).toFixed(2)} times its time`);
 }
 
-async function heap() {
-  const used = () => {
-    for (let round = 0; round < 4; round += 1) globalThis.gc();
-    return process.memoryUsage().heapUsed;
-  };
-  const client = await connected('json');
-  const before = used();
-  const rooms = Array.from({ length: CHANNELS }, (_, at) => client.channel(`room:${at}`));
-  let got = 0;
-  for (const room of rooms) room.on('message', () => (got += 1));
-  await Promise.all(rooms.map((room) => room.subscribe()));
-  const idle = used() - before;
-  for (let offset = 1; offset <= 50; offset += 1) for (const room of rooms) Socket.last.onmessage({ data: JSON.stringify(message(room.name, offset)) });
-  const busy = used() - before;
-  if (got !== 50 * CHANNELS) throw new Error('messages are missing');
-  if (busy > MOST_HEAP_MIB * 2 ** 20) process.exitCode = 1;
-  console.log(`${CHANNELS} channels: ${(idle / 2 ** 20).toFixed(2)} MiB of heap, ${(busy / 2 ** 20).toFixed(2)} MiB after 50 messages in each`);
-}
-
 await messages('json', JSON.stringify, JSON.parse);
 await messages('msgpack', encode, decode);
-await heap();
+const { idle, busy } = await heapOf(CHANNELS, EACH);
+const mib = (bytes) => (bytes / 2 ** 20).toFixed(2);
+if (busy > MOST_HEAP_MIB * 2 ** 20) process.exitCode = 1;
+console.log(`${CHANNELS} channels: ${mib(idle)} MiB of heap, ${mib(busy)} MiB after ${EACH} messages in each`);
 process.exit();

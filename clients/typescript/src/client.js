@@ -58,6 +58,8 @@ export class Client extends Emitter {
   #link;
   /** What `connect` was refused with on it. @type {SluicegateError | undefined} */
   #refused;
+  /** Counts what the machine was told. */
+  #step = 0;
   /** Counts transports: only the last one counts. */
   #turn = 0;
   /** Counts questions for tokens: only the answer to the last one counts. */
@@ -83,7 +85,8 @@ export class Client extends Emitter {
     this.settings = settings;
     this.#connection = makeConnection(settings, proven.get(settings.endpoints.websocket));
     this.requests = makeRequests(settings, (frame) => {
-      this.#tell('asked');
+      this.#connection.asked(Date.now());
+      this.#arm();
       this.#link?.send(frame);
     });
     this.subscriptions = makeSubscriptions(this.#channels, settings.reconnect, this.requests);
@@ -130,8 +133,12 @@ export class Client extends Emitter {
    * @param {What} what @param {any[]} more
    */
   #tell(what, ...more) {
-    const step = /** @type {(...told: any[]) => Effect[] | void} */ (this.#connection[what]);
-    for (const [effect, ...values] of step(Date.now(), ...more) ?? []) /** @type {any} */ (this.#hands[effect])(...values);
+    const step = ++this.#step;
+    const act = /** @type {(...told: any[]) => Effect[] | void} */ (this.#connection[what]);
+    for (const [effect, ...values] of act(Date.now(), ...more) ?? []) {
+      // A listener may have told the machine something else meanwhile, such as the end.
+      if (step === this.#step) /** @type {any} */ (this.#hands[effect])(...values);
+    }
     this.#arm();
   }
 

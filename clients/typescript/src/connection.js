@@ -181,7 +181,8 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
      * @param {SluicegateError} [error] what the broker answered to `connect`: so the transport works, and another one is no better
      * @returns {Effect[]}
      */
-    lost(now, { code = 1006, reason = 'connection_lost', message = reason, retryAfterMs }, error) {
+    lost(now, { code = 1006, reason, message, retryAfterMs }, error) {
+      reason ||= 'connection_lost';
       const opening = phase === 'opening';
       if (!opening && phase !== 'open') return [];
       if (!opening && now - connectedAt >= STABLE_MS) failures = 0;
@@ -191,7 +192,7 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
         rest();
         return [['end', error ?? new SluicegateError(code, reason, message)], ['state', { state: 'disconnected', code, reason }]];
       } else if (opening && !error && untried.length) return open(now);
-      const failure = opening && !renews ? error ?? new SluicegateError(code, 'connection_failed', message, { retry: true }) : undefined;
+      const failure = opening && !renews ? error ?? new SluicegateError(code, 'connection_failed', message ?? reason, { retry: true }) : undefined;
       return wait(now, { code, reason, retryAfterMs: retryAfterMs ?? error?.retryAfterMs }, failure);
     },
   };

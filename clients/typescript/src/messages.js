@@ -28,7 +28,7 @@ export function messagesOf(channel) {
   const offs = [
     channel.on('message', (message) => {
       if (ended !== undefined) return;
-      if (waiting.push(message) > WAITING) end(fault('slow_consumer', `over ${WAITING} messages wait`));
+      if (waiting.push(message) > WAITING) end(fault('slow_consumer'));
       wake();
     }),
     channel.on('error', end),

@@ -41,6 +41,6 @@ export function checked(url, options) {
     transports: (options.transports ?? ['websocket', 'sse', 'poll']).filter((name) => endpoints[name]),
   };
   const codec = formats[settings.format];
-  if (!codec || !settings.transports.length) throw fault('bad_option', 'this format is not imported, or these transports have no URL');
+  if (!codec || !settings.transports.length) throw fault('bad_option', 'format not imported, or transports without URL');
   return { ...settings, codec, endpoints };
 }

@@ -31,9 +31,10 @@ export class Order {
    * @returns {boolean} whether it is the first time
    */
   take({ id, epoch, offset }) {
-    const isNew = !this.knows(id);
-    this.#ids?.add(id);
-    if (Number(this.#ids?.size) > IDS) this.#ids?.delete(/** @type {any} */ (this.#ids.values().next().value));
+    const ids = (this.#ids ??= new Set());
+    const isNew = !ids.has(id);
+    ids.add(id);
+    if (ids.size > IDS) ids.delete(/** @type {string} */ (ids.values().next().value));
     if (offset) this.at = { epoch, offset };
     return isNew;
   }
@@ -42,11 +43,5 @@ export class Order {
   skip(envelope) {
     // Ahead of others, it is only known: whoever comes after it asks the history for what lies between.
     this.take(this.judge(envelope) === 'new' ? envelope : { id: envelope.id });
-  }
-
-  /** @param {string} id */
-  knows(id) {
-    this.#ids ??= new Set();
-    return this.#ids.has(id);
   }
 }

@@ -107,7 +107,7 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
     try {
       return codec.encode(envelope);
     } catch (cause) {
-      throw new SluicegateError(4400, 'bad_request', `this cannot be sent: ${cause}`, { cause });
+      throw new SluicegateError(4400, 'bad_request', `cannot be sent: ${cause}`, { cause });
     }
   }
 

@@ -73,6 +73,8 @@ export function makeSubscriptions(channels, reconnect, requests) {
       if (open >= BATCH || pause) return;
       waiting.delete(channel);
       open += 1;
+      const asked = requests.ask('subscribe', channel.request(), { now: true, withinMs: 0 });
+      // Only now: whoever hears of it may want something else, which goes behind.
       const round = channel.begins();
       const mine = connection;
       const settled = (/** @type {() => void} */ act) => {
@@ -81,7 +83,7 @@ export function makeSubscriptions(channels, reconnect, requests) {
         if (channel.round === round) act();
         pump();
       };
-      requests.ask('subscribe', channel.request(), { now: true, withinMs: 0 }).then(
+      asked.then(
         (ack) => settled(() => channel.subscribed(ack)),
         (error) => settled(() => refused(channel, error)),
       );

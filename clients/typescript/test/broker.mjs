@@ -106,13 +106,13 @@ export function token(user, seconds = 3600) {
 
 export class Broker {
   /** A broker that listens at `url`; on a given port it takes the place of another. */
-  static async start({ port, pingMs = 25_000, origins = ['*'], limits = 'publish_per_second = 0\nrequests_per_second = 0' } = {}) {
+  static async start({ port, pingMs = 25_000, origins = ['*'], limits = 'publish_per_second = 0\nrequests_per_second = 0', text } = {}) {
     const broker = new Broker();
     broker.port = port ?? (await freePort());
     broker.url = `ws://127.0.0.1:${broker.port}/ws`;
     broker.folder = await mkdtemp(join(tmpdir(), 'sluicegate-'));
     const file = join(broker.folder, 'sluicegate.toml');
-    await writeFile(file, config({ port: broker.port, plugins: required('SLUICEGATE_PLUGINS'), pingMs, origins, limits }));
+    await writeFile(file, text?.replace(':8080', `:${broker.port}`) ?? config({ port: broker.port, plugins: required('SLUICEGATE_PLUGINS'), pingMs, origins, limits }));
     broker.process = spawn(required('SLUICEGATE_BIN'), ['serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
     broker.log = [];
     createInterface(broker.process.stderr).on('line', (line) => broker.log.push(line));

@@ -13,14 +13,15 @@ export const BROWSERS = {
 };
 
 export class Site {
-  /** Serves an empty page, and the sources beside it. */
-  static async start() {
+  /** Serves a page, an empty one unless given, and the sources beside it; also where npm would put them. */
+  static async start(page = '<!doctype html><title>page</title>') {
     const site = new Site();
+    site.page = page;
     site.server = createServer(async (request, response) => {
       const path = normalize(new URL(request.url, 'http://page').pathname);
-      if (path === '/') return response.setHeader('content-type', 'text/html').end('<!doctype html><title>page</title>');
+      if (path === '/') return response.setHeader('content-type', 'text/html').end(site.page);
       try {
-        const source = await readFile(join(SOURCES, path));
+        const source = await readFile(join(SOURCES, path.replace('/node_modules/@sluicegate/client/src', '')));
         response.setHeader('content-type', 'text/javascript').end(source);
       } catch {
         response.writeHead(404).end();
@@ -45,7 +46,7 @@ export async function withPage(name, site, play) {
     const complaints = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     await page.goto(`${site.origin}/`);
-    await play(page);
+    await play(page, browser);
     if (complaints.length) throw new Error(`the page complains: ${complaints}`);
   } finally {
     await browser.close();

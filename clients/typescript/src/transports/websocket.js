@@ -49,6 +49,6 @@ export function websocket({ endpoints, codec, webSocket = globalThis.WebSocket, 
   };
   // `ws` throws an error that nobody hears.
   socket.onerror = (/** @type {any} */ event) => (message = event.message);
-  socket.onclose = (/** @type {CloseEvent} */ { code, reason }) => lost({ code, reason: reason || undefined, message });
+  socket.onclose = (/** @type {CloseEvent} */ { code, reason }) => lost({ code, reason, message });
   return { send: (frame) => (early ? early.push(frame) : socket.send(frame)), close };
 }

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 
-import { Client } from '../../src/index.js';
+import { Client } from '../../src/msgpack.js';
 import { Broker, token } from '../broker.mjs';
 import { chance } from '../fake/clock.mjs';
 import { check } from './check.mjs';
@@ -10,7 +10,14 @@ import { BadNetwork } from './proxy.mjs';
 
 /** The second has a short history, so that what is missed there is a gap now and then. */
 const CHANNELS = ['room:1', 'short:1'];
-const WAYS = [['websocket'], ['sse'], ['poll'], ['websocket', 'sse', 'poll'], ['websocket'], ['poll', 'sse']];
+const WAYS = [
+  { transports: ['websocket'] },
+  { transports: ['sse'] },
+  { transports: ['poll'] },
+  { transports: ['websocket', 'sse', 'poll'] },
+  { transports: ['websocket'], format: 'msgpack' },
+  { transports: ['poll', 'sse'] },
+];
 const OPTIONS = { webSocket: WebSocket, timeoutMs: 3000, reconnect: { baseMs: 50, maxMs: 1000 } };
 /** Dead connections are found after two and a half of these. */
 const PING_MS = 500;
@@ -24,7 +31,7 @@ const LOOK_MS = 100;
 export async function run({ seed, forMs }) {
   const random = chance(seed);
   const broker = await Broker.start({ pingMs: PING_MS });
-  const people = await Promise.all(WAYS.map((transports, number) => Person.join(broker, `p${number}`, transports, random)));
+  const people = await Promise.all(WAYS.map((way, number) => Person.join(broker, `p${number}`, way, random)));
   const publishes = [];
   const end = Date.now() + forMs;
   while (Date.now() < end) {
@@ -75,11 +82,11 @@ class Person {
   connects = 0;
   errors = [];
 
-  static async join(broker, name, transports, random) {
+  static async join(broker, name, way, random) {
     const person = new Person();
     person.name = name;
     person.network = await BadNetwork.to(broker.port, random);
-    person.client = new Client(person.network.url, { ...OPTIONS, transports, getToken: () => token(name) });
+    person.client = new Client(person.network.url, { ...OPTIONS, ...way, getToken: () => token(name) });
     person.client.on('state', ({ state }) => state === 'connected' && (person.connects += 1));
     person.client.on('error', (error) => error.reason === 'connection_failed' || person.errors.push(error));
     await person.client.connect();
@@ -91,7 +98,7 @@ class Person {
         room.on('gap', (gap) => events.push({ gap }));
         room.on('error', (error) => person.errors.push(error));
         await room.subscribe();
-        return { name: `${name} (${transports})`, channel, events };
+        return { name: `${name} (${way.transports})`, channel, events };
       }),
     );
     return person;
