@@ -254,8 +254,9 @@ export class Client extends Emitter {
       this.session = payload.session;
       this.user = payload.user;
       proven.set(this.settings.endpoints.websocket, /** @type {TransportName} */ (this.transport));
-      this.#tell('connected', payload.ping_ms, this.#lifeOf(payload));
+      // First what waits, then whoever hears of it: he may publish, or end the client.
       this.requests.connected(payload.limits);
+      this.#tell('connected', payload.ping_ms, this.#lifeOf(payload));
       this.#callers.settle();
     } else if (type === 'disconnect') {
       this.#lost({ ...payload, retryAfterMs: payload.retry_after_ms });

@@ -218,9 +218,12 @@ test('a listener may end the client at any step, and begin it again', async () =
     assert.equal(client.state, 'disconnected', state);
     assert.equal(server.sockets.length, 0, state);
     assert.ok(connected.settled, state);
+    const waiting = outcome(client.channel('room').publish(state));
     client.connect();
     await clock.pass(1000);
     assert.equal(client.state, 'connected', state);
+    assert.equal(waiting.value?.offset, 1, `${state}: what is published meanwhile waits`);
+    assert.equal(server.of('publish').length, 1, 'and is sent once');
   }
 });
 
