@@ -171,9 +171,9 @@ impl Context {
         self.seat.borrow().is_some()
     }
 
-    /// Gives the seat back. Returns whether there was one.
-    pub(super) fn leave_seat(&self) -> bool {
-        self.seat.take().is_some()
+    /// Takes the seat out, which is given back when dropped; none if there was none.
+    pub(super) fn take_seat(&self) -> Option<SeatGuard> {
+        self.seat.take()
     }
 
     /// The grant of its subscription to a channel, if it has one.

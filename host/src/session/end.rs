@@ -9,6 +9,7 @@ use super::closing::{end_stream, push_closing_frames};
 use super::connection::Session;
 use super::ending::Ending;
 use crate::framing::Framing;
+use protocol::codes;
 
 /// How long a client that polls may take to ask for the last time.
 const LAST_POLL: Duration = Duration::from_secs(15);
@@ -26,11 +27,11 @@ impl Session {
         }
         self.pending.clear();
         context.clear_subscriptions().await;
-        let mut farewell = OptionFuture::from(if context.leave_seat() {
-            context.farewell(code)
-        } else {
-            None
-        });
+        let mut seat = context.take_seat();
+        let mut farewell = OptionFuture::from(seat.as_ref().and_then(|_| context.farewell(code)));
+        if !self.is_asked_once_more(&ending) {
+            seat = None;
+        }
         if let Some(at) = self.alarm.take() {
             context.shard.alarms.clear(context.client.id, at);
         }
@@ -41,8 +42,15 @@ impl Session {
             let farewell = std::mem::take(&mut farewell);
             Box::pin(join(self.hang_up(), farewell)).await;
         }
+        drop(seat);
         context.client.abandon();
         farewell.await;
+    }
+
+    /// Whether its client polls, and is expected to: it has to find the session, at whichever node, to hear of the end.
+    fn is_asked_once_more(&self, ending: &Ending) -> bool {
+        let polls = self.context.client.framing == Framing::Bare;
+        polls && matches!(ending, Ending::Close { code, .. } if *code != codes::NO_HEARTBEAT)
     }
 
     /// Has the client get what is left, and ends the connection.

@@ -214,12 +214,11 @@ impl EventReader {
         within(
             async {
                 while self.last_id == before {
-                    match self.take_block() {
-                        Some(event) => assert_eq!(event.data, "", "an event before the position"),
-                        None => {
-                            assert!(self.read().await, "the stream ended");
-                            self.take_apart();
-                        }
+                    if let Some(event) = self.take_block() {
+                        assert_eq!(event.data, "", "an event before the position");
+                    } else {
+                        assert!(self.read().await, "the stream ended");
+                        self.take_apart();
                     }
                 }
             },

@@ -11,6 +11,9 @@ use super::http;
 use super::link::Heard;
 use super::nodes::Doors;
 
+/// Requests that wait for the next poll at most, and envelopes that wait for the client.
+const REQUESTS: usize = 64;
+const HEARD: usize = 1_024;
 /// How long a poll waits. A request that comes meanwhile waits for it.
 const WAIT_MS: u64 = 200;
 /// After this time a poll that nobody answers is said again, to another node.
@@ -22,8 +25,8 @@ const TRIES: usize = 200;
 
 /// What the task of a session is told and tells.
 pub(crate) struct PollLink {
-    requests: mpsc::UnboundedSender<Value>,
-    heard: mpsc::UnboundedReceiver<Heard>,
+    requests: mpsc::Sender<Value>,
+    heard: mpsc::Receiver<Heard>,
 }
 
 struct Session {
@@ -41,8 +44,8 @@ struct Session {
 impl PollLink {
     /// Begins at this door. The first request has to be `connect`.
     pub(crate) fn open(doors: &Doors, door: usize, open: &str) -> Self {
-        let (requests, asked) = mpsc::unbounded_channel();
-        let (told, heard) = mpsc::unbounded_channel();
+        let (requests, asked) = mpsc::channel(REQUESTS);
+        let (told, heard) = mpsc::channel(HEARD);
         let session = Session {
             doors: doors.clone(),
             door,
@@ -52,14 +55,18 @@ impl PollLink {
         };
         tokio::spawn(async move {
             let code = session.run(asked, &told).await;
-            drop(told.send(Heard::End(code)));
+            // A client that is gone need not know.
+            drop(told.send(Heard::End(code)).await);
         });
         Self { requests, heard }
     }
 
     pub(crate) fn send(&self, request: Value) {
-        // A session that is over says so.
-        drop(self.requests.send(request));
+        match self.requests.try_send(request) {
+            Err(mpsc::error::TrySendError::Full(request)) => panic!("more than {REQUESTS} requests wait: {request}"),
+            // A session that is over says so.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Heard {
@@ -71,11 +78,7 @@ impl PollLink {
 
 impl Session {
     /// Polls until the session is over, or its client is. Gives the code of its end.
-    async fn run(
-        mut self,
-        mut asked: mpsc::UnboundedReceiver<Value>,
-        told: &mpsc::UnboundedSender<Heard>,
-    ) -> Option<u16> {
+    async fn run(mut self, mut asked: mpsc::Receiver<Value>, told: &mpsc::Sender<Heard>) -> Option<u16> {
         let mut requests = vec![asked.recv().await?];
         loop {
             let answer = self.poll(std::mem::take(&mut requests)).await?;
@@ -85,7 +88,9 @@ impl Session {
                         .as_u64()
                         .and_then(|code| u16::try_from(code).ok());
                 }
-                told.send(Heard::Envelope(Envelope::read(envelope.to_string()))).ok()?;
+                told.send(Heard::Envelope(Envelope::read(envelope.to_string())))
+                    .await
+                    .ok()?;
             }
             while let Ok(request) = asked.try_recv() {
                 requests.push(request);

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::support::admin::full_key;
 use crate::support::http_client::{EventReader, Poller, ask, connect, post};
-use crate::support::{Nodes, Redis};
+use crate::support::{Nodes, Redis, shared, token};
 
 async fn nodes() -> (Redis, Nodes) {
     let redis = Redis::start().await;
@@ -140,4 +141,27 @@ async fn a_stream_that_comes_back_elsewhere_again_and_again_has_no_hole() {
 
 fn offset(message: &Value) -> u64 {
     message["offset"].as_u64().expect("an offset")
+}
+
+#[tokio::test]
+async fn who_is_disconnected_by_the_operator_hears_why_at_any_node_though_no_poll_waited() {
+    let redis = Redis::start().await;
+    let config = shared::config() + &full_key();
+    let nodes = Nodes::start_with(2, &redis.url(), &config).await;
+    for node in [0, 1] {
+        let user = format!("sent-away-{node}");
+        let bearer = format!("Bearer {}", token::of(&user));
+        let mut ann = Poller::of(nodes[0].address, "keyed");
+        let requests = json!({ "requests": [connect(&[])] });
+        let response = ann.raw(&[("authorization", &bearer)], &requests).await;
+        ann.take(response);
+        let path = format!("/tenants/keyed/users/{user}/disconnect");
+        nodes[0].call("POST", &path, json!({})).await.ok();
+        ann.address = nodes[node].address;
+        let heard = ann.collect(1).await;
+        assert_eq!(
+            (&heard[0]["type"], &heard[0]["payload"]["code"]),
+            (&json!("disconnect"), &json!(4504))
+        );
+    }
 }

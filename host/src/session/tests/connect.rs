@@ -156,7 +156,7 @@ async fn a_refused_connect_holds_no_seat() {
     let second = stage.context();
     let refused = apply(&second, "connect", "{\"version\":1}").await.unwrap_err();
     assert_eq!((refused.code, second.is_connected()), (4430, false));
-    assert!(first.leave_seat());
+    assert!(first.take_seat().is_some());
     apply(&second, "connect", "{\"version\":1}").await.unwrap();
     let twice = apply(&second, "connect", "{\"version\":1}").await.unwrap_err();
     assert_eq!(twice.code, 4400);
