@@ -2,6 +2,7 @@
 
 mod bounds;
 mod compression;
+mod formats;
 mod support;
 
 use std::time::Duration;

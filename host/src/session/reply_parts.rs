@@ -95,7 +95,7 @@ async fn collect(
                 let Some(mut list) = later.next() else { continue };
                 let mut goes_on = false;
                 loop {
-                    let messages = match list.read_on(context).await {
+                    let messages = match list.read_on(context, codec).await {
                         Ok(Some(messages)) if whole.len() <= COLLECTED_BYTES => messages,
                         Ok(None) => break,
                         // The client comes back with its positions.
@@ -137,7 +137,7 @@ async fn send(
             Piece::Later => {
                 let Some(mut list) = later.next() else { continue };
                 let mut goes_on = false;
-                while let Some(messages) = list.read_on(context).await? {
+                while let Some(messages) = list.read_on(context, codec).await? {
                     for text in write::messages(codec, &messages, goes_on).into_parts() {
                         fragment.add(text);
                     }
@@ -173,8 +173,8 @@ async fn is_read(context: &Context) -> Result<(), Interrupted> {
 }
 
 impl LaterMessages {
-    /// The next of them, as they are encoded for this client; none after the last.
-    async fn read_on(&mut self, context: &Context) -> Result<Option<Vec<Bytes>>, Interrupted> {
+    /// The next of them, encoded; none after the last.
+    async fn read_on(&mut self, context: &Context, codec: Codec) -> Result<Option<Vec<Bytes>>, Interrupted> {
         if self.messages == 0 {
             return Ok(None);
         }
@@ -188,7 +188,7 @@ impl LaterMessages {
         let page = backplane.history(&self.topic, &self.settings, range).await.ok();
         let is_revoked = context.shard.hub.borrow().is_revoked(&self.topic, context.client.id);
         let messages = match page.filter(|page| !is_revoked && self.goes_on_with(page)) {
-            Some(page) => self.take(&page, context.client.codec, part_bytes(context)),
+            Some(page) => self.take(&page, codec, part_bytes(context)),
             None => Vec::new(),
         };
         if messages.is_empty() {

@@ -4,26 +4,33 @@ use std::cell::Cell;
 
 use super::refusal::Refusal;
 use crate::hub::ClientConnection;
-use protocol::codes;
+use protocol::{Codec, RequestId, codes};
 
 /// What is left of the bytes that may wait for a connection as replies. Of a reply to many channels, the first ones named
 /// take it first.
-pub(super) struct ReplyRoom(Cell<usize>);
+pub(super) struct ReplyRoom {
+    /// The codec of the reply.
+    pub codec: Codec,
+    left: Cell<usize>,
+}
 
 impl ReplyRoom {
     /// The room of a reply that begins now.
-    pub(super) fn of(client: &ClientConnection) -> Self {
-        Self(Cell::new(client.reply_room()))
+    pub(super) fn of(client: &ClientConnection, request: &RequestId) -> Self {
+        Self {
+            codec: request.codec(),
+            left: Cell::new(client.reply_room()),
+        }
     }
 
     pub(super) fn left(&self) -> usize {
-        self.0.get()
+        self.left.get()
     }
 
     /// Takes room for so many bytes, or nothing if they do not fit.
     pub(super) fn take(&self, bytes: usize) -> bool {
-        let left = self.0.get().checked_sub(bytes);
-        self.0.set(left.unwrap_or(self.0.get()));
+        let left = self.left.get().checked_sub(bytes);
+        self.left.set(left.unwrap_or(self.left.get()));
         left.is_some()
     }
 

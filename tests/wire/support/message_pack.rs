@@ -1,12 +1,20 @@
 //! Envelopes in MessagePack, by another implementation than the broker's. Tests write and see JSON: bytes are
 //! `{"$bytes":"base64"}` there, and a number that fits nothing else is `{"$number":"text"}`.
 
+use std::net::SocketAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmpv::Value as Packed;
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::http::{dial, read_head};
 use super::socket::{Frame, opcode};
+use super::within;
+
+/// The Content-Type of posts and their answers.
+const MEDIA: &str = "application/vnd.sluicegate.v1+msgpack";
 
 /// These bytes, as tests write them.
 pub(crate) fn bytes(bytes: &[u8]) -> Value {
@@ -87,4 +95,40 @@ fn unpacked(value: Packed) -> Value {
         Packed::Ext(1, text) => json!({ "$number": String::from_utf8(text).expect("a number") }),
         other => panic!("the server sent {other:?}"),
     }
+}
+
+/// Posts a value in MessagePack: the status of the answer, and the answer if it is in MessagePack too.
+pub(crate) async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], value: &Value) -> (u16, Value) {
+    post_bytes(address, path, headers, &pack(value)).await
+}
+
+/// The same of any bytes.
+pub(crate) async fn post_bytes(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Value) {
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {MEDIA}\r\n{headers}content-length: {}\r\n\
+         connection: close\r\n\r\n",
+        body.len()
+    );
+    let mut stream = dial(address, None).await;
+    stream
+        .write_all(&[head.as_bytes(), body].concat())
+        .await
+        .expect("the request is taken");
+    let mut answer = Vec::new();
+    within(stream.read_to_end(&mut answer), || "no answer".into())
+        .await
+        .expect("an answer");
+    let at = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head");
+    let head = read_head(std::str::from_utf8(&answer[..at]).expect("a text"));
+    let is_packed = head.header("content-type") == Some(MEDIA);
+    let body = if is_packed {
+        serde_json::from_str(&read(&answer[at + 4..])).expect("JSON")
+    } else {
+        Value::Null
+    };
+    (head.status, body)
 }

@@ -10,6 +10,7 @@ mod depth;
 mod error;
 mod fields;
 mod from_json;
+mod list;
 mod number;
 mod path;
 mod reader;
@@ -22,6 +23,7 @@ pub use depth::DEPTH;
 pub use error::{BadMessagePack, NotJson, PackFault};
 pub use fields::first_fields;
 pub use from_json::from_json;
+pub use list::{ListItems, list_items};
 pub use to_json::{AsJson, to_json};
 
 /// The extension that holds a number as JSON text.

@@ -33,6 +33,11 @@ impl RequestId {
         }
     }
 
+    /// In which its reply is written.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// JSON text.
     pub fn as_json(&self) -> &[u8] {
         &self.json

@@ -6,6 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::body;
 use crate::gateway::cors::Cors;
 use crate::gateway::entry::{self, unavailable};
 use crate::gateway::keep_open::KeepOpen;
@@ -13,6 +14,7 @@ use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::state::Gateway;
 use crate::gateway::turned_away::COME_BACK;
 use config::Tenant;
+use protocol::Codec;
 use relay::PostAnswer;
 use std::sync::Arc;
 
@@ -66,10 +68,10 @@ pub(super) fn json(body: impl Into<Bytes>) -> Response {
     ([(CONTENT_TYPE, "application/json")], body.into()).into_response()
 }
 
-/// What became of a post.
-pub(super) fn posted(answer: PostAnswer) -> Result<Response, HttpRefusal> {
+/// What became of a post in this codec.
+pub(super) fn posted(codec: Codec, answer: PostAnswer) -> Result<Response, HttpRefusal> {
     Err(match answer {
-        PostAnswer::Done(body) => return Ok(json(body)),
+        PostAnswer::Done(done) => return Ok(([(CONTENT_TYPE, body::media(codec))], done).into_response()),
         PostAnswer::Gone => gone(),
         PostAnswer::Bad(why) => HttpRefusal::new(StatusCode::BAD_REQUEST, why),
         PostAnswer::Busy { retry_after } => {

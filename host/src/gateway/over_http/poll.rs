@@ -33,16 +33,50 @@ const MAX_WAIT_MS: u64 = 55_000;
 /// Bytes of `open` at most.
 const OPEN_BYTES: usize = 256;
 
-/// What a poll says.
+/// What a poll says beside its requests.
 #[derive(Deserialize)]
-struct PollBody<'a> {
+struct PollBody {
     session: Option<String>,
     batch: Option<Whole<u64>>,
     ack: Option<Whole<u64>>,
     wait_ms: Option<Whole<u64>>,
     open: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PollRequests<'a> {
     #[serde(borrow, default)]
     requests: Vec<&'a RawValue>,
+}
+
+impl PollBody {
+    /// A poll, and its requests as they are encoded.
+    fn read(codec: Codec, bytes: &[u8]) -> Result<(Self, Vec<&[u8]>), HttpRefusal> {
+        let no_poll = |why: String| body::bad(format!("the body is no poll: {why}"));
+        if codec == Codec::MessagePack {
+            return Self::read_packed(bytes).map_err(no_poll)?;
+        }
+        let poll = serde_json::from_slice(bytes).map_err(|error| no_poll(error.to_string()))?;
+        let PollRequests { requests } = serde_json::from_slice(bytes).map_err(|error| no_poll(error.to_string()))?;
+        Ok((poll, requests.iter().map(|request| request.get().as_bytes()).collect()))
+    }
+
+    /// The same in MessagePack. The outer error is no poll, the inner one has no list of requests.
+    fn read_packed(bytes: &[u8]) -> Result<Result<(Self, Vec<&[u8]>), HttpRefusal>, String> {
+        let fields = ["session", "batch", "ack", "wait_ms", "open", "requests"];
+        let values = message_pack::first_fields(bytes, &fields).map_err(|fault| format!("it {fault}"))?;
+        let [scalars @ .., requests] = values;
+        let mut said = Vec::new();
+        for (name, value) in fields.iter().zip(scalars) {
+            if let Some(value) = value {
+                let value = message_pack::to_json(value, None).map_err(|bad| format!("{name}: {bad}"))?;
+                said.push(format!("\"{name}\":{}", value.text));
+            }
+        }
+        let poll = serde_json::from_str(&format!("{{{}}}", said.join(","))).map_err(|error| error.to_string())?;
+        let requests = requests.map_or(Ok(Vec::new()), |requests| body::list(Codec::MessagePack, requests));
+        Ok(requests.map(|requests| (poll, requests)))
+    }
 }
 
 /// As much of an envelope as says that it begins a session, and how it may be said again.
@@ -58,6 +92,15 @@ struct FirstPayload {
     open: Option<String>,
 }
 
+impl FirstRequest {
+    fn read(codec: Codec, request: &[u8]) -> Option<Self> {
+        match codec {
+            Codec::Json => serde_json::from_slice(request).ok(),
+            Codec::MessagePack => serde_json::from_str(&message_pack::to_json(request, None).ok()?.text).ok(),
+        }
+    }
+}
+
 /// A poll that begins a session.
 #[derive(Clone)]
 pub(in crate::gateway) struct FirstPoll {
@@ -68,6 +111,7 @@ pub(in crate::gateway) struct FirstPoll {
     kind: PostKind,
     batch: Option<u64>,
     requests: Vec<Bytes>,
+    codec: Codec,
 }
 
 /// Who asks, before the body is read.
@@ -100,11 +144,11 @@ enum Polled {
 async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Result<Polled, HttpRefusal> {
     let tenant = &page.tenant;
     let asker = asker(page, &request)?;
+    let codec = body::codec(request.headers())?;
     let body = body::read(request.into_body(), gateway, tenant).await?;
     let bytes = &body.bytes;
-    let poll: PollBody<'_> =
-        serde_json::from_slice(bytes).map_err(|error| body::bad(format!("the body is no poll: {error}")))?;
-    let requests = body::requests(bytes, &poll.requests, tenant)?;
+    let (poll, list) = PollBody::read(codec, bytes)?;
+    let requests = body::requests(bytes, &list, tenant)?;
     let number = |whole: Option<Whole<u64>>| whole.map(|whole| whole.0);
     let wait = number(poll.wait_ms).unwrap_or(WAIT_MS).min(MAX_WAIT_MS);
     let kind = PostKind::Poll {
@@ -121,15 +165,12 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
             kind,
             batch,
             requests,
-            codec: Codec::Json,
+            codec,
         };
-        return Ok(Polled::Answered(posted(deliver(gateway, owner, post).await)?));
+        return Ok(Polled::Answered(posted(codec, deliver(gateway, owner, post).await)?));
     }
     entry::check_node(gateway, &asker.visit)?;
-    let begins = poll
-        .requests
-        .first()
-        .and_then(|first| serde_json::from_str::<FirstRequest>(first.get()).ok());
+    let begins = list.first().and_then(|first| FirstRequest::read(codec, first));
     let Some(first) = begins.filter(|first| first.r#type == "connect") else {
         return Err(body::bad(
             "a poll without a session begins one: its first request must be connect",
@@ -154,6 +195,7 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
         kind,
         batch,
         requests,
+        codec,
     })))
 }
 
@@ -194,14 +236,14 @@ impl FirstPoll {
             kind: self.kind,
             batch: self.batch,
             requests: self.requests,
-            codec: Codec::Json,
+            codec: self.codec,
         };
         if let Some(open) = &self.open {
             match gateway.registry.claim_open(&tenant, open, &posts.name).await {
                 Ok(OpenClaim::Mine) => {}
                 Ok(OpenClaim::Theirs { owner, session }) => {
                     post.session = session;
-                    return posted(deliver(gateway, owner, post).await);
+                    return posted(self.codec, deliver(gateway, owner, post).await);
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a first poll waits for Redis");
@@ -215,7 +257,7 @@ impl FirstPoll {
         let name = posts.name.clone();
         let transport = Transport::Polls {
             posts,
-            codec: Codec::Json,
+            codec: self.codec,
         };
         let Some(session) = self.admitted.open(name, transport, None, shard) else {
             return Err(unavailable("the tenant cannot be served now", COME_BACK));
@@ -224,6 +266,6 @@ impl FirstPoll {
             session.serve(Bytes::new()).await;
             drop(guard);
         });
-        posted(gateway.sessions.post(post).await)
+        posted(self.codec, gateway.sessions.post(post).await)
     }
 }

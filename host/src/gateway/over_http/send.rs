@@ -3,7 +3,6 @@
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::value::RawValue;
 
 use super::answers::{ClientPage, posted};
 use super::body;
@@ -11,7 +10,6 @@ use super::session_name::{NamedSession, deliver, find};
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::state::Gateway;
 use crate::gateway::{entry, headers};
-use protocol::Codec;
 use relay::{Post, PostKind};
 
 /// `<session>.<session_key>`
@@ -34,23 +32,22 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
         .unwrap_or_default()
         .to_owned();
     let batch = batch(request.headers())?;
+    let codec = body::codec(request.headers())?;
     let tenant = &page.tenant;
     // Before anything is read of it.
     let NamedSession { name, owner } = find(gateway, remote, tenant, &credential).await?;
     let body = body::read(request.into_body(), gateway, tenant).await?;
     let bytes = &body.bytes;
-    let list: Vec<&RawValue> = serde_json::from_slice(bytes)
-        .map_err(|error| body::bad(format!("the body is no list of envelopes: {error}")))?;
     let post = Post {
         tenant: tenant.name.clone(),
         session: name,
         open: None,
         kind: PostKind::Send,
         batch,
-        requests: body::requests(bytes, &list, tenant)?,
-        codec: Codec::Json,
+        requests: body::requests(bytes, &body::list(codec, bytes)?, tenant)?,
+        codec,
     };
-    posted(deliver(gateway, owner, post).await)
+    posted(codec, deliver(gateway, owner, post).await)
 }
 
 fn batch(headers: &HeaderMap) -> Result<Option<u64>, HttpRefusal> {

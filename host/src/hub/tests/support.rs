@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::hub::{ClientConnection, ConnectionShape, Hub, flush_until};
 use crate::transport::ClientStream;
 use backplane::Envelope;
+use protocol::Codec;
 use wire::DeflateWindow;
 
 /// A hub whose turns end when they say so.
@@ -53,6 +54,10 @@ pub(super) async fn client(id: u64, outbox_bytes: usize) -> Client {
 }
 
 pub(super) async fn client_with(id: u64, outbox_bytes: usize, deflate: Option<DeflateWindow>) -> Client {
+    client_in(Codec::Json, id, outbox_bytes, deflate).await
+}
+
+pub(super) async fn client_in(codec: Codec, id: u64, outbox_bytes: usize, deflate: Option<DeflateWindow>) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let far_end = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (stream, _) = listener.accept().await.unwrap();
@@ -61,7 +66,7 @@ pub(super) async fn client_with(id: u64, outbox_bytes: usize, deflate: Option<De
         client: ClientConnection::new(
             id,
             format!("s{id}").into(),
-            ConnectionShape::websocket(ClientStream::Tcp(stream), protocol::Codec::Json, deflate),
+            ConnectionShape::websocket(ClientStream::Tcp(stream), codec, deflate),
             outbox_bytes,
             &Arc::default(),
         ),

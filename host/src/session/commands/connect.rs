@@ -57,7 +57,7 @@ impl ConnectCommand {
         if subscribe.is_empty() {
             return Ok(welcome(&self.id, context, None).into());
         }
-        let outcomes = join_all(context, subscribe, &wait).await;
+        let outcomes = join_all(context, &self.id, subscribe, &wait).await;
         // From here on nothing waits: what is granted now is granted when the ack is queued.
         let mut payloads = Vec::with_capacity(outcomes.len());
         let mut releases = Vec::with_capacity(outcomes.len());
@@ -72,7 +72,7 @@ impl ConnectCommand {
                 }
                 Err(refusal) => {
                     payloads.push(write::refused_subscription(
-                        context.client.codec,
+                        self.id.codec(),
                         channel.as_str(),
                         &refusal.reply(),
                     ));
@@ -125,11 +125,12 @@ async fn admit(context: &Context, handshake: Handshake, wait: &InstanceWait) -> 
 /// count, also those that fail later.
 async fn join_all(
     context: &Context,
+    id: &RequestId,
     requests: Vec<Subscribe>,
     wait: &InstanceWait,
 ) -> Vec<(Channel, Result<CompletedJoin, Refusal>)> {
     let begun = RefCell::new(HashSet::<Channel, RandomState>::default());
-    let room = &ReplyRoom::of(&context.client);
+    let room = &ReplyRoom::of(&context.client, id);
     let begin = async |request: Subscribe| {
         let channel = request.channel.clone();
         (channel, begin_one(context, request, &begun, wait).await)

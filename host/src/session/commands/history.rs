@@ -39,7 +39,7 @@ impl HistoryCommand {
             reverse,
         } = self.request;
         let grant = context.grant(&channel).await?;
-        let room = ReplyRoom::of(&context.client);
+        let room = ReplyRoom::of(&context.client, &self.id);
         let settings = context.tenant.settings().channel(&channel).clone();
         if settings.history.is_none() {
             return Err(Refusal::new(codes::BAD_REQUEST, "this channel keeps no history"));
@@ -50,7 +50,7 @@ impl HistoryCommand {
                 "no right to this channel's history",
             ));
         }
-        let codec = context.client.codec;
+        let codec = room.codec;
         let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT);
         let range = HistoryRange {
             since: since.clone(),

@@ -94,7 +94,7 @@ impl Join {
             grant,
             listening,
         } = self;
-        let codec = context.client.codec;
+        let codec = room.codec;
         let backplane = &context.shard.common.backplane;
         let allowance = context.allowance();
         let interest = Interest::join(backplane, &topic, &settings, &allowance, context.shard.index).await?;

@@ -29,7 +29,7 @@ impl PresenceCommand {
         let topic = context.topic(&self.channel);
         let members = context.shard.common.backplane.members(&topic).await?.members;
         let reply = write::presence(&self.id, now_ms(), self.channel.as_str(), &members);
-        ReplyRoom::of(&context.client).take_list(reply.len())?;
+        ReplyRoom::of(&context.client, &self.id).take_list(reply.len())?;
         Ok(reply.into())
     }
 }

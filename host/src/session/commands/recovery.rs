@@ -57,7 +57,7 @@ impl Recovery {
             let messages: Vec<_> = page
                 .messages
                 .iter()
-                .map(|message| message_envelope(message, context.client.codec))
+                .map(|message| message_envelope(message, room.codec))
                 .collect();
             if room.take(messages.iter().map(Bytes::len).sum()) {
                 return Ok(Self {

@@ -45,7 +45,7 @@ impl SubscribeCommand {
             Ok(join) => {
                 let context = context.clone();
                 Outcome::pending(async move {
-                    let room = ReplyRoom::of(&context.client);
+                    let room = ReplyRoom::of(&context.client, &id);
                     let joined = join.finish(&context, &room).await?;
                     acknowledge(&context, &id, joined).await
                 })

@@ -1,7 +1,7 @@
 //! What is refused, and that it costs no more than its bytes.
 
 use super::*;
-use crate::{BadMessagePack, DEPTH, PackFault, first_fields};
+use crate::{BadMessagePack, DEPTH, ListItems, PackFault, first_fields, list_items};
 
 #[test]
 fn everything_that_is_wrong_is_told_with_its_place() {
@@ -93,6 +93,20 @@ fn what_is_no_json_is_refused_where_it_goes_wrong() {
         let error = from_json(text, &mut Vec::new()).unwrap_err();
         assert_eq!(error.at, at, "{text:?}");
     }
+}
+
+#[test]
+fn a_list_is_taken_apart_if_it_is_not_too_long() {
+    let items = |bytes| list_items(bytes, 3);
+    let all: Vec<&[u8]> = vec![b"\x01", b"\x91\xc0", b"\xa1a"];
+    assert_eq!(items(b"\x93\x01\x91\xc0\xa1a"), Ok(ListItems::All(all)));
+    assert_eq!(items(b"\x90"), Ok(ListItems::All(Vec::new())));
+    assert_eq!(items(b"\x94\x01\x02\x03\x04"), Ok(ListItems::TooMany(4)));
+    assert_eq!(items(b"\x80"), Ok(ListItems::NoList));
+    for bytes in [&b"\xdd\xff\xff\xff\xff\xc0"[..], b"", b"\x92\xc0"] {
+        assert_eq!(items(bytes), Err(PackFault::Truncated));
+    }
+    assert_eq!(items(b"\x91\xc0\xc0"), Err(PackFault::Trailing));
 }
 
 #[test]
