@@ -7,7 +7,7 @@ import { WebSocket } from 'ws';
 import { Client, NumberText } from '../src/msgpack.js';
 import { Broker, token } from './broker.mjs';
 
-const WAYS = [['websocket', 'json'], ['websocket', 'msgpack'], ['sse', 'json'], ['poll', 'json']];
+const WAYS = ['websocket', 'sse', 'poll'].flatMap((transport) => ['json', 'msgpack'].map((format) => [transport, format]));
 let broker;
 const clients = [];
 

@@ -16,7 +16,7 @@ const WAYS = [
   { transports: ['poll'] },
   { transports: ['websocket', 'sse', 'poll'] },
   { transports: ['websocket'], format: 'msgpack' },
-  { transports: ['poll', 'sse'] },
+  { transports: ['poll', 'sse'], format: 'msgpack' },
 ];
 const OPTIONS = { webSocket: WebSocket, timeoutMs: 3000, reconnect: { baseMs: 50, maxMs: 1000 } };
 /** Dead connections are found after two and a half of these. */
