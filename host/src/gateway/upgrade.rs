@@ -115,8 +115,9 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
     let offer = bearer::offer(&bearer::offered(request.headers())?)
         .map_err(|unknown| HttpRefusal::new(StatusCode::BAD_REQUEST, unknown.to_string()))?;
     let deflate = deflate(&tenant, request.headers())?;
+    let ticket = ticket_use::of_query(request)?;
     let token = match bearer::header_token(request.headers())?.or(offer.token) {
-        None if origin.is_some() => entry::cookie_token(&tenant, request.headers())?,
+        None if ticket.is_none() && origin.is_some() => entry::cookie_token(&tenant, request.headers())?,
         token => token,
     };
     Ok(Admissible {
@@ -124,7 +125,7 @@ fn judge(gateway: &Gateway, named: Option<&str>, request: &Request) -> Result<Ad
         subprotocol: offer.chosen,
         deflate,
         token,
-        ticket: ticket_use::of_query(request)?,
+        ticket,
         request: entry::shown(request, origin),
         tenant,
     })

@@ -116,3 +116,30 @@ async fn a_token_in_the_query_is_none() {
         .await;
     assert!(response.body.contains("4401"), "{}", response.body);
 }
+
+#[tokio::test]
+async fn a_ticket_counts_before_a_cookie() {
+    let broker = Broker::start(&format!(
+        r#"
+        [plugins.authorize]
+        file = "plugins/authorize.wasm"
+        [[tenants]]
+        name = "keyed"
+        token_cookie = "sluice_token"
+        allowed_origins = ["https://acme.example"]
+        chain = [{{ plugin = "authorize", deadline_ms = 200, config = {{ keys = [{{ alg = "HS256", secret = "{}" }}] }} }}]
+        "#,
+        token::SECRET
+    ))
+    .await;
+    let cookie = format!("sluice_token={}", token::of("cookie"));
+    let ticket_of_ann = ticket(&broker, "ann").await;
+    let path = format!("/t/keyed/ws?ticket={ticket_of_ann}");
+    let dial = broker.dial("ann").path(&path).header("Cookie", &cookie);
+    let ann = dial.header("Origin", "https://acme.example").connect().await;
+    assert_eq!(ann.welcome["user"], "ann");
+    let query = format!("channels=&ticket={}", ticket(&broker, "bob").await);
+    let headers = [("cookie", cookie.as_str()), ("origin", "https://acme.example")];
+    let bob = EventReader::open(broker.address, Some("keyed"), &query, &headers).await;
+    assert_eq!(bob.welcome["user"], "bob");
+}
