@@ -45,6 +45,11 @@ impl TlsStream {
         })
     }
 
+    /// What the bytes of TLS come by.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.layer.borrow_mut().read(&mut Now(&self.socket), buffer)
     }

@@ -169,14 +169,15 @@ pub(crate) async fn serve(
 }
 
 async fn serve_one(stream: Socket, peer: SocketAddr, router: Router, header_timeout: Duration, place: &AdminPlace) {
-    let asked = || {
-        let request = place.ask();
-        move |response: Response| {
-            drop(request);
-            std::future::ready(Some(response))
+    let answer = |request| {
+        let (open, router) = (place.ask(), router.clone());
+        async move {
+            let Ok(response) = http::call(router, request).await;
+            drop(open);
+            Some(response)
         }
     };
-    if let Some((mut stream, _)) = http::serve(stream, peer, router, header_timeout, asked).await {
+    if let Some((mut stream, _)) = http::serve(stream, peer, header_timeout, answer).await {
         drop(patient_stream::end(&mut stream).await);
     }
 }

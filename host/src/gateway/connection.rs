@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::Response;
@@ -16,9 +17,10 @@ use tokio::time::{Instant, timeout_at};
 use super::entry::Visit;
 use super::keep_open::KeepOpen;
 use super::listener_tls::ListenerTls;
-use super::over_http::AcceptedEvents;
+use super::over_http::{AcceptedEvents, Polled};
 use super::peer::ClientPeer;
 use super::proxy_header::{self, ProxyHeaderError};
+use super::routes::HttpRoute;
 use super::shard_step::ShardStep;
 use super::socket::Socket;
 use super::state::{Arrival, ConnectionGuard, Gateway};
@@ -75,16 +77,15 @@ pub(super) async fn serve(
         arrival: RefCell::new(Some(arrival)),
         taken: RefCell::default(),
     });
-    let asked = {
+    let answer = {
         let visited = visited.clone();
-        move || {
+        move |request| {
             let visited = visited.clone();
-            async move |response| visited.finish(response).await
+            async move { visited.answer(request).await }
         }
     };
     let header_timeout = deadline.saturating_duration_since(Instant::now());
-    let Some((mut socket, early)) = http::serve(socket, visit, service.router.clone(), header_timeout, asked).await
-    else {
+    let Some((mut socket, early)) = http::serve(socket, visit, header_timeout, answer).await else {
         return;
     };
     let session = match visited.taken.take() {
@@ -124,6 +125,19 @@ struct Visited {
 }
 
 impl Visited {
+    /// Answers a request. None: a session will.
+    async fn answer(&self, request: Request) -> Option<Response> {
+        let Service { gateway, router, .. } = &self.service;
+        // Boxed: whoever waits for what a session says holds nothing of how the request was read.
+        let response = if let Some(route) = HttpRoute::at(request.uri().path()) {
+            Box::pin(route.answer(gateway, None, request)).await
+        } else {
+            let Ok(response) = Box::pin(http::call(router.clone(), request)).await;
+            response
+        };
+        self.finish(response).await
+    }
+
     /// Does what remains for a request on this shard. None: a session will answer it.
     async fn finish(&self, mut response: Response) -> Option<Response> {
         let extensions = response.extensions_mut();
@@ -137,8 +151,9 @@ impl Visited {
                 self.taken.replace(Some(TakenSocket::Events(accepted)));
                 return None;
             }
-            Some(ShardStep::FirstPoll(first)) => response = first.begin(gateway, shard).await,
-            Some(ShardStep::Ticket(ticket)) => response = ticket.issue(gateway, shard).await,
+            Some(ShardStep::Poll(Polled::GoesOn(poll))) => response = poll.answer(gateway).await,
+            Some(ShardStep::Poll(Polled::Begins(first))) => response = Box::pin(first.begin(gateway, shard)).await,
+            Some(ShardStep::Ticket(ticket)) => response = Box::pin(ticket.issue(gateway, shard)).await,
             None => {}
         }
         let Some(KeepOpen { is_known }) = response.extensions_mut().remove() else {

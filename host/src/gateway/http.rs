@@ -44,35 +44,30 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1_048_576;
 
 /// Serves a connection of `peer`, which every request has among its extensions, until HTTP is done with it, or its peer
-/// takes nothing of an answer for too long. `asked` is called for every request, and what it gives turns the router's response
-/// into the one that is sent. Where it gives none, nobody answers here, and HTTP is done with the connection. Gives the
-/// socket back, open, with what was read of it beyond the last request; none if a request could not be read, or the
-/// connection broke.
-pub(super) async fn serve<Finish, Finished, Peer>(
+/// takes nothing of an answer for too long. Where `answer` gives none, nobody answers here, and HTTP is done with the
+/// connection. Gives the socket back, open, with what was read of it beyond the last request; none if a request could not be
+/// read, or the connection broke.
+pub(super) async fn serve<Answered, Peer>(
     stream: Socket,
     peer: Peer,
-    router: Router,
     header_timeout: Duration,
-    asked: impl Fn() -> Finish + Clone + Unpin,
+    answer: impl Fn(Request) -> Answered,
 ) -> Option<(Socket, Bytes)>
 where
-    Finish: FnOnce(Response) -> Finished,
-    Finished: Future<Output = Option<Response>>,
+    Answered: Future<Output = Option<Response>>,
     Peer: Clone + Display + Send + Sync + 'static,
 {
     let is_taken = Arc::new(AtomicBool::new(false));
     let told = ToldLength::default();
     let telling = told.clone();
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let (peer, router, finish) = (peer.clone(), router.clone(), asked());
-        let is_taken = is_taken.clone();
         let length = BodyLength::of(&request);
         telling.tell(length);
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer.clone());
+        let (answered, is_taken) = (answer(request), is_taken.clone());
         Box::pin(async move {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(peer);
-            let response = call(router, request).await?;
-            if let Some(mut response) = finish(response).await {
+            if let Some(mut response) = answered.await {
                 if length == BodyLength::Endless && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
@@ -152,7 +147,8 @@ async fn linger(stream: &mut Socket) {
         return;
     }
     let reading = async {
-        let mut unread = [0; 4_096];
+        // On the heap: a connection at rest would hold it as a part of what it may become.
+        let mut unread = vec![0; 4_096];
         let mut bytes = 0;
         while bytes < LINGER_BYTES {
             match stream.read(&mut unread).await {

@@ -16,7 +16,7 @@ use super::{demo, health, over_http, upgrade};
 
 /// What clients without a WebSocket ask by.
 #[derive(Clone, Copy)]
-enum HttpRoute {
+pub(super) enum HttpRoute {
     Ticket,
     Events,
     Send,
@@ -25,6 +25,12 @@ enum HttpRoute {
 
 impl HttpRoute {
     const ALL: [Self; 4] = [Self::Ticket, Self::Events, Self::Send, Self::Poll];
+
+    /// The one of this path, where that names no tenant. It is asked again and again by the same clients, so it is not looked for
+    /// among all routes.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|route| route.path() == path)
+    }
 
     fn path(self) -> &'static str {
         match self {
@@ -42,7 +48,7 @@ impl HttpRoute {
         }
     }
 
-    async fn answer(self, gateway: &Gateway, named: Option<&str>, request: Request) -> Response {
+    pub(super) async fn answer(self, gateway: &Gateway, named: Option<&str>, request: Request) -> Response {
         if request.method() == Method::OPTIONS {
             return over_http::preflight(gateway, named, &request);
         }
@@ -53,7 +59,7 @@ impl HttpRoute {
             Self::Ticket => step(over_http::ticket(gateway, named, &request), ShardStep::Ticket),
             Self::Events => step(over_http::events(gateway, named, request).await, ShardStep::Events),
             Self::Send => over_http::send(gateway, named, request).await,
-            Self::Poll => step(over_http::poll(gateway, named, request).await, ShardStep::FirstPoll),
+            Self::Poll => step(over_http::poll(gateway, named, request).await, ShardStep::Poll),
         }
     }
 
@@ -70,21 +76,17 @@ impl HttpRoute {
     }
 }
 
+/// All but [`HttpRoute::at`].
 pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
     let mut router = Router::new()
         .route("/ws", any(upgrade_here))
         .route("/t/{tenant}/ws", any(upgrade_to_tenant));
     for route in HttpRoute::ALL {
-        let here = async move |State(gateway): State<Arc<Gateway>>, request: Request| {
-            route.answer(&gateway, None, request).await
-        };
         let of_tenant =
             async move |State(gateway): State<Arc<Gateway>>, Path(tenant): Path<String>, request: Request| {
                 route.answer(&gateway, Some(&tenant), request).await
             };
-        router = router
-            .route(route.path(), any(here))
-            .route(&format!("/t/{{tenant}}{}", route.path()), any(of_tenant));
+        router = router.route(&format!("/t/{{tenant}}{}", route.path()), any(of_tenant));
     }
     if gateway.demo {
         router = router

@@ -3,15 +3,15 @@
 
 use axum::response::Response;
 
-use super::over_http::{AcceptedEvents, FirstPoll, TicketRequest};
+use super::over_http::{AcceptedEvents, Polled, TicketRequest};
 
 /// An extension of an answer that is none yet.
 #[derive(Clone)]
 pub(super) enum ShardStep {
     /// The socket is a session's, which writes the answer.
     Events(Box<AcceptedEvents>),
-    /// A session begins, and what it says is the answer.
-    FirstPoll(Box<FirstPoll>),
+    /// What its session says is the answer.
+    Poll(Polled),
     /// The tenant's plugins judge the token.
     Ticket(Box<TicketRequest>),
 }

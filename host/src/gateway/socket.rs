@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -37,6 +37,20 @@ impl Socket {
         }
     }
 
+    /// Wakes nobody any more who polled it and waits no longer. It would keep the memory of a task that is over, until something
+    /// comes.
+    pub(super) fn forget_pollers(&self) {
+        let nobody = &mut Context::from_waker(Waker::noop());
+        let tcp = |stream: &TcpStream, nobody: &mut Context<'_>| {
+            drop((stream.poll_read_ready(nobody), stream.poll_write_ready(nobody)));
+        };
+        match self {
+            Self::Tcp(stream) => tcp(stream, nobody),
+            Self::Tls(stream) => tcp(stream.socket(), nobody),
+            Self::Unix(stream) => drop((stream.poll_read_ready(nobody), stream.poll_write_ready(nobody))),
+        }
+    }
+
     /// Writes as much as is taken now.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -49,6 +63,7 @@ impl Socket {
 
 impl From<Socket> for ClientStream {
     fn from(socket: Socket) -> Self {
+        socket.forget_pollers();
         match socket {
             Socket::Tcp(stream) => Self::Tcp(stream),
             Socket::Unix(stream) => Self::Unix(stream),
@@ -126,5 +141,37 @@ impl AsyncWrite for Socket {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    struct Poller;
+
+    impl Wake for Poller {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn a_session_s_stream_keeps_nothing_of_who_polled_the_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut socket = Socket::Tcp(listener.accept().await.unwrap().0);
+        let poller = Arc::new(Poller);
+        let waker = Waker::from(poller.clone());
+        let mut buffer = [0; 1];
+        let read = Pin::new(&mut socket).poll_read(&mut Context::from_waker(&waker), &mut ReadBuf::new(&mut buffer));
+        assert!(read.is_pending());
+        drop(waker);
+        assert_eq!(Arc::strong_count(&poller), 2, "the socket would wake it");
+        let _stream = ClientStream::from(socket);
+        assert_eq!(Arc::strong_count(&poller), 1);
     }
 }

@@ -10,7 +10,7 @@ mod session_name;
 mod ticket;
 
 pub(super) use events::{AcceptedEvents, answer as events};
-pub(super) use poll::{FirstPoll, answer as poll};
+pub(super) use poll::{Polled, answer as poll};
 pub(super) use preflight::answer as preflight;
 pub(super) use send::answer as send;
 pub(super) use ticket::{TicketRequest, answer as ticket};

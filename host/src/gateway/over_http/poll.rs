@@ -8,12 +8,12 @@ use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::Response;
 use protocol::Whole;
-use registry::OpenClaim;
+use registry::{OpenClaim, SessionOwner};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answers::{ClientPage, boxed, posted};
-use super::body;
+use super::body::{self, PostBody};
 use super::session_name::{NamedSession, deliver, find};
 use crate::gateway::bearer;
 use crate::gateway::entry::{self, Admitted, Entrant, Stay, unavailable};
@@ -122,30 +122,39 @@ struct Asker {
     request: Arc<chain::Upgrade>,
 }
 
-/// An answer, or a session to begin.
+/// A poll of a session.
+#[derive(Clone)]
+pub(in crate::gateway) struct SessionPoll {
+    page: ClientPage,
+    owner: SessionOwner,
+    post: Post,
+    /// It takes its place until it is answered.
+    _body: Arc<PostBody>,
+}
+
+/// A poll that was read. It waits for what a session says.
+#[derive(Clone)]
+pub(in crate::gateway) enum Polled {
+    Begins(Box<FirstPoll>),
+    GoesOn(Box<SessionPoll>),
+}
+
+/// Reads a poll, or says why not.
 pub(in crate::gateway) async fn answer(
     gateway: &Gateway,
     named: Option<&str>,
     request: Request,
-) -> Result<Box<FirstPoll>, Box<Response>> {
+) -> Result<Polled, Box<Response>> {
     let page = ClientPage::of(gateway, named, &request).map_err(boxed)?;
-    match carry_out(gateway, &page, request).await {
-        Ok(Polled::Begins(first)) => Ok(first),
-        Ok(Polled::Answered(response)) => Err(page.answer(Ok(response)).into()),
-        Err(refusal) => Err(page.answer(Err(refusal)).into()),
-    }
+    let polled = read(gateway, &page, request).await;
+    polled.map_err(|refusal| page.answer(Err(refusal)).into())
 }
 
-enum Polled {
-    Answered(Response),
-    Begins(Box<FirstPoll>),
-}
-
-async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Result<Polled, HttpRefusal> {
+async fn read(gateway: &Gateway, page: &ClientPage, mut request: Request) -> Result<Polled, HttpRefusal> {
     let tenant = &page.tenant;
-    let asker = asker(page, &request)?;
+    let remote = entry::visit(&request)?.peer.client(request.headers());
     let codec = body::codec(request.headers())?;
-    let body = body::read(request.into_body(), gateway, tenant).await?;
+    let body = body::read(std::mem::take(request.body_mut()), gateway, tenant).await?;
     let bytes = &body.bytes;
     let (poll, list) = PollBody::read(codec, bytes)?;
     let requests = body::requests(bytes, &list, tenant)?;
@@ -157,7 +166,7 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
     };
     let batch = number(poll.batch);
     if let Some(credential) = poll.session {
-        let NamedSession { name, owner } = find(gateway, asker.remote, tenant, &credential).await?;
+        let NamedSession { name, owner } = find(gateway, remote, tenant, &credential).await?;
         let post = Post {
             tenant: tenant.name.clone(),
             session: name,
@@ -167,8 +176,14 @@ async fn carry_out(gateway: &Gateway, page: &ClientPage, request: Request) -> Re
             requests,
             codec,
         };
-        return Ok(Polled::Answered(posted(codec, deliver(gateway, owner, post).await)?));
+        return Ok(Polled::GoesOn(Box::new(SessionPoll {
+            page: page.clone(),
+            owner,
+            post,
+            _body: Arc::new(body),
+        })));
     }
+    let asker = asker(page, &request)?;
     entry::check_node(gateway, &asker.visit)?;
     let begins = list.first().and_then(|first| FirstRequest::read(codec, first));
     let Some(first) = begins.filter(|first| first.r#type == "connect") else {
@@ -211,6 +226,22 @@ fn asker(page: &ClientPage, request: &Request) -> Result<Asker, HttpRefusal> {
         token,
         request: entry::shown(request, page.origin.as_deref()),
     })
+}
+
+// === impl SessionPoll ===
+
+impl SessionPoll {
+    /// Waits for what there is for its client.
+    pub(in crate::gateway) async fn answer(self, gateway: &Gateway) -> Response {
+        let Self {
+            page,
+            owner,
+            post,
+            _body,
+        } = self;
+        let codec = post.codec;
+        page.answer(posted(codec, deliver(gateway, owner, post).await))
+    }
 }
 
 // === impl FirstPoll ===

@@ -59,7 +59,8 @@ pub(super) async fn find(
 pub(super) async fn deliver(gateway: &Gateway, owner: SessionOwner, post: Post) -> PostAnswer {
     match (owner, &gateway.relay) {
         (SessionOwner::Here, _) => gateway.sessions.post(post).await,
-        (SessionOwner::Instance(instance), Some(relay)) => relay.hand_over(&instance, post).await,
+        // Boxed, because most who wait have their session here.
+        (SessionOwner::Instance(instance), Some(relay)) => Box::pin(relay.hand_over(&instance, post)).await,
         (SessionOwner::Instance(_), None) => PostAnswer::Gone,
     }
 }
