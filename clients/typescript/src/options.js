@@ -24,6 +24,7 @@ import { json } from './json.js';
  * @property {number} [timeoutMs] for a token, an attempt, an answer
  * @property {number} [queueBytes] of requests that wait for a connection or an answer
  * @property {any} [webSocket] the constructor, where there is no global one
+ * @property {typeof globalThis.fetch} [fetch] for SSE and long-poll, in place of the global one
  */
 
 /** Codecs by name. An import of another adds it. @type {Record<string, Codec>} */

@@ -136,6 +136,20 @@ for (const [transport, format] of WAYS) {
   });
 }
 
+for (const [transport, paths] of [
+  ['sse', ['/send', '/sse']],
+  ['poll', ['/poll']],
+]) {
+  test(`${transport}: everything goes by the fetch that was given`, async () => {
+    const asked = new Set();
+    const client = makeClient('ann', { transports: [transport], fetch: (url, init) => (asked.add(new URL(url).pathname), fetch(url, init)) });
+    await client.connect();
+    await client.channel('room:any').history();
+    client.disconnect();
+    assert.deepEqual([...asked].sort(), paths);
+  });
+}
+
 test('a broker that is killed and starts again: what was published meanwhile arrives, once', async () => {
   const own = await Broker.start();
   const options = { webSocket: WebSocket, transports: ['websocket'], reconnect: { baseMs: 100, maxMs: 500 } };

@@ -42,11 +42,12 @@ export function endingOf(error) {
 /**
  * `fetch`, with a status as an error.
  *
+ * @param {Context} context
  * @param {string} url
  * @param {RequestInit} init
  * @param {boolean} [begun] whether there is a session. It is what is gone, then; else it is who we are that is refused
  */
-export async function request(url, init, begun) {
+export async function request({ fetch = globalThis.fetch }, url, init, begun) {
   // Firefox lets a second request of a URL wait until it knows whether it may answer from the first: a stream never ends.
   const response = await fetch(url, { credentials: 'include', cache: 'no-store', ...init });
   const { status, ok, headers } = response;
@@ -68,13 +69,14 @@ export async function request(url, init, begun) {
  * @param {boolean} begun
  * @returns {Promise<any>} what was answered, decoded
  */
-export async function post({ codec, timeoutMs }, heard, url, headers, body, signal, begun) {
+export async function post(context, heard, url, headers, body, signal, begun) {
+  const { codec, timeoutMs } = context;
   // Without a session it is another transport's turn soon.
   const giveUpAt = Date.now() + (begun ? timeoutMs : 2 * AGAIN_MS);
   const init = { method: 'POST', headers: { 'content-type': codec.contentType, ...headers }, body, signal };
   for (let waitMs = AGAIN_MS; ; waitMs *= 2) {
     try {
-      const response = await request(/** @type {string} */ (url), init, begun);
+      const response = await request(context, /** @type {string} */ (url), init, begun);
       const answer = await codec.read(response);
       heard();
       return answer;

@@ -53,7 +53,7 @@ export function sse(context, heard, envelope, lost) {
 
   async function listen() {
     const headers = { accept: 'text/event-stream', ...(token && { authorization: `Bearer ${token}` }) };
-    const { body } = await request(/** @type {string} */ (endpoints.sse), { headers, signal });
+    const { body } = await request(context, /** @type {string} */ (endpoints.sse), { headers, signal });
     const reader = /** @type {ReadableStream} */ (body).getReader();
     const decoder = new TextDecoder();
     for (;;) {

@@ -8,6 +8,7 @@
  * @property {import('../json.js').Codec} codec
  * @property {number} timeoutMs
  * @property {any} [webSocket]
+ * @property {typeof globalThis.fetch} [fetch]
  * @property {string | undefined} token
  * @property {Frame} hello the envelope `connect`, whose id is 0
  *
