@@ -1,7 +1,9 @@
 //! Sluicegate plugin: limits rates, stops repeats, links and words, bans who goes on. Glue only: it says in
 //! which order the rules are asked, and what an offence leads to.
 
-use sluicegate_plugin::{Denial, Penalty, Plugin, PublishHook, PublishVerdict, Session, SetupError, limiter, warn};
+use sluicegate_plugin::{
+    Denial, Penalty, Plugin, PublishHook, PublishVerdict, Session, SetupError, channel::Pattern, limiter, warn,
+};
 
 use crate::{
     content::{Content, Offence},
@@ -18,6 +20,8 @@ pub mod who;
 
 /// The plugin, its settings checked.
 pub struct AbuseFilter {
+    /// Only these channels, or all.
+    channels: Option<Vec<Pattern>>,
     rate: Option<Rate>,
     repeats: Option<Repeats>,
     content: Content,
@@ -43,6 +47,7 @@ impl Plugin for AbuseFilter {
             return Err("duplicates: window_seconds and max must be at least 1".into());
         }
         Ok(Self {
+            channels: settings.channels.as_deref().map(patterns).transpose()?,
             rate: settings.per_user,
             repeats: settings.duplicates.map(Repeats::new),
             content: Content::check(
@@ -56,12 +61,31 @@ impl Plugin for AbuseFilter {
     }
 }
 
+fn patterns(texts: &[String]) -> Result<Vec<Pattern>, String> {
+    // Nothing to look at is a mistake in the settings, and one that nobody would notice.
+    if texts.is_empty() {
+        return Err("channels: at least one pattern".into());
+    }
+    let check = |text: &String| {
+        let pattern = Pattern::parse(text).map_err(|e| format!("channels: {e}"))?;
+        if pattern.holes().next().is_some() {
+            return Err("channels: this plugin fills nothing into its patterns".to_owned());
+        }
+        Ok(pattern)
+    };
+    texts.iter().map(check).collect()
+}
+
 fn named(session: &Session<'_>) -> String {
     who::who(session.user().as_deref(), || session.remote_address())
 }
 
 impl PublishHook for AbuseFilter {
     fn on_publish(&mut self, session: &Session<'_>, channel: &str, data: &[u8]) -> PublishVerdict {
+        let matches = |pattern: &Pattern| pattern.matches(channel);
+        if !self.channels.as_ref().is_none_or(|channels| channels.iter().any(matches)) {
+            return PublishVerdict::Abstain;
+        }
         let needs_name = self.rate.is_some() || self.repeats.is_some();
         let name = needs_name.then(|| named(session));
         // The rate first: what is denied for its content costs its sender all the same.

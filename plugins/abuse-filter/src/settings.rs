@@ -7,6 +7,8 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// Patterns of the channels whose messages are looked at and counted; all unless given.
+    pub channels: Option<Vec<String>>,
     /// How many messages a user may publish.
     pub per_user: Option<Rate>,
     /// How often a user may send the same message to a channel.
