@@ -9,9 +9,11 @@ test('the page comes alone and both people are in', (t) =>
     const response = await demo.open();
     const policy = response.headers()['content-security-policy'];
     assert.match(policy, /default-src 'none'/);
+    assert.doesNotMatch(policy, /unsafe|\*/);
     assert.match(response.headers()['content-type'], /^text\/html/);
     const elsewhere = demo.requests.filter((url) => !url.startsWith(demo.broker.url) && !url.startsWith('data:'));
     assert.deepEqual(elsewhere, []);
+    assert.ok(demo.requests.includes(`${demo.broker.url}demo/client/transports/poll.js`), 'the client is the one of this repository, as it is');
     await demo.at('all-ann').locator('> summary').click();
     await demo.seesIn('envelopes-ann', 'envelope', /ann → sent connect/);
     const { payload } = await demo.envelope(demo.at('envelopes-ann').locator('[data-type="connect"]'));

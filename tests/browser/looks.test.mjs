@@ -5,11 +5,13 @@ import { test } from 'node:test';
 import { contrastProblems } from './contrast.mjs';
 import { ACTIONS, PHONE, WIDE, withDemo } from './page.mjs';
 
-for (const [name, options] of [
+const LOOKS = [
   ['light', { colorScheme: 'light' }],
   ['dark', { colorScheme: 'dark' }],
   ['phone', { viewport: PHONE, hasTouch: true, isMobile: true }],
-]) {
+];
+
+for (const [name, options] of LOOKS) {
   test(`${name}: everything fits and can be read`, (t) =>
     withDemo(t, options, async (demo) => {
       await demo.open();
@@ -26,6 +28,45 @@ for (const [name, options] of [
       await demo.screenshot(`${name}-all`, { fullPage: true });
       await demo.at('trace-closed').scrollIntoViewIfNeeded();
       await demo.screenshot(`${name}-envelopes`);
+    }));
+
+  test(`${name}: numbers, networks, typing and pointers fit and can be read`, (t) =>
+    withDemo(t, options, async (demo) => {
+      await demo.open();
+      await demo.at('text-bob').fill('Look here.');
+      await demo.at('send-bob').click();
+      await demo.seesIn('talk-ann', 'said', 'Look here.');
+      await demo.at('count').click();
+      await demo.sees('tally-ann', /\d\d received/);
+      await demo.at('cut-ann').click();
+      await demo.page.locator('[data-testid="person-ann"] .strip .recovered').first().waitFor();
+      await demo.at('text-bob').pressSequentially('And th');
+      await demo.sees('typing-ann', /bob is typing/);
+      await demo.at('talk-bob').hover({ position: { x: 150, y: 60 } });
+      await demo.sees('pointers-ann', /bob/);
+      assert.ok((await demo.overflow()) <= 0);
+      assert.deepEqual(await demo.page.evaluate(contrastProblems), []);
+      await demo.screenshot(`${name}-networks`, { fullPage: true });
+    }));
+
+  test(`${name}: the editor fits and can be read`, (t) =>
+    withDemo(t, options, async (demo) => {
+      await demo.openEditor('ann,bob,cyd');
+      await demo.at('text-ann').fill(`Shopping list\n\n- bread\n- two lemons, or a word that is much too long: ${'Rindfleischetikettierungsüberwachung'.repeat(3)}\n- tea`);
+      for (const user of ['bob', 'cyd']) await demo.frameBy(async () => (await demo.at(`text-${user}`).inputValue()).endsWith('tea'), `a text at ${user}’s`);
+      await demo.at('text-bob').focus();
+      await demo.page.keyboard.press('Control+End');
+      await demo.seesIn('copy-ann', 'caret', 'bob');
+      await demo.at('text-cyd').focus();
+      await demo.at('text-cyd').evaluate((area) => area.setSelectionRange(0, 8));
+      await demo.seesIn('copy-ann', 'caret', 'cyd');
+      await demo.sees('progress-ann', /characters, \d+ messages?, no snapshot yet$/);
+      assert.ok((await demo.overflow()) <= 0);
+      assert.deepEqual(await demo.page.evaluate(contrastProblems, 25), []);
+      // Where the two break their lines apart, carets stand in the wrong place.
+      const heights = await demo.at('person-ann').evaluate((person) => ['textarea', '.copy'].map((part) => person.querySelector(part).scrollHeight));
+      assert.equal(heights[0], heights[1]);
+      await demo.screenshot(`${name}-editor`, { fullPage: true });
     }));
 }
 
@@ -65,8 +106,37 @@ test('everything can be done by keyboard, and the focus is seen', (t) =>
     await demo.page.keyboard.type('By keyboard alone.');
     await demo.page.keyboard.press('Enter');
     await demo.seesIn('talk-ann', 'said', 'By keyboard alone.');
-    for (const id of ['door-ann', 'talk-ann', 'text-ann', 'send-ann', 'door-bob']) assert.ok(reached.includes(id), id);
+    for (const id of ['door-ann', 'talk-ann', 'text-ann', 'send-ann', 'transport-ann', 'cut-ann', 'slow-ann', 'block-sse-ann', 'door-bob']) assert.ok(reached.includes(id), id);
     await demo.screenshot('keyboard');
+    await goTo('block-websocket-bob');
+    await demo.page.keyboard.press('Space');
+    await demo.sees('state-bob', /^(lost|connecting|online by sse)/);
+  }));
+
+test('the editor can be used by keyboard, and holds nobody in its text', (t) =>
+  withDemo(t, {}, async (demo) => {
+    await demo.openEditor('ann,bob');
+    const reached = [];
+    for (let presses = 0; presses < 30; presses++) {
+      await demo.page.keyboard.press('Tab');
+      const { id, seen } = await demo.page.evaluate(() => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+        return { id: document.activeElement.dataset.testid, seen: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 };
+      });
+      if (!id || reached.includes(id)) continue;
+      assert.ok(seen, `focus on ${id} is not to be seen`);
+      reached.push(id);
+      if (id === 'text-ann') await demo.page.keyboard.type('By keyboard alone.');
+    }
+    const controls = ['door', 'text', 'transport', 'cut', 'slow', 'block-websocket', 'block-sse'];
+    assert.deepEqual(reached, ['more', ...['ann', 'bob'].flatMap((user) => controls.map((name) => `${name}-${user}`))]);
+    await demo.frameBy(async () => (await demo.at('text-bob').inputValue()) === 'By keyboard alone.', 'what ann wrote at bob’s');
+    for (const user of ['ann', 'bob']) {
+      await demo.page.getByRole('textbox', { name: `The text, as ${user}` }).waitFor();
+      await demo.page.getByRole('group', { name: `Network of ${user}` }).getByRole('combobox', { name: 'Transport' }).waitFor();
+      await demo.page.getByRole('button', { name: `Go offline, ${user}` }).waitFor();
+      assert.equal(await demo.at(`state-${user}`).getAttribute('role'), 'status');
+    }
   }));
 
 test('news is announced, and every control has a name', (t) =>
@@ -78,6 +148,11 @@ test('news is announced, and every control has a name', (t) =>
       assert.equal(await demo.at(`state-${user}`).getAttribute('role'), 'status');
       await demo.page.getByRole('textbox', { name: `Message from ${user}` }).waitFor();
       await demo.page.getByRole('button', { name: `Go offline, ${user}` }).waitFor();
+      assert.equal(await demo.at(`typing-${user}`).getAttribute('role'), 'status');
+      const network = demo.page.getByRole('group', { name: `Network of ${user}` });
+      await network.getByRole('combobox', { name: 'Transport' }).waitFor();
+      await network.getByRole('button', { name: `Cut the connection of ${user}` }).waitFor();
+      for (const name of ['slow, 1 s', 'block WebSocket', 'block SSE']) await network.getByRole('checkbox', { name }).waitFor();
     }
     await demo.page.getByRole('button', { name: 'Run: Say hello' }).waitFor();
     assert.equal(await demo.page.getByRole('heading', { level: 1 }).innerText(), 'Sluicegate');

@@ -16,6 +16,9 @@ export const WIDE = { width: 1280, height: 900 };
 export const PHONE = { width: 360, height: 740 };
 export const ACTIONS = ['hello', 'mask', 'burst', 'closed', 'recover'];
 
+/** What the browser itself says of a broker that is not there, or on its way out. */
+const NO_BROKER = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED|status of 503|WebSocket connection to/;
+
 /** Opens the demo on a broker of its own for each test: no test inherits another's rate limit or history. */
 export async function withDemo(t, options, play) {
   const broker = await Broker.start();
@@ -24,7 +27,8 @@ export async function withDemo(t, options, play) {
   const demo = new Demo(broker, await context.newPage());
   try {
     await play(demo);
-    assert.deepEqual(demo.complaints, [], 'the console stays silent');
+    const own = demo.complaints.filter((text) => !demo.tolerated.some((pattern) => pattern.test(text)));
+    assert.deepEqual(own, [], 'the console stays silent');
   } finally {
     await browser.close();
     await demo.broker.stop();
@@ -32,10 +36,12 @@ export async function withDemo(t, options, play) {
 }
 
 class Demo {
-  constructor(broker, page) {
+  constructor(broker, page, complaints = []) {
     this.broker = broker;
     this.page = page;
-    this.complaints = [];
+    this.complaints = complaints;
+    /** What the browser may complain of. @type {RegExp[]} */
+    this.tolerated = [];
     this.requests = [];
     page.setDefaultTimeout(20_000);
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) && this.complaints.push(message.text()));
@@ -53,6 +59,29 @@ class Demo {
     return response;
   }
 
+  /** Loads the editor for these people, and waits until they have what was written before. @param {string} users */
+  async openEditor(users) {
+    await this.page.goto(new URL(`editor?as=${users}`, this.broker.url).href);
+    for (const user of users.split(',')) {
+      await this.sees(`state-${user}`, /^online/);
+      await this.sees(`progress-${user}`, /characters/);
+    }
+  }
+
+  /** Another window, as somebody else would have it. */
+  async another() {
+    return new Demo(this.broker, await this.page.context().newPage(), this.complaints);
+  }
+
+  /** Stops the broker, and starts one that remembers nothing at the same place. */
+  async restart() {
+    const { port } = this.broker;
+    await this.broker.stop();
+    await this.frameBy(async () => (await this.page.locator('.state[data-state="online"]').count()) === 0, 'people who know that the broker is gone');
+    this.broker = await Broker.start(port);
+    this.tolerated.push(NO_BROKER);
+  }
+
   at(id) {
     return this.page.getByTestId(id);
   }
@@ -62,6 +91,20 @@ class Demo {
     await this.at(id).filter({ hasText: text }).waitFor().catch(async (error) => {
       throw new Error(`${id} never showed ${text}; it shows “${await this.at(id).first().innerText()}”`, { cause: error });
     });
+  }
+
+  /** Waits until the whole of what the place shows matches. @returns {Promise<string[]>} the groups */
+  async eventually(id, pattern) {
+    await this.sees(id, pattern);
+    return (await this.at(id).innerText()).match(pattern).slice(1);
+  }
+
+  /** Looks at each frame that the page draws, until it is so. (The page's policy lets nobody wait inside of it.) */
+  async frameBy(isSo, what) {
+    for (const late = AbortSignal.timeout(20_000); !(await isSo()); ) {
+      if (late.aborted) assert.fail(`there were never ${what}`);
+      await this.page.evaluate(() => new Promise(requestAnimationFrame));
+    }
   }
 
   /** Waits until a part of that place shows the text. */

@@ -91,6 +91,7 @@ fn how_to_try(address: &str, token: &str) -> String {
     format!(
         "
   Open the demo      http://{address}/
+  Edit together      http://{address}/editor
 
   Or from a terminal, as {USER} (token good for an hour):
 

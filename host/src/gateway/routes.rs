@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::any;
 
 use super::refusal::HttpRefusal;
 use super::shard_step::ShardStep;
@@ -89,9 +89,7 @@ pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
         router = router.route(&format!("/t/{{tenant}}{}", route.path()), any(of_tenant));
     }
     if gateway.demo {
-        router = router
-            .route("/", get(demo::page))
-            .route("/demo/tokens", get(demo::tokens));
+        router = router.merge(demo::routes());
     }
     if let Some(readiness) = &gateway.health {
         router = router.merge(health::public_routes(readiness.clone()));

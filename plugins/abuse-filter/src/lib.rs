@@ -83,7 +83,11 @@ fn named(session: &Session<'_>) -> String {
 impl PublishHook for AbuseFilter {
     fn on_publish(&mut self, session: &Session<'_>, channel: &str, data: &[u8]) -> PublishVerdict {
         let matches = |pattern: &Pattern| pattern.matches(channel);
-        if !self.channels.as_ref().is_none_or(|channels| channels.iter().any(matches)) {
+        if !self
+            .channels
+            .as_ref()
+            .is_none_or(|channels| channels.iter().any(matches))
+        {
             return PublishVerdict::Abstain;
         }
         let needs_name = self.rate.is_some() || self.repeats.is_some();

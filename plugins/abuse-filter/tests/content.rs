@@ -143,7 +143,10 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
         (json!({"max_payload_bytes": -1}), "max_payload_bytes"),
         (json!({"channels": []}), "channels: at least one"),
         (json!({"channels": ["a:**:b"]}), "channels: "),
-        (json!({"channels": ["private:{user}"]}), "channels: this plugin fills nothing"),
+        (
+            json!({"channels": ["private:{user}"]}),
+            "channels: this plugin fills nothing",
+        ),
         (json!({"link_per_message": 3}), "unknown field `link_per_message`"),
     ] {
         let refusal = support::refusal(settings.clone());

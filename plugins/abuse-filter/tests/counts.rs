@@ -48,12 +48,17 @@ fn everybody_has_his_own_rate_and_no_name_is_an_address() {
 
 #[test]
 fn channels_that_are_not_named_cost_nothing_and_may_say_anything() {
-    let settings = json!({"channels": ["room:*", "a:**"], "per_user": {"rate": 1, "burst": 1}, "blocked_words": ["heck"]});
+    let settings =
+        json!({"channels": ["room:*", "a:**"], "per_user": {"rate": 1, "burst": 1}, "blocked_words": ["heck"]});
     let mut host = start(settings);
     let ann = Session::of("ann");
     for channel in ["live:1", "room:1:x", "room", "rooms:1"] {
         for _ in 0..3 {
-            assert_eq!(host.publish(&ann, channel, "\"heck\""), PublishVerdict::Abstain, "{channel}");
+            assert_eq!(
+                host.publish(&ann, channel, "\"heck\""),
+                PublishVerdict::Abstain,
+                "{channel}"
+            );
         }
     }
     assert_eq!(host.publish(&ann, "a:b:c", "1"), PublishVerdict::Abstain);

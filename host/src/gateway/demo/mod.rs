@@ -1,31 +1,38 @@
-//! The demo page and its tokens: only with `serve --demo`, which listens on the loopback address only.
+//! The demo's pages and tokens: only with `serve --demo`, which listens on the loopback address only.
+
+mod files;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::extract::State;
+use axum::Router;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde_json::json;
 
 use super::refusal::HttpRefusal;
 use super::state::Gateway;
 
-const PAGE: &str = include_str!("page.html");
-/// The page is one document, and talks to this broker only.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-                      connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; form-action 'none'";
-/// Who is on the page.
-const USERS: [&str; 2] = ["ann", "bob"];
+/// Who is on the pages.
+const USERS: [&str; 4] = ["ann", "bob", "cyd", "dan"];
 const TOKEN_TTL: Duration = Duration::from_hours(1);
 
-pub(super) async fn page() -> Response {
-    ([(CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE)).into_response()
+pub(super) fn routes() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/", get(async || files::answer("chat.html")))
+        .route("/editor", get(async || files::answer("editor.html")))
+        .route("/demo/tokens", get(tokens))
+        .route(
+            "/demo/{*name}",
+            get(async |Path(name): Path<String>| files::answer(&name)),
+        )
 }
 
 /// Fresh tokens of the demo's users.
-pub(super) async fn tokens(State(gateway): State<Arc<Gateway>>) -> Response {
+async fn tokens(State(gateway): State<Arc<Gateway>>) -> Response {
     let Some(tenant) = gateway.directory.default_tenant() else {
         let sentence = "the demo needs a default_tenant in the config";
         return HttpRefusal::new(StatusCode::NOT_FOUND, sentence).into_response();
