@@ -52,31 +52,35 @@ struct PollRequests<'a> {
 impl PollBody {
     /// A poll, and its requests as they are encoded.
     fn read(codec: Codec, bytes: &[u8]) -> Result<(Self, Vec<&[u8]>), HttpRefusal> {
-        let no_poll = |why: String| body::bad(format!("the body is no poll: {why}"));
         if codec == Codec::MessagePack {
-            return Self::read_packed(bytes).map_err(no_poll)?;
+            return Self::read_packed(bytes);
         }
         let poll = serde_json::from_slice(bytes).map_err(|error| no_poll(error.to_string()))?;
         let PollRequests { requests } = serde_json::from_slice(bytes).map_err(|error| no_poll(error.to_string()))?;
         Ok((poll, requests.iter().map(|request| request.get().as_bytes()).collect()))
     }
 
-    /// The same in MessagePack. The outer error is no poll, the inner one has no list of requests.
-    fn read_packed(bytes: &[u8]) -> Result<Result<(Self, Vec<&[u8]>), HttpRefusal>, String> {
+    /// The same in MessagePack.
+    fn read_packed(bytes: &[u8]) -> Result<(Self, Vec<&[u8]>), HttpRefusal> {
         let fields = ["session", "batch", "ack", "wait_ms", "open", "requests"];
-        let values = message_pack::first_fields(bytes, &fields).map_err(|fault| format!("it {fault}"))?;
+        let values = message_pack::first_fields(bytes, &fields).map_err(|fault| no_poll(format!("it {fault}")))?;
         let [scalars @ .., requests] = values;
         let mut said = Vec::new();
         for (name, value) in fields.iter().zip(scalars) {
             if let Some(value) = value {
-                let value = message_pack::to_json(value, None).map_err(|bad| format!("{name}: {bad}"))?;
+                let value = message_pack::to_json(value, None).map_err(|bad| no_poll(format!("{name}: {bad}")))?;
                 said.push(format!("\"{name}\":{}", value.text));
             }
         }
-        let poll = serde_json::from_str(&format!("{{{}}}", said.join(","))).map_err(|error| error.to_string())?;
-        let requests = requests.map_or(Ok(Vec::new()), |requests| body::list(Codec::MessagePack, requests));
-        Ok(requests.map(|requests| (poll, requests)))
+        let poll =
+            serde_json::from_str(&format!("{{{}}}", said.join(","))).map_err(|error| no_poll(error.to_string()))?;
+        let requests = requests.map_or(Ok(Vec::new()), |requests| body::list(Codec::MessagePack, requests))?;
+        Ok((poll, requests))
     }
+}
+
+fn no_poll(why: String) -> HttpRefusal {
+    body::bad(format!("the body is no poll: {why}"))
 }
 
 /// As much of an envelope as says that it begins a session, and how it may be said again.
