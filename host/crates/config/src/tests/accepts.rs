@@ -154,7 +154,7 @@ fn one_tenant_is_enough() {
     assert_eq!(server.max_connections, 18_000);
     assert_eq!(server.ping, Duration::from_secs(25));
     assert_eq!(server.connect_timeout, Duration::from_secs(10));
-    assert_eq!(server.poll_timeout, Duration::from_secs(60));
+    assert_eq!(server.poll_timeout, Duration::from_mins(1));
     assert_eq!(server.header_timeout, Duration::from_secs(10));
     assert_eq!(server.plugin_cache.as_deref(), Some(Path::new("/cache/sluicegate")));
     assert_eq!(config.sandbox, example().sandbox, "the example shows the defaults");
