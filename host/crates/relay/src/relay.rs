@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,6 +21,9 @@ use crate::post_room::{PostPlace, PostRoom};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Bytes that are under way in one direction. Redis gives up a subscriber whose messages of 32 MiB were not read.
 const UNDER_WAY_BYTES: usize = 24 * 1_048_576;
+/// An instance that nobody hears is looked for so often, after so long each: who lost its connection to Redis comes back sooner.
+const LOOKS: usize = 5;
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// When a post for which there is no room may come again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Before an answer is sent again that could not be sent.
@@ -132,10 +136,13 @@ impl Relay {
 
     /// What becomes of a post that an instance did not answer.
     async fn without_answer(&self, instance: &str) -> PostAnswer {
-        match self.channel.is_there(instance).await {
-            Ok(false) => PostAnswer::Gone,
-            Ok(true) | Err(_) => PostAnswer::Unavailable,
+        for _ in 0..LOOKS {
+            match self.channel.is_there(instance).await {
+                Ok(false) => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(true) | Err(_) => return PostAnswer::Unavailable,
+            }
         }
+        PostAnswer::Gone
     }
 
     fn receive(self: &Arc<Self>, message: Bytes, local: &Arc<dyn LocalSessions>) {
@@ -224,12 +231,12 @@ impl Relay {
             }
             may_come
         });
-        for instance in instances {
-            let answer = match self.channel.is_there(&instance).await {
-                Ok(true) => continue,
-                Ok(false) => PostAnswer::Gone,
-                Err(_) => PostAnswer::Unavailable,
-            };
+        let absent = instances.into_iter().map(async |instance| {
+            let is_there = self.channel.is_there(&instance).await;
+            (is_there != Ok(true)).then_some(instance)
+        });
+        for instance in join_all(absent).await.into_iter().flatten() {
+            let answer = self.without_answer(&instance).await;
             let mut waiting = self.waiting.lock();
             for (_, given_up) in waiting.extract_if(|_, waiting| waiting.instance == instance) {
                 let _gone = given_up.answer.send(answer.clone());
