@@ -7,16 +7,6 @@ import { withDemo } from './page.mjs';
 /** What the browser itself says of a post that found its session gone, because its stream was cut. */
 const GONE = /status of 410/;
 
-/** Waits for some numbers more than there are now. */
-async function someMore(demo, user) {
-  const least = (await received(demo, user)) + 5;
-  await demo.frameBy(async () => (await received(demo, user)) >= least, `${least} numbers for ${user}`);
-}
-
-async function received(demo, user) {
-  return parseInt(await demo.at(`tally-${user}`).textContent(), 10);
-}
-
 /** Stops the counting, and compares what was published with what everybody got. */
 async function everyNumberOnce(demo) {
   demo.tolerated.push(GONE);
@@ -31,17 +21,17 @@ test('where WebSocket is blocked it is SSE, and where that is blocked polling, a
     await demo.open();
     await demo.sees('state-ann', /^online by websocket$/);
     await demo.at('count').click();
-    await someMore(demo, 'ann');
+    await demo.someMore('ann');
     await demo.at('block-websocket-ann').check();
     await demo.sees('state-ann', /^online by sse$/);
-    await someMore(demo, 'ann');
+    await demo.someMore('ann');
     await demo.at('block-sse-ann').check();
     await demo.sees('state-ann', /^online by poll$/);
-    await someMore(demo, 'ann');
+    await demo.someMore('ann');
     // It goes on with what works, whatever may work again.
     await demo.at('block-websocket-ann').uncheck();
     await demo.at('cut-ann').click();
-    await someMore(demo, 'ann');
+    await demo.someMore('ann');
     await demo.sees('state-ann', /^online by poll$/);
     await demo.sees('state-bob', /^online by websocket$/);
     assert.ok((await everyNumberOnce(demo)) >= 20);
@@ -63,7 +53,7 @@ test('a transport is chosen while numbers come, by who gets them and by who send
         assert.equal(await demo.at(`transport-${user}`).inputValue(), transport);
         const name = transport === 'auto' ? 'websocket' : transport;
         await demo.sees(`state-${user}`, new RegExp(`^online by ${name}$`));
-        await someMore(demo, user);
+        await demo.someMore(user);
       }
     }
     await everyNumberOnce(demo);
@@ -88,10 +78,10 @@ for (const transport of ['websocket', 'sse', 'poll']) {
       }
       await demo.at('count').click();
       for (const user of ['ann', 'bob', 'ann']) {
-        await someMore(demo, user);
+        await demo.someMore(user);
         await demo.at(`cut-${user}`).click();
       }
-      await someMore(demo, 'ann');
+      await demo.someMore('ann');
       await everyNumberOnce(demo);
       await demo.sees('state-ann', new RegExp(`^online by ${transport}$`));
     }));

@@ -86,6 +86,17 @@ class Demo {
     return this.page.getByTestId(id);
   }
 
+  /** How many numbers somebody got. */
+  async received(user) {
+    return parseInt(await this.at(`tally-${user}`).textContent(), 10);
+  }
+
+  /** Waits for some numbers more than there are now. */
+  async someMore(user) {
+    const least = (await this.received(user)) + 5;
+    await this.frameBy(async () => (await this.received(user)) >= least, `${least} numbers for ${user}`);
+  }
+
   /** Waits until the place with this test id shows the text. */
   async sees(id, text) {
     await this.at(id).filter({ hasText: text }).waitFor().catch(async (error) => {
