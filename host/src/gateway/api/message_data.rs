@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::problem::{BAD_BODY, ProblemDetails};
+use super::problem::{ProblemDetails, WRONG_CONTENT};
 use protocol::Content;
 
 /// How the bytes of a binary channel stand in `data`.
@@ -33,7 +33,7 @@ impl MessageData {
             Some(DataEncoding::Base64) => {
                 let bytes = protocol::read_base64_json(data.get().as_bytes());
                 let not_base64 =
-                    |_| BAD_BODY.because("data must be a string in base64 (the standard alphabet, padded)");
+                    |_| WRONG_CONTENT.because("data must be a string in base64 (the standard alphabet, padded)");
                 Ok(Self {
                     content: Content::Binary,
                     bytes: bytes.map_err(not_base64)?.into(),
@@ -46,8 +46,8 @@ impl MessageData {
     pub(super) fn check(&self, takes: Content) -> Result<(), ProblemDetails> {
         match takes {
             takes if takes == self.content => Ok(()),
-            Content::Json => Err(BAD_BODY.because("this channel takes JSON; leave out encoding")),
-            Content::Binary => Err(BAD_BODY.because("this channel takes binary data: base64, with encoding")),
+            Content::Json => Err(WRONG_CONTENT.because("this channel takes JSON; leave out encoding")),
+            Content::Binary => Err(WRONG_CONTENT.because("this channel takes binary data: base64, with encoding")),
         }
     }
 }

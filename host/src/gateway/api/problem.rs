@@ -51,6 +51,7 @@ pub(super) const UNKNOWN_ROUTE: ProblemKind = kind("unknown_route", 404, "There 
 pub(super) const BAD_METHOD: ProblemKind = kind("method_not_allowed", 405, "The call has another method");
 pub(super) const SLOW_BODY: ProblemKind = kind("slow_body", 408, "The body did not come in time");
 pub(super) const NO_HISTORY: ProblemKind = kind("no_history", 409, "The channel keeps no history");
+pub(super) const WRONG_CONTENT: ProblemKind = kind("wrong_content", 409, "The data is not what the channel takes");
 pub(super) const NO_PRESENCE: ProblemKind = kind("no_presence", 409, "The channel keeps no presence");
 pub(super) const TOO_MANY_BANS: ProblemKind = kind("too_many_bans", 409, "The tenant has as many bans as it may");
 pub(super) const TOO_MANY_REVOCATIONS: ProblemKind = kind(
@@ -112,6 +113,7 @@ pub(super) const ALL: [ProblemKind; 31] = [
     BAD_METHOD,
     SLOW_BODY,
     NO_HISTORY,
+    WRONG_CONTENT,
     NO_PRESENCE,
     TOO_MANY_BANS,
     TOO_MANY_REVOCATIONS,

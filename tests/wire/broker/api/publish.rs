@@ -137,11 +137,12 @@ async fn bytes_are_published_and_read_as_base64() {
         json!({ "channel": "bytes:1", "data": { "a": 1 } }),
         json!({ "channel": "bytes:1", "data": "AP-A", "encoding": "base64" }),
         json!({ "channel": "bytes:1", "data": 7, "encoding": "base64" }),
-        json!({ "channel": "bytes:1", "data": "AP+A", "encoding": "hex" }),
         json!({ "channel": "room:1", "data": "AP+A", "encoding": "base64" }),
     ] {
-        broker.call("POST", path, refused).await.problem(422, "bad_body");
+        broker.call("POST", path, refused).await.problem(409, "wrong_content");
     }
+    let hex = json!({ "channel": "bytes:1", "data": "00ff80", "encoding": "hex" });
+    broker.call("POST", path, hex).await.problem(422, "bad_body");
     // What is limited is the bytes.
     let large =
         |length: usize| json!({ "channel": "bytes:1", "data": "AAAA".repeat(length / 3), "encoding": "base64" });
@@ -150,5 +151,5 @@ async fn bytes_are_published_and_read_as_base64() {
     let all = json!({ "channels": ["bytes:1", "room:1"], "data": "AP+A", "encoding": "base64" });
     let answer = broker.order("/tenants/acme/broadcast", all).await;
     assert_eq!((&answer["published"], &answer["failed"]), (&json!(1), &json!(1)));
-    assert_eq!(answer["results"][1]["error"]["code"], "bad_body");
+    assert_eq!(answer["results"][1]["error"]["code"], "wrong_content");
 }

@@ -14,7 +14,7 @@ use super::publish::{OperatorMessage, PublishAnswer};
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::message_data::{DataEncoding, MessageData};
-use crate::gateway::api::problem::{INTERNAL, ProblemDetails, ProblemKind, TOO_LATE};
+use crate::gateway::api::problem::{INTERNAL, ProblemDetails, ProblemKind, TOO_LATE, WRONG_CONTENT};
 use crate::gateway::api::values::{ChannelName, MessageKey};
 use config::{Scope, Tenant};
 
@@ -83,7 +83,7 @@ impl Endpoint for BroadcastMessage {
     const PATH: &'static str = "/tenants/{tenant}/broadcast";
     const SUMMARY: &'static str = "Publish one message to many channels.";
     const SCOPE: Scope = Scope::Publish;
-    const PROBLEMS: &'static [ProblemKind] = &[];
+    const PROBLEMS: &'static [ProblemKind] = &[WRONG_CONTENT];
     type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = Nothing;

@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use crate::gateway::api::context::Api;
 use crate::gateway::api::endpoint::{AdminCall, Endpoint, Nothing, Verb};
 use crate::gateway::api::message_data::{DataEncoding, MessageData};
-use crate::gateway::api::problem::{BAD_BODY, LIMIT_EXCEEDED, ProblemDetails, ProblemKind, TOO_LARGE, UNAVAILABLE};
+use crate::gateway::api::problem::{
+    BAD_BODY, LIMIT_EXCEEDED, ProblemDetails, ProblemKind, TOO_LARGE, UNAVAILABLE, WRONG_CONTENT,
+};
 use crate::gateway::api::values::{ChannelName, MessageKey};
 use backplane::{Account, Allowance, PublishOptions, Published};
 use chain::{Message, Permit, Unfit};
@@ -59,7 +61,7 @@ impl Endpoint for PublishMessage {
     const PATH: &'static str = "/tenants/{tenant}/publish";
     const SUMMARY: &'static str = "Publish a message to a channel.";
     const SCOPE: Scope = Scope::Publish;
-    const PROBLEMS: &'static [ProblemKind] = &[LIMIT_EXCEEDED, UNAVAILABLE];
+    const PROBLEMS: &'static [ProblemKind] = &[WRONG_CONTENT, LIMIT_EXCEEDED, UNAVAILABLE];
     type Tenant = Arc<Tenant>;
     type Path = Nothing;
     type Query = Nothing;
