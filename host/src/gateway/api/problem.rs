@@ -98,7 +98,7 @@ pub(super) const OF_ALL_CALLS: [ProblemKind; 11] = [
 pub(super) const OF_BODIES: [ProblemKind; 3] = [SLOW_BODY, TOO_LARGE, BAD_BODY];
 
 /// All of them, for the document and the tests.
-pub(super) const ALL: [ProblemKind; 31] = [
+pub(super) const ALL: [ProblemKind; 32] = [
     BAD_JSON,
     BAD_PATH,
     BAD_HEADER,
