@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const DEMO = new URL('../../xtask/demo/sluicegate.toml', import.meta.url);
-const START_MS = 60_000; // to compile three plugins on a busy machine
+const START_MS = 180_000; // to compile three plugins on a cold and busy machine
 
 function required(name) {
   const value = process.env[name];

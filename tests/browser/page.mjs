@@ -12,6 +12,11 @@ const FLAGS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
+/**
+ * For a browser that starts, a page that opens and whatever is waited for in it. The defaults of 30 s are no failure but a cold, slow
+ * machine: there a browser alone takes longer to start.
+ */
+const PATIENCE_MS = 180_000;
 export const WIDE = { width: 1280, height: 900 };
 export const PHONE = { width: 360, height: 740 };
 export const ACTIONS = ['hello', 'mask', 'burst', 'closed', 'recover'];
@@ -22,7 +27,7 @@ const NO_BROKER = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONS
 /** Opens the demo on a broker of its own for each test: no test inherits another's rate limit or history. */
 export async function withDemo(t, options, play) {
   const broker = await Broker.start();
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS, timeout: PATIENCE_MS });
   const context = await browser.newContext({ viewport: WIDE, ...options });
   const demo = new Demo(broker, await context.newPage());
   try {
@@ -43,7 +48,7 @@ class Demo {
     /** What the browser may complain of. @type {RegExp[]} */
     this.tolerated = [];
     this.requests = [];
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) && this.complaints.push(message.text()));
     page.on('pageerror', (error) => this.complaints.push(error.message));
     page.on('request', (request) => this.requests.push(request.url()));
@@ -112,7 +117,7 @@ class Demo {
 
   /** Looks at each frame that the page draws, until it is so. (The page's policy lets nobody wait inside of it.) */
   async frameBy(isSo, what) {
-    for (const late = AbortSignal.timeout(20_000); !(await isSo()); ) {
+    for (const late = AbortSignal.timeout(PATIENCE_MS); !(await isSo()); ) {
       if (late.aborted) assert.fail(`there were never ${what}`);
       await this.page.evaluate(() => new Promise(requestAnimationFrame));
     }

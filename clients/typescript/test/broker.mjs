@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const START_MS = 60_000; // to compile a plugin on a busy machine
+const START_MS = 180_000; // to compile a plugin on a cold and busy machine
 const SECRET = 'a-secret-that-only-these-tests-know-0123';
 
 const config = ({ port, plugins, pingMs, origins, limits }) => `

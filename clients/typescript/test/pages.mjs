@@ -5,6 +5,11 @@ import { createServer } from 'node:http';
 import { join, normalize } from 'node:path';
 import puppeteer from 'puppeteer-core';
 
+/**
+ * For a browser that starts, a page that opens and whatever is waited for in it. The defaults of 30 s are no failure but a cold, slow
+ * machine: there Firefox alone takes longer to start.
+ */
+const PATIENCE_MS = 180_000;
 const SOURCES = join(import.meta.dirname, '../src');
 const CHROMIUM = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 export const BROWSERS = {
@@ -38,11 +43,18 @@ export class Site {
   }
 }
 
+/** An empty page of the browser. */
+export async function newPage(browser) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  return page;
+}
+
 /** Plays with a page of a browser, which must not complain. */
 export async function withPage(name, site, play) {
-  const browser = await puppeteer.launch({ headless: true, ...BROWSERS[name] });
+  const browser = await puppeteer.launch({ headless: true, timeout: PATIENCE_MS, protocolTimeout: PATIENCE_MS, ...BROWSERS[name] });
   try {
-    const page = await browser.newPage();
+    const page = await newPage(browser);
     const complaints = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     await page.goto(`${site.origin}/`);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { Broker } from './broker.mjs';
-import { Site, withPage } from './pages.mjs';
+import { newPage, Site, withPage } from './pages.mjs';
 
 const PAGE = join(import.meta.dirname, '../../../docs/clients/JAVASCRIPT.md');
 
@@ -18,7 +18,7 @@ test('two people chat, and who comes later reads what was said', async () => {
   try {
     await withPage('chromium', site, async (ann, browser) => {
       const open = async () => {
-        const page = await browser.newPage();
+        const page = await newPage(browser);
         await page.goto(`${site.origin}/`);
         return page;
       };

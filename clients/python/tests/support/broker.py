@@ -15,7 +15,7 @@ from typing import Any
 
 SECRET = "a secret that only the tests' broker has, and this file"
 ADMIN_KEY = "sga_a-key-that-only-these-tests-know-0123456789"
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 CONFIG = """
 [server]
