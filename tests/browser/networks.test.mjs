@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { withDemo } from './page.mjs';
 
-/** What the browser itself says of a post that found its session gone, because its stream was cut. */
+/** What the browser itself says of a post that found its session gone, because its stream was cut or ended. */
 const GONE = /status of 410/;
 
 /** Stops the counting, and compares what was published with what everybody got. */
@@ -66,6 +66,24 @@ test('a transport is chosen while numbers come, by who gets them and by who send
     await demo.sees('state-ann', /^offline$/);
     await demo.at('door-ann').click();
     for (const user of ['ann', 'bob']) await demo.sees(`presence-${user}`, /^here:annbob$/);
+  }));
+
+test('who goes offline while the history is read reads it when back, and is told of no gap', (t) =>
+  withDemo(t, {}, async (demo) => {
+    await demo.open();
+    demo.tolerated.push(GONE);
+    let held = 0;
+    await demo.page.route('**/send', (route) => (/"history"/.test(route.request().postData()) ? (held += 1) : route.continue()));
+    await demo.at('transport-ann').selectOption('sse');
+    await demo.frameBy(() => held, 'questions for the history');
+    await demo.at('door-ann').click();
+    await demo.sees('state-ann', /^offline$/);
+    await demo.at('text-bob').fill('While you were away.');
+    await demo.at('send-bob').click();
+    await demo.page.unroute('**/send');
+    await demo.at('door-ann').click();
+    await demo.seesIn('talk-ann', 'said', 'While you were away.');
+    assert.equal(await demo.at('talk-ann').getByText('could not be recovered').count(), 0);
   }));
 
 for (const transport of ['websocket', 'sse', 'poll']) {

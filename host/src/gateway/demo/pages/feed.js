@@ -43,9 +43,8 @@ export class Feed {
       this.#show.gap();
     });
     channel.on('state', async ({ state }) => {
-      if (state !== 'subscribed' || !held) return;
-      await this.#catchUp(channel);
-      const late = held;
+      if (state !== 'subscribed' || !held || !(await this.#catchUp(channel))) return;
+      const late = held ?? [];
       held = undefined;
       if (channel === this.#channel) for (const message of late) if (!this.#has(message)) this.#handOut(message);
     });
@@ -59,24 +58,29 @@ export class Feed {
     return this.#known.get(id);
   }
 
+  /** @returns {Promise<boolean>} whether it came to its end. If not, whoever is subscribed next does it */
   async #catchUp(channel) {
+    const goesOn = () => channel === this.#channel && channel.state === 'subscribed';
     if (this.at) {
       try {
         for await (const message of channel.history.all({ since: this.at })) if (!this.#has(message)) this.#handOut(message, 'recovered');
-        return;
+        return true;
       } catch {
+        // Another client took over meanwhile, or the connection was lost.
+        if (!goesOn()) return false;
         // The history does not reach back so far: that something is missing is said, and what there is is shown.
         this.#show.gap();
       }
     }
     const page = await channel.history({ limit: Math.max(1, this.#earlier), reverse: true }).catch(() => undefined);
-    if (!page) return;
+    if (!page) return goesOn();
     for (const message of page.slice(0, this.#earlier)) {
       if (this.#known.has(message.id)) continue;
       this.#remember(message);
       this.#show.message(message, 'earlier');
     }
     this.at = { epoch: page.epoch, offset: page.offset };
+    return true;
   }
 
   #has({ id, epoch, offset }) {
