@@ -17,6 +17,7 @@ use super::body::bad;
 use crate::doorkeeper::AddressPass;
 use crate::framing::{StreamHead, refusal_events};
 use crate::gateway::entry::{self, Admitted, Entrant, Stay, Visit};
+use crate::gateway::keep_open::KeepOpen;
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::socket::Socket;
 use crate::gateway::state::Gateway;
@@ -187,7 +188,10 @@ fn refuse(page: &ClientPage, refusal: HttpRefusal) -> Response {
         [(CONTENT_TYPE, "text/event-stream")],
         refusal_events(&error, Some(retry_after_ms)),
     );
-    page.answer(Ok(stream.into_response()))
+    let mut response = page.answer(Ok(stream.into_response()));
+    // Whatever its status: who is refused has to take a connection for the next try.
+    response.extensions_mut().remove::<KeepOpen>();
+    response
 }
 
 // === impl AcceptedEvents ===
