@@ -299,8 +299,10 @@ impl Outbox {
         })
     }
 
-    /// Adds what waits to the answer of a poll, as long as that takes more, and has it sent.
-    pub fn answer_poll(&mut self, answers: &mut PollAnswers) {
+    /// Adds what waits to the answer of a poll, as long as that takes more, and has it sent. Returns whether a poll waited,
+    /// and does not any more.
+    pub fn answer_poll(&mut self, answers: &mut PollAnswers) -> bool {
+        let waited = answers.has_room();
         while let Some(first) = self.queue.front() {
             let goes_on = first.kind == Kind::Rest;
             if !goes_on && !answers.has_room() {
@@ -311,6 +313,7 @@ impl Outbox {
         }
         let unfinished = self.unfinished.as_ref();
         answers.answer(unfinished.is_some_and(|reply| reply.is_on_its_way(self.queue.len())));
+        waited && !answers.has_room()
     }
 
     fn write_many(&self, stream: &ClientStream) -> io::Result<usize> {

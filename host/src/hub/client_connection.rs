@@ -47,6 +47,8 @@ pub struct ClientConnection {
     /// Nothing is queued any more: the closing frames are.
     closed: Cell<bool>,
     broken: Cell<bool>,
+    /// Until when its last poll waits at most, or when that was answered; none before the first.
+    pub polled_until: Cell<Option<Instant>>,
     /// Bytes that are held while histories are read.
     held: Cell<usize>,
     /// How many channels it is subscribed to.
@@ -105,6 +107,7 @@ impl ClientConnection {
             dirty: Cell::new(false),
             closed: Cell::new(false),
             broken: Cell::new(false),
+            polled_until: Cell::new(None),
             held: Cell::new(0),
             channels: Cell::new(0),
             signals: RefCell::default(),
@@ -224,7 +227,11 @@ impl ClientConnection {
         }
         let before = outbox.bytes();
         match &self.carrier {
-            Carrier::Polls(answers) => outbox.answer_poll(&mut answers.borrow_mut()),
+            Carrier::Polls(answers) => {
+                if outbox.answer_poll(&mut answers.borrow_mut()) {
+                    self.polled_until.set(Some(Instant::now()));
+                }
+            }
             Carrier::Stream(stream) if !self.blocked.get() => match outbox.write_to(stream) {
                 Ok(Flushed::All) => {}
                 Ok(Flushed::Blocked) => {

@@ -19,7 +19,8 @@ pub(super) struct Backlog(VecDeque<BacklogEntry>);
 
 enum BacklogEntry {
     Unparsed(Codec, Bytes),
-    Parsed(Incoming),
+    /// It takes so many bytes, if it was posted.
+    Parsed(Incoming, usize),
 }
 
 pub(super) enum Incoming {
@@ -47,10 +48,10 @@ impl Backlog {
     pub(super) fn first(&mut self) -> Option<&Incoming> {
         let entry = self.0.front_mut()?;
         if let BacklogEntry::Unparsed(codec, bytes) = entry {
-            *entry = BacklogEntry::Parsed(parse(*codec, bytes));
+            *entry = BacklogEntry::Parsed(parse(*codec, bytes), 0);
         }
         match entry {
-            BacklogEntry::Parsed(first) => Some(first),
+            BacklogEntry::Parsed(first, _) => Some(first),
             BacklogEntry::Unparsed(..) => None,
         }
     }
@@ -58,31 +59,41 @@ impl Backlog {
     pub(super) fn take_first(&mut self) -> Option<Incoming> {
         Some(match self.0.pop_front()? {
             BacklogEntry::Unparsed(codec, bytes) => parse(codec, &bytes),
-            BacklogEntry::Parsed(first) => first,
+            BacklogEntry::Parsed(first, _) => first,
         })
     }
 
     /// Returns the end of the connection, if nothing is left before it.
     pub(super) fn take_ending(&mut self) -> Option<Ending> {
-        let is_end = |first: &mut BacklogEntry| matches!(first, BacklogEntry::Parsed(Incoming::Ends(_)));
+        let is_end = |first: &mut BacklogEntry| matches!(first, BacklogEntry::Parsed(Incoming::Ends(_), _));
         match self.0.pop_front_if(is_end) {
-            Some(BacklogEntry::Parsed(Incoming::Ends(ending))) => Some(ending),
+            Some(BacklogEntry::Parsed(Incoming::Ends(ending), _)) => Some(ending),
             _ => None,
         }
     }
 
-    /// A request that was read elsewhere.
-    pub(super) fn push(&mut self, request: Result<Request, Refused>) {
-        self.0.push_back(BacklogEntry::Parsed(Incoming::Request(request)));
+    /// A request that was read elsewhere, of so many bytes.
+    pub(super) fn push(&mut self, request: Result<Request, Refused>, bytes: usize) {
+        self.0
+            .push_back(BacklogEntry::Parsed(Incoming::Request(request), bytes));
     }
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Bytes of the requests that were read elsewhere.
+    pub(super) fn pushed_bytes(&self) -> usize {
+        let bytes = |entry: &BacklogEntry| match entry {
+            BacklogEntry::Unparsed(..) => 0,
+            BacklogEntry::Parsed(_, bytes) => *bytes,
+        };
+        self.0.iter().map(bytes).sum()
+    }
+
     /// The connection ends after everything that was read.
     pub(super) fn end(&mut self, ending: Ending) {
-        self.0.push_back(BacklogEntry::Parsed(Incoming::Ends(ending)));
+        self.0.push_back(BacklogEntry::Parsed(Incoming::Ends(ending), 0));
     }
 
     /// The connection ends, and requests that were not begun are dropped.

@@ -19,7 +19,7 @@ pub(super) enum Expected {
     Answers,
     /// That it takes heartbeats: it has no way to answer.
     Reads,
-    /// That it polls, within this time.
+    /// That it polls again, within this time after its last poll was answered.
     Polls(Duration),
 }
 
@@ -143,9 +143,9 @@ impl Liveness {
         }
     }
 
-    /// The client polls, and waits for so long.
-    pub(super) fn polled(&mut self, wait: Duration) {
-        self.heard = Instant::now() + wait;
+    /// The client's last poll waits until then at most, or was answered then.
+    pub(super) fn polled(&mut self, until: Instant) {
+        self.heard = until;
     }
 
     pub(super) fn connected(&mut self) {
@@ -155,7 +155,8 @@ impl Liveness {
     /// The next deadline.
     pub(super) fn next(&self) -> Instant {
         let next = match self.expected {
-            Expected::Polls(_) => self.silent_at(),
+            // A poll may be answered before its time.
+            Expected::Polls(time) => self.silent_at().min(Instant::now() + time),
             Expected::Answers | Expected::Reads => self.next_ping.min(self.silent_at()),
         };
         self.connect_by.map_or(next, |connect_by| next.min(connect_by))

@@ -102,10 +102,11 @@ impl Opening {
                 connect,
                 posts,
             } => {
-                backlog.push(Ok(Request {
+                let connect = Request {
                     id: RequestId::number(0),
                     body: Body::Connect(connect),
-                }));
+                };
+                backlog.push(Ok(connect), 0);
                 let shape = ConnectionShape {
                     carrier: Carrier::Stream(stream),
                     codec: Codec::Json,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::backlog::Backlog;
 use super::connection::Session;
 use super::posts::{BatchTurn, Posts, no_replies};
 use crate::http_sessions::Posted;
@@ -14,13 +16,15 @@ use protocol::{Refused, Request, RequestId, codes};
 use relay::{Post, PostAnswer, PostKind};
 use wall_clock::now_ms;
 
-/// Requests of polls that wait at most.
+/// Requests of polls that wait at most …
 const WAITING_REQUESTS: usize = 256;
+/// … and their bytes. One poll alone may have more.
+const WAITING_BYTES: usize = 262_144;
 /// When to come back with more.
 const COME_BACK: Duration = Duration::from_secs(1);
 
-/// The requests of a post that is to be carried out.
-type Requests = Vec<Result<Request, Refused>>;
+/// The requests of a post that is to be carried out, and the bytes of each.
+type Requests = Vec<(Result<Request, Refused>, usize)>;
 
 impl Session {
     /// Takes a post in: its requests begin when it is their turn.
@@ -48,7 +52,7 @@ impl Session {
             Err(answer) => return Err((reply, answer)),
             Ok(requests) => {
                 posts.begin(post.batch, post.codec, requests.len(), reply);
-                requests.into_iter().for_each(|request| self.backlog.push(request));
+                self.carry_out(requests);
             }
         }
         Ok(())
@@ -73,7 +77,7 @@ impl Session {
             Ok(counted) => counted,
             Err(answer) => return Err((reply, answer)),
         };
-        if !requests.is_empty() && self.backlog.len() + requests.len() > WAITING_REQUESTS {
+        if !requests.is_empty() && !have_room(&requests, &self.backlog) {
             let retry_after = COME_BACK;
             return Err((reply, PostAnswer::Busy { retry_after }));
         }
@@ -82,9 +86,18 @@ impl Session {
             return Err((reply, PostAnswer::Bad(why)));
         }
         posts.took_poll(number);
-        requests.into_iter().for_each(|request| self.backlog.push(request));
-        self.liveness.polled(wait);
+        self.carry_out(requests);
+        // One whose last answer was lost has it again already.
+        let waits = answers.borrow().has_room();
+        let wait = if waits { wait } else { Duration::ZERO };
+        client.polled_until.set(Some(Instant::now() + wait));
         Ok(())
+    }
+
+    fn carry_out(&mut self, requests: Requests) {
+        for (request, bytes) in requests {
+            self.backlog.push(request, bytes);
+        }
     }
 
     /// Refuses a request whose reply has no room in the answer to its post, instead of carrying it out.
@@ -97,6 +110,13 @@ impl Session {
         }
         is_full
     }
+}
+
+/// Whether the requests of a poll may wait behind these.
+fn have_room(requests: &Requests, waiting: &Backlog) -> bool {
+    let bytes = requests.iter().map(|(_, bytes)| bytes).sum::<usize>();
+    let has_room = waiting.len() + requests.len() <= WAITING_REQUESTS;
+    waiting.is_empty() || has_room && waiting.pushed_bytes() + bytes <= WAITING_BYTES
 }
 
 /// What is to be carried out of a post whose replies are its answer. The error is an answer without that.
@@ -129,7 +149,7 @@ fn read(post: &Post) -> Result<Requests, PostAnswer> {
         .iter()
         .map(|request| match protocol::read_as(post.codec, request) {
             Err(Refused::NotAnEnvelope(why)) => Err(PostAnswer::Bad(why)),
-            read => Ok(read),
+            read => Ok((read, request.len())),
         });
     read.collect()
 }

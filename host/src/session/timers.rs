@@ -30,6 +30,9 @@ impl Session {
     pub(super) fn tick(&mut self) -> Option<CloseCode> {
         self.alarm = None;
         let now = Instant::now();
+        if let Some(until) = self.context.client.polled_until.get() {
+            self.liveness.polled(until);
+        }
         if !self.pending.is_empty() || self.context.is_waiting_for_turn() {
             self.liveness.held_up(now);
         }

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::client::{alone, settle};
-use super::support::Stage;
+use super::support::{Stage, apply};
 use crate::framing::StreamHead;
 use crate::http_sessions::HttpSessions;
 use crate::hub::EventStream;
+use crate::session::context::Context;
 use crate::session::opening::Transport;
 use crate::transport::ClientStream;
 use crate::transport::memory::MemoryStream;
@@ -30,6 +31,13 @@ fn ring(stage: &Stage) {
 async fn pass(time: Duration) {
     tokio::time::advance(time).await;
     settle().await;
+}
+
+/// A text comes to who is subscribed to the channel.
+async fn publish(stage: &mut Stage, from: &Rc<Context>, channel: &str, text: &str) {
+    let payload = json!({ "channel": channel, "data": text }).to_string();
+    apply(from, "publish", &payload).await.unwrap();
+    stage.deliver();
 }
 
 // === streams of events ===
@@ -109,9 +117,7 @@ async fn who_reads_too_slowly_is_told_so_and_may_come_back() {
         let ann = stream(&stage, 2_000).await;
         let bob = stage.connected("bob").await;
         for _ in 0..10 {
-            let payload = json!({ "channel": "kept:a", "data": "x".repeat(4_000) }).to_string();
-            super::support::apply(&bob, "publish", &payload).await.unwrap();
-            stage.deliver();
+            publish(&mut stage, &bob, "kept:a", &"x".repeat(4_000)).await;
         }
         settle().await;
         let mut heard = String::new();
@@ -232,6 +238,37 @@ async fn a_session_without_a_poll_for_a_minute_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_minute_begins_when_the_last_poll_is_answered_however_long_it_would_have_waited() {
+    alone(async {
+        for is_lost in [false, true] {
+            let mut stage = Stage::new("");
+            ring(&stage);
+            let mut ann = Polled::open(&stage);
+            ann.connect().await;
+            let bob = stage.connected("bob").await;
+            let waiting = ann.sessions.clone();
+            let poll = ann.post(Duration::from_secs(55), &[]);
+            let polling = tokio::task::spawn_local(async move { waiting.post(poll).await });
+            pass(Duration::from_secs(15)).await;
+            publish(&mut stage, &bob, "kept:a", "now").await;
+            let answer = polling.await.unwrap();
+            assert!(matches!(answer, PostAnswer::Done(_)), "{answer:?}");
+            if is_lost {
+                // It is said again, and answered at once.
+                assert_eq!(ann.sessions.post(ann.post(Duration::from_secs(55), &[])).await, answer);
+            }
+            pass(Duration::from_secs(59)).await;
+            assert_eq!(stage.shard.clients_for_tests().len(), 1, "ann may come back");
+            pass(Duration::from_secs(2)).await;
+            // The session waits for who hears of its end.
+            pass(Duration::from_secs(16)).await;
+            assert_eq!(stage.shard.clients_for_tests().len(), 0, "{is_lost}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_come_back_for_the_end_is_not_waited_for() {
     alone(async {
         let stage = Stage::new("");
@@ -255,9 +292,7 @@ async fn what_waits_for_polls_is_bounded_like_any_outbox() {
         ann.connect().await;
         let bob = stage.connected("bob").await;
         for _ in 0..10 {
-            let payload = json!({ "channel": "kept:a", "data": "x".repeat(4_000) }).to_string();
-            super::support::apply(&bob, "publish", &payload).await.unwrap();
-            stage.deliver();
+            publish(&mut stage, &bob, "kept:a", &"x".repeat(4_000)).await;
         }
         settle().await;
         let heard = ann.poll(Duration::from_secs(1), &[]).await.expect("it hears why");
@@ -266,6 +301,42 @@ async fn what_waits_for_polls_is_bounded_like_any_outbox() {
             (1, &json!(4001)),
             "{heard}"
         );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_asks_that_does_not_read_is_bounded() {
+    alone(async {
+        let mut stage = Stage::new("outbox_bytes = 20000\npublish_per_second = 0");
+        let mut ann = Polled::open(&stage);
+        ann.connect().await;
+        let bob = stage.connected("bob").await;
+        // She never says that she has the answer with the first, and so many wait behind it that her requests wait too.
+        publish(&mut stage, &bob, "kept:a", "first").await;
+        let first = ann.sessions.post(ann.post(Duration::ZERO, &[])).await;
+        for _ in 0..3 {
+            publish(&mut stage, &bob, "kept:a", &"x".repeat(4_000)).await;
+        }
+        let publish = json!({"channel": "kept:b", "data": "y".repeat(60_000)});
+        for (request, at_once) in [
+            (json!({"type": "publish", "id": 1, "payload": publish}), 2),
+            (json!({"type": "ping", "id": 1}), 126),
+        ] {
+            let requests = vec![request; at_once];
+            let mut taken = 0;
+            let refused = loop {
+                let answer = ann.sessions.post(ann.post(Duration::ZERO, &requests)).await;
+                if answer != first {
+                    break answer;
+                }
+                taken += 1;
+                assert!(taken < 20, "all of it waits");
+            };
+            assert!(matches!(refused, PostAnswer::Busy { .. }), "{refused:?}");
+            // 240,000 bytes; and 256 requests with these.
+            assert_eq!(taken, 2, "{at_once}");
+        }
     })
     .await;
 }
