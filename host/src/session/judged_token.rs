@@ -9,7 +9,7 @@ use super::opening::Opening;
 use super::refusal::Refusal;
 use crate::shard::{Shard, ShardTenant};
 use chain::ConnectQuestion;
-use registry::TokenClaims;
+use registry::{BanSubject, TokenClaims};
 use wall_clock::now_ms;
 
 /// Why a token is none.
@@ -36,10 +36,14 @@ impl Opening {
             }
         };
         context.shard.turns.end(&context.share);
-        judged.map_err(|refusal| TokenRefused {
-            code: refusal.code,
-            sentence: refusal.reply().message.to_owned(),
-            retry_after: refusal.retry_after_ms.map(Duration::from_millis),
+        judged.map_err(|refusal| {
+            // It may be a ban. There is no connection to end.
+            context.penalise(&refusal);
+            TokenRefused {
+                code: refusal.code,
+                sentence: refusal.reply().message.to_owned(),
+                retry_after: refusal.retry_after_ms.map(Duration::from_millis),
+            }
         })
     }
 }
@@ -57,5 +61,6 @@ async fn judge(context: &Context, token: String) -> Result<Option<u64>, Refusal>
         .check_token_everywhere(&context.caller.tenant, user, &claims)
         .await;
     context.not_revoked(checked)?;
+    registry.check_ban(&context.caller.tenant, &BanSubject::of(user, context.caller.remote))?;
     Ok(identity.expires_ms)
 }

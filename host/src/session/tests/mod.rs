@@ -12,6 +12,7 @@ mod heartbeat;
 mod held_clock;
 mod http_clients;
 mod instance_gate;
+mod judged_tokens;
 mod pending_calls;
 mod requests;
 mod revocations;

@@ -52,6 +52,13 @@ fn denial() -> Denial {
     }
 }
 
+fn ban() -> Denial {
+    Denial {
+        penalty: Penalty::Ban(Duration::from_mins(1)),
+        ..denial()
+    }
+}
+
 impl Hook for Scripted {
     fn pending(&mut self, hook: HookKind) -> Option<PendingCall> {
         self.2.pending(hook)
@@ -68,12 +75,15 @@ impl Hook for Scripted {
             header("large"),
         );
         self.note(handshake.token.as_deref(), what);
+        if handshake.token.as_deref() == Some("banned") {
+            return Ok(ConnectVerdict::Deny(ban()).into());
+        }
         let identity = |token: &String| {
             let (user, jti) = token.split_once('/').unwrap_or((token, ""));
             Identity {
                 user: Some(user.into()),
                 claims: format!("{{\"jti\":\"{jti}\"}}").into(),
-                ..Identity::default()
+                expires_ms: (user == "expired").then_some(1),
             }
         };
         let named = handshake.token.as_ref().map(identity);
@@ -111,10 +121,7 @@ impl Hook for Scripted {
                 penalty: Penalty::Disconnect,
                 ..denial()
             }),
-            "banned" => PublishVerdict::Deny(Denial {
-                penalty: Penalty::Ban(Duration::from_mins(1)),
-                ..denial()
-            }),
+            "banned" => PublishVerdict::Deny(ban()),
             _ => PublishVerdict::Allow,
         }
         .into())
