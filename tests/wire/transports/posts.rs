@@ -77,6 +77,24 @@ async fn a_large_history_is_one_reply() {
         .send(&[ask("history", 1, json!({ "channel": "room:send-large" }))])
         .await;
     assert_eq!(replies[0]["payload"]["messages"].as_array().unwrap().len(), 30);
+    // There is no room for more behind it, and what has none is not carried out.
+    let channel = json!({ "channel": "room:send-large" });
+    let publish = json!({ "channel": "room:send-large", "data": "one more" });
+    let replies = ann
+        .send(&[
+            ask("history", 2, channel.clone()),
+            ask("publish", 3, publish),
+            ask("ping", 4, Value::Null),
+        ])
+        .await;
+    let told = |reply: &Value| (reply["id"].clone(), reply["payload"]["code"].clone());
+    assert_eq!(told(&replies[0]), (json!(2), Value::Null));
+    for (reply, id) in replies[1..].iter().zip([3, 4]) {
+        assert_eq!(told(reply), (json!(id), json!(4430)));
+    }
+    assert_eq!(replies.len(), 3);
+    let replies = ann.send(&[ask("history", 5, channel)]).await;
+    assert_eq!(replies[0]["payload"]["offset"], 30);
 }
 
 #[tokio::test]

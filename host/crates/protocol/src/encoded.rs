@@ -233,6 +233,34 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_grows_moves_what_stands_behind_it_and_nothing_else() {
+        use message_pack::write::{FIXED_LIST, FIXED_MAP, list_header, map_header};
+        let large = Bytes::from(vec![b'l'; SHARED_BYTES]);
+        let mut wide = Encoded::with_capacity(Codec::MessagePack, 8);
+        let list = wide.open(FIXED_LIST);
+        // Before the map that grows, within it, and behind it.
+        wide.extend_shared(&large);
+        let map = wide.open(FIXED_MAP);
+        wide.extend(&[7]);
+        wide.extend_shared(&large);
+        wide.extend_later();
+        wide.close(map, FIXED_ENTRIES + 1, map_header);
+        wide.extend_shared(&large);
+        wide.close(list, 3, list_header);
+        let shared = Piece::Text(large);
+        let text = |text: &'static [u8]| Piece::Text(Bytes::from_static(text));
+        let expected = [
+            text(&[FIXED_LIST | 3]),
+            shared.clone(),
+            text(&[0xde, 0, 16, 7]),
+            shared.clone(),
+            Piece::Later,
+            shared,
+        ];
+        assert_eq!(wide.into_pieces().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn a_text_without_shared_parts_is_one_piece() {
         let mut json = Encoded::with_capacity(Codec::Json, 8);
         assert!(json.is_empty());

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::{poller, still_works};
 use crate::support::drip::drip;
 use crate::support::http_client::{EventReader, ask};
-use crate::support::{Broker, Value, json, shared, within};
+use crate::support::{Broker, PATIENCE, Value, eventually, http, json, shared, within};
 
 #[tokio::test]
 async fn bodies_that_are_no_posts_are_refused_and_the_session_goes_on() {
@@ -15,8 +15,15 @@ async fn bodies_that_are_no_posts_are_refused_and_the_session_goes_on() {
     let events = EventReader::open(broker.address, None, "channels=hostile-posts", &[]).await;
     let many: Vec<Value> = (0..10_000).map(|id| ask("ping", id, json!({}))).collect();
     let many = json!({ "session": ann.session, "ack": ann.ack, "requests": many }).to_string();
+    let polls = format!("{{\"requests\":[{}{{}}]}}", "{},".repeat(256));
     for (what, body, [poll, send]) in [
         ("10,000 requests", many.into_bytes(), [413, 413]),
+        ("257 requests", polls.into_bytes(), [413, 400]),
+        (
+            "257 requests",
+            format!("[{}{{}}]", "{},".repeat(256)).into_bytes(),
+            [400, 413],
+        ),
         ("nothing", Vec::new(), [400; 2]),
         ("half of it", b"{\"session\":".to_vec(), [400; 2]),
         ("deep", "[".repeat(100_000).into_bytes(), [400; 2]),
@@ -85,6 +92,21 @@ async fn a_flood_of_polls_of_one_session_ends_in_answers() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_announced_to_be_too_large_is_refused_before_it_comes() {
+    let broker = shared().await;
+    let events = EventReader::open(broker.address, None, "channels=hostile-announced", &[]).await;
+    for path in ["/poll", "/send"] {
+        let ask = broker
+            .ask("POST", path)
+            .header("Sluicegate-Session", &events.credential());
+        let mut stream = ask.silent().await;
+        let head = ask.head(1 << 30);
+        stream.write_all(head.as_bytes()).await.expect("the head is taken");
+        assert_eq!(http::respond(&mut stream).await.0.status, 413, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_never_ends_is_given_up() {
     let broker = Broker::start(
         r#"
@@ -105,25 +127,59 @@ async fn a_body_that_never_ends_is_given_up() {
         ("/send", "[".to_owned()),
     ] {
         let ask = broker.ask("POST", path).header("Sluicegate-Session", &session);
-        let begin = (ask.head(100_000) + &body).into_bytes();
-        let endless = begin.into_iter().chain(std::iter::repeat(b' '));
-        let said = drip(
-            ask.silent().await,
-            endless,
-            format!("the body of {path} is read for ever"),
-        )
-        .await;
+        let mut stream = ask.silent().await;
+        let begin = ask.head(100_000) + &body;
+        stream.write_all(begin.as_bytes()).await.expect("the head is taken");
+        let otherwise = format!("the body of {path} is read for ever");
+        let said = drip(stream, std::iter::repeat(b' '), otherwise).await;
         let said = String::from_utf8_lossy(&said);
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 408 "), "{path}: {said}");
+        assert!(said.starts_with("HTTP/1.1 408 "), "{path}: {said}");
+        let head = ask.head(0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
+        let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
+        // Chunks that are too much together, and whose end is not waited for.
+        let mut stream = ask.silent().await;
+        let begin = head.clone() + &chunk.repeat(65);
+        stream.write_all(begin.as_bytes()).await.expect("they are taken");
+        assert_eq!(http::respond(&mut stream).await.0.status, 413, "{path}");
         // Chunks without end, as fast as they are taken.
         let mut stream = ask.silent().await;
-        let head = ask.head(0).replace("Content-Length: 0", "Transfer-Encoding: chunked");
         stream.write_all(head.as_bytes()).await.expect("the head is taken");
-        let flood = async {
-            let chunk = format!("1000\r\n{}\r\n", " ".repeat(0x1000));
-            while stream.write_all(chunk.as_bytes()).await.is_ok() {}
-        };
+        let flood = async { while stream.write_all(chunk.as_bytes()).await.is_ok() {} };
         within(flood, || format!("chunks to {path} are read for ever")).await;
     }
     still_works(&mut ann).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_bodies_takes_as_much_room_as_it_leaves() {
+    let tenant = |name: &str| format!("[[tenants]]\nname = \"{name}\"\nanonymous = true\n");
+    let tenants = [tenant("flood"), tenant("other")].concat();
+    let broker = Broker::start(&format!("server.header_timeout_ms = 60000\n{tenants}")).await;
+    let body = vec![b'x'; 262_144];
+    let ask = |tenant: &str| broker.ask("POST", &format!("/t/{tenant}/poll"));
+    // All but the last byte of each.
+    let begin = async || {
+        let mut stream = ask("flood").silent().await;
+        let head = ask("flood").head(body.len());
+        stream.write_all(head.as_bytes()).await.expect("the head is taken");
+        // Where there is no room, nobody reads it.
+        drop(stream.write_all(&body[1..]).await);
+        stream
+    };
+    let mut begun = join_all((0..120).map(|_| begin())).await;
+    let asked = async |tenant: &str| ask(tenant).body(&body).answer().await;
+    let refused = eventually(PATIENCE, "a node without room", async || {
+        begun.push(begin().await);
+        let answer = asked("flood").await;
+        (answer.status != 400).then_some(answer)
+    })
+    .await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    assert_eq!(asked("other").await.status, 400, "it is read, and is no poll");
+    drop(begun);
+    eventually(PATIENCE, "room again", async || {
+        (asked("flood").await.status == 400).then_some(())
+    })
+    .await;
 }

@@ -92,11 +92,13 @@ async fn what_is_no_ticket_opens_nothing() {
 async fn a_ticket_is_given_for_a_good_token_in_a_header() {
     let broker = broker().await;
     let good = token::of("ann");
+    let long = token::with(&json!({ "sub": "ann", "exp": token::seconds(3600), "name": "x".repeat(7_000) }));
     let expired = token::with(&json!({ "sub": "ann", "exp": token::seconds(-3600) }));
     let cases = [
         (broker.ask("POST", "/ticket"), 401),
         (broker.ask("POST", "/ticket").bearer("nonsense"), 401),
         (broker.ask("POST", "/ticket").bearer(&expired), 401),
+        (broker.ask("POST", "/ticket").bearer(&long), 413),
         (broker.ask("POST", &format!("/ticket?token={good}")), 401),
         (
             broker
