@@ -11,7 +11,7 @@
  * @typedef {object} ChannelView
  * @property {Message[]} messages the latest, oldest first
  * @property {"unsubscribed" | "subscribing" | "subscribed"} state
- * @property {Gap | undefined} gap the last one: messages were missed that no history has
+ * @property {Gap | undefined} gap the last one: messages were missed. With the option `history`, what it still had is among the messages
  * @property {SluicegateError | undefined} error why there is no subscription
  */
 
@@ -93,25 +93,31 @@ class ChannelStore extends Store {
     const room = this.#room;
     /** @param {Partial<ChannelView>} change */
     const change = (change) => this.set({ ...this.value, ...change });
+    let isCurrent = true;
+    const tryTo = (/** @type {Promise<void>} */ done) => done.catch((error) => isCurrent && change({ error }));
+    /** Reads what the history has that is not here yet. @param {Message} [last] what it comes behind; before all unless given */
+    const read = async (last) => {
+      if (!this.#history) return;
+      const page = await room.history({ limit: this.#history, reverse: true });
+      if (!isCurrent) return;
+      const { messages } = this.value;
+      const known = new Set(messages.map(({ id }) => id));
+      const missed = page.filter(({ id }) => !known.has(id)).reverse();
+      const at = last ? messages.indexOf(last) + 1 : 0;
+      change({ messages: [...messages.slice(0, at), ...missed, ...messages.slice(at)].slice(-this.#limit) });
+    };
     const ends = [
       room.on('message', (message) => change({ messages: [...this.value.messages, message].slice(-this.#limit) })),
       room.on('state', ({ state }) => change({ state, ...(state === 'subscribed' && { error: undefined }) })),
-      room.on('gap', (gap) => change({ gap })),
+      room.on('gap', (gap) => {
+        change({ gap });
+        tryTo(read(this.value.messages.at(-1)));
+      }),
       room.on('error', (error) => change({ error })),
       () => void room.unsubscribe(),
+      () => void (isCurrent = false),
     ];
-    let isCurrent = true;
-    ends.push(() => (isCurrent = false));
-    room.subscribe().then(
-      async () => {
-        if (!this.#history) return;
-        const page = await room.history({ limit: this.#history, reverse: true });
-        if (!isCurrent) return;
-        const known = new Set(this.value.messages.map(({ id }) => id));
-        const before = page.filter(({ id }) => !known.has(id)).reverse();
-        change({ messages: [...before, ...this.value.messages].slice(-this.#limit) });
-      },
-    ).catch((error) => isCurrent && change({ error }));
+    tryTo(room.subscribe().then(() => read()));
     return ends;
   }
 }

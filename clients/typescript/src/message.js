@@ -5,7 +5,8 @@ import { fromBase64 } from './base64.js';
 /**
  * @typedef {{ epoch: string, offset: number }} Position
  * @typedef {{ user?: string, session: string, info?: any }} Member
- * @typedef {{ from: Position, to?: Position }} Gap messages after `from`, up to `to`, were missed, and no history has them
+ * @typedef {{ from: Position, to?: Position }} Gap messages after `from`, up to `to`, were missed. What the history has
+ *   of them, all perhaps if the epoch is new, has to be read from there
  */
 
 /**

@@ -22,8 +22,11 @@ export class Site {
   static async start(page = '<!doctype html><title>page</title>') {
     const site = new Site();
     site.page = page;
+    /** What pages are given at `/token`. */
+    site.token = '';
     site.server = createServer(async (request, response) => {
       const path = normalize(new URL(request.url, 'http://page').pathname);
+      if (path === '/token') return response.end(site.token);
       if (path === '/') return response.setHeader('content-type', 'text/html').end(site.page);
       try {
         const source = await readFile(join(SOURCES, path.replace('/node_modules/@sluicegate/client/src', '')));

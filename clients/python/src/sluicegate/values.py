@@ -113,8 +113,9 @@ def _data(envelope: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Messages after ``from_``, up to and with ``to``, were missed, and no history has them. ``from_`` is the last position that the client
-    had; ``to`` is None where the broker did not say how far the channel is."""
+    """Messages after ``from_``, up to and with ``to``, were missed, and are not handed out: the history does not reach back
+    to ``from_``. What it has still, after a new epoch maybe all, `history` gives. ``from_`` is the last position that the
+    client had; ``to`` is None where the broker did not say how far the channel is."""
 
     from_: Position | None
     to: Position | None = None

@@ -90,11 +90,12 @@ export class FakeServer {
         return { channel: name, message: id, epoch, offset };
       }
       case 'history': {
-        const { since, limit = 100 } = payload;
+        const { since, limit = 100, reverse } = payload;
         if (since && (since.epoch !== this.epoch || since.offset < channel.offset - channel.messages.length)) {
           return { code: 4416, reason: 'unrecoverable_position', message: 'it is gone', retry: false };
         }
-        return { ...position, messages: channel.messages.filter(({ offset }) => !since || offset > since.offset).slice(0, limit) };
+        const messages = channel.messages.filter(({ offset }) => !since || offset > since.offset);
+        return { ...position, messages: (reverse ? messages.reverse() : messages).slice(0, limit) };
       }
       case 'presence':
         return { channel: name, members: [{ user: 'me', session: socket.session }], count: 1 };
