@@ -58,6 +58,8 @@ export class Client extends Emitter {
   #link;
   /** What `connect` was refused with on it. @type {SluicegateError | undefined} */
   #refused;
+  /** What became of the last attempt. @type {SluicegateError | undefined} */
+  #failure;
   /** Counts what the machine was told. */
   #step = 0;
   /** Counts transports: only the last one counts. */
@@ -100,7 +102,7 @@ export class Client extends Emitter {
    */
   async connect() {
     if (this.state === 'connected') return;
-    const connected = this.#callers.wait('connect', this.settings.timeoutMs, () => !this.#connection.tried);
+    const connected = this.#callers.wait('connect', this.settings.timeoutMs, () => !this.#connection.tried, () => `. ${this.#failure}`);
     this.#waking ??= onWake(() => this.#tell('wake'));
     this.#tell('connect');
     return connected;
@@ -161,6 +163,7 @@ export class Client extends Emitter {
     error: (error) => {
       // Who waits to be connected is told at once that there is no token. A network may come back.
       if (error.reason === 'token_failed') this.#callers.settle(error);
+      this.#failure = error;
       this.failed(error);
     },
     end: (error) => {

@@ -89,7 +89,7 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
       clearTimeout(pause);
       for (const request of open.values()) {
         if (request.again) enqueue(request);
-        else settled(request).reject(fault('connection_lost', `${request.type}: the connection was lost`, true));
+        else settled(request).reject(fault('connection_lost', `${request.type}: connection lost`, true));
       }
       sort();
     },

@@ -10,13 +10,14 @@ export function makeWaiters() {
      * @param {string} what
      * @param {number} withinMs
      * @param {() => boolean} [isTooEarly] whether it should wait for longer, once the time is over
+     * @param {() => unknown} [cause] what is known of the reason, then
      * @returns {Promise<void>}
      */
-    wait: (what, withinMs, isTooEarly) =>
+    wait: (what, withinMs, isTooEarly, cause) =>
       new Promise((resolve, reject) => {
         const expire = () => {
           if (isTooEarly?.()) timer = setTimeout(expire, withinMs / 4);
-          else tell(fault('timeout', `${what}: not within ${withinMs} ms`, true));
+          else tell(fault('timeout', `${what}: not within ${withinMs} ms${cause?.() ?? ''}`, true));
         };
         const tell = (/** @type {Error | undefined} */ error) => {
           clearTimeout(timer);
