@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{poller, still_works};
-use crate::support::http_client::{EventReader, Poller};
+use crate::support::http_client::{EventReader, Poller, ask};
 use crate::support::{Nodes, PATIENCE, Redis, eventually, json, token, within};
 
 /// How soon it is told: long before a poll would be answered anyway.
@@ -32,6 +32,11 @@ async fn polls_elsewhere(nodes: &Nodes) -> Poller {
     let mut ann = poller(&nodes[1], &["room:elsewhere"]).await;
     ann.address = nodes[0].address;
     still_works(&mut ann).await;
+    // It may wait for so long and no longer, whatever it asks for.
+    let mut body = ann.body(&[ask("ping", 1, json!({}))]);
+    body["wait_ms"] = u64::MAX.into();
+    let answer = ann.raw(&[], &body).await;
+    assert_eq!(ann.take(answer)[0]["id"], 1);
     ann
 }
 
