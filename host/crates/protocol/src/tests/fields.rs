@@ -287,6 +287,18 @@ fn text_may_be_escaped() {
 }
 
 #[test]
+fn an_id_is_short_because_each_reply_repeats_it() {
+    let envelope = |bytes: usize| {
+        let id = format!("\"{}\"", "i".repeat(bytes - 2));
+        read(&Bytes::from(format!("{{\"type\":\"ping\",\"id\":{id}}}")))
+            .map(|request| request.id.as_json() == id.as_bytes())
+    };
+    assert_eq!(envelope(256), Ok(true));
+    let too_long = Refused::NotAnEnvelope("an id has at most 256 bytes".into());
+    assert_eq!(envelope(257), Err(too_long));
+}
+
+#[test]
 fn what_is_no_envelope_is_told_what_it_is() {
     for (text, why) in [
         ("[\"ping\",1]", "not an envelope: must be an object, not a list"),
