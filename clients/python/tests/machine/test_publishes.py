@@ -52,6 +52,7 @@ def test_the_queue_is_bounded_in_bytes_and_has_room_again() -> None:
     assert scene.outcome(5) is None
     scene.publish("room", 6)
     assert scene.outcome(6).reason == "queue_full"
+    assert scene.outcome(6).message == "no room for 164 bytes: 984 of queue_bytes=1000 wait already"
     assert scene.outcome(6).retry
     scene.connect().acked()
     for number in range(6):

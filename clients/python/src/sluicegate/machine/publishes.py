@@ -71,7 +71,7 @@ class PublishQueue:
         size += ENVELOPE_BYTES
         is_sent = self._connection.is_up and not self._waiting and self._sent_bytes + size <= self._options.queue_bytes
         if not is_sent and self._waiting_bytes + size > self._options.queue_bytes:
-            text = f"{self._waiting_bytes} bytes of queue_bytes={self._options.queue_bytes} wait to be sent"
+            text = f"no room for {size} bytes: {self._waiting_bytes} of queue_bytes={self._options.queue_bytes} wait already"
             self._connection.effects.append(Fail(handle, SluicegateError(0, "queue_full", text, retry=True)))
             return
         self._count += 1
