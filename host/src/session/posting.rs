@@ -45,6 +45,11 @@ impl Session {
         post: &Post,
         reply: oneshot::Sender<PostAnswer>,
     ) -> Result<(), (oneshot::Sender<PostAnswer>, PostAnswer)> {
+        if matches!(self.context.client.carrier, Carrier::Polls(_)) {
+            // Its replies come by polls, in the order of all requests.
+            let why = "this session polls; send its requests with a poll, to /poll";
+            return Err((reply, PostAnswer::Bad(why.into())));
+        }
         let Some(posts) = self.input.posts() else {
             return Err((reply, PostAnswer::Gone));
         };
@@ -67,7 +72,8 @@ impl Session {
     ) -> Result<(), (oneshot::Sender<PostAnswer>, PostAnswer)> {
         let client = self.context.client.clone();
         let (Some(posts), Carrier::Polls(answers)) = (self.input.posts(), &client.carrier) else {
-            return Err((reply, PostAnswer::Gone));
+            let why = "this session has a stream of events; send its requests to /send";
+            return Err((reply, PostAnswer::Bad(why.into())));
         };
         if post.codec != client.codec {
             let why = "this session began in another Content-Type, and its answers are of that one";

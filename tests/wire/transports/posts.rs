@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::http_client::{EventReader, ask, post};
+use crate::support::http_client::{EventReader, Poller, ask, connect, post};
 use crate::support::{Broker, shared};
 
 async fn reader(broker: &Broker, channel: &str) -> EventReader {
@@ -157,6 +157,24 @@ async fn a_session_is_its_clients_alone() {
     )
     .await;
     assert_eq!(response.status, 410);
+}
+
+#[tokio::test]
+async fn a_session_is_asked_in_its_own_way() {
+    let broker = shared().await;
+    let mut ann = reader(&broker, "room:send-own-way").await;
+    let poll = json!({ "session": ann.credential(), "wait_ms": 0 }).to_string();
+    let refused = post(broker.address, "/poll", &[], &poll).await;
+    assert!(refused.status == 400 && refused.body.contains("/send"), "{refused:?}");
+    let mut bob = Poller::new(broker.address);
+    bob.poll(&[connect(&[])]).await;
+    let credential = bob.session.clone().expect("it is open");
+    let ping = json!([ask("ping", 1, Value::Null)]).to_string();
+    let refused = post(broker.address, "/send", &[("sluicegate-session", &credential)], &ping).await;
+    assert!(refused.status == 400 && refused.body.contains("/poll"), "{refused:?}");
+    // Both go on.
+    assert_eq!(ann.send(&[ask("ping", 2, Value::Null)]).await[0]["id"], 2);
+    assert_eq!(bob.poll(&[ask("ping", 3, Value::Null)]).await[0]["id"], 3);
 }
 
 #[tokio::test]
