@@ -145,7 +145,12 @@ impl Broker {
             pushed.clone(),
         );
         let mut has_tenants = keeper.is_complete();
-        let readiness = Readiness::new(backplane.clone(), has_tenants.clone(), audit.clone());
+        let readiness = Readiness::new(
+            backplane.clone(),
+            others.as_ref().map(|others| others.relay.clone()),
+            has_tenants.clone(),
+            audit.clone(),
+        );
         let sessions = Arc::<HttpSessions>::default();
         let gateway = Arc::new(Gateway {
             directory: Directory::default(),

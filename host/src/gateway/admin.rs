@@ -177,7 +177,7 @@ async fn serve_one(stream: Socket, peer: SocketAddr, router: Router, header_time
             Some(response)
         }
     };
-    if let Some((mut stream, _)) = http::serve(stream, peer, header_timeout, answer).await {
+    if let Some((mut stream, _)) = http::serve(stream, Vec::new(), peer, header_timeout, answer).await {
         drop(patient_stream::end(&mut stream).await);
     }
 }

@@ -1,11 +1,12 @@
-//! One connection of the public listener: a PROXY header and a handshake of TLS where they are expected, HTTP until an upgrade is answered, then a
-//! session.
+//! One connection of the public listener: a PROXY header and a handshake of TLS where they are expected, then HTTP, until it is
+//! a session's, or polls come on it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -17,8 +18,9 @@ use tokio::time::{Instant, timeout_at};
 use super::entry::Visit;
 use super::keep_open::KeepOpen;
 use super::listener_tls::ListenerTls;
-use super::over_http::{AcceptedEvents, Polled};
+use super::over_http::{AcceptedEvents, PollRequest};
 use super::peer::ClientPeer;
+use super::poll_connection::{PollConnection, TakenPoll};
 use super::proxy_header::{self, ProxyHeaderError};
 use super::routes::HttpRoute;
 use super::shard_step::ShardStep;
@@ -71,64 +73,100 @@ pub(super) async fn serve(
         lag: service.lag.clone(),
         may_stay: guard.is_session,
     };
+    let header_timeout = deadline.saturating_duration_since(Instant::now());
     let visited = Rc::new(Visited {
-        service: service.clone(),
-        pass: pass.clone(),
+        service,
+        visit,
+        pass,
+        guard: RefCell::new(Some(guard)),
         arrival: RefCell::new(Some(arrival)),
+        requests: Cell::new(0),
         taken: RefCell::default(),
     });
-    let answer = {
-        let visited = visited.clone();
-        move |request| {
-            let visited = visited.clone();
-            async move { visited.answer(request).await }
-        }
-    };
-    let header_timeout = deadline.saturating_duration_since(Instant::now());
-    let Some((mut socket, early)) = http::serve(socket, visit, header_timeout, answer).await else {
-        return;
-    };
-    let session = match visited.taken.take() {
-        Some(TakenSocket::Upgraded(accepted)) => accepted.open(socket, pass, &service.shard),
-        Some(TakenSocket::Events(accepted)) => accepted.open(socket, pass, &service.gateway, &service.shard),
-        None => {
-            drop(patient_stream::end(&mut socket).await);
-            return;
-        }
-    };
-    let Some(session) = session else {
-        return;
-    };
-    // A task of its own: a connection at rest holds nothing of how it was opened.
-    tokio::task::spawn_local(async move {
-        session.serve(early).await;
-        drop(guard);
-    });
+    if let Some(poll) = visited.clone().speak_http(socket, Vec::new(), header_timeout).await {
+        tokio::task::spawn_local(visited.answer_polls(poll));
+    }
 }
 
-/// A socket that is a session's from now on.
+/// What is to be done with a socket that was taken from HTTP.
 enum TakenSocket {
-    /// Its answer is written.
+    /// It is a session's, and its answer is written.
     Upgraded(AcceptedUpgrade),
-    /// Nothing is written.
+    /// It is a session's, and nothing is written.
     Events(Box<AcceptedEvents>),
+    Polls(PollRequest),
 }
 
-/// A connection while HTTP is spoken on it.
+/// A connection on which requests come.
 struct Visited {
     service: Service,
+    visit: Visit,
     /// What its address has to give back.
     pass: Option<Arc<AddressPass>>,
+    /// Its place on the node, until a session has it.
+    guard: RefCell<Option<ConnectionGuard>>,
     /// Until somebody was served on it.
     arrival: RefCell<Option<Arrival>>,
+    /// How many came since HTTP got the connection.
+    requests: Cell<usize>,
     taken: RefCell<Option<TakenSocket>>,
 }
 
 impl Visited {
-    /// Answers a request. None: a session will.
+    /// Speaks HTTP until the connection is over, or a session's; or until a poll comes, which it is given back with.
+    async fn speak_http(self: Rc<Self>, socket: Socket, early: Vec<u8>, header_timeout: Duration) -> Option<TakenPoll> {
+        self.requests.set(0);
+        let answer = {
+            let visited = self.clone();
+            move |request| {
+                let visited = visited.clone();
+                async move { visited.answer(request).await }
+            }
+        };
+        let (mut socket, ahead) = http::serve(socket, early, self.visit.clone(), header_timeout, answer).await?;
+        let Service { gateway, shard, .. } = &self.service;
+        let session = match self.taken.take() {
+            Some(TakenSocket::Upgraded(accepted)) => accepted.open(socket, self.pass.clone(), shard),
+            Some(TakenSocket::Events(accepted)) => accepted.open(socket, self.pass.clone(), gateway, shard),
+            Some(TakenSocket::Polls(request)) => {
+                return Some(TakenPoll {
+                    socket,
+                    ahead,
+                    request,
+                    is_first: self.requests.get() == 1,
+                });
+            }
+            None => {
+                drop(patient_stream::end(&mut socket).await);
+                None
+            }
+        }?;
+        let guard = self.guard.take();
+        // A task of its own: a connection at rest holds nothing of how it was opened.
+        tokio::task::spawn_local(async move {
+            session.serve(ahead.into()).await;
+            drop(guard);
+        });
+        None
+    }
+
+    /// Answers polls, and speaks HTTP whenever something else comes, until the connection is over, or a session's.
+    async fn answer_polls(self: Rc<Self>, mut poll: TakenPoll) {
+        let Service { gateway, shard, .. } = &self.service;
+        let mut polls = PollConnection::new(gateway.clone(), shard.clone());
+        while let Some((socket, ahead)) = polls.serve(poll, || self.settle()).await {
+            // Boxed: a connection on which a poll waits holds nothing of it.
+            let speaking = Box::pin(self.clone().speak_http(socket, ahead, gateway.header_timeout));
+            let Some(next) = speaking.await else { return };
+            poll = next;
+        }
+    }
+
+    /// Answers a request. None: whoever takes the socket will.
     async fn answer(&self, request: Request) -> Option<Response> {
+        self.requests.update(|requests| requests + 1);
         let Service { gateway, router, .. } = &self.service;
-        // Boxed: whoever waits for what a session says holds nothing of how the request was read.
+        // Boxed: whoever waits for an answer holds nothing of how the request was read.
         let response = if let Some(route) = HttpRoute::at(request.uri().path()) {
             Box::pin(route.answer(gateway, None, request)).await
         } else {
@@ -138,22 +176,26 @@ impl Visited {
         self.finish(response).await
     }
 
-    /// Does what remains for a request on this shard. None: a session will answer it.
+    /// Does what remains for a request on this shard. None: whoever takes the socket will answer it.
     async fn finish(&self, mut response: Response) -> Option<Response> {
         let extensions = response.extensions_mut();
         if let Some(accepted) = extensions.remove() {
             self.taken.replace(Some(TakenSocket::Upgraded(accepted)));
             return Some(response);
         }
-        let Service { gateway, shard, .. } = &self.service;
         match extensions.remove() {
             Some(ShardStep::Events(accepted)) => {
                 self.taken.replace(Some(TakenSocket::Events(accepted)));
                 return None;
             }
-            Some(ShardStep::Poll(Polled::GoesOn(poll))) => response = poll.answer(gateway).await,
-            Some(ShardStep::Poll(Polled::Begins(first))) => response = Box::pin(first.begin(gateway, shard)).await,
-            Some(ShardStep::Ticket(ticket)) => response = Box::pin(ticket.issue(gateway, shard)).await,
+            Some(ShardStep::Poll(request)) => {
+                self.taken.replace(Some(TakenSocket::Polls(request)));
+                return None;
+            }
+            Some(ShardStep::Ticket(ticket)) => {
+                let Service { gateway, shard, .. } = &self.service;
+                response = Box::pin(ticket.issue(gateway, shard)).await;
+            }
             None => {}
         }
         let Some(KeepOpen { is_known }) = response.extensions_mut().remove() else {
@@ -162,11 +204,17 @@ impl Visited {
             response.headers_mut().insert(CONNECTION, close);
             return Some(response);
         };
-        // Somebody who is known may keep it: it is no handshake any more.
-        if is_known && self.arrival.take().is_some() {
-            self.pass.iter().for_each(|pass| pass.settle());
+        if is_known {
+            self.settle();
         }
         Some(response)
+    }
+
+    /// Somebody who is known may keep it: it is no handshake any more.
+    fn settle(&self) {
+        if self.arrival.take().is_some() {
+            self.pass.iter().for_each(|pass| pass.settle());
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -13,7 +14,11 @@ const AT_ONCE: usize = 64;
 
 /// The tenants, by name and by host. They change in place, so that one of thousands costs no more than itself.
 #[derive(Default)]
-pub(crate) struct Directory(RwLock<DirectoryEntries>);
+pub(crate) struct Directory {
+    entries: RwLock<DirectoryEntries>,
+    /// How often they were changed, counted while the lock is held.
+    changes: AtomicU64,
+}
 
 #[derive(Default)]
 struct DirectoryEntries {
@@ -37,7 +42,7 @@ impl Directory {
     /// The tenant that `host`, in its one spelling, and `named`, from the path, mean. A host that belongs to one
     /// tenant is no way to another.
     pub(crate) fn find(&self, host: Option<&str>, named: Option<&str>) -> Option<Arc<Tenant>> {
-        let entries = self.0.read();
+        let entries = self.entries.read();
         let by_host = host.and_then(|host| entries.hosts.get(host));
         let found = match (by_host, named) {
             (Some(tenant), Some(name)) if *tenant.name != *name => None,
@@ -48,19 +53,26 @@ impl Directory {
         found.cloned()
     }
 
+    /// How often it was changed: what was found stays true for as long as that is the same.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     /// The tenant of this name.
     pub(crate) fn named(&self, name: &str) -> Option<Arc<Tenant>> {
-        self.0.read().names.get(name).cloned()
+        self.entries.read().names.get(name).cloned()
     }
 
     /// The tenant of requests that name none.
     pub(crate) fn default_tenant(&self) -> Option<Arc<Tenant>> {
-        self.0.read().default_tenant().cloned()
+        self.entries.read().default_tenant().cloned()
     }
 
     /// Requests that name no tenant mean this one from now on.
     pub(crate) fn set_default(&self, name: Option<&Arc<str>>) {
-        self.0.write().default = name.cloned();
+        let mut entries = self.entries.write();
+        entries.default = name.cloned();
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     /// Puts tenants in place of those of their names. Of two that have the same host, the one that is put later has it.
@@ -100,7 +112,8 @@ impl Directory {
         change: impl Fn(&mut DirectoryEntries, &Arc<Tenant>),
     ) {
         loop {
-            let mut entries = self.0.write();
+            let mut entries = self.entries.write();
+            self.changes.fetch_add(1, Ordering::Release);
             for _ in 0..AT_ONCE {
                 let Some(tenant) = tenants.next() else { return };
                 change(&mut entries, tenant);

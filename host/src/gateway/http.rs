@@ -14,7 +14,6 @@ use axum::extract::Request;
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -43,16 +42,17 @@ const NOT_HTTP_2: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnectio
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1_048_576;
 
-/// Serves a connection of `peer`, which every request has among its extensions, until HTTP is done with it, or its peer
-/// takes nothing of an answer for too long. Where `answer` gives none, nobody answers here, and HTTP is done with the
+/// Serves a connection of `peer`, which every request has among its extensions beside the length of its body, until HTTP is
+/// done with it, or its peer takes nothing of an answer for too long. `early` was read of it before. Where `answer` gives none, nobody answers here, and HTTP is done with the
 /// connection. Gives the socket back, open, with what was read of it beyond the last request; none if a request could not be
 /// read, or the connection broke.
 pub(super) async fn serve<Answered, Peer>(
     stream: Socket,
+    early: Vec<u8>,
     peer: Peer,
     header_timeout: Duration,
     answer: impl Fn(Request) -> Answered,
-) -> Option<(Socket, Bytes)>
+) -> Option<(Socket, Vec<u8>)>
 where
     Answered: Future<Output = Option<Response>>,
     Peer: Clone + Display + Send + Sync + 'static,
@@ -65,6 +65,7 @@ where
         telling.tell(length);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(length);
         let (answered, is_taken) = (answer(request), is_taken.clone());
         Box::pin(async move {
             if let Some(mut response) = answered.await {
@@ -82,7 +83,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(PatientStream::new(stream, told), service);
+        .serve_connection(PatientStream::new(stream, early, told), service);
     // The socket is not shut down: after an upgrade the connection goes on.
     let served = poll_fn(|cx| match connection.poll_without_shutdown(cx) {
         Poll::Pending if is_taken.load(Ordering::Relaxed) => Poll::Ready(Ok(())),
@@ -92,7 +93,8 @@ where
     let parts = connection.into_parts();
     let (has_broken_head, has_unwritten) = (parts.io.has_broken_head(), parts.io.has_unwritten());
     let (mut stream, ahead) = parts.io.into_parts();
-    if has_broken_head {
+    // What stands behind a request that somebody else answers is theirs.
+    if has_broken_head && !is_taken.load(Ordering::Relaxed) {
         log_unreadable(&peer, "a line ends with LF alone");
         // As much as the socket takes without waiting.
         drop(stream.try_write(LF_ALONE));
@@ -102,8 +104,7 @@ where
     match served {
         // Somebody asked for more without a look at the answers: they are gone, and so is the connection.
         Ok(()) if has_unwritten => None,
-        Ok(()) if ahead.is_empty() => Some((stream, parts.read_buf)),
-        Ok(()) => Some((stream, [&*parts.read_buf, &ahead].concat().into())),
+        Ok(()) => Some((stream, [&*parts.read_buf, &ahead].concat())),
         Err(error) => {
             refuse(stream, &peer, &error, &parts.read_buf).await;
             None

@@ -27,6 +27,7 @@ mod open_pages;
 mod over_http;
 mod patient_stream;
 mod peer;
+mod poll_connection;
 mod proxy_header;
 mod query;
 mod readiness;

@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Buf;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::body_length::{BodyLength, ToldLength};
@@ -20,8 +21,6 @@ use super::socket::Socket;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a client sends first that speaks HTTP/2 without negotiation (RFC 9113 3.4).
 const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Bytes that are read at once.
-const READ_BYTES: usize = 4_096;
 
 /// Ends what is sent. Over TLS something is said first, for which a peer that takes nothing has as long as for an answer.
 ///
@@ -29,6 +28,17 @@ const READ_BYTES: usize = 4_096;
 /// What the socket says; that the peer took too long.
 pub(super) async fn end(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     timeout(PATIENCE, stream.shutdown()).await?
+}
+
+/// Writes all of it. The peer may take its time, as long as it takes something.
+///
+/// # Errors
+/// What the socket says; that the peer took nothing for too long.
+pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &mut impl Buf) -> io::Result<()> {
+    while bytes.has_remaining() {
+        timeout(PATIENCE, stream.write_buf(bytes)).await??;
+    }
+    timeout(PATIENCE, stream.flush()).await?
 }
 
 pub(super) struct PatientStream {
@@ -60,14 +70,14 @@ enum UnreadPart {
 }
 
 impl PatientStream {
-    /// `told` is told of each request how long its body is.
-    pub(super) fn new(stream: Socket, told: ToldLength) -> Self {
+    /// `ahead` was read of the socket before. `told` is told of each request how long its body is.
+    pub(super) fn new(stream: Socket, ahead: Vec<u8>, told: ToldLength) -> Self {
         Self {
             io: TokioIo::new(stream),
             head: HeadLines::default(),
             part: UnreadPart::Head,
             told,
-            ahead: Vec::new(),
+            ahead,
             is_unanswered: false,
             has_written: false,
             patience: None,
@@ -82,10 +92,7 @@ impl PatientStream {
     /// Reads ahead, if nothing is left of that; at the end it stays empty.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.ahead.is_empty() {
-            let mut bytes = [0; READ_BYTES];
-            let mut read = ReadBuf::new(&mut bytes);
-            ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read))?;
-            self.ahead.extend_from_slice(read.filled());
+            ready!(self.io.inner_mut().poll_read_to(cx, &mut self.ahead))?;
         }
         Poll::Ready(Ok(()))
     }
@@ -235,7 +242,11 @@ mod tests {
     async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_something_is_not() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut stream = PatientStream::new(Socket::Tcp(listener.accept().await.unwrap().0), ToldLength::default());
+        let mut stream = PatientStream::new(
+            Socket::Tcp(listener.accept().await.unwrap().0),
+            Vec::new(),
+            ToldLength::default(),
+        );
         let bytes = vec![0; 65_536];
         let outcome = loop {
             match poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, &bytes)).await {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::observe::AuditLog;
 use backplane::Backplane;
+use relay::Relay;
 
 /// Quarantined tenants that are shown at most.
 const SHOWN: usize = 100;
@@ -19,18 +20,26 @@ pub(crate) struct Readiness {
     /// A line for each quarantined tenant.
     quarantined: Arc<ArcSwap<Vec<String>>>,
     backplane: Arc<dyn Backplane>,
+    /// Brings posts of other nodes, if there are any.
+    relay: Option<Arc<Relay>>,
     /// Whether the pushed tenants were read.
     has_tenants: watch::Receiver<bool>,
     audit: AuditLog,
 }
 
 impl Readiness {
-    /// Not ready yet; and never while messages do not get through `backplane`, or before `has_tenants`.
-    pub(crate) fn new(backplane: Arc<dyn Backplane>, has_tenants: watch::Receiver<bool>, audit: AuditLog) -> Self {
+    /// Not ready yet; and never while messages do not get through `backplane`, or posts through `relay`, or before `has_tenants`.
+    pub(crate) fn new(
+        backplane: Arc<dyn Backplane>,
+        relay: Option<Arc<Relay>>,
+        has_tenants: watch::Receiver<bool>,
+        audit: AuditLog,
+    ) -> Self {
         Self {
             serves: Arc::default(),
             quarantined: Arc::default(),
             backplane,
+            relay,
             has_tenants,
             audit,
         }
@@ -66,9 +75,11 @@ impl Readiness {
         let serves = self.serves.load(Ordering::Relaxed);
         // The backplane first: until it is there, a node does not know whether its name is its own, and does not start.
         let backplane = self.backplane.hindrance();
+        let relay = || self.relay.as_ref().and_then(|relay| relay.hindrance());
         let tenants = || (!*self.has_tenants.borrow()).then(|| "the pushed tenants are not read yet".to_owned());
         backplane
             .or_else(|| (!serves).then(|| "starting or draining".to_owned()))
+            .or_else(relay)
             .or_else(tenants)
     }
 }

@@ -63,6 +63,22 @@ impl fmt::Display for HttpRefusal {
     }
 }
 
+impl HttpRefusal {
+    /// Lines of headers that its answer has, each with its end.
+    pub(super) fn lines(&self) -> String {
+        let retry_after = match self.retry_after {
+            Some(seconds) => format!("Retry-After: {seconds}\r\n"),
+            None => String::new(),
+        };
+        format!("Content-Type: text/plain; charset=utf-8\r\n{retry_after}")
+    }
+
+    /// The body of its answer.
+    pub(super) fn text(self) -> String {
+        self.sentence + "\n"
+    }
+}
+
 impl IntoResponse for HttpRefusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.sentence + "\n").into_response();

@@ -3,15 +3,15 @@
 
 use axum::response::Response;
 
-use super::over_http::{AcceptedEvents, Polled, TicketRequest};
+use super::over_http::{AcceptedEvents, PollRequest, TicketRequest};
 
 /// An extension of an answer that is none yet.
 #[derive(Clone)]
 pub(super) enum ShardStep {
     /// The socket is a session's, which writes the answer.
     Events(Box<AcceptedEvents>),
-    /// What its session says is the answer.
-    Poll(Polled),
+    /// What its session says is the answer, which is written when there is something.
+    Poll(PollRequest),
     /// The tenant's plugins judge the token.
     Ticket(Box<TicketRequest>),
 }

@@ -1,9 +1,10 @@
 //! A connection as it was accepted, until it is a session's stream.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,6 +12,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::tls_stream::TlsStream;
 use crate::transport::ClientStream;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 4_096;
 
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -49,6 +53,16 @@ impl Socket {
             Self::Tls(stream) => tcp(stream.socket(), nobody),
             Self::Unix(stream) => drop((stream.poll_read_ready(nobody), stream.poll_write_ready(nobody))),
         }
+    }
+
+    /// Reads some of what comes to the end of `bytes`. Returns how much; 0 at the end of the stream.
+    pub(super) fn poll_read_to(&mut self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        // Room is taken for what is there alone.
+        let mut room = [MaybeUninit::uninit(); READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(self).poll_read(cx, &mut read))?;
+        bytes.extend_from_slice(read.filled());
+        Poll::Ready(Ok(read.filled().len()))
     }
 
     /// Writes as much as is taken now.

@@ -9,13 +9,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::chunks::Chunks;
-use super::http::{Response, dial, send};
+use super::http::{Response, dial, send, try_respond};
 use super::within;
 
 /// A request with a body, and its response.
 pub(crate) async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
-    send(address, request("POST", address, path, headers, Some(body))).await
+    let headers = [headers, &[LAST]].concat();
+    send(address, request("POST", address, path, &headers, Some(body))).await
 }
+
+/// For a request that is the last of its connection.
+const LAST: (&str, &str) = ("connection", "close");
 
 fn request(method: &str, address: SocketAddr, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> String {
     let mut text = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
@@ -25,7 +29,7 @@ fn request(method: &str, address: SocketAddr, path: &str, headers: &[(&str, &str
     if let Some(body) = body {
         write!(text, "content-length: {}\r\n", body.len()).expect("a text takes all");
     }
-    text + "connection: close\r\n\r\n" + body.unwrap_or_default()
+    text + "\r\n" + body.unwrap_or_default()
 }
 
 // === streams of events ===
@@ -74,7 +78,8 @@ impl EventReader {
     pub(crate) async fn ask(address: SocketAddr, tenant: Option<&str>, query: &str, headers: &[(&str, &str)]) -> Self {
         let base = tenant.map_or_else(String::new, |tenant| format!("/t/{tenant}"));
         let mut stream = dial(address, None).await;
-        let asked = request("GET", address, &format!("{base}/sse?{query}"), headers, None);
+        let headers = [headers, &[LAST]].concat();
+        let asked = request("GET", address, &format!("{base}/sse?{query}"), &headers, None);
         stream.write_all(asked.as_bytes()).await.expect("the request is taken");
         let mut reader = Self {
             address,
@@ -279,7 +284,7 @@ impl EventReader {
 
 // === polls ===
 
-/// A client that polls.
+/// A client that polls, on a connection that it keeps.
 pub(crate) struct Poller {
     pub address: SocketAddr,
     path: String,
@@ -287,6 +292,8 @@ pub(crate) struct Poller {
     /// The newest answer that it has.
     pub ack: u64,
     batch: u64,
+    /// The connection, and where it leads.
+    kept: Option<(SocketAddr, TcpStream)>,
 }
 
 impl Poller {
@@ -298,6 +305,7 @@ impl Poller {
             session: None,
             ack: 0,
             batch: 0,
+            kept: None,
         }
     }
 
@@ -308,7 +316,7 @@ impl Poller {
         }
     }
 
-    /// A poll as it is.
+    /// A poll as it is, on a connection of its own.
     pub(crate) async fn raw(&self, headers: &[(&str, &str)], body: &Value) -> Response {
         post(self.address, &self.path, headers, &body.to_string()).await
     }
@@ -328,8 +336,28 @@ impl Poller {
 
     /// Polls, and takes what comes.
     pub(crate) async fn poll(&mut self, requests: &[Value]) -> Vec<Value> {
-        let body = self.body(requests);
-        self.take(self.raw(&[], &body).await)
+        let body = self.body(requests).to_string();
+        let request = request("POST", self.address, &self.path, &[], Some(&body));
+        let answer = match self.on_kept(&request).await {
+            Some(answer) => answer,
+            None => {
+                self.kept = Some((self.address, dial(self.address, None).await));
+                let answer = self.on_kept(&request).await;
+                answer.expect("the server answers before it closes")
+            }
+        };
+        self.take(answer)
+    }
+
+    /// The answer to a request on the connection that is kept. None: there is none, or it was closed meanwhile.
+    async fn on_kept(&mut self, request: &str) -> Option<Response> {
+        let (_, mut kept) = self.kept.take().filter(|(address, _)| *address == self.address)?;
+        kept.write_all(request.as_bytes()).await.ok()?;
+        let (answer, _) = try_respond(&mut kept).await?;
+        if answer.header("connection") != Some("close") {
+            self.kept = Some((self.address, kept));
+        }
+        Some(answer)
     }
 
     /// Takes an answer.

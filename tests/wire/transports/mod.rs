@@ -3,6 +3,7 @@
 mod cluster;
 mod events;
 mod hostile;
+mod kept_connections;
 mod message_pack;
 mod polls;
 mod posts;

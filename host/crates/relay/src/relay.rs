@@ -65,6 +65,12 @@ impl Relay {
         })
     }
 
+    /// Why nothing comes from other nodes now; none if it does.
+    pub fn hindrance(&self) -> Option<String> {
+        let is_deaf = self.channel.listens_over().is_none();
+        is_deaf.then(|| "posts of other nodes are not heard, because Redis is not connected for them".to_owned())
+    }
+
     /// Has an instance carry out a post, and gives its answer. It is gone as soon as the process is not there any more, and not
     /// available if there is no answer in time.
     pub async fn hand_over(&self, instance: &str, post: Post) -> PostAnswer {

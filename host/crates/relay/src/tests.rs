@@ -94,6 +94,14 @@ async fn what_cannot_be_handed_over_is_answered() {
     }
 }
 
+#[tokio::test]
+async fn a_node_that_hears_no_posts_says_so() {
+    let stage = Stage::new();
+    assert_eq!(stage.a.hindrance(), None);
+    stage.network.0.lock().listens_over = None;
+    assert!(stage.a.hindrance().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_an_answer_hears_soon_that_none_will_come() {
     let troubles: [Trouble; 4] = [

@@ -70,8 +70,14 @@ pub(super) fn json(body: impl Into<Bytes>) -> Response {
 
 /// What became of a post in this codec.
 pub(super) fn posted(codec: Codec, answer: PostAnswer) -> Result<Response, HttpRefusal> {
+    let done = done(answer)?;
+    Ok(([(CONTENT_TYPE, body::media(codec))], done).into_response())
+}
+
+/// The body of the answer to a post, or why there is none.
+pub(super) fn done(answer: PostAnswer) -> Result<Bytes, HttpRefusal> {
     Err(match answer {
-        PostAnswer::Done(done) => return Ok(([(CONTENT_TYPE, body::media(codec))], done).into_response()),
+        PostAnswer::Done(done) => return Ok(done),
         PostAnswer::Gone => gone(),
         PostAnswer::Bad(why) => HttpRefusal::new(StatusCode::BAD_REQUEST, why),
         PostAnswer::Busy { retry_after } => {

@@ -71,6 +71,14 @@ pub(super) async fn read(mut body: Body, gateway: &Gateway, tenant: &Tenant) -> 
     })
 }
 
+impl PostBody {
+    /// A body that came without HTTP.
+    pub(super) fn hold(bytes: Bytes, gateway: &Gateway, tenant: &Tenant) -> Result<Self, HttpRefusal> {
+        let place = gateway.bodies.enter(&tenant.name, bytes.len()).ok_or_else(full)?;
+        Ok(Self { bytes, _place: place })
+    }
+}
+
 fn full() -> HttpRefusal {
     unavailable("too many posts of the tenant are under way on this node", COME_BACK)
 }

@@ -4,13 +4,16 @@ mod answers;
 mod body;
 mod events;
 mod poll;
+mod poll_body;
+mod poll_head;
 mod preflight;
 mod send;
 mod session_name;
 mod ticket;
 
 pub(super) use events::{AcceptedEvents, answer as events};
-pub(super) use poll::{Polled, answer as poll};
+pub(super) use poll::{PollRequest, answer as poll};
+pub(super) use poll_head::{PollHead, WrittenAnswer};
 pub(super) use preflight::answer as preflight;
 pub(super) use send::answer as send;
 pub(super) use ticket::{TicketRequest, answer as ticket};

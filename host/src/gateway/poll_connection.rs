@@ -1,0 +1,249 @@
+//! A connection on which polls come. Who polls says the same head again and again, and only what stands behind it is new: such a
+//! request is known by its bytes and read here. Whatever else comes is left to HTTP.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::head_lines::HeadLines;
+use super::over_http::{PollHead, PollRequest, WrittenAnswer};
+use super::patient_stream;
+use super::socket::Socket;
+use super::state::Gateway;
+use crate::shard::Shard;
+
+/// A connection that was taken from HTTP, and the poll that came last on it.
+pub(super) struct TakenPoll {
+    pub socket: Socket,
+    /// What was read behind the poll.
+    pub ahead: Vec<u8>,
+    pub request: PollRequest,
+    /// Whether it is the first request since HTTP got the connection.
+    pub is_first: bool,
+}
+
+/// What such a connection remembers from one poll to the next.
+pub(super) struct PollConnection {
+    gateway: Arc<Gateway>,
+    shard: Rc<Shard>,
+    /// How polls are known.
+    known: Option<KnownHead>,
+    /// What HTTP judges next.
+    unjudged: Option<UnjudgedHead>,
+}
+
+/// The head of a request that nobody has judged yet.
+struct UnjudgedHead {
+    bytes: Box<[u8]>,
+    /// How often the tenants had changed before.
+    changes: u64,
+}
+
+/// What the head of a poll says, as long as the tenants are the same.
+struct KnownHead {
+    bytes: Box<[u8]>,
+    changes: u64,
+    says: Arc<PollHead>,
+    /// Bytes of the body behind it.
+    body: usize,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// All of it, and its head is the known one.
+    Whole,
+    /// Not all, and so far it may be.
+    Part,
+    /// Another one.
+    Other,
+}
+
+// === impl PollConnection ===
+
+impl PollConnection {
+    pub(super) fn new(gateway: Arc<Gateway>, shard: Rc<Shard>) -> Self {
+        Self {
+            gateway,
+            shard,
+            known: None,
+            unjudged: None,
+        }
+    }
+
+    /// Answers a poll, and those after it whose head is known; `answered` is called for each whose client has a session. Gives
+    /// the connection back with what came of another request. None: the connection is over.
+    pub(super) async fn serve(&mut self, taken: TakenPoll, answered: impl Fn()) -> Option<(Socket, Vec<u8>)> {
+        let TakenPoll {
+            mut socket,
+            mut ahead,
+            mut request,
+            is_first,
+        } = taken;
+        let judged = self.unjudged.take().filter(|_| is_first);
+        self.known = judged.and_then(|judged| judged.says(&request.head));
+        loop {
+            let answer = request.answer(&self.gateway, &self.shard);
+            let answer = unless_gone(&mut socket, &mut ahead, answer).await?;
+            if answer.is_known {
+                answered();
+            }
+            write(&mut socket, answer).await?;
+            let Some(known) = self.next(&mut socket, &mut ahead).await? else {
+                break;
+            };
+            let body = &ahead[known.bytes.len()..];
+            match PollRequest::again(&self.gateway, &known.says, body).await {
+                Ok(Some(again)) => request = again,
+                Ok(None) => break,
+                Err(refusal) => {
+                    write(&mut socket, known.says.write(Err(refusal))).await?;
+                    return None;
+                }
+            }
+            // A connection at rest keeps no room.
+            ahead = Vec::new();
+        }
+        self.unjudged = UnjudgedHead::begins(&ahead, self.gateway.directory.changes());
+        Some((socket, ahead))
+    }
+
+    /// Waits for a request. Returns how it is known; nothing if it is not. None: there is none.
+    async fn next(&self, socket: &mut Socket, ahead: &mut Vec<u8>) -> Option<Option<&KnownHead>> {
+        let Gateway { directory, .. } = &*self.gateway;
+        let deadline = Instant::now() + self.gateway.header_timeout;
+        loop {
+            match (&self.known, self.came(ahead)) {
+                (Some(known), Came::Whole) if known.changes == directory.changes() => return Some(Some(known)),
+                (_, Came::Whole | Came::Other) => return Some(None),
+                (_, Came::Part) => {}
+            }
+            let read = timeout_at(deadline, poll_fn(|cx| socket.poll_read_to(cx, ahead))).await;
+            match read {
+                Ok(Ok(1..)) => {}
+                // HTTP says what is to be said to one who is too slow.
+                Err(_) if !ahead.is_empty() => return Some(None),
+                // Between two requests a client may go without a word, and is closed without one.
+                _ => return None,
+            }
+        }
+    }
+
+    fn came(&self, bytes: &[u8]) -> Came {
+        match &self.known {
+            Some(known) => came_of(bytes, &known.bytes, known.body),
+            None if bytes.is_empty() => Came::Part,
+            None => Came::Other,
+        }
+    }
+}
+
+/// Waits for an answer, and meanwhile for the client to go. None: nobody waits for it any more.
+async fn unless_gone(
+    socket: &mut Socket,
+    ahead: &mut Vec<u8>,
+    answer: impl Future<Output = WrittenAnswer>,
+) -> Option<WrittenAnswer> {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(Some(answer));
+        }
+        // Who says more before the answer is not read any further.
+        if ahead.is_empty() {
+            let read = socket.poll_read_to(cx, ahead);
+            if matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+                return Poll::Ready(None);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Writes an answer. None: the connection is over.
+async fn write(socket: &mut Socket, mut answer: WrittenAnswer) -> Option<()> {
+    patient_stream::write(socket, &mut answer.bytes).await.ok()?;
+    if !answer.keeps_open {
+        drop(patient_stream::end(socket).await);
+        return None;
+    }
+    Some(())
+}
+
+// === impl UnjudgedHead ===
+
+impl UnjudgedHead {
+    /// The head that these bytes begin with, if they have all of it.
+    fn begins(bytes: &[u8], changes: u64) -> Option<Self> {
+        let mut lines = HeadLines::default();
+        let length = lines.look(bytes);
+        (lines == HeadLines::Done).then(|| Self {
+            bytes: bytes[..length].into(),
+            changes,
+        })
+    }
+
+    /// Once HTTP has judged it.
+    fn says(self, says: &Arc<PollHead>) -> Option<KnownHead> {
+        let Self { bytes, changes } = self;
+        Some(KnownHead {
+            bytes,
+            changes,
+            says: says.clone(),
+            body: says.repeats?,
+        })
+    }
+}
+
+/// What `bytes` are of a request with this head, and a body of so many bytes.
+fn came_of(bytes: &[u8], head: &[u8], body: usize) -> Came {
+    match bytes.strip_prefix(head) {
+        Some(came) if came.len() == body => Came::Whole,
+        Some(came) if came.len() < body => Came::Part,
+        None if head.starts_with(bytes) => Came::Part,
+        _ => Came::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_known_by_every_byte_of_its_head_and_the_length_of_its_body() {
+        const HEAD: &str = "POST /poll HTTP/1.1\r\nContent-Length: 2\r\n\r\n";
+        for (came, expected) in [
+            ("", Came::Part),
+            ("POST", Came::Part),
+            ("PUT", Came::Other),
+            ("POST /poll HTTP/1.1\r\nContent-Length: 3", Came::Other),
+            (HEAD, Came::Part),
+            (&format!("{HEAD}{{"), Came::Part),
+            (&format!("{HEAD}{{}}"), Came::Whole),
+            // Another request stands behind it.
+            (&format!("{HEAD}{{}}P"), Came::Other),
+            (&format!("\r\n{HEAD}{{}}"), Came::Other),
+            (&HEAD.replace("POST", "post"), Came::Other),
+        ] {
+            assert_eq!(came_of(came.as_bytes(), HEAD.as_bytes(), 2), expected, "{came:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_is_remembered_whole_or_not_at_all() {
+        for (came, remembered) in [
+            ("", None),
+            ("POST /poll HTTP/1.1\r\nHost: a\r\n", None),
+            ("POST /poll HTTP/1.1\nHost: a\r\n\r\n", None),
+            ("POST /poll HTTP/1.1\r\n\r\n{}", Some("POST /poll HTTP/1.1\r\n\r\n")),
+        ] {
+            let head = UnjudgedHead::begins(came.as_bytes(), 7).map(|head| head.bytes);
+            assert_eq!(head.as_deref(), remembered.map(str::as_bytes), "{came:?}");
+        }
+    }
+}
