@@ -162,7 +162,7 @@ async fn a_session_is_its_clients_alone() {
 #[tokio::test]
 async fn a_session_is_asked_in_its_own_way() {
     let broker = shared().await;
-    let mut ann = reader(&broker, "room:send-own-way").await;
+    let ann = reader(&broker, "room:send-own-way").await;
     let poll = json!({ "session": ann.credential(), "wait_ms": 0 }).to_string();
     let refused = post(broker.address, "/poll", &[], &poll).await;
     assert!(refused.status == 400 && refused.body.contains("/send"), "{refused:?}");
