@@ -83,7 +83,7 @@ test('who goes offline while the history is read reads it when back, and is told
     await demo.page.unroute('**/send');
     await demo.at('door-ann').click();
     await demo.seesIn('talk-ann', 'said', 'While you were away.');
-    assert.equal(await demo.at('talk-ann').getByText('could not be recovered').count(), 0);
+    assert.equal(await demo.at('talk-ann').getByText('may be missing').count(), 0);
   }));
 
 for (const transport of ['websocket', 'sse', 'poll']) {

@@ -11,7 +11,23 @@ test('a broker that stops and starts again is found again', (t) =>
     await demo.restart();
     for (const user of ['ann', 'bob']) await demo.sees(`state-${user}`, /^online/);
     // The memory of the first broker is gone, and the page does not pretend otherwise.
-    await demo.sees('talk-ann', /could not be recovered/);
+    await demo.sees('talk-ann', /may be missing/);
+    await demo.run('hello');
+  }));
+
+test('who is back later than a broker that began anew sees what was said meanwhile', (t) =>
+  withDemo(t, {}, async (demo) => {
+    await demo.open();
+    await demo.run('hello');
+    await demo.at('door-ann').click();
+    await demo.sees('state-ann', /^offline$/);
+    await demo.restart();
+    await demo.sees('state-bob', /^online/);
+    await demo.at('text-bob').fill('Said without ann.');
+    await demo.at('send-bob').click();
+    await demo.seesIn('talk-bob', 'said', 'Said without ann.');
+    await demo.at('door-ann').click();
+    await demo.sees('talk-ann', /may be missing[^]*Said without ann/);
     await demo.run('hello');
   }));
 

@@ -38,15 +38,23 @@ export class Feed {
       if (held) held.push(message);
       else this.#handOut(message);
     });
-    channel.on('gap', ({ to }) => {
-      this.at = to ?? this.at;
-      this.#show.gap();
-    });
-    channel.on('state', async ({ state }) => {
-      if (state !== 'subscribed' || !held || !(await this.#catchUp(channel))) return;
+    const release = () => {
       const late = held ?? [];
       held = undefined;
       if (channel === this.#channel) for (const message of late) if (!this.#has(message)) this.#handOut(message);
+    };
+    channel.on('gap', async ({ to }) => {
+      this.at = to ?? this.at;
+      this.#show.gap();
+      if (held || !this.#earlier) return;
+      // A broker that began anew has a history all the same: what others said in it before we were back.
+      held = [];
+      const page = await channel.history({ limit: this.#earlier, reverse: true }).catch(() => []);
+      for (const message of page.reverse()) if (!this.#known.has(message.id)) this.#handOut(message, 'recovered');
+      release();
+    });
+    channel.on('state', async ({ state }) => {
+      if (state === 'subscribed' && held && (await this.#catchUp(channel))) release();
     });
     // Why not is an event of the channel too.
     channel.subscribe().catch(() => {});

@@ -54,7 +54,7 @@ export function panel(user) {
       for (const session of [...pointed.keys()]) lift(session);
       drawHere();
     },
-    gap: () => note('Some messages could not be recovered; going on from the newest.', true),
+    gap: () => note('Some messages may be missing here; what the history has follows.', true),
     refused: (error) => note(explain(error), true),
     presence(type, member) {
       const known = members.has(member.session);
