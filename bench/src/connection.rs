@@ -10,9 +10,10 @@ use bench::websocket::{self, Kind};
 use memchr::memmem;
 use socket2::{Domain, Socket, Type};
 
+use crate::dialect::Dialect;
 use crate::poller::Poller;
 use crate::stream::{LoadStream, Trust};
-use crate::target::{DeliveredBy, Target};
+use crate::target::DeliveredBy;
 
 /// Connections from one source address: an address has some 28,000 ports to connect from.
 const PER_SOURCE: usize = 1000;
@@ -44,8 +45,9 @@ pub(crate) struct Tally {
 }
 
 /// A nonblocking connection.
-pub(crate) struct Connection {
+pub(crate) struct Connection<'t> {
     pub stream: LoadStream,
+    dialect: &'t Dialect<'t>,
     role: Role,
     reading: Reading,
     stage: Stage,
@@ -67,11 +69,11 @@ enum Reading {
     Answers(Poller),
 }
 
-impl Connection {
+impl<'t> Connection<'t> {
     /// Connects, and sends the first request. `index` chooses the source address in 127.0.0.0/8; `channels` are a
     /// subscriber's.
     pub(crate) fn open(
-        target: &Target,
+        dialect: &'t Dialect<'t>,
         server: SocketAddr,
         role: Role,
         index: usize,
@@ -92,6 +94,7 @@ impl Connection {
         let host = server.to_string();
         let mut connection = Self {
             stream: LoadStream::new(socket.into(), trust)?,
+            dialect,
             role,
             reading: Reading::Frames,
             stage: Stage::Asking,
@@ -101,17 +104,16 @@ impl Connection {
             acks: 0,
             rest: Vec::new(),
         };
-        let framed = |hello: &[String]| hello.iter().flat_map(|text| websocket::text_frame(text)).collect();
+        let target = dialect.target;
         let path = &target.subscriber_path;
         let request = match (role, target.delivered_by) {
             (Role::Publisher, _) => {
-                connection.hello = framed(&target.publisher_hello);
-                websocket::upgrade_request(&target.publisher_path, &host, &target.headers)
+                connection.hello = dialect.publisher_hello()?;
+                websocket::upgrade_request(&target.publisher_path, &host, &dialect.headers)
             }
             (Role::Subscriber, DeliveredBy::WebSocket) => {
-                connection.answers = channels.len();
-                connection.hello = framed(&target.hello(channels));
-                websocket::upgrade_request(path, &host, &target.headers)
+                (connection.hello, connection.answers) = dialect.subscriber_hello(channels)?;
+                websocket::upgrade_request(path, &host, &dialect.headers)
             }
             (Role::Subscriber, DeliveredBy::Events) => {
                 connection.reading = Reading::Events;
@@ -139,13 +141,7 @@ impl Connection {
     }
 
     /// Reads what is there; false once the server has closed.
-    pub(crate) fn read(
-        &mut self,
-        buffer: &mut [u8],
-        target: &Target,
-        finder: &memmem::Finder<'_>,
-        tally: &mut Tally,
-    ) -> Result<bool> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8], tally: &mut Tally) -> Result<bool> {
         let count = match self.stream.read(buffer) {
             Ok(0) => return Ok(false),
             Ok(count) => count,
@@ -154,12 +150,12 @@ impl Connection {
             Err(error) => return Err(error.into()),
         };
         if self.rest.is_empty() {
-            let taken = self.take(&buffer[..count], target, finder, tally)?;
+            let taken = self.take(&buffer[..count], tally)?;
             self.rest.extend_from_slice(&buffer[taken..count]);
         } else {
             let mut bytes = std::mem::take(&mut self.rest);
             bytes.extend_from_slice(&buffer[..count]);
-            let taken = self.take(&bytes, target, finder, tally)?;
+            let taken = self.take(&bytes, tally)?;
             bytes.drain(..taken);
             self.rest = bytes;
         }
@@ -167,14 +163,14 @@ impl Connection {
     }
 
     /// Handles everything that is complete, and returns the number of its bytes.
-    fn take(&mut self, bytes: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) -> Result<usize> {
+    fn take(&mut self, bytes: &[u8], tally: &mut Tally) -> Result<usize> {
         let mut at = 0;
         if self.stage == Stage::Asking {
             let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
                 ensure!(bytes.len() < HEAD_BYTES, "the head of the answer does not end");
                 return Ok(0);
             };
-            self.accepted(&bytes[..end], target, tally)?;
+            self.accepted(&bytes[..end], tally)?;
             at = end + 4;
         }
         match self.reading {
@@ -182,7 +178,7 @@ impl Connection {
                 while let Some(frame) = websocket::first_frame(&bytes[at..]) {
                     let payload = &bytes[at..][frame.payload.clone()];
                     match frame.kind {
-                        Kind::Data => self.data(payload, target, finder, tally),
+                        Kind::Data => self.data(payload, tally),
                         Kind::Ping => self.say(&websocket::pong_frame(payload))?,
                         Kind::Pong => {}
                         Kind::Close => bail!("the server closed: {}", String::from_utf8_lossy(payload)),
@@ -192,16 +188,17 @@ impl Connection {
             }
             Reading::Events => {
                 if let Some(end) = memmem::rfind(&bytes[at..], b"\n\n") {
-                    self.data(&bytes[at..at + end], target, finder, tally);
+                    self.data(&bytes[at..at + end], tally);
                     at += end + 2;
                 }
             }
             Reading::Answers(ref mut poller) => {
+                let target = self.dialect.target;
                 let polling = target.polling()?;
                 if let Some(answer) = poller.hear(polling, bytes)? {
                     let next = poller.next(polling, &target.subscriber_path, &self.host);
                     self.say(next.as_bytes())?;
-                    self.data(&bytes[answer.body..answer.end], target, finder, tally);
+                    self.data(&bytes[answer.body..answer.end], tally);
                     at = answer.end;
                 }
             }
@@ -209,7 +206,7 @@ impl Connection {
         Ok(at)
     }
 
-    fn accepted(&mut self, head: &[u8], target: &Target, tally: &mut Tally) -> Result<()> {
+    fn accepted(&mut self, head: &[u8], tally: &mut Tally) -> Result<()> {
         let head = String::from_utf8_lossy(head);
         let is_stream = matches!(self.reading, Reading::Events);
         ensure!(
@@ -218,7 +215,7 @@ impl Connection {
             head.lines().next().unwrap_or_default()
         );
         let hello = std::mem::take(&mut self.hello);
-        let is_greeted = is_stream && target.ready.is_some();
+        let is_greeted = is_stream && self.dialect.ready.is_some();
         if hello.is_empty() && !is_greeted {
             self.stage = Stage::Ready;
             tally.ready += 1;
@@ -229,10 +226,10 @@ impl Connection {
         Ok(())
     }
 
-    fn data(&mut self, payload: &[u8], target: &Target, finder: &memmem::Finder<'_>, tally: &mut Tally) {
+    fn data(&mut self, payload: &[u8], tally: &mut Tally) {
         if self.stage == Stage::Greeting {
-            let ready = target.ready.as_deref().unwrap_or_default();
-            if memmem::find(payload, ready.as_bytes()).is_some() {
+            let ready = self.dialect.ready.as_ref();
+            if ready.is_none_or(|ready| ready.find(payload).is_some()) {
                 self.answers -= 1;
                 if self.answers == 0 {
                     self.stage = Stage::Ready;
@@ -243,14 +240,14 @@ impl Connection {
         }
         match self.role {
             Role::Subscriber => {
-                for age in target.ages_in(finder, payload) {
+                for age in self.dialect.ages_in(payload) {
                     tally.deliveries += 1;
                     tally.latencies.record(age);
                 }
             }
             Role::Publisher => {
-                if let Some(ack) = &target.ack
-                    && memmem::find(payload, ack.as_bytes()).is_some()
+                if let Some(ack) = &self.dialect.ack
+                    && ack.find(payload).is_some()
                 {
                     self.acks += 1;
                     tally.acks += 1;

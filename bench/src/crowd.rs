@@ -1,19 +1,19 @@
 //! All connections, on one thread: waits for whichever has something to read.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use bench::latency::Latencies;
-use memchr::memmem::Finder;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 
 use crate::connection::{Connection, Role, Tally};
+use crate::dialect::Dialect;
 use crate::stream::Trust;
-use crate::target::Target;
 
 /// Bytes read from a connection at once.
 const READ_BYTES: usize = 65_536;
@@ -24,13 +24,11 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The connections, and what they have seen.
 pub(crate) struct Crowd<'t> {
-    target: &'t Target,
-    /// Channels of each subscriber's own; 0: all share one.
+    /// Channels of each subscriber's own; 0: those who are opened together share one.
     channels: usize,
     trust: Option<Trust>,
-    finder: Finder<'t>,
     poll: OwnedFd,
-    connections: Vec<Connection>,
+    connections: Vec<Connection<'t>>,
     events: Vec<epoll::Event>,
     buffer: Box<[u8]>,
     pub tally: Tally,
@@ -38,12 +36,10 @@ pub(crate) struct Crowd<'t> {
 
 impl<'t> Crowd<'t> {
     /// Nobody yet. With `trust` they speak TLS.
-    pub(crate) fn new(target: &'t Target, channels: usize, trust: Option<Trust>) -> Result<Self> {
+    pub(crate) fn new(channels: usize, trust: Option<Trust>) -> Result<Self> {
         Ok(Self {
-            target,
             channels,
             trust,
-            finder: Finder::new(&target.delivery),
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::new(),
             events: Vec::with_capacity(EVENTS),
@@ -58,16 +54,30 @@ impl<'t> Crowd<'t> {
         })
     }
 
-    /// Opens `count` connections to `server`, at most `ramp` of them at a time.
-    pub(crate) fn open(&mut self, role: Role, server: SocketAddr, count: usize, ramp: usize) -> Result<()> {
+    /// Opens `count` connections to `server`, at most `ramp` of them at a time, and says which they are. Subscribers, whose channel
+    /// is the given one, take turns with the dialects; publishers have the first.
+    pub(crate) fn open(
+        &mut self,
+        role: Role,
+        dialects: &'t [Dialect<'t>],
+        channel: usize,
+        server: SocketAddr,
+        count: usize,
+        ramp: usize,
+    ) -> Result<Range<usize>> {
+        let begin = self.connections.len();
         let end = self.connections.len() + count;
         while self.connections.len() < end {
             for index in self.connections.len()..end.min(self.connections.len() + ramp) {
                 let channels = match self.channels {
-                    0 => 0..1,
+                    0 => channel..channel + 1,
                     each => index * each..(index + 1) * each,
                 };
-                let connection = Connection::open(self.target, server, role, index, channels, self.trust.as_ref())?;
+                let dialect = match role {
+                    Role::Subscriber => &dialects[index % dialects.len()],
+                    Role::Publisher => &dialects[0],
+                };
+                let connection = Connection::open(dialect, server, role, index, channels, self.trust.as_ref())?;
                 let data = epoll::EventData::new_u64(index as u64);
                 epoll::add(&self.poll, &connection.stream, data, epoll::EventFlags::IN)?;
                 self.tally.ready += usize::from(connection.is_ready());
@@ -75,7 +85,7 @@ impl<'t> Crowd<'t> {
             }
             self.wait_until_ready()?;
         }
-        Ok(())
+        Ok(begin..end)
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
@@ -91,10 +101,9 @@ impl<'t> Crowd<'t> {
         Ok(())
     }
 
-    /// The `count` connections that were opened last.
-    pub(crate) fn newest(&mut self, count: usize) -> &mut [Connection] {
-        let begin = self.connections.len() - count;
-        &mut self.connections[begin..]
+    /// These connections.
+    pub(crate) fn connections(&mut self, which: Range<usize>) -> &mut [Connection<'t>] {
+        &mut self.connections[which]
     }
 
     /// Waits at most `wait`, then reads once from every connection that has something.
@@ -108,7 +117,7 @@ impl<'t> Crowd<'t> {
         for event in &self.events {
             let index = usize::try_from(event.data.u64())?;
             let connection = &mut self.connections[index];
-            if !connection.read(&mut self.buffer, self.target, &self.finder, &mut self.tally)? {
+            if !connection.read(&mut self.buffer, &mut self.tally)? {
                 self.tally.closed += 1;
                 epoll::delete(&self.poll, &connection.stream)?;
             }

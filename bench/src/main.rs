@@ -3,6 +3,8 @@
 
 mod connection;
 mod crowd;
+mod dialect;
+mod format;
 mod poller;
 mod publisher;
 mod stream;
@@ -19,12 +21,19 @@ use serde_json::{Value, json};
 use bench::server::{Server, Usage};
 use connection::Role;
 use crowd::Crowd;
+use dialect::Dialect;
+use format::Formats;
 use publisher::{Pace, Publishers};
 use stream::Trust;
 use target::Target;
 
 /// From the last connection until memory is read, so that the server can release memory.
 const SETTLE: Duration = Duration::from_millis(500);
+/// Before each turn of one of several formats, uncounted: its connections rested. The kernel acknowledges up to 16 segments after a rest at
+/// once, which is dearer than later, and caches have what others used.
+const TURN_WARM_UP: Duration = Duration::from_millis(250);
+/// Connections of one of several formats that are opened one after the other. Even, for a format that is half of each.
+const INTERLEAVED: usize = 50;
 /// Files that this process has open beside its connections.
 const OTHER_FILES: u64 = 32;
 
@@ -46,6 +55,13 @@ struct Arguments {
     /// Speak TLS, and trust these authorities: a file in PEM. The server is `localhost`.
     #[arg(long)]
     ca: Option<PathBuf>,
+    /// The format of envelopes. With several, separated by commas, each has all these subscribers and publishers for itself, in a
+    /// channel of its own, and they publish in turns.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "json")]
+    format: Vec<Formats>,
+    /// How many turns each of several formats has; every second time in turned order.
+    #[arg(long, default_value_t = 1)]
+    turns: usize,
     /// Put in place of `{token}` in the target.
     #[arg(long, default_value = "")]
     token: String,
@@ -94,7 +110,8 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let target = Target::load(&arguments.target, &arguments.token)?;
-    let wanted = (arguments.before + arguments.connections + arguments.publishers) as u64 + OTHER_FILES;
+    let of_all = (arguments.connections + arguments.publishers) * arguments.format.len();
+    let wanted = (arguments.before + of_all) as u64 + OTHER_FILES;
     let granted = rlimit::increase_nofile_limit(wanted)?;
     ensure!(
         granted >= wanted,
@@ -108,43 +125,76 @@ fn main() -> Result<()> {
 fn run(arguments: &Arguments, target: &Target) -> Result<Value> {
     let server = Server(arguments.pid[0]);
     let trust = arguments.ca.as_deref().map(Trust::load).transpose()?;
-    let mut crowd = Crowd::new(target, arguments.channels, trust)?;
+    let formats = arguments.format.iter().copied();
+    let groups = formats
+        .map(|formats| Dialect::each(target, formats))
+        .collect::<Result<Vec<_>>>()?;
+    let mut crowd = Crowd::new(arguments.channels, trust)?;
+    let (address, ramp) = (arguments.address, arguments.ramp);
     if arguments.before > 0 {
-        crowd.open(Role::Subscriber, arguments.address, arguments.before, arguments.ramp)?;
+        crowd.open(Role::Subscriber, &groups[0], 0, address, arguments.before, ramp)?;
         crowd.rest(SETTLE)?;
     }
     let empty = server.usage()?;
     let all_empty = in_all(&arguments.pid)?;
     let begin = Instant::now();
-    crowd.open(
-        Role::Subscriber,
-        arguments.address,
-        arguments.connections,
-        arguments.ramp,
-    )?;
+    // Of several formats each gets a few connections in turn, so that none has the better places in memory.
+    let step = if groups.len() == 1 {
+        arguments.connections.max(1)
+    } else {
+        INTERLEAVED
+    };
+    for opened in (0..arguments.connections).step_by(step) {
+        let count = step.min(arguments.connections - opened);
+        for (channel, dialects) in groups.iter().enumerate() {
+            crowd.open(Role::Subscriber, dialects, channel, address, count, ramp)?;
+        }
+    }
     let opening = begin.elapsed();
     let opened = server.usage()?;
     let all_opened = in_all(&arguments.pid)?;
     crowd.rest(SETTLE)?;
     let full = server.usage()?;
     let all_full = in_all(&arguments.pid)?;
+    let connections = (arguments.connections * groups.len()) as u64;
     let mut result = json!({
         "target": target.name,
-        "connections": arguments.connections,
+        "connections": connections,
         "opened_in_s": rounded(opening.as_secs_f64(), 2),
-        "connect_cpu_us": rounded(per(cpu(empty, opened) * 1e6, arguments.connections as u64), 1),
-        "connect_cpu_us_in_all": rounded(per(cpu(all_empty, all_opened) * 1e6, arguments.connections as u64), 1),
+        "connect_cpu_us": rounded(per(cpu(empty, opened) * 1e6, connections), 1),
+        "connect_cpu_us_in_all": rounded(per(cpu(all_empty, all_opened) * 1e6, connections), 1),
         "resident_kib": full.resident_kib,
         "kib_per_connection":
-            rounded(per(kib(full) - kib(empty), arguments.connections as u64), 2),
+            rounded(per(kib(full) - kib(empty), connections), 2),
         "kib_per_connection_in_all":
-            rounded(per(kib(all_full) - kib(all_empty), arguments.connections as u64), 2),
+            rounded(per(kib(all_full) - kib(all_empty), connections), 2),
     });
     let rate = arguments.rate.map(Pace::PerSecond);
     let window = arguments.window.map(Pace::Window);
     let in_flight = arguments.in_flight.map(Pace::InFlight);
     if let Some(pace) = rate.or(window).or(in_flight) {
-        publish(arguments, target, pace, &mut crowd, &mut result)?;
+        let address = arguments.publish_address.unwrap_or(address);
+        let mut publishers = Vec::new();
+        for (channel, dialects) in groups.iter().enumerate() {
+            let opened = crowd.open(Role::Publisher, dialects, channel, address, arguments.publishers, ramp)?;
+            let subscribers = arguments.connections as u64;
+            publishers.push(Publishers::new(
+                &dialects[0],
+                channel,
+                pace,
+                arguments.fill,
+                subscribers,
+                opened,
+            ));
+        }
+        for each in &mut publishers {
+            each.run(&mut crowd, Duration::from_secs_f64(arguments.warm_up))?;
+        }
+        if let [only] = &mut publishers[..] {
+            publish(arguments, only, &mut crowd, &mut result)?;
+        } else {
+            publish_in_turns(arguments, &mut publishers, &mut crowd, &mut result)?;
+        }
     }
     crowd.rest(Duration::from_secs_f64(arguments.hold))?;
     if arguments.until_eof {
@@ -157,8 +207,7 @@ fn run(arguments: &Arguments, target: &Target) -> Result<Value> {
 
 fn publish(
     arguments: &Arguments,
-    target: &Target,
-    pace: Pace,
+    publishers: &mut Publishers<'_>,
     crowd: &mut Crowd<'_>,
     result: &mut Value,
 ) -> Result<()> {
@@ -170,10 +219,6 @@ fn publish(
             .collect::<Result<Vec<_>>>()
     };
     let subscribers = arguments.connections as u64;
-    let address = arguments.publish_address.unwrap_or(arguments.address);
-    crowd.open(Role::Publisher, address, arguments.publishers, arguments.ramp)?;
-    let mut publishers = Publishers::new(target, pace, arguments.fill, subscribers, arguments.publishers);
-    publishers.run(crowd, Duration::from_secs_f64(arguments.warm_up))?;
     let before = usages()?;
     let begin = Instant::now();
     let published = publishers.run(crowd, Duration::from_secs_f64(arguments.seconds))?;
@@ -189,7 +234,7 @@ fn publish(
     result["published_in_all"] = publishers.number().into();
     result["deliveries"] = tally.deliveries.into();
     result["missing"] = (published * subscribers).saturating_sub(tally.deliveries).into();
-    if target.ack.is_some() {
+    if publishers.are_acknowledged() {
         result["unacknowledged"] = published.saturating_sub(tally.acks).into();
     }
     result["deliveries_per_s"] = rounded(float(tally.deliveries) / wall, 0).into();
@@ -201,6 +246,41 @@ fn publish(
     for (name, part) in [("p50_ms", 0.5), ("p99_ms", 0.99), ("p999_ms", 0.999), ("max_ms", 1.0)] {
         result[name] = rounded(tally.latencies.quantile_ms(part), 3).into();
     }
+    Ok(())
+}
+
+/// What each turn of each format cost the server, which has the connections of all of them.
+fn publish_in_turns(
+    arguments: &Arguments,
+    publishers: &mut [Publishers<'_>],
+    crowd: &mut Crowd<'_>,
+    result: &mut Value,
+) -> Result<()> {
+    let server = Server(arguments.pid[0]);
+    let mut formats: Vec<_> = arguments.format.iter().zip(publishers).collect();
+    let (mut turns, mut missing) = (Vec::new(), 0);
+    for _ in 0..arguments.turns {
+        for (format, publishers) in &mut formats {
+            publishers.run(crowd, TURN_WARM_UP)?;
+            let before = server.usage()?;
+            let begin = Instant::now();
+            let published = publishers.run(crowd, Duration::from_secs_f64(arguments.seconds))?;
+            let wall = begin.elapsed().as_secs_f64();
+            let spent = cpu(before, server.usage()?);
+            let tally = &crowd.tally;
+            missing += (published * arguments.connections as u64).saturating_sub(tally.deliveries);
+            turns.push(json!({
+                "format": format.word(),
+                "deliveries": tally.deliveries,
+                "server_busy": rounded(spent / wall, 2),
+                "cpu_ns_per_delivery": rounded(per(spent * 1e9, tally.deliveries), 1),
+                "p50_ms": rounded(tally.latencies.quantile_ms(0.5), 3),
+            }));
+        }
+        formats.reverse();
+    }
+    result["turns"] = turns.into();
+    result["missing"] = missing.into();
     Ok(())
 }
 

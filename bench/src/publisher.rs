@@ -1,13 +1,13 @@
-//! The publishers: at a pace, or as fast as messages are received or acknowledged. They use the connections that
-//! were opened last.
+//! The publishers: at a pace, or as fast as messages are received or acknowledged. They use
+//! connections that were opened for them.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use bench::websocket;
 
 use crate::crowd::Crowd;
-use crate::target::Target;
+use crate::dialect::Dialect;
 
 /// Between two looks at the pace or the window. Shorter, and a closed loop would send every message alone; so
 /// the messages that a turn of the server freed go out together, as those of many independent publishers would.
@@ -28,11 +28,13 @@ pub(crate) enum Pace {
 
 /// Publish in turns, and count what they published.
 pub(crate) struct Publishers<'t> {
-    target: &'t Target,
+    dialect: &'t Dialect<'t>,
     pace: Pace,
     filled: String,
     subscribers: u64,
     each: Vec<Publisher>,
+    /// Their connections.
+    connections: Range<usize>,
     /// Tells messages apart over all runs.
     number: u64,
 }
@@ -45,16 +47,31 @@ struct Publisher {
 }
 
 impl<'t> Publishers<'t> {
-    /// So many, whose messages are filled with so many bytes.
-    pub(crate) fn new(target: &'t Target, pace: Pace, fill: usize, subscribers: u64, count: usize) -> Self {
+    /// Those with these connections, to this channel, whose messages are filled with so many bytes.
+    pub(crate) fn new(
+        dialect: &'t Dialect<'t>,
+        channel: usize,
+        pace: Pace,
+        fill: usize,
+        subscribers: u64,
+        connections: Range<usize>,
+    ) -> Self {
         Self {
-            target,
+            dialect,
             pace,
-            filled: target.filled(fill),
+            filled: dialect.target.filled(channel, fill),
             subscribers,
-            each: std::iter::repeat_with(Publisher::default).take(count).collect(),
+            each: std::iter::repeat_with(Publisher::default)
+                .take(connections.len())
+                .collect(),
+            connections,
             number: 0,
         }
+    }
+
+    /// Whether the server acknowledges messages.
+    pub(crate) fn are_acknowledged(&self) -> bool {
+        self.dialect.ack.is_some()
     }
 
     /// How many messages were published ever.
@@ -72,7 +89,7 @@ impl<'t> Publishers<'t> {
         let first = self.number;
         let begin = Instant::now();
         while begin.elapsed() < time {
-            self.turn(crowd, begin.elapsed(), self.number - first);
+            self.turn(crowd, begin.elapsed(), self.number - first)?;
             self.flush(crowd)?;
             crowd.rest(TURN)?;
         }
@@ -81,21 +98,26 @@ impl<'t> Publishers<'t> {
     }
 
     /// Whoever may publishes.
-    fn turn(&mut self, crowd: &mut Crowd<'_>, elapsed: Duration, sent: u64) {
+    fn turn(&mut self, crowd: &mut Crowd<'_>, elapsed: Duration, sent: u64) -> Result<()> {
         let count = self.each.len();
         if let Pace::InFlight(most) = self.pace {
-            let acks: Vec<u64> = crowd.newest(count).iter().map(|connection| connection.acks).collect();
+            let acks: Vec<u64> = crowd
+                .connections(self.connections.clone())
+                .iter()
+                .map(|connection| connection.acks)
+                .collect();
             for (publisher, acks) in self.each.iter_mut().zip(acks) {
                 while publisher.sent < acks + most {
-                    publisher.publish(&self.filled, &mut self.number);
+                    publisher.publish(self.dialect, &self.filled, &mut self.number)?;
                 }
             }
-            return;
+            return Ok(());
         }
         for _ in sent..self.due(elapsed, sent, crowd.tally.deliveries) {
             let turn = usize::try_from(self.number).unwrap_or_default() % count;
-            self.each[turn].publish(&self.filled, &mut self.number);
+            self.each[turn].publish(self.dialect, &self.filled, &mut self.number)?;
         }
+        Ok(())
     }
 
     /// How many messages should have been sent by now.
@@ -113,7 +135,7 @@ impl<'t> Publishers<'t> {
     }
 
     fn drain(&mut self, crowd: &mut Crowd<'_>, sent: u64) -> Result<()> {
-        let acks = if self.target.ack.is_some() { sent } else { 0 };
+        let acks = if self.are_acknowledged() { sent } else { 0 };
         let expected = sent * self.subscribers + acks;
         let arrived = |crowd: &Crowd<'_>| crowd.tally.deliveries + crowd.tally.acks;
         let mut newest = (arrived(crowd), Instant::now());
@@ -128,7 +150,7 @@ impl<'t> Publishers<'t> {
     }
 
     fn flush(&mut self, crowd: &mut Crowd<'_>) -> Result<()> {
-        let connections = crowd.newest(self.each.len());
+        let connections = crowd.connections(self.connections.clone());
         for (publisher, connection) in self.each.iter_mut().zip(connections) {
             if !publisher.waiting.is_empty() {
                 let written = connection.write(&publisher.waiting)?;
@@ -140,10 +162,10 @@ impl<'t> Publishers<'t> {
 }
 
 impl Publisher {
-    fn publish(&mut self, filled: &str, number: &mut u64) {
-        self.waiting
-            .extend(websocket::text_frame(&Target::message(filled, *number)));
+    fn publish(&mut self, dialect: &Dialect<'_>, filled: &str, number: &mut u64) -> Result<()> {
+        self.waiting.extend(dialect.message(filled, *number)?);
         self.sent += 1;
         *number += 1;
+        Ok(())
     }
 }

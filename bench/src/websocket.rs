@@ -49,6 +49,11 @@ pub fn text_frame(text: &str) -> Vec<u8> {
     masked(0x1, text.as_bytes())
 }
 
+/// A binary frame, with the same mask.
+pub fn binary_frame(bytes: &[u8]) -> Vec<u8> {
+    masked(0x2, bytes)
+}
+
 /// The answer to a ping.
 pub fn pong_frame(payload: &[u8]) -> Vec<u8> {
     masked(0xA, payload)
@@ -112,6 +117,7 @@ mod tests {
     #[test]
     fn what_we_write_is_masked() {
         assert_eq!(text_frame("hi"), [0x81, 0x82, 0, 0, 0, 0, b'h', b'i']);
+        assert_eq!(binary_frame(b"hi"), [0x82, 0x82, 0, 0, 0, 0, b'h', b'i']);
         for (length, head) in [(125, 6), (126, 8), (65_535, 8), (65_536, 14)] {
             assert_eq!(text_frame(&"x".repeat(length)).len(), length + head);
         }

@@ -2,10 +2,13 @@
 //! reference in the same run. It fails only for a lost message or a closed connection, never for a slow result: times
 //! differ twofold between machines, and a person has to judge ratios.
 
+mod broker;
 mod bun;
 mod fanout;
 mod figure;
+mod formats;
 mod hooks;
+mod load;
 mod logins;
 mod nginx;
 mod nodes;
@@ -22,7 +25,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::workspace::Workspace;
-use crate::{build, dist, needs, shell};
+use crate::{dist, needs};
 use figure::Figure;
 
 /// How thoroughly to measure.
@@ -65,20 +68,14 @@ enum Part {
 }
 
 pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
-    if let ["noisy", words @ ..] = words {
-        return noisy::run(workspace, words);
-    }
-    if let ["tenants", words @ ..] = words {
-        return tenants::run(workspace, words);
-    }
-    if let ["storm", words @ ..] = words {
-        return storm::run(workspace, words);
-    }
-    if let ["tls", words @ ..] = words {
-        return tls::run(workspace, words);
-    }
-    if let ["transports", words @ ..] = words {
-        return transports::run(workspace, words);
+    match *words {
+        ["formats", ref words @ ..] => return formats::run(workspace, words),
+        ["noisy", ref words @ ..] => return noisy::run(workspace, words),
+        ["storm", ref words @ ..] => return storm::run(workspace, words),
+        ["tenants", ref words @ ..] => return tenants::run(workspace, words),
+        ["tls", ref words @ ..] => return tls::run(workspace, words),
+        ["transports", ref words @ ..] => return transports::run(workspace, words),
+        _ => {}
     }
     let (mut plan, mut part) = (FULL, Part::Everything);
     for word in words {
@@ -88,7 +85,8 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
             "--static" => part = Part::Static,
             other => {
                 bail!(
-                    "bench takes --quick, and --redis or --static, or noisy, storm, tenants, tls or transports, not {other}"
+                    "bench takes --quick, and --redis or --static, or formats, noisy, storm, tenants, tls or transports, \
+                     not {other}"
                 )
             }
         }
@@ -102,9 +100,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     allow_files(&plan)?;
     let folder = workspace.target.join("bench");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    // Not in one command with the load generator: with the features of both, everything is built anew.
-    build::run(workspace)?;
-    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    load::build(workspace)?;
 
     let mut measured = Measured::default();
     if part == Part::Static {

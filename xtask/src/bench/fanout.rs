@@ -1,27 +1,16 @@
 //! The costs over sockets: one publisher to many subscribers, and connections at rest. The two sides take turns,
 //! each round on a fresh server, and each side's best round counts: noise only ever adds.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::Plan;
 use super::figure::{Bound, Figure};
-use super::server::{LOAD_CORE, SERVER_CORE, Server};
-use crate::shell;
+use super::load::{Load, PUBLISHES_PER_SECOND, SUBSCRIBERS};
+use super::server::{SERVER_CORE, Server};
+use super::{Plan, broker, load};
 use crate::workspace::Workspace;
-
-const CONFIG: &str = include_str!("sluicegate.toml");
-/// The plugins' folder, as written in [`CONFIG`].
-const PLUGINS: &str = "PLUGINS";
-const SUBSCRIBERS: usize = 1000;
-const PAYLOAD_BYTES: usize = 128;
-const PUBLISHES_PER_SECOND: usize = 100;
-/// Messages in flight in the closed loop.
-const WINDOW: usize = 20;
 
 /// One of the two that are compared.
 struct Side {
@@ -36,7 +25,7 @@ struct Side {
 /// The load generator's arguments, and the figures of its answer.
 struct Scenario {
     name: &'static str,
-    load: Vec<String>,
+    load: String,
 }
 
 /// How many times the reference each figure may be.
@@ -99,19 +88,7 @@ fn compare(
         for round in 1..=plan.rounds {
             for side in sides {
                 println!("{}, round {round} of {}: {}", scenario.name, plan.rounds, side.name);
-                let mut run = load(workspace, folder, side, scenario)?;
-                let missing = &run["missing"];
-                ensure!(
-                    missing.is_null() || *missing == 0,
-                    "{} lost {missing} messages",
-                    side.name
-                );
-                ensure!(
-                    run["closed"] == 0,
-                    "{} closed connections: {}",
-                    side.name,
-                    run["closed"]
-                );
+                let mut run = measured(workspace, folder, side, scenario)?;
                 run["scenario"] = scenario.name.into();
                 run["side"] = side.name.into();
                 runs.push(run);
@@ -190,40 +167,29 @@ fn compare(
 }
 
 fn scenarios(plan: &Plan) -> [Scenario; 3] {
-    let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
-    let publishing = format!(
-        "--connections {SUBSCRIBERS} --fill {PAYLOAD_BYTES} --seconds {}",
-        plan.seconds
-    );
     [
         Scenario {
             name: "paced",
-            load: words(format!("{publishing} --rate {PUBLISHES_PER_SECOND}")),
+            load: load::paced(PUBLISHES_PER_SECOND, plan.seconds),
         },
         Scenario {
             name: "saturated",
-            load: words(format!("{publishing} --window {WINDOW}")),
+            load: load::saturated(plan.seconds),
         },
         Scenario {
             name: "idle",
-            load: words(format!("--connections {}", plan.idle)),
+            load: format!("--connections {}", plan.idle),
         },
     ]
 }
 
 fn sluicegate(workspace: &Workspace, folder: &Path) -> Result<Side> {
-    let config = folder.join("sluicegate.toml");
-    let text = CONFIG.replace(PLUGINS, &workspace.plugin_folder().display().to_string());
-    fs::write(&config, text).with_context(|| config.display().to_string())?;
+    let config = broker::config(workspace, folder.join("sluicegate.toml"), &[], "")?;
     let program = workspace.broker("release");
-    let mut token = Command::new(&program);
-    token
-        .args(["token", "--tenant", "bench", "--user", "load", "--config"])
-        .arg(&config);
     Ok(Side {
         name: "sluicegate",
         target: "sluicegate",
-        token: shell::output(&mut token)?.trim().to_owned(),
+        token: broker::token(&program, &config)?,
         program,
         arguments: ["serve".into(), "--config".into(), config].into(),
     })
@@ -239,18 +205,16 @@ fn peer(workspace: &Workspace, bun: &Path) -> Side {
     }
 }
 
-fn load(workspace: &Workspace, folder: &Path, side: &Side, scenario: &Scenario) -> Result<Value> {
+fn measured(workspace: &Workspace, folder: &Path, side: &Side, scenario: &Scenario) -> Result<Value> {
     let arguments: Vec<&Path> = side.arguments.iter().map(PathBuf::as_path).collect();
     let log = folder.join(format!("{}.log", side.name));
     let server = Server::start(&side.program, &arguments, &log, SERVER_CORE)?;
-    let mut command = Command::new("taskset");
-    command
-        .args(["--cpu-list", LOAD_CORE])
-        .arg(workspace.target.join("release/load"))
-        .arg(workspace.root.join(format!("bench/targets/{}.json", side.target)))
-        .args(["--address", &server.address, "--pid", &server.id().to_string()])
-        .args(["--token", &side.token])
-        .args(&scenario.load);
-    let printed = shell::output(&mut command).with_context(|| format!("the server's log is {}", log.display()))?;
-    serde_json::from_str(&printed).context("the load generator's result")
+    let load = Load {
+        target: side.target,
+        address: &server.address,
+        pids: &[server.id()],
+        token: &side.token,
+    };
+    load.run(workspace, scenario.load.split_whitespace())
+        .with_context(|| format!("{}: its log is {}", side.name, log.display()))
 }

@@ -1,24 +1,19 @@
 //! What a login costs by the algorithm of its token, beside one by HS256: the broker's CPU from the upgrade to the first
 //! subscription. And the verifications alone, beside HMAC.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::Plan;
 use super::figure::{Bound, Figure};
-use super::hooks;
-use super::server::{LOAD_CORE, SERVER_CORE, Server};
-use crate::shell;
+use super::load::Load;
+use super::{Plan, broker, hooks};
 use crate::workspace::Workspace;
 
 /// A key and a token of each algorithm, the first of them the reference.
 const TOKENS: &str = include_str!("../../../bench/tokens.json");
-const CONFIG: &str = include_str!("sluicegate.toml");
-/// The plugins' folder, and the one key, as written in [`CONFIG`].
-const PLUGINS: &str = "PLUGINS";
+/// The one key, as written in the broker's config.
 const KEY: &str = "alg = \"HS256\"\nsecret = \"a-secret-that-guards-nothing-but-a-benchmark\"\n";
 
 const REFERENCE: &str = "HS256";
@@ -38,7 +33,6 @@ pub(super) fn measure(workspace: &Workspace, folder: &Path, plan: &Plan) -> Resu
             let alg = each["alg"].as_str().context("a token without alg")?;
             println!("logins, round {round} of {}: {alg}", plan.rounds);
             let mut run = logins(workspace, folder, each, plan.idle)?;
-            ensure!(run["closed"] == 0, "{alg}: {} connections were closed", run["closed"]);
             run["scenario"] = "logins".into();
             run["alg"] = alg.into();
             runs.push(run);
@@ -84,23 +78,15 @@ pub(super) fn measure(workspace: &Workspace, folder: &Path, plan: &Plan) -> Resu
 fn logins(workspace: &Workspace, folder: &Path, token: &Value, connections: usize) -> Result<Value> {
     let key = token["key"].as_object().context("a token without its key")?;
     let lines = key.iter().map(|(name, value)| format!("{name} = {value}\n"));
-    ensure!(CONFIG.contains(KEY), "the key is written differently now");
-    let config = folder.join("logins.toml");
-    let text = CONFIG
-        .replace(KEY, &lines.collect::<String>())
-        .replace(PLUGINS, &workspace.plugin_folder().display().to_string());
-    fs::write(&config, text).with_context(|| config.display().to_string())?;
-    let log = folder.join("logins.log");
-    let arguments = [Path::new("serve"), Path::new("--config"), &config];
-    let server = Server::start(&workspace.broker("release"), &arguments, &log, SERVER_CORE)?;
-    let mut command = std::process::Command::new("taskset");
-    command
-        .args(["--cpu-list", LOAD_CORE])
-        .arg(workspace.target.join("release/load"))
-        .arg(workspace.root.join("bench/targets/sluicegate.json"))
-        .args(["--address", &server.address, "--pid", &server.id().to_string()])
-        .args(["--token", token["token"].as_str().context("no token")?])
-        .args(["--connections", &connections.to_string()]);
-    let printed = shell::output(&mut command).with_context(|| format!("the server's log is {}", log.display()))?;
-    serde_json::from_str(&printed).context("the load generator's result")
+    let file = folder.join("logins.toml");
+    let config = broker::config(workspace, file, &[(KEY, &lines.collect::<String>())], "")?;
+    let server = broker::start(workspace, &config)?;
+    let load = Load {
+        target: "sluicegate",
+        address: &server.address,
+        pids: &[server.id()],
+        token: token["token"].as_str().context("no token")?,
+    };
+    load.run(workspace, ["--connections", &connections.to_string()])
+        .with_context(|| format!("{}: the server's log is beside {}", token["alg"], config.display()))
 }

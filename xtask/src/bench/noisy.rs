@@ -10,9 +10,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use super::load;
 use super::server::{LOAD_CORE, SERVER_CORE, Server};
+use crate::shell;
 use crate::workspace::Workspace;
-use crate::{build, shell};
 use attacks::{ATTACKS, Attack, Bound, REPEATED, Runs};
 
 /// The broker may take all cores: what it does beside its shard is part of what a victim meets. Only the shard's thread stays
@@ -42,8 +43,7 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     }
     let folder = workspace.target.join("bench/noisy");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    build::run(workspace)?;
-    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    load::build(workspace)?;
     let mut rows = vec![HEADS.map(str::to_owned)];
     let mut results = Vec::new();
     for attack in ATTACKS

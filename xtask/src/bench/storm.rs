@@ -10,10 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::figure::{self, Bound, Figure};
+use super::load;
 use super::nodes::Store;
 use super::server::{LOAD_CORE, SERVER_CORE, Server};
 use crate::workspace::Workspace;
-use crate::{build, needs, shell};
+use crate::{needs, shell};
 
 const CONFIG: &str = include_str!("storm.toml");
 const TOKENS: &str = include_str!("../../../bench/tokens.json");
@@ -45,8 +46,7 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let folder = workspace.target.join("bench/storm");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    build::run(workspace)?;
-    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    load::build(workspace)?;
     let stage = Stage {
         workspace,
         folder,

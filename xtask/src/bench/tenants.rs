@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::figure::{self, Bound, Figure};
-use super::hooks;
 use super::server::{LOAD_CORE, Server};
+use super::{hooks, load};
 use crate::workspace::Workspace;
-use crate::{build, needs, shell};
+use crate::{needs, shell};
 
 /// The broker may take all cores, as where it runs; loading and first uses take one.
 const BROKER_CORES: &str = "0-1";
@@ -46,8 +46,7 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let folder = workspace.target.join("bench/tenants");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    build::run(workspace)?;
-    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    load::build(workspace)?;
     let stage = Stage { workspace, folder };
     let (many, sleeping) = (1_000 / divisor, 10_000 / divisor);
     // The first start compiles the plugins.

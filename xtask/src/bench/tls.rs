@@ -1,24 +1,24 @@
 //! `cargo xtask bench tls`: what TLS costs beside plain connections, and beside nginx in front of them, in one run: memory of
 //! an idle connection, CPU of a login with its handshake, CPU of a delivery. Of nginx and the broker behind it, the sum.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use super::broker;
 use super::figure::{self, Bound, Figure};
+use super::load::{self, Load, PUBLISHES_PER_SECOND, SUBSCRIBERS};
 use super::nginx::Nginx;
-use super::server::{LOAD_CORE, SERVER_CORE, Server};
 use crate::workspace::Workspace;
-use crate::{build, needs, shell};
+use crate::{needs, shell};
 
-const CONFIG: &str = include_str!("sluicegate.toml");
 const TOKENS: &str = include_str!("../../../bench/tokens.json");
-/// The plugins' folder, and the beginning of the server's settings, as written in [`CONFIG`].
-const PLUGINS: &str = "PLUGINS";
-const SERVER: &str = "[server]\n";
+/// What follows the server's settings in the broker's config.
+const AFTER_SERVER: &str = "[backplane]\n";
 const NGINX: &str = r#"
 worker_processes 1;
 daemon off;
@@ -43,8 +43,6 @@ http {
     }
 }
 "#;
-const SUBSCRIBERS: usize = 1_000;
-const PUBLISHES_PER_SECOND: usize = 100;
 const KIB_OVER_PLAIN: f64 = 12.0;
 
 /// In which way the clients come.
@@ -82,8 +80,7 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let folder = workspace.target.join("bench/tls");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    build::run(workspace)?;
-    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    load::build(workspace)?;
     certificate(&folder)?;
     let mut runs = Vec::new();
     // They take turns, so that a machine that becomes slower is so for all of them.
@@ -91,18 +88,9 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
         for way in [Way::Plain, Way::Tls, Way::Nginx] {
             println!("{way:?}, round {round} of {}", plan.rounds);
             let idle = format!("--connections {}", plan.idle);
-            let paced = format!(
-                "--connections {SUBSCRIBERS} --rate {PUBLISHES_PER_SECOND} --seconds {}",
-                plan.seconds
-            );
+            let paced = load::paced(PUBLISHES_PER_SECOND, plan.seconds);
             for (scenario, load) in [("idle", idle), ("paced", paced)] {
                 let mut run = load_on(workspace, &folder, way, &load)?;
-                ensure!(run["closed"] == 0, "{} connections were closed", run["closed"]);
-                ensure!(
-                    run["missing"].is_null() || run["missing"] == 0,
-                    "{} messages are missing",
-                    run["missing"]
-                );
                 run["scenario"] = scenario.into();
                 run["way"] = format!("{way:?}").into();
                 runs.push(run);
@@ -181,56 +169,44 @@ fn figures(plan: &Thoroughness, runs: &[Value]) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-fn load_on(workspace: &Workspace, folder: &Path, way: Way, load: &str) -> Result<Value> {
+fn load_on(workspace: &Workspace, folder: &Path, way: Way, arguments: &str) -> Result<Value> {
     let tokens: Vec<Value> = serde_json::from_str(TOKENS)?;
     let token = tokens
         .first()
         .and_then(|token| token["token"].as_str())
         .context("no token")?;
     let config = config(workspace, folder, way)?;
-    let log = folder.join("broker.log");
-    let arguments = [Path::new("serve"), Path::new("--config"), &config];
-    let server = Server::start(&workspace.broker("release"), &arguments, &log, SERVER_CORE)?;
+    let server = broker::start(workspace, &config)?;
     let nginx = match way {
         Way::Nginx => Some(Nginx::start(folder, &NGINX.replace("BROKER", &server.address))?),
         Way::Plain | Way::Tls => None,
     };
-    let mut command = Command::new("taskset");
-    command
-        .args(["--cpu-list", LOAD_CORE])
-        .arg(workspace.target.join("release/load"))
-        .arg(workspace.root.join("bench/targets/sluicegate.json"))
-        .args(["--token", token, "--pid", &server.id().to_string()])
-        .args([
-            "--address",
-            nginx.as_ref().map_or(&server.address, |nginx| &nginx.address),
-        ])
-        .args(load.split_whitespace());
-    if let Some(nginx) = &nginx {
-        command.args(["--pid", &nginx.worker.to_string()]);
-    }
+    let mut pids = vec![server.id()];
+    pids.extend(nginx.as_ref().map(|nginx| nginx.worker));
+    let load = Load {
+        target: "sluicegate",
+        address: nginx.as_ref().map_or(&server.address, |nginx| &nginx.address),
+        pids: &pids,
+        token,
+    };
+    let mut arguments: Vec<OsString> = arguments.split_whitespace().map(OsString::from).collect();
     if way != Way::Plain {
-        command.arg("--ca").arg(folder.join("cert.pem"));
+        arguments.extend(["--ca".into(), folder.join("cert.pem").into()]);
     }
-    let printed = shell::output(&mut command).with_context(|| format!("the server's log is {}", log.display()))?;
-    serde_json::from_str(&printed).context("the load generator's result")
+    load.run(workspace, arguments)
+        .with_context(|| format!("the server's log is beside {}", config.display()))
 }
 
 /// The broker's config for clients that come in this way.
 fn config(workspace: &Workspace, folder: &Path, way: Way) -> Result<PathBuf> {
-    ensure!(
-        CONFIG.contains(SERVER),
-        "the server's settings are written differently now"
-    );
-    let mut text = CONFIG.replace(PLUGINS, &workspace.plugin_folder().display().to_string());
-    if way == Way::Tls {
-        // Beside the config's own file.
-        let tls = "[server.tls]\ncertificates = [{ cert = \"cert.pem\", key = \"key.pem\" }]\n";
-        text = text.replace("[backplane]", &format!("{tls}\n[backplane]"));
-    }
-    let file = folder.join("broker.toml");
-    fs::write(&file, text).with_context(|| file.display().to_string())?;
-    Ok(file)
+    // The certificate is beside the config's own file.
+    let tls = "[server.tls]\ncertificates = [{ cert = \"cert.pem\", key = \"key.pem\" }]\n";
+    let with_tls = format!("{tls}\n{AFTER_SERVER}");
+    let changes = match way {
+        Way::Tls => &[(AFTER_SERVER, with_tls.as_str())][..],
+        Way::Plain | Way::Nginx => &[],
+    };
+    broker::config(workspace, folder.join("broker.toml"), changes, "")
 }
 
 /// A certificate for `localhost` that vouches for itself, with a P-256 key.

@@ -2,26 +2,24 @@
 //! nchan, in one run: CPU of a delivery, memory of a client at rest.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use super::broker;
 use super::figure::{self, Bound, Figure};
+use super::load::{self, Load, PUBLISHES_PER_SECOND, SUBSCRIBERS};
 use super::nginx::Nginx;
-use super::server::{LOAD_CORE, SERVER_CORE, Server};
+use crate::needs;
 use crate::workspace::Workspace;
-use crate::{build, needs, shell};
 
-const CONFIG: &str = include_str!("sluicegate.toml");
 /// Without a history there is no position that an event could tell.
 const HISTORY: &str = r#"
 [[tenants.channels]]
 match = "load:*"
 history = { size = 100, ttl_seconds = 60 }
 "#;
-const PLUGINS: &str = "PLUGINS";
 /// One channel with as long a history. Answers to polls hold all messages that there are, as ours do.
 const NCHAN: &str = r"
 load_module modules/ngx_nchan_module.so;
@@ -56,13 +54,8 @@ http {
     }
 }
 ";
-const SUBSCRIBERS: usize = 1_000;
-const PAYLOAD_BYTES: usize = 128;
-const STREAM_RATE: usize = 100;
 /// Each delivery is a request and its answer: no more of them than leave the server's core some rest.
 const POLL_RATE: usize = 10;
-/// Messages in flight in the closed loop.
-const WINDOW: usize = 20;
 /// Clients that rest before those whose memory is counted.
 const BEFORE: usize = 500;
 const EVENTS_KIB: f64 = 6.0;
@@ -175,15 +168,14 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let folder = workspace.target.join("bench/transports");
     fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    build::run(workspace)?;
-    shell::run(workspace.cargo().args(["build", "--release", "-p", "bench"]))?;
+    load::build(workspace)?;
     let mut runs = Vec::new();
     for scenario in &scenarios {
         // They take turns, so that a machine that becomes slower is so for all of them.
         for round in 1..=plan.rounds {
             for way in Way::ALL {
                 println!("{}, round {round} of {}: {}", scenario.name(), plan.rounds, way.name());
-                runs.push(load(workspace, &folder, &plan, way, *scenario)?);
+                runs.push(measured(workspace, &folder, &plan, way, *scenario)?);
             }
         }
     }
@@ -197,48 +189,29 @@ pub(super) fn run(workspace: &Workspace, words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn load(workspace: &Workspace, folder: &Path, plan: &Thoroughness, way: Way, scenario: Scenario) -> Result<Value> {
-    let (broker, nginx, address, pid, token);
+fn measured(workspace: &Workspace, folder: &Path, plan: &Thoroughness, way: Way, scenario: Scenario) -> Result<Value> {
+    let (server, nginx, address, pid, token);
     if way.is_nchan() {
         nginx = Nginx::start(folder, NCHAN)?;
         (address, pid, token) = (&nginx.address, nginx.worker, String::new());
     } else {
-        let config = config(workspace, folder)?;
-        let arguments = [Path::new("serve"), Path::new("--config"), &config];
-        let program = workspace.broker("release");
-        broker = Server::start(&program, &arguments, &folder.join("broker.log"), SERVER_CORE)?;
-        let mut told = Command::new(&program);
-        told.args(["token", "--tenant", "bench", "--user", "load", "--config"])
-            .arg(&config);
-        token = shell::output(&mut told)?.trim().to_owned();
-        (address, pid) = (&broker.address, broker.id());
+        let config = broker::config(workspace, folder.join("broker.toml"), &[], HISTORY)?;
+        server = broker::start(workspace, &config)?;
+        token = broker::token(&workspace.broker("release"), &config)?;
+        (address, pid) = (&server.address, server.id());
     }
-    let mut command = Command::new("taskset");
-    command
-        .args(["--cpu-list", LOAD_CORE])
-        .arg(workspace.target.join("release/load"))
-        .arg(workspace.root.join(format!("bench/targets/{}.json", way.target())))
-        .args(["--address", address, "--pid", &pid.to_string(), "--token", &token])
-        .args(scenario.load(plan, way));
-    let log = folder.display();
-    let printed = shell::output(&mut command).with_context(|| format!("the server's log is in {log}"))?;
-    let mut run: Value = serde_json::from_str(&printed).context("the load generator's result")?;
-    ensure!(run["closed"] == 0, "{} connections were closed: {run}", run["closed"]);
-    ensure!(
-        run["missing"].is_null() || run["missing"] == 0,
-        "{} messages are missing: {run}",
-        run["missing"]
-    );
+    let load = Load {
+        target: way.target(),
+        address,
+        pids: &[pid],
+        token: &token,
+    };
+    let mut run = load
+        .run(workspace, scenario.load(plan, way).split_whitespace())
+        .with_context(|| format!("the server's log is in {}", folder.display()))?;
     run["way"] = way.name().into();
     run["scenario"] = scenario.name().into();
     Ok(run)
-}
-
-fn config(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
-    let text = CONFIG.replace(PLUGINS, &workspace.plugin_folder().display().to_string());
-    let file = folder.join("broker.toml");
-    fs::write(&file, text + HISTORY).with_context(|| file.display().to_string())?;
-    Ok(file)
 }
 
 // === impl Way ===
@@ -290,7 +263,7 @@ impl Way {
     }
 
     fn rate(self) -> usize {
-        if self.polls() { POLL_RATE } else { STREAM_RATE }
+        if self.polls() { POLL_RATE } else { PUBLISHES_PER_SECOND }
     }
 }
 
@@ -308,17 +281,12 @@ impl Scenario {
     }
 
     /// The load generator's arguments.
-    fn load(self, plan: &Thoroughness, way: Way) -> Vec<String> {
-        let publishing = format!(
-            "--connections {SUBSCRIBERS} --fill {PAYLOAD_BYTES} --seconds {}",
-            plan.seconds
-        );
-        let words = match self {
-            Self::Paced => format!("{publishing} --rate {}", way.rate()),
-            Self::Saturated => format!("{publishing} --window {WINDOW}"),
+    fn load(self, plan: &Thoroughness, way: Way) -> String {
+        match self {
+            Self::Paced => load::paced(way.rate(), plan.seconds),
+            Self::Saturated => load::saturated(plan.seconds),
             Self::Idle => format!("--before {BEFORE} --connections {}", way.resting(plan)),
-        };
-        words.split_whitespace().map(str::to_owned).collect()
+        }
     }
 }
 
