@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -26,8 +27,10 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(25);
 /// A post, and who waits for what becomes of it.
 #[derive(Debug)]
 pub struct Posted {
-    pub post: Post,
-    pub reply: oneshot::Sender<PostAnswer>,
+    post: Post,
+    reply: oneshot::Sender<PostAnswer>,
+    /// Whether its session has it; told where it matters.
+    is_taken: Option<Arc<AtomicBool>>,
 }
 
 /// One for the node.
@@ -84,13 +87,19 @@ impl HttpSessions {
     async fn bring(&self, post: Post) -> PostAnswer {
         let (kind, codec, name) = (post.kind, post.codec, post.session.clone());
         let (reply, answer) = oneshot::channel();
+        let is_taken = (!post.requests.is_empty()).then(Arc::<AtomicBool>::default);
+        let posted = Posted {
+            post,
+            reply,
+            is_taken: is_taken.clone(),
+        };
         let key = {
             let sessions = self.sessions.lock();
             let session = sessions.get(&name);
-            let Some(session) = session.filter(|session| session.tenant == post.tenant) else {
+            let Some(session) = session.filter(|session| session.tenant == posted.post.tenant) else {
                 return PostAnswer::Gone;
             };
-            match session.posts.try_send(Box::new(Posted { post, reply })) {
+            match session.posts.try_send(Box::new(posted)) {
                 Ok(()) => session.key.clone(),
                 Err(mpsc::error::TrySendError::Full(_)) => return PostAnswer::Busy { retry_after: COME_BACK },
                 Err(mpsc::error::TrySendError::Closed(_)) => return PostAnswer::Gone,
@@ -104,6 +113,10 @@ impl HttpSessions {
         match (timeout(wait, &mut answer).await, kind) {
             // Its sender is dropped with the session.
             (Ok(answer), _) => answer.unwrap_or(PostAnswer::Gone),
+            // Its session may refuse it yet, so nobody is told that its requests are carried out.
+            (Err(_), PostKind::Poll { .. }) if is_taken.is_some_and(|is_taken| !is_taken.load(Ordering::Acquire)) => {
+                PostAnswer::Busy { retry_after: COME_BACK }
+            }
             // What is answered from now on is told to the next poll.
             (Err(_), PostKind::Poll { ack, .. }) => PostAnswer::Done(empty(codec, &credential(&name, &key), ack)),
             (Err(_), PostKind::Send) => PostAnswer::Unavailable,
@@ -120,6 +133,18 @@ impl LocalSessions for HttpSessions {
 /// How a client names a session, and proves that it is its own.
 pub fn credential(name: &str, key: &str) -> String {
     format!("{name}.{key}")
+}
+
+// === impl Posted ===
+
+impl Posted {
+    /// Its session has it from now on.
+    pub fn take(self) -> (Post, oneshot::Sender<PostAnswer>) {
+        self.is_taken
+            .iter()
+            .for_each(|taken| taken.store(true, Ordering::Release));
+        (self.post, self.reply)
+    }
 }
 
 // === impl PostBox ===
@@ -145,4 +170,43 @@ pub fn random_text() -> String {
 /// What is kept, and compared, of a secret that a client says.
 pub fn secret_hash(secret: &str) -> SecretHash {
     Sha256::digest(secret).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_whose_requests_its_session_never_took_is_to_come_again() {
+        let request = || vec!["{}".into()];
+        for (requests, is_taken, is_busy) in [
+            (Vec::new(), false, false),
+            (request(), false, true),
+            (request(), true, false),
+        ] {
+            let sessions = Arc::<HttpSessions>::default();
+            let mut post_box = sessions.add(&"t".into());
+            let post = Post {
+                tenant: "t".into(),
+                session: post_box.name.clone(),
+                open: None,
+                kind: PostKind::Poll {
+                    ack: 0,
+                    wait: Duration::from_secs(1),
+                },
+                batch: Some(1),
+                requests,
+                codec: protocol::Codec::Json,
+            };
+            let takes = async {
+                if is_taken {
+                    let (_post, reply) = post_box.posts.recv().await.unwrap().take();
+                    return Some(reply);
+                }
+                None
+            };
+            let (answer, _waits) = tokio::join!(sessions.post(post), takes);
+            assert_eq!(matches!(answer, PostAnswer::Busy { .. }), is_busy, "{answer:?}");
+        }
+    }
 }

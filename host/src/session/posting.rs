@@ -28,7 +28,8 @@ type Requests = Vec<(Result<Request, Refused>, usize)>;
 
 impl Session {
     /// Takes a post in: its requests begin when it is their turn.
-    pub(super) fn take_post(&mut self, Posted { post, reply }: Posted) {
+    pub(super) fn take_post(&mut self, posted: Posted) {
+        let (post, reply) = posted.take();
         let refused = match post.kind {
             PostKind::Send => self.take_send(&post, reply),
             PostKind::Poll { ack, wait } => self.take_poll(&post, ack, wait, reply),

@@ -80,7 +80,7 @@ impl Posts {
         while client.waiting_bytes() > 0
             && let Some(posted) = self.post_box.posts.recv().await
         {
-            let Posted { post, reply } = *posted;
+            let (post, reply) = posted.take();
             if let (PostKind::Poll { ack, .. }, Carrier::Polls(answers)) = (post.kind, &client.carrier) {
                 // One with a false ack gets no answer: the session is gone.
                 drop(answers.borrow_mut().wait(ack, reply));
