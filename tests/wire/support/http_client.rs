@@ -338,15 +338,12 @@ impl Poller {
     pub(crate) async fn poll(&mut self, requests: &[Value]) -> Vec<Value> {
         let body = self.body(requests).to_string();
         let request = request("POST", self.address, &self.path, &[], Some(&body));
-        let answer = match self.on_kept(&request).await {
-            Some(answer) => answer,
-            None => {
-                self.kept = Some((self.address, dial(self.address, None).await));
-                let answer = self.on_kept(&request).await;
-                answer.expect("the server answers before it closes")
-            }
-        };
-        self.take(answer)
+        let mut answer = self.on_kept(&request).await;
+        if answer.is_none() {
+            self.kept = Some((self.address, dial(self.address, None).await));
+            answer = self.on_kept(&request).await;
+        }
+        self.take(answer.expect("the server answers before it closes"))
     }
 
     /// The answer to a request on the connection that is kept. None: there is none, or it was closed meanwhile.
