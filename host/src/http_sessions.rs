@@ -2,17 +2,21 @@
 //! only where its posts go.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::poll_answers::empty;
+use crate::poll_answers::{PollReply, empty};
+use protocol::Codec;
 use registry::SecretHash;
 use relay::{LocalAnswer, LocalSessions, Post, PostAnswer, PostKind};
 
@@ -36,15 +40,38 @@ pub struct Posted {
 /// One for the node.
 #[derive(Debug, Default)]
 pub struct HttpSessions {
-    sessions: Mutex<HashMap<Arc<str>, PostedTo, RandomState>>,
+    sessions: Mutex<HashMap<Arc<str>, Arc<PostedTo>, RandomState>>,
 }
 
+/// Where the posts of a session go, as long as it is there.
 #[derive(Debug)]
-struct PostedTo {
+pub struct PostedTo {
     tenant: Arc<str>,
+    name: Arc<str>,
     key: Arc<str>,
     /// Boxed, so that a queue for so many takes little.
     posts: mpsc::Sender<Box<Posted>>,
+    /// The session's place, once it is open.
+    place: OnceLock<SessionPlace>,
+}
+
+/// Where a session is served, which polls are its carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionPlace {
+    /// The number of its shard.
+    pub shard: usize,
+    /// The number of its client there.
+    pub client: u64,
+}
+
+/// What will become of a post that a session has, or is to have.
+#[derive(Debug)]
+pub struct AwaitedAnswer {
+    session: Arc<PostedTo>,
+    kind: PostKind,
+    codec: Codec,
+    answer: oneshot::Receiver<PostAnswer>,
+    is_taken: Option<Arc<AtomicBool>>,
 }
 
 /// A session's own end: its posts, as long as it has the name.
@@ -54,6 +81,7 @@ pub struct PostBox {
     pub key: Arc<str>,
     pub posts: mpsc::Receiver<Box<Posted>>,
     pub name: Arc<str>,
+    posted_to: Arc<PostedTo>,
     sessions: Arc<HttpSessions>,
 }
 
@@ -66,14 +94,18 @@ impl HttpSessions {
         let [name, key] = [(); 2].map(|()| Arc::<str>::from(random_text()));
         let posted_to = PostedTo {
             tenant: tenant.clone(),
+            name: name.clone(),
             key: key.clone(),
             posts: sender,
+            place: OnceLock::new(),
         };
-        self.sessions.lock().insert(name.clone(), posted_to);
+        let posted_to = Arc::new(posted_to);
+        self.sessions.lock().insert(name.clone(), posted_to.clone());
         PostBox {
             key,
             posts,
             name,
+            posted_to,
             sessions: self.clone(),
         }
     }
@@ -83,43 +115,24 @@ impl HttpSessions {
         self.sessions.lock().is_empty()
     }
 
+    /// Where the posts of a tenant's session go. None: there is no such session.
+    pub fn of(&self, tenant: &str, name: &str) -> Option<Arc<PostedTo>> {
+        let sessions = self.sessions.lock();
+        sessions.get(name).filter(|session| *session.tenant == *tenant).cloned()
+    }
+
     /// Brings a session a post, and waits for what becomes of it.
     async fn bring(&self, post: Post) -> PostAnswer {
-        let (kind, codec, name) = (post.kind, post.codec, post.session.clone());
-        let (reply, answer) = oneshot::channel();
-        let is_taken = (!post.requests.is_empty()).then(Arc::<AtomicBool>::default);
-        let posted = Posted {
-            post,
-            reply,
-            is_taken: is_taken.clone(),
+        let Some(session) = self.of(&post.tenant, &post.session) else {
+            return PostAnswer::Gone;
         };
-        let key = {
-            let sessions = self.sessions.lock();
-            let session = sessions.get(&name);
-            let Some(session) = session.filter(|session| session.tenant == posted.post.tenant) else {
-                return PostAnswer::Gone;
-            };
-            match session.posts.try_send(Box::new(posted)) {
-                Ok(()) => session.key.clone(),
-                Err(mpsc::error::TrySendError::Full(_)) => return PostAnswer::Busy { retry_after: COME_BACK },
-                Err(mpsc::error::TrySendError::Closed(_)) => return PostAnswer::Gone,
-            }
+        let mut answer = match session.bring(post) {
+            Ok(answer) => answer,
+            Err(refused) => return refused,
         };
-        let wait = match kind {
-            PostKind::Send => kind.within(),
-            PostKind::Poll { wait, .. } => wait.max(SHORTEST_WAIT),
-        };
-        let mut answer = std::pin::pin!(answer);
-        match (timeout(wait, &mut answer).await, kind) {
-            // Its sender is dropped with the session.
-            (Ok(answer), _) => answer.unwrap_or(PostAnswer::Gone),
-            // Its session may refuse it yet, so nobody is told that its requests are carried out.
-            (Err(_), PostKind::Poll { .. }) if is_taken.is_some_and(|is_taken| !is_taken.load(Ordering::Acquire)) => {
-                PostAnswer::Busy { retry_after: COME_BACK }
-            }
-            // What is answered from now on is told to the next poll.
-            (Err(_), PostKind::Poll { ack, .. }) => PostAnswer::Done(empty(codec, &credential(&name, &key), ack)),
-            (Err(_), PostKind::Send) => PostAnswer::Unavailable,
+        match timeout(answer.within(), &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => answer.too_late(),
         }
     }
 }
@@ -133,6 +146,92 @@ impl LocalSessions for HttpSessions {
 /// How a client names a session, and proves that it is its own.
 pub fn credential(name: &str, key: &str) -> String {
     format!("{name}.{key}")
+}
+
+// === impl PostedTo ===
+
+impl PostedTo {
+    /// Whether a client that says this names the session, and proves that it is its own. It is the session that somebody was
+    /// found to name so before, and compared in a time that does not tell where the keys differ.
+    pub fn is_named(&self, credential: &str) -> bool {
+        let (name, key) = credential.split_once('.').unwrap_or_default();
+        *self.name == *name && bool::from(self.key.as_bytes().ct_eq(key.as_bytes()))
+    }
+
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Where a poll that asks nothing need not wait for its turn: there are no posts before it.
+    pub fn idle_place(&self) -> Option<SessionPlace> {
+        let has_none = self.posts.capacity() == POSTS;
+        self.place.get().copied().filter(|_| has_none)
+    }
+
+    /// An answer, and how it is given.
+    pub fn answer_to(self: &Arc<Self>, post: &Post) -> (PollReply, AwaitedAnswer) {
+        let (reply, answer) = oneshot::channel();
+        let awaited = AwaitedAnswer {
+            session: self.clone(),
+            kind: post.kind,
+            codec: post.codec,
+            answer,
+            is_taken: None,
+        };
+        (reply, awaited)
+    }
+
+    /// Brings it a post. The error is what that is answered at once.
+    pub fn bring(self: &Arc<Self>, post: Post) -> Result<AwaitedAnswer, PostAnswer> {
+        let (reply, mut awaited) = self.answer_to(&post);
+        let is_taken = (!post.requests.is_empty()).then(Arc::<AtomicBool>::default);
+        awaited.is_taken.clone_from(&is_taken);
+        let posted = Posted { post, reply, is_taken };
+        match self.posts.try_send(Box::new(posted)) {
+            Ok(()) => Ok(awaited),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(PostAnswer::Busy { retry_after: COME_BACK }),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(PostAnswer::Gone),
+        }
+    }
+}
+
+// === impl AwaitedAnswer ===
+
+impl AwaitedAnswer {
+    /// How long it is waited for.
+    pub fn within(&self) -> Duration {
+        match self.kind {
+            PostKind::Send => self.kind.within(),
+            PostKind::Poll { wait, .. } => wait.max(SHORTEST_WAIT),
+        }
+    }
+
+    /// What the post is answered that had no answer in its time.
+    pub fn too_late(&self) -> PostAnswer {
+        let is_taken = |taken: &Arc<AtomicBool>| taken.load(Ordering::Acquire);
+        match self.kind {
+            PostKind::Send => PostAnswer::Unavailable,
+            // Its session may refuse it yet, so nobody is told that its requests are carried out.
+            PostKind::Poll { .. } if !self.is_taken.as_ref().is_none_or(is_taken) => {
+                PostAnswer::Busy { retry_after: COME_BACK }
+            }
+            // What is answered from now on is told to the next poll.
+            PostKind::Poll { ack, .. } => {
+                let credential = credential(&self.session.name, &self.session.key);
+                PostAnswer::Done(empty(self.codec, &credential, ack))
+            }
+        }
+    }
+}
+
+impl Future for AwaitedAnswer {
+    type Output = PostAnswer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<PostAnswer> {
+        // Its sender is dropped with the session.
+        let answer = Pin::new(&mut self.answer).poll(cx);
+        answer.map(|answer| answer.unwrap_or(PostAnswer::Gone))
+    }
 }
 
 // === impl Posted ===
@@ -150,6 +249,12 @@ impl Posted {
 // === impl PostBox ===
 
 impl PostBox {
+    /// Its session is served there, and polls are its carrier.
+    pub fn open_at(&self, place: SessionPlace) {
+        // It is opened once.
+        let _opened = self.posted_to.place.set(place);
+    }
+
     pub fn credential(&self) -> Box<str> {
         credential(&self.name, &self.key).into()
     }
@@ -186,18 +291,7 @@ mod tests {
         ] {
             let sessions = Arc::<HttpSessions>::default();
             let mut post_box = sessions.add(&"t".into());
-            let post = Post {
-                tenant: "t".into(),
-                session: post_box.name.clone(),
-                open: None,
-                kind: PostKind::Poll {
-                    ack: 0,
-                    wait: Duration::from_secs(1),
-                },
-                batch: Some(1),
-                requests,
-                codec: protocol::Codec::Json,
-            };
+            let post = poll(&post_box.name, requests);
             let takes = async {
                 if is_taken {
                     let (_post, reply) = post_box.posts.recv().await.unwrap().take();
@@ -207,6 +301,57 @@ mod tests {
             };
             let (answer, _waits) = tokio::join!(sessions.post(post), takes);
             assert_eq!(matches!(answer, PostAnswer::Busy { .. }), is_busy, "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_need_not_wait_for_its_turn_where_its_session_is_open_and_has_no_posts() {
+        let sessions = Arc::<HttpSessions>::default();
+        let mut post_box = sessions.add(&"t".into());
+        assert!(sessions.of("u", &post_box.name).is_none());
+        let session = sessions.of("t", &post_box.name).unwrap();
+        assert_eq!(session.idle_place(), None);
+        let place = SessionPlace { shard: 1, client: 7 };
+        post_box.open_at(place);
+        assert_eq!(session.idle_place(), Some(place));
+        let _answer = session.bring(poll(&session.name, Vec::new())).unwrap();
+        assert_eq!(session.idle_place(), None);
+        post_box.posts.recv().await.unwrap();
+        assert_eq!(session.idle_place(), Some(place));
+    }
+
+    #[test]
+    fn a_session_is_named_with_its_key() {
+        let sessions = Arc::<HttpSessions>::default();
+        let post_box = sessions.add(&"t".into());
+        let session = sessions.of("t", &post_box.name).unwrap();
+        let (name, key) = (&post_box.name, &post_box.key);
+        for (credential, is_named) in [
+            (format!("{name}.{key}"), true),
+            (format!("{name}.{key}0"), false),
+            (format!("{name}.{}", &key[1..]), false),
+            (format!("{name}.{name}"), false),
+            (format!("{key}.{key}"), false),
+            (format!("{name}."), false),
+            (name.to_string(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(session.is_named(&credential), is_named, "{credential}");
+        }
+    }
+
+    fn poll(session: &Arc<str>, requests: Vec<bytes::Bytes>) -> Post {
+        Post {
+            tenant: "t".into(),
+            session: session.clone(),
+            open: None,
+            kind: PostKind::Poll {
+                ack: 0,
+                wait: Duration::from_secs(1),
+            },
+            batch: Some(1),
+            requests,
+            codec: Codec::Json,
         }
     }
 }

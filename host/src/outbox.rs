@@ -95,6 +95,11 @@ impl Outbox {
         self.bytes > self.limit / 2
     }
 
+    /// Whether a reply is not whole yet, and its rest waits for room.
+    pub fn is_amid_reply(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
     /// Bytes of messages at most, and as many of replies.
     pub fn limit(&self) -> usize {
         self.limit

@@ -2,6 +2,7 @@
 //! lost answer loses nothing. Knows no HTTP: an answer is the body of one.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use thiserror::Error;
 use tokio::sync::oneshot;
 
 use message_pack::write as pack;
@@ -15,8 +16,11 @@ pub const ANSWER_BYTES: usize = 262_144;
 pub type PollReply = oneshot::Sender<PostAnswer>;
 
 /// The client says that it has more answers than there were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownAnswer;
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the ack is {ack}, and there was no such answer")]
+pub struct UnknownAnswer {
+    ack: u64,
+}
 
 /// One client's.
 #[derive(Debug)]
@@ -61,7 +65,7 @@ impl PollAnswers {
     /// at once, if it does not have the last answer.
     pub fn wait(&mut self, confirmed: u64, reply: PollReply) -> Result<(), (UnknownAnswer, PollReply)> {
         if confirmed > self.number {
-            return Err((UnknownAnswer, reply));
+            return Err((UnknownAnswer { ack: confirmed }, reply));
         }
         if let Some(before) = self.waiting.take() {
             drop(before.send(PostAnswer::Done(empty(self.codec, &self.credential, confirmed))));
@@ -265,6 +269,7 @@ mod tests {
 
     #[test]
     fn nobody_has_an_answer_that_there_was_not() {
-        let (UnknownAnswer, _reply) = answers().wait(1, oneshot::channel().0).unwrap_err();
+        let (unknown, _reply) = answers().wait(1, oneshot::channel().0).unwrap_err();
+        assert_eq!(unknown, UnknownAnswer { ack: 1 });
     }
 }

@@ -183,6 +183,11 @@ impl Shard {
         id
     }
 
+    /// The connection of this number, while it is listed.
+    pub fn client(&self, id: u64) -> Option<Rc<ClientConnection>> {
+        self.clients.borrow().get(&id).map(|listed| listed.client.clone())
+    }
+
     /// Lists a connection while the returned value lives, so that the shard can signal it. While the shard drains, the
     /// connection is signaled to end at once; likewise one of a quarantined tenant.
     pub fn list(self: &Rc<Self>, client: &Rc<ClientConnection>, caller: &Arc<Caller>) -> Listing {

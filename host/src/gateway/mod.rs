@@ -21,6 +21,7 @@ mod headers;
 mod health;
 mod http;
 mod keep_open;
+mod lazy_timer;
 mod listen;
 mod listener_tls;
 mod open_pages;

@@ -7,9 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::time::{Instant, timeout_at};
-
 use super::head_lines::HeadLines;
+use super::lazy_timer::LazyTimer;
 use super::over_http::{PollHead, PollRequest, WrittenAnswer};
 use super::patient_stream;
 use super::socket::Socket;
@@ -34,6 +33,8 @@ pub(super) struct PollConnection {
     known: Option<KnownHead>,
     /// What HTTP judges next.
     unjudged: Option<UnjudgedHead>,
+    /// For answers, and for the next request.
+    timer: LazyTimer,
 }
 
 /// The head of a request that nobody has judged yet.
@@ -72,6 +73,7 @@ impl PollConnection {
             shard,
             known: None,
             unjudged: None,
+            timer: LazyTimer::new(),
         }
     }
 
@@ -87,17 +89,19 @@ impl PollConnection {
         let judged = self.unjudged.take().filter(|_| is_first);
         self.known = judged.and_then(|judged| judged.says(&request.head));
         loop {
-            let answer = request.answer(&self.gateway, &self.shard);
+            let session = request.session().cloned();
+            let answer = request.answer(&self.gateway, &self.shard, &mut self.timer);
             let answer = unless_gone(&mut socket, &mut ahead, answer).await?;
             if answer.is_known {
                 answered();
             }
             write(&mut socket, answer).await?;
-            let Some(known) = self.next(&mut socket, &mut ahead).await? else {
+            let is_known = self.next(&mut socket, &mut ahead).await?;
+            let (true, Some(known), Some(session)) = (is_known, &self.known, session) else {
                 break;
             };
             let body = &ahead[known.bytes.len()..];
-            match PollRequest::again(&self.gateway, &known.says, body).await {
+            match PollRequest::again(&self.gateway, &known.says, &session, body) {
                 Ok(Some(again)) => request = again,
                 Ok(None) => break,
                 Err(refusal) => {
@@ -112,33 +116,33 @@ impl PollConnection {
         Some((socket, ahead))
     }
 
-    /// Waits for a request. Returns how it is known; nothing if it is not. None: there is none.
-    async fn next(&self, socket: &mut Socket, ahead: &mut Vec<u8>) -> Option<Option<&KnownHead>> {
-        let Gateway { directory, .. } = &*self.gateway;
-        let deadline = Instant::now() + self.gateway.header_timeout;
-        loop {
-            match (&self.known, self.came(ahead)) {
-                (Some(known), Came::Whole) if known.changes == directory.changes() => return Some(Some(known)),
-                (_, Came::Whole | Came::Other) => return Some(None),
-                (_, Came::Part) => {}
+    /// Waits for a request. Returns whether its head is known. None: there is none.
+    async fn next(&mut self, socket: &mut Socket, ahead: &mut Vec<u8>) -> Option<bool> {
+        let Self { gateway, known, .. } = self;
+        let known = known.as_ref();
+        let reading = async {
+            loop {
+                let came = match known {
+                    Some(known) => came_of(ahead, &known.bytes, known.body),
+                    None if ahead.is_empty() => Came::Part,
+                    None => Came::Other,
+                };
+                if came != Came::Part {
+                    return Some(came);
+                }
+                let read = poll_fn(|cx| socket.poll_read_to(cx, ahead)).await;
+                read.ok().filter(|count| *count > 0)?;
             }
-            let read = timeout_at(deadline, poll_fn(|cx| socket.poll_read_to(cx, ahead))).await;
-            match read {
-                Ok(Ok(1..)) => {}
-                // HTTP says what is to be said to one who is too slow.
-                Err(_) if !ahead.is_empty() => return Some(None),
-                // Between two requests a client may go without a word, and is closed without one.
-                _ => return None,
-            }
-        }
-    }
-
-    fn came(&self, bytes: &[u8]) -> Came {
-        match &self.known {
-            Some(known) => came_of(bytes, &known.bytes, known.body),
-            None if bytes.is_empty() => Came::Part,
+        };
+        let came = match self.timer.within(gateway.header_timeout, reading).await {
+            // Between two requests a client may go without a word, and is closed without one.
+            None if ahead.is_empty() => return None,
+            // HTTP says what is to be said to one who is too slow.
             None => Came::Other,
-        }
+            Some(came) => came?,
+        };
+        let is_as_judged = known.is_some_and(|known| known.changes == gateway.directory.changes());
+        Some(came == Came::Whole && is_as_judged)
     }
 }
 

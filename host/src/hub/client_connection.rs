@@ -284,6 +284,11 @@ impl ClientConnection {
         self.outbox.borrow().is_backed_up()
     }
 
+    /// Whether a reply is not whole yet, and its rest waits for room.
+    pub fn is_amid_reply(&self) -> bool {
+        self.outbox.borrow().is_amid_reply()
+    }
+
     /// Bytes that wait and do not stand behind a reply that is not whole yet.
     pub fn next_bytes(&self) -> usize {
         self.outbox.borrow().next_bytes()

@@ -13,6 +13,7 @@ mod event_stream;
 mod forms;
 mod held;
 mod listener;
+mod polled;
 mod position;
 #[cfg(test)]
 mod tests;

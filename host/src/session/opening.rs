@@ -12,7 +12,7 @@ use super::input::ClientInput;
 use super::posts::Posts;
 use crate::doorkeeper::{AddressPass, TenantPlace};
 use crate::framing::Framing;
-use crate::http_sessions::PostBox;
+use crate::http_sessions::{PostBox, SessionPlace};
 use crate::hub::{ClientConnection, ConnectionShape, EventStream};
 use crate::poll_answers::PollAnswers;
 use crate::shard::{Shard, ShardTenant};
@@ -86,6 +86,7 @@ impl Opening {
         let limits = &settings.limits;
         let transport = self.transport.name();
         let mut backlog = Backlog::default();
+        let client_id = shard.client_id();
         let (shape, input, key) = match self.transport {
             Transport::WebSocket { stream, codec, deflate } => {
                 let decoder = Decoder::new(limits.message_bytes);
@@ -118,6 +119,10 @@ impl Opening {
                 (shape, ClientInput::Posts(Box::new(Posts::new(posts))), Some(key))
             }
             Transport::Polls { posts, codec } => {
+                posts.open_at(SessionPlace {
+                    shard: shard.index,
+                    client: client_id,
+                });
                 let answers = PollAnswers::new(codec, posts.credential());
                 let shape = ConnectionShape {
                     carrier: Carrier::Polls(Box::new(RefCell::new(answers))),
@@ -131,13 +136,7 @@ impl Opening {
             }
         };
         let footprint = &tenant.metrics.footprint;
-        let client = ClientConnection::new(
-            shard.client_id(),
-            self.session.clone(),
-            shape,
-            limits.outbox_bytes,
-            footprint,
-        );
+        let client = ClientConnection::new(client_id, self.session.clone(), shape, limits.outbox_bytes, footprint);
         let caller = Caller::new(self.session, settings.name.clone(), self.remote, transport);
         let caller = caller.counting_verdicts(footprint.count(MemoryUse::Caches));
         let brought = Brought {

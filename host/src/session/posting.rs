@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::backlog::Backlog;
 use super::connection::Session;
 use super::posts::{BatchTurn, Posts, no_replies};
 use crate::http_sessions::Posted;
-use crate::poll_answers::UnknownAnswer;
 use crate::transport::Carrier;
 use protocol::write::{self, ErrorReply};
 use protocol::{Refused, Request, RequestId, codes};
@@ -88,16 +86,11 @@ impl Session {
             let retry_after = COME_BACK;
             return Err((reply, PostAnswer::Busy { retry_after }));
         }
-        if let Err((UnknownAnswer, reply)) = answers.borrow_mut().wait(ack, reply) {
-            let why = format!("the ack is {ack}, and there was no such answer");
-            return Err((reply, PostAnswer::Bad(why)));
-        }
+        client
+            .poll(answers, ack, wait, reply)
+            .map_err(|(unknown, reply)| (reply, PostAnswer::Bad(unknown.to_string())))?;
         posts.took_poll(number);
         self.carry_out(requests);
-        // One whose last answer was lost has it again already.
-        let waits = answers.borrow().has_room();
-        let wait = if waits { wait } else { Duration::ZERO };
-        client.polled_until.set(Some(Instant::now() + wait));
         Ok(())
     }
 

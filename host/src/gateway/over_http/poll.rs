@@ -16,13 +16,15 @@ use super::poll_head::{PollHead, WrittenAnswer};
 use super::session_name::{NamedSession, deliver, find};
 use crate::gateway::bearer;
 use crate::gateway::entry::{self, Admitted, Entrant, Stay, unavailable};
+use crate::gateway::lazy_timer::LazyTimer;
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::state::Gateway;
+use crate::gateway::ticket_use::check_penalty;
 use crate::gateway::turned_away::COME_BACK;
-use crate::http_sessions::secret_hash;
+use crate::http_sessions::{AwaitedAnswer, PostedTo, secret_hash};
 use crate::session::Transport;
 use crate::shard::Shard;
-use relay::{LocalSessions as _, Post, PostKind};
+use relay::{LocalSessions as _, Post, PostAnswer, PostKind};
 
 /// Bytes of `open` at most.
 const OPEN_BYTES: usize = 256;
@@ -54,10 +56,17 @@ struct FirstPoll {
 /// A poll of a session.
 #[derive(Clone)]
 struct SessionPoll {
-    owner: SessionOwner,
+    at: SessionAt,
     post: Post,
     /// It takes its place until it is answered.
     _body: Arc<PostBody>,
+}
+
+/// Where a session is.
+#[derive(Clone)]
+enum SessionAt {
+    Here(Arc<PostedTo>),
+    Elsewhere(SessionOwner),
 }
 
 /// Who asks, before the body is read.
@@ -87,7 +96,13 @@ async fn read(gateway: &Gateway, page: &ClientPage, mut request: Request) -> Res
     let poll = PollBody::read(head.codec, &bytes)?;
     let requests = body::requests(&bytes, &poll.requests, tenant)?;
     if let Some(credential) = &poll.session {
-        return SessionPoll::find(gateway, head, credential, &poll, requests, body).await;
+        let NamedSession { name, owner } = find(gateway, head.remote, tenant, credential).await?;
+        let at = match &owner {
+            SessionOwner::Here => gateway.sessions.of(&tenant.name, &name).map(SessionAt::Here),
+            SessionOwner::Instance(_) => None,
+        };
+        let at = at.unwrap_or(SessionAt::Elsewhere(owner));
+        return Ok(SessionPoll::request(head.clone(), at, name, &poll, requests, body));
     }
     let asker = asker(page, &request)?;
     entry::check_node(gateway, &asker.visit)?;
@@ -137,30 +152,49 @@ fn asker(page: &ClientPage, request: &Request) -> Result<Asker, HttpRefusal> {
 // === impl PollRequest ===
 
 impl PollRequest {
-    /// Another poll with the same head. None: it names no session, and whoever may begin one is not known here.
-    pub(in crate::gateway) async fn again(
+    /// The session that it names, if that is here.
+    pub(in crate::gateway) fn session(&self) -> Option<&Arc<PostedTo>> {
+        match &self.asks {
+            Asks::Session(poll) => match &poll.at {
+                SessionAt::Here(session) => Some(session),
+                SessionAt::Elsewhere(_) => None,
+            },
+            Asks::ToBegin(_) => None,
+        }
+    }
+
+    /// Another poll of `session` with the same head. None: it is of another, or begins one.
+    pub(in crate::gateway) fn again(
         gateway: &Gateway,
         head: &Arc<PollHead>,
+        session: &Arc<PostedTo>,
         body: &[u8],
     ) -> Result<Option<Self>, HttpRefusal> {
+        check_penalty(gateway, head.remote)?;
         let tenant = &head.page.tenant;
         let body = PostBody::hold(Bytes::copy_from_slice(body), gateway, tenant)?;
         let bytes = body.bytes.clone();
         let poll = PollBody::read(head.codec, &bytes)?;
         let requests = body::requests(&bytes, &poll.requests, tenant)?;
-        match &poll.session {
-            Some(credential) => {
-                let found = SessionPoll::find(gateway, head.clone(), credential, &poll, requests, body).await;
-                found.map(Some)
-            }
-            None => Ok(None),
-        }
+        let is_named = poll
+            .session
+            .as_ref()
+            .is_some_and(|credential| session.is_named(credential));
+        Ok(is_named.then(|| {
+            let (at, name) = (SessionAt::Here(session.clone()), session.name().clone());
+            SessionPoll::request(head.clone(), at, name, &poll, requests, body)
+        }))
     }
 
     /// Waits for what there is for its client.
-    pub(in crate::gateway) async fn answer(self, gateway: &Arc<Gateway>, shard: &Rc<Shard>) -> WrittenAnswer {
+    pub(in crate::gateway) async fn answer(
+        self,
+        gateway: &Arc<Gateway>,
+        shard: &Rc<Shard>,
+        timer: &mut LazyTimer,
+    ) -> WrittenAnswer {
         let answered = match self.asks {
-            Asks::Session(poll) => poll.answer(gateway).await,
+            Asks::Session(poll) => poll.answer(gateway, shard, timer).await,
             Asks::ToBegin(first) => Box::pin(first.begin(&self.head, gateway, shard)).await,
         };
         self.head.write(answered)
@@ -170,19 +204,17 @@ impl PollRequest {
 // === impl SessionPoll ===
 
 impl SessionPoll {
-    async fn find(
-        gateway: &Gateway,
+    fn request(
         head: Arc<PollHead>,
-        credential: &str,
+        at: SessionAt,
+        session: Arc<str>,
         poll: &PollBody<'_>,
         requests: Vec<Bytes>,
         body: PostBody,
-    ) -> Result<PollRequest, HttpRefusal> {
-        let tenant = &head.page.tenant;
-        let NamedSession { name, owner } = find(gateway, head.remote, tenant, credential).await?;
+    ) -> PollRequest {
         let post = Post {
-            tenant: tenant.name.clone(),
-            session: name,
+            tenant: head.page.tenant.name.clone(),
+            session,
             open: None,
             kind: poll.kind,
             batch: poll.batch,
@@ -190,17 +222,45 @@ impl SessionPoll {
             codec: head.codec,
         };
         let asks = Asks::Session(Box::new(Self {
-            owner,
+            at,
             post,
             _body: Arc::new(body),
         }));
-        Ok(PollRequest { head, asks })
+        PollRequest { head, asks }
     }
 
-    async fn answer(self, gateway: &Gateway) -> Result<Bytes, HttpRefusal> {
-        let Self { owner, post, _body } = self;
-        done(deliver(gateway, owner, post).await)
+    async fn answer(self, gateway: &Gateway, shard: &Shard, timer: &mut LazyTimer) -> Result<Bytes, HttpRefusal> {
+        let Self { at, post, _body } = self;
+        done(match at {
+            SessionAt::Elsewhere(owner) => deliver(gateway, owner, post).await,
+            SessionAt::Here(session) => match bring(shard, &session, post) {
+                Err(refused) => refused,
+                Ok(mut awaited) => {
+                    let answer = timer.within(awaited.within(), &mut awaited).await;
+                    answer.unwrap_or_else(|| awaited.too_late())
+                }
+            },
+        })
     }
+}
+
+/// Brings a session a post. A poll that asks nothing is taken here, if its session is on this shard and has nothing to do for it.
+fn bring(shard: &Shard, session: &Arc<PostedTo>, post: Post) -> Result<AwaitedAnswer, PostAnswer> {
+    let place = session
+        .idle_place()
+        .filter(|place| place.shard == shard.index && post.requests.is_empty());
+    let client = place.and_then(|place| shard.client(place.client));
+    if let (Some(client), PostKind::Poll { ack, wait }) = (client, post.kind)
+        && let Some(answers) = client.free_answers(post.codec)
+    {
+        let (reply, awaited) = session.answer_to(&post);
+        if let Err((unknown, _reply)) = client.poll(answers, ack, wait, reply) {
+            return Err(PostAnswer::Bad(unknown.to_string()));
+        }
+        client.flush();
+        return Ok(awaited);
+    }
+    session.bring(post)
 }
 
 // === impl FirstPoll ===
