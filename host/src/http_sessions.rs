@@ -55,7 +55,7 @@ pub struct PostedTo {
     place: OnceLock<SessionPlace>,
 }
 
-/// Where a session is served, which polls are its carrier.
+/// Where a session of polls is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionPlace {
     /// The number of its shard.
@@ -249,7 +249,7 @@ impl Posted {
 // === impl PostBox ===
 
 impl PostBox {
-    /// Its session is served there, and polls are its carrier.
+    /// Its session, one of polls, is served there.
     pub fn open_at(&self, place: SessionPlace) {
         // It is opened once.
         let _opened = self.posted_to.place.set(place);

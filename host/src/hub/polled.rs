@@ -28,8 +28,8 @@ impl ClientConnection {
         Ok(())
     }
 
-    /// The answers to the client's polls, if one that asks nothing may be taken beside the session's task. Else that waits for
-    /// the next poll: to go on with what has no room, or to tell the client what became of it.
+    /// The answers to the client's polls, if one that asks nothing may be taken beside the session's task. None
+    /// while that task needs the next poll itself: to go on with what had no room, or to tell the client how the session ended.
     pub fn free_answers(&self, codec: Codec) -> Option<&RefCell<PollAnswers>> {
         let Carrier::Polls(answers) = &self.carrier else {
             return None;

@@ -71,6 +71,15 @@ impl KeptConnection {
     }
 }
 
+/// One with this setting of the server.
+async fn broker(setting: &str) -> Broker {
+    let config = format!(
+        "server = {{ default_tenant = \"t\", {setting} }}\n\
+         [[tenants]]\nname = \"t\"\nanonymous = true\ndefault = \"allow\"\n"
+    );
+    Broker::start(&config).await
+}
+
 /// A text in two parts, cut where `at` begins.
 fn cut<'a>(text: &'a str, at: &str) -> [&'a str; 2] {
     let (first, second) = text.split_at(text.find(at).expect("it is there"));
@@ -213,11 +222,7 @@ async fn a_known_head_is_judged_anew_when_the_tenants_change() {
 
 #[tokio::test]
 async fn a_request_that_stays_half_is_told_so_and_silence_is_not() {
-    let broker = Broker::start(
-        "server = { default_tenant = \"t\", header_timeout_ms = 300 }\n\
-         [[tenants]]\nname = \"t\"\nanonymous = true\ndefault = \"allow\"\n",
-    )
-    .await;
+    let broker = broker("header_timeout_ms = 300").await;
     for (what, at, answer) in [
         ("nothing", "POST", ""),
         ("half of the head", "Content", "HTTP/1.1 408 "),
@@ -286,11 +291,7 @@ async fn who_waits_to_be_asked_for_the_body_is_asked_each_time() {
 
 #[tokio::test]
 async fn who_hangs_up_while_a_poll_waits_leaves_a_place() {
-    let broker = Broker::start(
-        "server = { default_tenant = \"t\", max_connections = 3 }\n\
-         [[tenants]]\nname = \"t\"\nanonymous = true\ndefault = \"allow\"\n",
-    )
-    .await;
+    let broker = broker("max_connections = 3").await;
     // Its session has a place of its own.
     let mut kept = KeptConnection::open(&broker, "").await;
     let body = json!({ "session": kept.session, "ack": 1, "wait_ms": 55_000 }).to_string();

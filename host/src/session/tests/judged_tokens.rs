@@ -1,12 +1,10 @@
 //! Tokens that are judged without a session, for a ticket: whoever could not connect by one gets none.
 
-use std::time::{Duration, Instant};
-
 use super::support::Stage;
 use crate::session::judged_token::TokenRefused;
 use crate::transport::memory::MemoryStream;
 use config::Limits;
-use registry::{BanChange, BanOrder, BanSubject};
+use registry::BanSubject;
 
 const ADDRESS: [u8; 4] = [127, 0, 0, 1];
 
@@ -23,26 +21,14 @@ async fn refused(stage: &Stage, token: &str) -> (u16, bool) {
     (refused.code, refused.retry_after.is_some())
 }
 
-fn order(stage: &Stage, subject: BanSubject) {
-    let registry = &stage.shard.common.registry;
-    let order = BanOrder {
-        tenant: "acme".into(),
-        subject,
-        stamp: registry.stamp(),
-        change: BanChange::Replace(Duration::from_mins(1)),
-        given: Instant::now(),
-    };
-    registry.apply(&order).unwrap();
-}
-
 #[tokio::test]
 async fn a_token_is_good_unless_it_is_over_or_revoked_or_its_user_is_banned() {
     let stage = Stage::new("");
     assert_eq!(judge(&stage, "ann/1").await.unwrap(), None);
     assert_eq!(refused(&stage, "expired").await, (4410, false));
-    order(&stage, BanSubject::Token("1".into()));
-    order(&stage, BanSubject::TokensOf("eve".into()));
-    order(&stage, BanSubject::User("bob".into()));
+    stage.ban(BanSubject::Token("1".into()));
+    stage.ban(BanSubject::TokensOf("eve".into()));
+    stage.ban(BanSubject::User("bob".into()));
     for (token, code) in [("ann/1", 4401), ("eve/2", 4401), ("bob/3", 4451)] {
         assert_eq!(refused(&stage, token).await, (code, code == 4451), "{token}");
     }

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
@@ -14,8 +13,8 @@ use crate::shard::{Listing, Whom};
 use config::Limits;
 use protocol::codes;
 use registry::{
-    AdmissionError, AdmissionRequest, BanChange, BanEntry, BanKind, BanOrder, BanSubject, Cluster, ClusterReply,
-    NotRecorded, OpenClaim, OrderStamp, Owned, OwnerUnknown, Registry, SecretHash, TokenClaims,
+    AdmissionError, AdmissionRequest, BanEntry, BanKind, BanOrder, BanSubject, Cluster, ClusterReply, NotRecorded,
+    OpenClaim, OrderStamp, Owned, OwnerUnknown, Registry, SecretHash, TokenClaims,
 };
 
 /// A cluster that knows nothing, and takes its time to say so.
@@ -90,15 +89,7 @@ fn slow_stage() -> (Stage, Arc<Semaphore>) {
 
 /// What a node does with an order: it remembers, and then the shards look for who is there. Gives how many were.
 fn revoke(stage: &Stage, subject: BanSubject) -> u64 {
-    let registry = &stage.shard.common.registry;
-    let order = BanOrder {
-        tenant: "acme".into(),
-        subject,
-        stamp: registry.stamp(),
-        change: BanChange::Replace(Duration::from_mins(1)),
-        given: Instant::now(),
-    };
-    registry.apply(&order).unwrap();
+    let order = stage.ban(subject);
     stage
         .shard
         .cut_off_for_tests("acme", &Whom::from(&order), codes::CLOSE_NOT_AUTHENTICATED)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -34,7 +34,7 @@ use chain::{Headers, Message, Permit, Upgrade};
 use config::{ChannelSettings, DoorSettings, Limits};
 use protocol::names::{Channel, Topic};
 use protocol::{self, Member};
-use registry::Registry;
+use registry::{BanChange, BanOrder, BanSubject, Registry};
 
 pub(super) use super::frames::{client_frame, texts};
 pub(super) use super::held_clock::{HeldClock, SLOW};
@@ -158,6 +158,20 @@ impl Stage {
     pub(super) fn context(&self) -> Rc<Context> {
         let opening = Self::opening(&MemoryStream::new(usize::MAX), None, &[]);
         opening.into_context(self.shard.clone(), self.shard.tenant("acme").unwrap())
+    }
+
+    /// The node remembers an order for a minute about whoever this is.
+    pub(super) fn ban(&self, subject: BanSubject) -> BanOrder {
+        let registry = &self.shard.common.registry;
+        let order = BanOrder {
+            tenant: "acme".into(),
+            subject,
+            stamp: registry.stamp(),
+            change: BanChange::Replace(Duration::from_mins(1)),
+            given: Instant::now(),
+        };
+        registry.apply(&order).unwrap();
+        order
     }
 
     /// One that is, as `user`.
