@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 
 from sluicegate import Client, SluicegateError
 from support.broker import Broker, token
@@ -172,6 +174,23 @@ async def test_a_listener_of_errors_that_raises_is_only_logged(make: Connect, ca
     with caplog.at_level(logging.WARNING, "sluicegate"), pytest.raises(SluicegateError):
         await within(client.connect())
     assert "a fault in the handling of faults" in caplog.text
+
+
+@pytest.mark.parametrize("format", ["json", "msgpack"])
+@pytest.mark.parametrize("transport", ["websocket", "sse", "poll"])
+async def test_what_a_hostile_publisher_says_disturbs_no_subscriber(make: Connect, broker: Broker, transport: str, format: str) -> None:
+    hostile = ["9" * 5_000, "1e99999999999999999999", "[" * 20_000 + "]" * 20_000, r'"\ud800"']
+    name = f"room:hostile-{transport}-{format}"
+    async with make(format=format) as client, client.channel(name) as room:
+        heard, states = Heard(room, "message", "gap"), Heard(client, "state")
+        async with connect(broker.url) as eve:
+            await eve.send(json.dumps({"type": "connect", "id": 0, "payload": {"version": 1, "token": token("eve")}}))
+            for number, data in enumerate(hostile):
+                await eve.send(f'{{"type":"publish","id":{number},"payload":{{"channel":"{name}","data":{data}}}}}')
+            offsets = [(await heard.next()).offset for _ in hostile]
+        assert offsets == [1, 2, 3, 4]
+        assert [message.offset for message in await room.history()] == offsets
+        assert states.is_empty()
 
 
 async def test_there_is_no_such_event(make: Connect) -> None:

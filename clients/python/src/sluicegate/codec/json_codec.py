@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
-from decimal import Decimal
-from math import isinf
 from typing import Any, NoReturn
+
+from .nesting import Nesting
+from .numbers import fraction, integer
+
+# Brackets, texts, and everything else; commas and colons say nothing that the places do not.
+_WORD = re.compile(r'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s\[\]{}:,"]+')
 
 
 class JsonCodec:
@@ -21,9 +26,34 @@ class JsonCodec:
 
     def decode(self, data: str | bytes) -> Any:
         try:
-            return json.loads(data, parse_float=_number, parse_constant=_no_number)
-        except RecursionError as cause:
-            raise ValueError("nested too deeply") from cause
+            return json.loads(data, parse_float=fraction, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            # It may be no fault: see `numbers` and `nesting`. To look at every integer would make all reading slower.
+            return _slowly(data if isinstance(data, str) else data.decode())
+
+
+def _slowly(text: str) -> Any:
+    try:
+        return _read(text)
+    except RecursionError:
+        return _nested(text)
+
+
+def _read(text: str) -> Any:
+    return json.loads(text, parse_int=integer, parse_float=fraction, parse_constant=_no_number)
+
+
+def _nested(text: str) -> Any:
+    """The broker's own, so it is JSON; what is none may be read as something else, but ends."""
+    nesting = Nesting()
+    for word in _WORD.findall(text):
+        if word in "[{":
+            nesting.open([] if word == "[" else {})
+        elif word in "]}":
+            nesting.close()
+        else:
+            nesting.add(_read(word))
+    return nesting.whole()
 
 
 def _with_base64(envelope: Any) -> Any:
@@ -37,11 +67,6 @@ def _with_base64(envelope: Any) -> Any:
         text = b64encode(payload["data"]).decode()
         return {**envelope, "payload": {**payload, "data": text, "encoding": "base64"}}
     return envelope
-
-
-def _number(text: str) -> float | Decimal:
-    number = float(text)
-    return Decimal(text) if isinf(number) else number
 
 
 def _no_number(text: str) -> NoReturn:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Any
 
 import msgpack
 
+from .nesting import Nesting
+from .numbers import exact, integer
+
 BIG_NUMBER = 1
+_NIL = 0xC0
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class MsgpackCodec:
@@ -23,18 +29,50 @@ class MsgpackCodec:
             raise ValueError("text, where MessagePack was agreed on")
         try:
             return msgpack.unpackb(data, ext_hook=_extension, strict_map_key=True)
-        except (msgpack.UnpackException, msgpack.StackError, RecursionError) as cause:
+        except (msgpack.StackError, RecursionError):
+            return _nested(data)
+        except msgpack.UnpackException as cause:
             raise ValueError(f"no MessagePack: {cause!r}") from cause
+
+
+def _nested(data: bytes) -> Any:
+    unpacker = msgpack.Unpacker(ext_hook=_extension, max_buffer_size=len(data))
+    unpacker.feed(data)
+    nesting = Nesting()
+    # Values that are still to come, at each depth: of a map its keys too.
+    left = [1]
+    try:
+        while left:
+            if left[-1] == 0:
+                left.pop()
+                if left:
+                    nesting.close()
+                continue
+            left[-1] -= 1
+            at = unpacker.tell()
+            kind = data[at] if at < len(data) else _NIL
+            if kind & 0xF0 == 0x90 or kind in (0xDC, 0xDD):
+                nesting.open([])
+                left.append(unpacker.read_array_header())
+            elif kind & 0xF0 == 0x80 or kind in (0xDE, 0xDF):
+                nesting.open({})
+                left.append(2 * unpacker.read_map_header())
+            else:
+                nesting.add(unpacker.unpack())
+    except msgpack.UnpackException as cause:
+        raise ValueError(f"no MessagePack: {cause!r}") from cause
+    if unpacker.tell() != len(data):
+        raise ValueError("no MessagePack: bytes after the value")
+    return nesting.whole()
 
 
 def _extension(kind: int, data: bytes) -> Any:
     if kind != BIG_NUMBER:
         raise ValueError(f"extension type {kind}")
     text = data.decode("ascii")
-    try:
-        return int(text) if text.lstrip("-").isdigit() else Decimal(text)
-    except (InvalidOperation, ValueError) as cause:
-        raise ValueError("a number of extension type 1 that is none") from cause
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("a number of extension type 1 that is none")
+    return integer(text) if text.lstrip("-").isdigit() else exact(text)
 
 
 def _other(value: Any) -> Any:
