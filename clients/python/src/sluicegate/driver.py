@@ -184,8 +184,7 @@ class Driver:
                 # Nothing known raises anything else. Whatever it is, it costs this connection, and is told.
                 error = SluicegateError(0, "connection_failed", f"{type(cause).__name__}: {cause}", retry=True)
                 error.__cause__ = cause
-                self._user.complain(error)
-                machine.lost(now, number, LOST, error.reason)
+                machine.lost(now, number, LOST, error.reason, error)
 
     async def _exchange(self, attempt: _Attempt) -> None:
         attempt.writing = asyncio.ensure_future(self._write(attempt))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -223,3 +224,50 @@ def test_ten_thousand_clients_that_lose_one_server_come_back_evenly() -> None:
         windows[int(wait // window_ms)] += 1
     mean = clients * window_ms / spread_ms
     assert max(windows) <= 3 * mean, windows
+
+
+def test_connections_that_do_not_last_are_not_hurried() -> None:
+    waits = []
+    scene = Scene(base_ms=1000, seed=3).connected()
+    for number in range(8):
+        scene.lost(4003, "server_error")
+        waits.append(scene.last(Report).change.retry_in_ms or 0)
+        scene.until(lambda number=number: len(scene.all(Open)) == number + 2)  # type: ignore[misc]
+        scene.acked()
+    assert max(waits) > 5000, waits
+    scene.pass_ms(5000).lost()
+    assert (scene.last(Report).change.retry_in_ms or 0) <= 1000, "one that lasted was a good one"
+
+
+def test_what_ends_connections_before_they_are_accepted_is_told() -> None:
+    for code, expected in ((1006, (0, "connection_failed")), (4003, (4003, "server_error"))):
+        scene = Scene(timeout_ms=1000).connect()
+        while scene.outcome("connect") is None:
+            scene.lost(code, "server_error").pass_ms(300)
+        error = scene.outcome("connect")
+        assert (error.code, error.reason, error.retry) == (*expected, True)
+        assert scene.last(Complain).error.reason == expected[1]
+
+
+def test_the_end_is_an_error_for_who_hears_errors_only() -> None:
+    scene = Scene().connected().lost(4504, "kicked")
+    assert [(complaint.error.code, complaint.error.reason) for complaint in scene.all(Complain)] == [(4504, "kicked")]
+    scene = Scene().connected()
+    scene.machine.disconnect(scene.now)
+    assert scene.all(Complain) == []
+
+
+def test_a_connect_that_is_too_large_is_sent_without_its_subscribes() -> None:
+    too_large: list[Callable[[Scene], object]] = [
+        lambda scene: scene.lost(1009, "message_too_big"),
+        lambda scene: scene.open_fails(SluicegateError(0, "http_413", ""), is_final=True),
+    ]
+    for happens in too_large:
+        scene = Scene().subscribe("room").connect()
+        happens(scene)
+        assert "subscribe" not in scene.last(Open).connect["payload"]
+        scene.acked()
+        assert len(scene.sent("subscribe")) == 1
+        scene.lost(1009, "message_too_big")
+        assert scene.states()[-1] == "disconnected", "by another message than this one it is the end"
+        assert scene.last(Report).change.retry_in_ms is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sluicegate.machine import Open
 from sluicegate.values import Published
 from support.scene import Scene
 
@@ -138,3 +139,50 @@ def test_an_ack_that_cannot_be_read_settles_too() -> None:
     scene = Scene().connected().publish("room", 1)
     scene.reply(scene.sent("publish")[0], {})
     assert scene.outcome(1).reason == "bad_answer"
+
+
+def test_a_backlog_that_met_the_rate_keeps_its_order() -> None:
+    scene = Scene()
+    for number in range(5):
+        scene.publish("room", number)
+    scene.connect().acked()
+    for request in scene.sent("publish")[1:4]:
+        scene.refuse(request, 4429, "rate_limited", retry=True, retry_after_ms=700)
+    scene.publish("room", 5).pass_ms(702)
+    assert handles(scene) == [0, 1, 2, 3, 4, 1, 2, 3, 5]
+
+
+def test_what_waits_is_settled_by_a_disconnect_also_before_the_first_connect() -> None:
+    scene = Scene().publish("room", "p").subscribe("room")
+    scene.machine.history(scene.now, "h", {"channel": "room"})
+    scene.machine.disconnect(scene.now)
+    assert [scene.outcome(handle).reason for handle in ("p", "subscribe", "h")] == ["closed"] * 3
+    assert scene.states() == [], "the state is what it was"
+    assert scene.machine.next_wake() is None
+
+
+def test_the_end_leaves_no_time_that_is_waited_for() -> None:
+    scene = Scene()
+    for number in range(3):
+        scene.publish("room", number)
+    scene.connect().acked(limits={"publish_per_second": 1})
+    assert len(handles(scene)) == 1
+    scene.machine.disconnect(scene.now)
+    assert scene.machine.next_wake() is None
+
+
+def test_publishes_that_are_given_up_take_no_memory() -> None:
+    scene = Scene(timeout_ms=10)
+    for number in range(1000):
+        scene.publish("room", number).pass_ms(31)
+    assert len(scene.machine._publishes._waiting) == 0
+
+
+def test_a_key_is_not_used_again_however_long_the_last_wait_was() -> None:
+    scene = Scene(timeout_ms=1_000_000, base_ms=100_000, max_ms=100_000, seed=2).connected().publish("room", 1).pass_ms(40_000).lost()
+    assert scene.outcome(1) is None
+    scene.until(lambda: len(scene.all(Open)) == 2)
+    assert scene.now > 110_000
+    scene.acked()
+    assert handles(scene) == [1]
+    assert scene.outcome(1).reason == "timeout"

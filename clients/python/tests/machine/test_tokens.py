@@ -157,3 +157,14 @@ def test_a_callback_that_fails_at_a_refresh_leaves_the_connection() -> None:
     assert scene.all(Close) == []
     scene.pass_ms(501)
     assert reasons(scene) == ["connect", "refresh", "refresh"]
+
+
+def test_a_token_with_no_time_left_is_not_asked_for_without_a_pause() -> None:
+    scene = answer(asking()).acked(expires_at=EPOCH_MS)
+    answered = 1
+    for _ in range(30):
+        scene.pass_ms(100)
+        if len(reasons(scene)) > answered:
+            answered += 1
+            answer(scene, "t2").reply(scene.sent("refresh")[-1], {"expires_at": EPOCH_MS})
+    assert 3 <= answered <= 4, "once a second, though the broker takes it for a while yet"

@@ -100,7 +100,9 @@ class Machine:
 
     def disconnect(self, now: float) -> None:
         if self._phase != "idle":
-            self._end(closed(), StateChange("disconnected"))
+            self._report(StateChange("disconnected"))
+        if self._ended is None:
+            self._end(closed())
 
     def subscribe(self, now: float, channel: str, handle: Any, recover: bool = True, presence: bool = False) -> None:
         if self._is_open(handle):
@@ -148,7 +150,8 @@ class Machine:
         if attempt != self._connection.attempt or self._phase != "opening":
             return
         self._last_error = error
-        if not error.retry_after_ms and self._route.next(is_unreachable):
+        is_too_large = error.reason == "http_413" and self.rooms.were_too_many_in_connect()
+        if is_too_large or (not error.retry_after_ms and self._route.next(is_unreachable)):
             self._open(now)
             return
         self._failed(now, error, is_final)
@@ -187,10 +190,10 @@ class Machine:
             if self.rooms.overflowed:
                 self._lost(now, closes.LOST, "too_many_held_messages")
 
-    def lost(self, now: float, attempt: int, code: int, reason: str) -> None:
-        """The connection ended, by the broker or by itself."""
+    def lost(self, now: float, attempt: int, code: int, reason: str, error: SluicegateError | None = None) -> None:
+        """The connection ended, by the broker or by itself; with ``error`` if what ended it is to be told."""
         if attempt == self._connection.attempt and self._phase in ("opening", "up"):
-            self._lost(now, code, reason)
+            self._lost(now, code, reason, error)
 
     def wake(self, now: float) -> None:
         for name in self._connection.timers.due(now):
@@ -275,7 +278,6 @@ class Machine:
         self._connection.timers.cancel(CONNECT_TIMER)
         self._connection.came_up(ack)
         self._route.remember()
-        self._backoff.reset()
         self._report(StateChange("connected"))
         connecting, self._connecting = self._connecting, []
         for handle in connecting:
@@ -288,7 +290,6 @@ class Machine:
 
     def _connect_refused(self, now: float, error: SluicegateError) -> None:
         """The close follows from the error, and need not be waited for."""
-        self._last_error = error
         if error.retry_after_ms is not None:
             self._farewell = {"retry_after_ms": error.retry_after_ms}
         self._lost(now, closes.after_refused_connect(error), error.reason, error)
@@ -298,14 +299,17 @@ class Machine:
         if code == closes.LOST and isinstance(farewell.get("code"), int):
             code, reason = farewell["code"], str(farewell.get("reason"))
         was_opening = self._phase == "opening"
-        if was_opening and code == closes.LOST and self._route.next(False):
-            # It opened and ended without a word, as behind a proxy that knows no WebSocket.
-            self._open(now)
-            return
-        self._went_down(now)
-        is_stable = not was_opening and now - self._up_since >= STABLE_MS
-        if is_stable:
+        if was_opening:
+            error = self._last_error = error or closes.before_accepted(code, reason)
+            is_too_large = code == closes.TOO_LARGE and self.rooms.were_too_many_in_connect()
+            # Or it opened and ended without a word, as behind a proxy that knows no WebSocket.
+            if is_too_large or (code == closes.LOST and self._route.next(False)):
+                self._open(now)
+                return
+        elif now - self._up_since >= STABLE_MS:
+            self._backoff.reset()
             self._asked_once_more = False
+        self._went_down(now)
         if code == closes.TOKEN_EXPIRED or (error is not None and closes.wants_token(error)):
             self._tokens.has_expired()
         if code == closes.NOT_AUTHENTICATED and self._tokens.can_ask and not self._asked_once_more:
@@ -316,7 +320,9 @@ class Machine:
             return
         why = error or SluicegateError(code, reason, f"the connection ended with {code} {reason}")
         if closes.is_final(code):
-            self._end(why, StateChange("disconnected", code, reason))
+            self._emit(Complain(why))
+            self._report(StateChange("disconnected", code, reason))
+            self._end(why)
             return
         after = farewell.get("retry_after_ms")
         if error is not None:
@@ -358,7 +364,7 @@ class Machine:
             self._emit(Fail(handle, self._ended))
         return self._ended is None
 
-    def _end(self, error: SluicegateError, change: StateChange) -> None:
+    def _end(self, error: SluicegateError) -> None:
         self._ended = error
         if self._phase in ("opening", "up"):
             self._emit(Close(self._connection.attempt))
@@ -371,7 +377,6 @@ class Machine:
         self._tokens.went_down()
         self._tokens.forget_question()
         self.rooms.went_down()
-        self._report(change)
         self.rooms.fail_all(error)
         self._publishes.fail_all(error)
         self._calls.fail_all(error)

@@ -19,10 +19,12 @@ KEY_WINDOW_MS = 110_000.0
 DEAD_AFTER_PINGS = 2.5
 # A token is refreshed when a part of its time between these has passed.
 REFRESH_AFTER = (0.7, 0.85)
+# A token with hardly any time left is not refreshed more often than this: brokers take one for a while after its end.
+LEAST_REFRESH_MS = 1_000.0
 # A broker that does not say its `ping_ms`.
 PING_MS = 25_000.0
 # A connection, or a subscription, that was there for so long was a good one: what ends it is the first of its kind again.
-STABLE_MS = 10_000.0
+STABLE_MS = 5_000.0
 # Messages of a channel that are held while its subscribe is under way.
 HELD_MESSAGES = 4_096
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,6 @@ class Publish:
     size: int
     first_sent: float | None = None
     is_sent: bool = False
-    is_waiting: bool = False
     has_waited: bool = False
     is_over: bool = False
 
@@ -44,6 +43,10 @@ class Publish:
     @property
     def has_echo(self) -> bool:
         return self.payload.get("echo") is not False
+
+    def is_forgotten(self, now: float) -> bool:
+        """Whether the broker may have forgotten its key: then it would be delivered twice."""
+        return self.first_sent is not None and now - self.first_sent > KEY_WINDOW_MS
 
     def acked(self, payload: Envelope, now: float) -> None:
         self.queue.acked(self, payload, now)
@@ -58,7 +61,9 @@ class PublishQueue:
         self._options = options
         self._inbox = inbox
         self._all: dict[int, Publish] = {}
-        self._waiting: deque[Publish] = deque()
+        # Those that are still to be sent, in the order of their calls; but what was refused for the rate is behind until it is sorted in.
+        self._waiting: OrderedDict[int, Publish] = OrderedDict()
+        self._is_sorted = True
         self._count = 0
         # Of those that wait to be sent, and of those that wait for their answer.
         self._waiting_bytes = 0
@@ -99,11 +104,11 @@ class PublishQueue:
             earned = (now - self._counted_at) / 1000.0 * rate * BACKLOG_RATE
             self._allowance = min(rate, self._allowance + earned)
         self._counted_at = now
+        if not self._is_sorted:
+            self._waiting = OrderedDict(sorted(self._waiting.items()))
+            self._is_sorted = True
         while self._waiting and self._connection.is_up:
-            publish = self._waiting[0]
-            if publish.is_over:
-                self._waiting.popleft()
-                continue
+            publish = next(iter(self._waiting.values()))
             if self._sent_bytes and self._sent_bytes + publish.size > self._options.queue_bytes:
                 return
             if rate is not None:
@@ -112,9 +117,7 @@ class PublishQueue:
                     self._connection.timers.set(RATE_TIMER, now + wait + 1.0)
                     return
                 self._allowance -= 1.0
-            self._waiting.popleft()
-            self._waiting_bytes -= publish.size
-            publish.is_waiting = False
+            self._wait_no_more(publish)
             self._send(publish, now)
 
     def went_down(self, now: float) -> None:
@@ -122,13 +125,11 @@ class PublishQueue:
         self._waiting.clear()
         self._waiting_bytes = self._sent_bytes = 0
         for publish in self._all.copy().values():
-            publish.is_sent = publish.is_waiting = False
-            if publish.first_sent is None:
-                self._wait(publish)
-            elif publish.is_ephemeral:
+            publish.is_sent = False
+            if publish.first_sent is not None and publish.is_ephemeral:
                 lost = "the connection ended before the broker answered"
                 self._end(publish, SluicegateError(0, "connection_lost", lost, retry=True))
-            elif now - publish.first_sent > KEY_WINDOW_MS:
+            elif publish.is_forgotten(now):
                 self._end(publish, timed_out(f"a publish to {publish.channel}"))
             else:
                 self._wait(publish)
@@ -137,7 +138,7 @@ class PublishQueue:
     def fail_all(self, error: SluicegateError) -> None:
         for publish in self._all.copy().values():
             self._end(publish, error)
-        self._waiting.clear()
+        self._connection.timers.cancel(RATE_TIMER)
 
     def timed_out(self, number: int) -> None:
         if publish := self._all.get(number):
@@ -160,7 +161,8 @@ class PublishQueue:
         if error.code == 4429 and error.plugin is None and publish.has_waited:
             self._sent_bytes -= publish.size
             publish.is_sent = False
-            self._wait(publish, first=True)
+            self._wait(publish)
+            self._is_sorted = False
             self._allowance = 0.0
             self._counted_at = now + (error.retry_after_ms or 0)
             self._connection.timers.set(RATE_TIMER, self._counted_at + 1.0)
@@ -175,26 +177,29 @@ class PublishQueue:
             text = f"the message takes {publish.size} bytes of limits.message_bytes={limit:.0f}"
             self._end(publish, SluicegateError(4413, "too_large", text))
             return
-        publish.first_sent = publish.first_sent or now
+        if publish.is_forgotten(now):
+            self._end(publish, timed_out(f"a publish to {publish.channel}"))
+            return
+        publish.first_sent = now if publish.first_sent is None else publish.first_sent
         publish.is_sent = True
         self._sent_bytes += publish.size
         self._connection.request("publish", publish.payload, publish)
 
-    def _wait(self, publish: Publish, first: bool = False) -> None:
-        publish.has_waited = publish.is_waiting = True
+    def _wait(self, publish: Publish) -> None:
+        publish.has_waited = True
         self._waiting_bytes += publish.size
-        if first:
-            self._waiting.appendleft(publish)
-        else:
-            self._waiting.append(publish)
+        self._waiting[publish.number] = publish
+
+    def _wait_no_more(self, publish: Publish) -> None:
+        if self._waiting.pop(publish.number, None):
+            self._waiting_bytes -= publish.size
 
     def _end(self, publish: Publish, outcome: Published | SluicegateError) -> None:
         publish.is_over = True
         del self._all[publish.number]
         if publish.is_sent:
             self._sent_bytes -= publish.size
-        elif publish.is_waiting:
-            self._waiting_bytes -= publish.size
+        self._wait_no_more(publish)
         connection = self._connection
         connection.timers.cancel(("publish", publish.number))
         if isinstance(outcome, SluicegateError):

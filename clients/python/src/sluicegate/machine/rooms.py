@@ -64,6 +64,7 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
         self._to_ask: deque[Room] = deque()
         self._asked_in_connect: list[Room] = []
+        self._asks_in_connect = True
         self._leaving: dict[Any, None] = {}
         self._not_before = 0.0
         self.under_way = 0
@@ -127,7 +128,7 @@ class Rooms:
     def connect_payloads(self) -> list[Envelope]:
         """Subscribes that go with ``connect``, which is one request whatever it holds. The others follow by themselves."""
         payloads: list[Envelope] = []
-        room_left = CONNECT_SUBSCRIBE_BYTES
+        room_left = CONNECT_SUBSCRIBE_BYTES if self._asks_in_connect else 0
         for room in self._rooms.values():
             room_left -= len(json.dumps(room.subscribe_payload())) + 1
             if room_left < 0:
@@ -135,6 +136,11 @@ class Rooms:
             payloads.append(room.ask())
             self._asked_in_connect.append(room)
         return payloads
+
+    def were_too_many_in_connect(self) -> bool:
+        """A `connect` was too large for the broker: whether it may have been so because of subscribes. The next has none."""
+        self._asks_in_connect = self._asks_in_connect and not self._asked_in_connect
+        return bool(self._asked_in_connect)
 
     def came_up(self, now: float, subscriptions: object) -> None:
         answers = subscriptions if isinstance(subscriptions, list) else []

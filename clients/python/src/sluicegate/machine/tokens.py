@@ -10,7 +10,7 @@ from .backoff import Backoff
 from .closes import wants_token
 from .connection import Connection
 from .effects import AskToken, Complain, TokenReason
-from .options import REFRESH_AFTER, MachineOptions
+from .options import LEAST_REFRESH_MS, REFRESH_AFTER, MachineOptions
 
 REFRESH_TIMER = "refresh"
 ASK_TIMER = "token"
@@ -117,4 +117,4 @@ class Tokens:
         if not self.can_ask or not isinstance(expires_at, (int, float)) or server_now is None:
             return
         remaining = max(float(expires_at) - server_now, 0.0)
-        self._connection.timers.set(REFRESH_TIMER, now + remaining * self._random.uniform(*REFRESH_AFTER))
+        self._connection.timers.set(REFRESH_TIMER, now + max(remaining * self._random.uniform(*REFRESH_AFTER), LEAST_REFRESH_MS))
