@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -17,6 +18,7 @@ from .stream import Stream
 from .typing_indicator import Typing, typing_in
 from .values import Envelope, HistoryPage, Member, Message, Published, RoomChange, RoomState, Sender
 
+log = logging.getLogger("sluicegate")
 EVENTS = frozenset({"message", "join", "leave", "presence", "state", "gap", "error"})
 
 
@@ -25,7 +27,8 @@ class Channel:
 
     ``async with channel:`` subscribes and unsubscribes; ``async for message in channel:`` subscribes, and unsubscribes when the loop is
     left, unless it is within ``async with``. What comes while there is neither a loop nor a listener for ``message`` waits for the next
-    loop; over 16,384 messages the loop ends with ``slow_consumer``.
+    loop; over 16,384 messages the loop ends with ``slow_consumer``. A wait for the next message that is cancelled, as by
+    ``asyncio.wait_for(anext(loop), 1)``, does not end the loop.
     """
 
     def __init__(self, driver: Driver, name: str, on_raise: OnRaise, keep: Callable[[Channel, bool], None]) -> None:
@@ -50,8 +53,8 @@ class Channel:
 
     def on(self, event: str, listener: Listener) -> Callable[[], None]:
         """``message`` (a Message), ``join`` and ``leave`` (a Member), ``presence`` (a list of Members, each time that it changes, with
-        ``presence=True``), ``state`` (a RoomChange), ``gap`` (a Gap), ``error`` (a SluicegateError). Returns what takes the listener
-        away again."""
+        ``presence=True``), ``state`` (a RoomChange), ``gap`` (a Gap), ``error`` (a SluicegateError that ended the subscription; logged if
+        neither a listener nor a loop gets it). Returns what takes the listener away again."""
         self._keep(self, True)
         return self._emitter.on(event, listener)
 
@@ -153,6 +156,8 @@ class Channel:
             self._typing.left(Sender(value.user, value.session))
         elif event == "state":
             self._changed(value)
+        elif event == "error" and not self._loops and not self._emitter.hears("error"):
+            log.warning("%s: %s", self.name, value)
         self._emitter.emit(event, value)
 
     def _message(self, message: Message) -> None:
@@ -162,13 +167,11 @@ class Channel:
             return
         if message.from_ is not None:
             self._typing.left(message.from_)
+        if not self._loops and not self._emitter.hears("message"):
+            self._stream = self._stream or Stream()
+            self._stream.push(message)
         for stream in self._loops:
             stream.push(message)
-        if self._stream is not None and self._stream not in self._loops:
-            self._stream.push(message)
-        elif not self._loops and not self._emitter.hears("message"):
-            self._stream = Stream()
-            self._stream.push(message)
         self._emitter.emit("message", message)
 
     def _changed(self, change: RoomChange) -> None:

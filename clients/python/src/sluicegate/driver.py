@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -46,16 +46,32 @@ class Driver:
         self._user = user
         self.machine = Machine(settings.machine, Random())
         self._attempts: dict[int, _Attempt] = {}
-        # Also those whose connection has ended, until their sockets are closed.
+        # Also that of a token, and those whose connection has ended, until their sockets are closed.
         self._tasks: set[asyncio.Task[None]] = set()
         self._token_task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_stepping = False
+        # In which the client lives.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    @staticmethod
-    def now() -> float:
+    def now(self) -> float:
         """Milliseconds of a clock that only goes forward."""
-        return asyncio.get_running_loop().time() * 1000.0
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
+        return loop.time() * 1000.0
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Raises RuntimeError where the client is at work in another loop. What a loop that was closed left behind is at an end."""
+        before, is_at_work = self._loop, bool(self._tasks or self._timer)
+        if before is not None and is_at_work and not before.is_closed():
+            raise RuntimeError("this client is at work in another event loop; see asyncio.run_coroutine_threadsafe")
+        self._loop = loop
+        self._timer = self._token_task = None
+        self._attempts.clear()
+        self._tasks.clear()
+        if is_at_work:
+            self.machine.disconnect(loop.time() * 1000.0)
 
     def size(self, value: Any) -> int:
         """Bytes of this in the client's format. Fails with ``bad_data`` where it has no words for it."""
@@ -80,10 +96,7 @@ class Driver:
         """Done when the sockets are closed."""
         self.machine.disconnect(self.now())
         self.step()
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._token_task is not None:
-            self._token_task.cancel()
+        self._drop_token_task()
         # A caller that goes away does not leave a socket half closed.
         return asyncio.shield(asyncio.gather(*self._tasks, return_exceptions=True))
 
@@ -122,10 +135,10 @@ class Driver:
             case Deliver():
                 self._user.deliver(effect.channel, effect.event, effect.value)
             case Settle():
-                if not effect.handle.done():
+                if _is_awaited(effect.handle):
                     effect.handle.set_result(effect.value)
             case Fail():
-                if not effect.handle.done():
+                if _is_awaited(effect.handle):
                     effect.handle.set_exception(effect.error)
             case Open():
                 self._open(effect)
@@ -133,7 +146,7 @@ class Driver:
                 self._close(effect.attempt)
             case AskToken():
                 self._drop_token_task()
-                self._token_task = asyncio.ensure_future(self._ask_token(effect))
+                self._token_task = self._begin_task(self._ask_token(effect))
             case Report():
                 self._user.report(effect.change)
             case Complain():
@@ -142,9 +155,13 @@ class Driver:
     def _open(self, effect: Open) -> None:
         attempt = _Attempt(effect.attempt, transport(effect.transport, self._settings.urls, self._settings.codec))
         self._attempts[effect.attempt] = attempt
-        attempt.task = asyncio.ensure_future(self._run(attempt, effect.connect))
-        self._tasks.add(attempt.task)
-        attempt.task.add_done_callback(self._tasks.discard)
+        attempt.task = self._begin_task(self._run(attempt, effect.connect))
+
+    def _begin_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _close(self, number: int) -> None:
         attempt = self._attempts.pop(number, None)
@@ -240,6 +257,10 @@ class Driver:
         if self._token_task is not None and not self._token_task.done():
             self._token_task.cancel()
         self._token_task = None
+
+
+def _is_awaited(handle: asyncio.Future[Any]) -> bool:
+    return not handle.done() and not handle.get_loop().is_closed()
 
 
 def _call(get_token: GetToken, reason: str) -> Any:

@@ -44,7 +44,8 @@ class Emitter:
         for listener in list(self._listeners.get(event, ())):
             try:
                 returned = listener(value)
-            except Exception as cause:
+            except (Exception, asyncio.CancelledError) as cause:
+                # Nobody cancels a function amid its run: it handed on what ended something else.
                 self._raised(event, cause)
                 continue
             if inspect.iscoroutine(returned):
@@ -57,7 +58,7 @@ class Emitter:
         if not task.cancelled() and isinstance(cause := task.exception(), Exception):
             self._raised(event, cause)
 
-    def _raised(self, event: str, cause: Exception) -> None:
+    def _raised(self, event: str, cause: BaseException) -> None:
         error = SluicegateError(0, "listener_failed", f"a listener of {event!r} raised {cause!r}")
         error.__cause__ = cause
         self._on_raise(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -10,7 +11,8 @@ from .values import Message
 
 
 class MessageLoop(AsyncIterator[Message]):
-    """Not an async generator: what is behind ``finally`` in one of those runs some time after a ``break``."""
+    """Not an async generator: what is behind ``finally`` in one of those runs some time after a ``break``, and a wait that is cancelled,
+    as by ``asyncio.wait_for``, ends it."""
 
     def __init__(self, stream: Stream, begin: Callable[[], Awaitable[None]], left: Callable[[Stream], Awaitable[None]]) -> None:
         self._stream = stream
@@ -25,7 +27,11 @@ class MessageLoop(AsyncIterator[Message]):
             if begin := self._begin:
                 self._begin = None
                 await begin()
-            message = await self._stream.next()
+            message = await self._stream.next() if self._left else None
+        except asyncio.CancelledError:
+            # The traceback must not keep the loop, which is left when nobody has it any more.
+            del self
+            raise
         except BaseException:
             await self.aclose()
             raise
@@ -35,8 +41,9 @@ class MessageLoop(AsyncIterator[Message]):
         return message
 
     async def aclose(self) -> None:
+        """Leaves the loop, and returns once the broker knows."""
         if left := self._left:
-            self._left = None
+            self._left = self._begin = None
             await left(self._stream)
 
     def __del__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -63,3 +64,13 @@ async def test_the_operator_publishes_bytes(make: Connect, broker: Broker) -> No
             answer = await admin.broadcast("acme", ["bytes:operator"], b"all")
             assert answer["published"] == 1, answer
             assert (await heard.next()).data == b"all"
+
+
+async def test_bytes_that_are_too_large_as_json_are_refused_where_json_is_spoken(make: Connect, transport: str) -> None:
+    async with make(format="msgpack") as client:
+        room = client.channel(f"bytes:large-{transport}")
+        states = Heard(client, "state")
+        outcomes = await asyncio.gather(room.publish(bytes(60_000)), room.publish(b"small"), return_exceptions=True)
+        codes = [outcome.code if isinstance(outcome, SluicegateError) else None for outcome in outcomes]
+        assert codes == [4413 if transport == "sse" else None, None]
+        assert states.is_empty()

@@ -298,3 +298,20 @@ async def test_a_stream_whose_session_is_gone_ends(monkeypatch: pytest.MonkeyPat
         await client.receive()
     assert raised.value.reason == "session_gone"
     await client.close()
+
+
+async def test_one_request_that_is_too_large_costs_neither_the_others_nor_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    replies = [[{"type": "ack", "id": 2, "payload": {}}], [{"type": "ack", "id": 4, "payload": {}}]]
+    too_large = httpx.Response(413)
+    server = Server(stream(event("ack", ACK)), too_large, ok(replies[0]), too_large, ok(replies[1]))
+    use(monkeypatch, server)
+    client = Sse("http://host/sse")
+    await client.open(CONNECT)
+    await client.receive()
+    await client.send([{"type": "publish", "id": number} for number in (2, 3, 4)])
+    got = [(await client.receive())[0] for _ in range(3)]
+    assert [reply["id"] for reply in got] == [2, 3, 4]
+    assert [reply["payload"].get("code") for reply in got] == [None, 4413, None]
+    numbers = [request.headers["sluicegate-batch"] for request in server.requests[1:]]
+    assert numbers == ["1", "1", "2", "2"], "what was not read has no number"
+    await client.close()

@@ -82,6 +82,7 @@ class Poll:
         finally:
             waiting.cancel()
             interrupted.cancel()
+            await asyncio.gather(waiting, interrupted, return_exceptions=True)
 
     async def send(self, requests: list[Envelope]) -> None:
         self._posts.extend(pieces(requests, self._codec))

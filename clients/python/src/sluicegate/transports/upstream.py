@@ -12,6 +12,8 @@ from ..codec import Codec
 from .interface import RECEIVE_BYTES, ConnectionEnded, retry_after_ms
 
 LOST = 1006
+# One of the requests is over `message_bytes`; none was carried out.
+TOO_LARGE = "http_413"
 # A post that got no answer is said again so often, and after these seconds.
 TRIES = 6
 WAIT_SECONDS = 0.2
