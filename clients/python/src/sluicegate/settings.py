@@ -65,11 +65,13 @@ def check(
     if get_token is not None and not callable(get_token):
         raise _bad("get_token must be a function")
     wait = reconnect or {}
+    if unknown := set(wait) - Reconnect.__annotations__.keys():
+        raise _bad(f"reconnect has base_ms and max_ms, not {', '.join(sorted(map(str, unknown)))}")
     base_ms, max_ms = wait.get("base_ms", 500.0), wait.get("max_ms", 20_000.0)
-    if not 0 < base_ms <= max_ms:
+    if not (_is_positive(base_ms) and _is_positive(max_ms) and base_ms <= max_ms):
         raise _bad("reconnect must have 0 < base_ms <= max_ms")
-    if timeout_ms <= 0 or queue_bytes <= 0:
-        raise _bad("timeout_ms and queue_bytes must be more than 0")
+    if not (_is_positive(timeout_ms) and _is_positive(queue_bytes)):
+        raise _bad("timeout_ms and queue_bytes must be numbers of more than 0")
     used = codec(format)
     try:
         used.encode({"payload": {"data": data, "token": token, "client": [name, version]}})
@@ -120,6 +122,10 @@ def _traits(transport: str, url: str) -> TransportTraits:
     port = parts.port or (443 if parts.scheme in ("wss", "https") else 80)
     is_websocket = transport == "websocket"
     return TransportTraits(transport, f"{parts.hostname}:{port}", subscribes_in_connect=transport != "sse", pings=is_websocket)
+
+
+def _is_positive(number: object) -> bool:
+    return isinstance(number, (int, float)) and number > 0
 
 
 def _bad(text: str) -> SluicegateError:

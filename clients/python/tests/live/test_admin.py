@@ -176,3 +176,29 @@ def test_problems_are_errors(admin: AdminClient, broker: Broker, unused_port: in
     with pytest.raises(SluicegateError) as error:
         admin.publish("acme", "room:x", {1, 2})
     assert error.value.reason == "bad_data"
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(SluicegateError) as error:
+        admin.publish("acme", "room:x", endless)
+    assert error.value.reason == "bad_data"
+
+
+def test_names_that_a_path_would_swallow_are_names(admin: AdminClient) -> None:
+    for name in (".", "..", "...", "%2e", "a/../b", "?x=1", "#"):
+        admin.ban_user("acme", name, 60)
+        assert [ban.get("user") for ban in admin.list_bans("acme")["bans"]] == [name]
+        admin.unban_user("acme", name)
+        admin.publish("acme", f"room:{name}", 1)
+        assert admin.read_history("acme", f"room:{name}")["channel"] == f"room:{name}"
+    assert admin.read_presence("acme", "room:..")["channel"] == "room:.."
+    assert admin.list_bans("acme")["bans"] == []
+
+
+def test_a_key_may_come_from_a_file(broker: Broker) -> None:
+    with AdminClient(broker.admin, f"{ADMIN_KEY}\n") as admin:
+        assert admin.count("acme")["tenant"] == "acme"
+    for key in ("", " ", "sga_\u00e4", "sga_one\nsga_other"):
+        with pytest.raises(SluicegateError) as raised:
+            AdminClient(broker.admin, key)
+        assert raised.value.reason == "bad_option"
+        assert "sga_" not in str(raised.value)

@@ -71,7 +71,7 @@ requests_per_second = 10000
 def variable(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise RuntimeError(f"{name} is not set; `cargo xtask test python-sdk` sets it")
+        raise RuntimeError(f"{name} is not set; `cargo xtask test python-client` sets it")
     return value
 
 
@@ -127,4 +127,6 @@ class Broker:
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(START_SECONDS)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
             self._process = None

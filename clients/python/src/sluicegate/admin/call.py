@@ -44,7 +44,12 @@ class Call(Generic[T]):
 
 def tenant_path(tenant: str, *parts: str) -> str:
     """A path below the tenant, each part percent-encoded as UTF-8."""
-    return "/".join(["/tenants", quote(tenant, safe=""), *(quote(part, safe="") for part in parts)])
+    return "/".join(["/tenants", _segment(tenant), *map(_segment, parts)])
+
+
+def _segment(part: str) -> str:
+    """What consists of dots only would be taken for a step in the path."""
+    return part.replace(".", "%2E") if part in (".", "..") else quote(part, safe="")
 
 
 def query(**parameters: str | int | bool | None) -> dict[str, str]:
@@ -58,7 +63,7 @@ def body(**fields: Any) -> bytes:
     try:
         given = {name: value for name, value in fields.items() if value is not None}
         return json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, RecursionError) as cause:
         raise SluicegateError(0, "bad_data", f"it cannot be written as JSON: {cause}") from cause
 
 

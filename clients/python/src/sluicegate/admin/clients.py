@@ -28,6 +28,10 @@ class _Target:
         base = base_url.rstrip("/").removesuffix(API)
         if not base.startswith(("http://", "https://")):
             raise SluicegateError(0, "bad_url", f"{base_url!r} is no URL that begins with http:// or https://")
+        key = key.strip()
+        if not (key and key.isascii() and key.isprintable()):
+            # Said without the key, which an error of the HTTP client would show.
+            raise SluicegateError(0, "bad_option", "key must be what `sluicegate admin-key` printed")
         self.url = base + API
         self.headers = {"authorization": f"Bearer {key}", "accept": "application/json"}
 

@@ -14,9 +14,17 @@ _LATER = frozenset({408, 429, 503, 504})
 class AdminError(SluicegateError):
     """``code`` is the HTTP status, ``reason`` the problem's code, ``problem`` all that the broker said: ``nodes``, ``problems``…"""
 
-    def __init__(self, code: int, reason: str, message: str, retry: bool, after_ms: int | None, problem: Mapping[str, Any]) -> None:
-        super().__init__(code, reason, message, retry, after_ms)
-        self.problem = problem
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str = "",
+        retry: bool = False,
+        retry_after_ms: int | None = None,
+        problem: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(code, reason, message, retry, retry_after_ms)
+        self.problem = problem or {}
 
     @classmethod
     def from_answer(cls, status: int, headers: Mapping[str, str], body: object) -> AdminError:

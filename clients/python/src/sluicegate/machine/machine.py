@@ -302,7 +302,7 @@ class Machine:
         if was_opening:
             error = self._last_error = error or closes.before_accepted(code, reason)
             is_too_large = code == closes.TOO_LARGE and self.rooms.were_too_many_in_connect()
-            # Or it opened and ended without a word, as behind a proxy that knows no WebSocket.
+            # Without a code, as behind a proxy that knows no WebSocket, another transport may do better.
             if is_too_large or (code == closes.LOST and self._route.next(False)):
                 self._open(now)
                 return
