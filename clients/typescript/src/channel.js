@@ -59,6 +59,8 @@ export class Channel extends Emitter {
   since = 0;
   /** @internal */
   tries = 0;
+  /** The timer after which it is asked for again. @internal @type {any} */
+  again;
   /** Those `for await` that go on. @internal */
   loops = 0;
   #client;
@@ -110,7 +112,7 @@ export class Channel extends Emitter {
     const isKnown = this.#client.subscriptions.drop(this);
     this.#end(fault('closed'));
     // If it fails: without a connection there is no subscription either, and what still comes is not handed out.
-    if (isKnown) await this.#client.requests.ask('unsubscribe', { channel: this.name }, { now: true }).catch(() => {});
+    if (isKnown) await this.leave();
   }
 
   /**
@@ -159,11 +161,15 @@ export class Channel extends Emitter {
 
   // --- for the client --------------------------------------------------------------------------------------------------------
 
+  /** Tells the broker. @internal @returns {Promise<void>} */
+  leave() {
+    return this.#client.requests.ask('unsubscribe', { channel: this.name }, { now: true }).catch(() => {});
+  }
+
   /** @internal */
   request() {
     const { recover = true, presence } = this.#options;
-    const { at } = this.#order;
-    return { channel: this.name, since: recover ? at : undefined, presence };
+    return { channel: this.name, since: recover ? this.#order.at : undefined, presence };
   }
 
   /** It is asked for now. @internal */
@@ -206,6 +212,7 @@ export class Channel extends Emitter {
   /** The connection is gone. @internal */
   interrupted() {
     this.round += 1;
+    clearTimeout(this.again);
     this.#held = [];
     this.#ahead = undefined;
     this.#typing?.clear();
@@ -223,30 +230,34 @@ export class Channel extends Emitter {
   /** @internal @param {any} envelope */
   push(envelope) {
     if (!this.wanted) return;
-    if (this.state === 'subscribing' || this.#ahead) return this.#hold(envelope);
-    this.#take(envelope);
-  }
-
-  // --- inside -------------------------------------------------------------------------------------------------------------
-
-  /** @param {any} envelope */
-  #take(envelope) {
     const { type, payload } = envelope;
-    if (type === 'message') return this.#takeMessage(envelope);
-    if (type === 'unsubscribed') return this.#unsubscribed(payload);
+    if (this.state === 'subscribing' || this.#ahead) {
+      // The messages go on with a gap rather than wait in memory without bound.
+      if (this.#held.push(envelope) > HELD) this.#ahead ? this.#filled() : this.#held.shift();
+      return;
+    }
+    if (type === 'message') {
+      const verdict = this.#order.judge(envelope);
+      if (verdict === 'new') this.#handOut(envelope, false);
+      if (verdict === 'ahead') this.#fill(envelope);
+      return;
+    }
+    if (type === 'unsubscribed') {
+      // insufficient_state and an expired grant may be asked for again.
+      if (payload.code !== 4002 && payload.code !== 4004) return this.#end(new SluicegateError(payload.code, payload.reason));
+      this.interrupted();
+      return this.#client.subscriptions.later(this);
+    }
     if (type === 'join') this.#members?.set(payload.session, payload);
-    else this.#members?.delete(payload.session);
-    if (type === 'leave') this.#typing?.left(payload);
+    else if (type === 'leave') {
+      this.#members?.delete(payload.session);
+      this.#typing?.left(payload);
+    } else return;
     this.emit(type, payload);
     if (this.#members) this.emit('presence', [...this.#members.values()]);
   }
 
-  /** @param {any} envelope */
-  #takeMessage(envelope) {
-    const verdict = this.#order.judge(envelope);
-    if (verdict === 'new') this.#handOut(envelope, false);
-    if (verdict === 'ahead') this.#fill(envelope);
-  }
+  // --- inside -------------------------------------------------------------------------------------------------------------
 
   /** Asks the history for what lies before a message. @param {any} ahead */
   async #fill(ahead) {
@@ -276,12 +287,6 @@ export class Channel extends Emitter {
     this.#release();
   }
 
-  /** @param {any} envelope */
-  #hold(envelope) {
-    // The messages go on with a gap rather than wait in memory without bound.
-    if (this.#held.push(envelope) > HELD) this.#ahead ? this.#filled() : this.#held.shift();
-  }
-
   #release() {
     const held = this.#held;
     this.#held = [];
@@ -296,14 +301,6 @@ export class Channel extends Emitter {
       this.#typing?.left(envelope.from);
       this.emit('message', messageOf(envelope, recovered));
     } else this.#typing?.heard(envelope);
-  }
-
-  /** @param {{ code: number, reason: string }} ending */
-  #unsubscribed({ code, reason }) {
-    // insufficient_state and an expired grant may be asked for again.
-    if (code !== 4002 && code !== 4004) return this.#end(new SluicegateError(code, reason));
-    this.interrupted();
-    this.#client.subscriptions.later(this);
   }
 
   /** @param {SluicegateError} error */

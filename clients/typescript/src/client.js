@@ -1,9 +1,9 @@
-// The client as its user sees it, and the hands of the state machine: what `Connection` decides is done here.
+// The client as its user sees it. What the state machine of `connection.js` decides is carried out here.
 
 import { Channel } from './channel.js';
 import { makeConnection } from './connection.js';
 import { Emitter } from './emitter.js';
-import { fault, refusal, SluicegateError } from './error.js';
+import { refusal, SluicegateError } from './error.js';
 import { checked } from './options.js';
 import { makeRequests } from './requests.js';
 import { makeSubscriptions } from './subscriptions.js';
@@ -45,12 +45,6 @@ export class Client extends Emitter {
   user;
   /** What carries the connection. @type {TransportName | undefined} */
   transport;
-  /** @internal @type {ReturnType<typeof checked>} */
-  settings;
-  /** @internal @type {import('./requests.js').Requests} */
-  requests;
-  /** @internal @type {import('./subscriptions.js').Subscriptions} */
-  subscriptions;
   #connection;
   /** @type {Map<string, Channel>} */
   #channels = new Map();
@@ -58,14 +52,14 @@ export class Client extends Emitter {
   #link;
   /** What `connect` was refused with on it. @type {SluicegateError | undefined} */
   #refused;
-  /** What became of the last attempt. @type {SluicegateError | undefined} */
-  #failure;
+  /** A sentence about the last attempt, if it failed. */
+  #failure = '';
   /** Counts what the machine was told. */
   #step = 0;
-  /** Counts transports: only the last one counts. */
-  #turn = 0;
-  /** Counts questions for tokens: only the answer to the last one counts. */
-  #asked = 0;
+  /** Counts the transports that were opened: only the last one is listened to. */
+  #opened = 0;
+  /** The timer of the last question for a token: only its answer counts. @type {any} */
+  #asking;
   /** By how much the broker's clock is ahead of ours, in milliseconds. */
   #ahead = 0;
   /** @type {any} */
@@ -84,13 +78,16 @@ export class Client extends Emitter {
   constructor(url, options = {}) {
     super((/** @type {SluicegateError} */ error) => this.failed(error));
     const settings = checked(url, options);
+    /** @internal @type {ReturnType<typeof checked>} */
     this.settings = settings;
     this.#connection = makeConnection(settings, proven.get(settings.endpoints.websocket));
+    /** @internal @type {import('./requests.js').Requests} */
     this.requests = makeRequests(settings, (frame) => {
       this.#connection.asked(Date.now());
       this.#arm();
       this.#link?.send(frame);
     });
+    /** @internal @type {import('./subscriptions.js').Subscriptions} */
     this.subscriptions = makeSubscriptions(this.#channels, settings.reconnect, this.requests);
   }
 
@@ -102,7 +99,7 @@ export class Client extends Emitter {
    */
   async connect() {
     if (this.state === 'connected') return;
-    const connected = this.#callers.wait('connect', this.settings.timeoutMs, () => !this.#connection.tried, () => `. ${this.#failure}`);
+    const connected = this.#callers.wait('connect', this.settings.timeoutMs, () => (this.#connection.tried ? this.#failure : undefined));
     this.#waking ??= onWake(() => this.#tell('wake'));
     this.#tell('connect');
     return connected;
@@ -110,8 +107,12 @@ export class Client extends Emitter {
 
   /** Ends the connection, and all that waits for an answer. Channels are subscribed again at the next `connect`. */
   disconnect() {
+    const { flush } = this.#link ?? {};
+    if (flush) {
+      for (const channel of this.#channels.values()) if (channel.wanted) channel.leave();
+      flush();
+    }
     this.#tell('disconnect');
-    this.#end(fault('closed'));
   }
 
   /**
@@ -139,19 +140,53 @@ export class Client extends Emitter {
     const act = /** @type {(...told: any[]) => Effect[] | void} */ (this.#connection[what]);
     for (const [effect, ...values] of act(Date.now(), ...more) ?? []) {
       // A listener may have told the machine something else meanwhile, such as the end.
-      if (step === this.#step) /** @type {any} */ (this.#hands[effect])(...values);
+      if (step === this.#step) /** @type {any} */ (this.#effects[effect])(...values);
     }
     this.#arm();
   }
 
   /** How each effect is carried out. @type {{ [E in Effect as E[0]]: (value: E[1], more: E[2]) => void }} */
-  #hands = {
+  #effects = {
     state: (event) => {
       this.state = event.state;
       this.emit('state', event);
     },
-    token: (reason) => this.#askForToken(reason),
-    open: (name, token) => this.#open(name, token),
+    token: (reason) => {
+      const { getToken, timeoutMs } = this.settings;
+      /** @param {"token" | "tokenFailed"} what @param {unknown} told */
+      const answered = (what, told) => {
+        if (timer !== this.#asking) return;
+        clearTimeout(timer);
+        this.#tell(what, told);
+      };
+      const failed = (/** @type {unknown} */ cause) => answered('tokenFailed', cause);
+      clearTimeout(this.#asking);
+      const timer = (this.#asking = setTimeout(() => failed(`not within ${timeoutMs} ms`), timeoutMs));
+      Promise.resolve({ reason }).then((ask) => getToken?.(ask)).then((token) => answered('token', token), failed);
+    },
+    open: (name, token) => {
+      const { settings } = this;
+      const { name: program, version, data, codec } = settings;
+      this.#close();
+      const opened = this.#opened;
+      /** What an earlier one still tells is dropped. @param {(told: any) => void} hear @returns {(told?: any) => void} */
+      const current = (hear) => (told) => opened === this.#opened && hear(told);
+      const lost = current((ending) => this.#lost(ending));
+      this.transport = name;
+      this.#refused = undefined;
+      try {
+        const hello = codec.encode({ type: 'connect', id: 0, payload: { version: 1, token, client: { name: program, version }, data } });
+        this.#link = TRANSPORTS[name](
+          { ...settings, token, hello },
+          current(() => this.#connection.heard(Date.now())),
+          current((envelope) => this.#receive(envelope)),
+          lost,
+        );
+        this.subscriptions.begin();
+      } catch (cause) {
+        lost({ message: `${cause}` });
+      }
+    },
     close: () => this.#close(),
     // Its answer brings the next ping nearer.
     ping: () => this.requests.ask('ping', {}, { now: true }).then(() => this.#arm(), () => {}),
@@ -163,13 +198,21 @@ export class Client extends Emitter {
     error: (error) => {
       // Who waits to be connected is told at once that there is no token. A network may come back.
       if (error.reason === 'token_failed') this.#callers.settle(error);
-      this.#failure = error;
+      this.#failure = `. ${error}`;
       this.failed(error);
     },
     end: (error) => {
       this.state = 'disconnected';
-      this.failed(error);
-      this.#end(error);
+      // Before whoever hears of it begins again.
+      this.#waking?.abort();
+      this.#waking = undefined;
+      clearTimeout(this.#timer);
+      clearTimeout(this.#asking);
+      this.#timerAt = Infinity;
+      this.#callers.settle(error);
+      this.requests.end(error);
+      for (const channel of this.#channels.values()) channel.closed(error);
+      if (error.code) this.failed(error);
     },
   };
 
@@ -179,60 +222,17 @@ export class Client extends Emitter {
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
-    const tick = () => {
-      this.#timerAt = Infinity;
-      this.#tell('tick');
-    };
-    this.#timer = setTimeout(tick, Math.min(LONGEST_TIMER_MS, at - Date.now()));
-  }
-
-  /** @param {TokenReason} reason */
-  #askForToken(reason) {
-    const asked = ++this.#asked;
-    const { getToken, timeoutMs } = this.settings;
-    /** @type {any} */
-    let timer;
-    /** @param {"token" | "tokenFailed"} what @param {unknown} told */
-    const answered = (what, told) => {
-      clearTimeout(timer);
-      if (asked === this.#asked) this.#tell(what, told);
-    };
-    new Promise((resolve, reject) => {
-      timer = setTimeout(() => reject(`no answer within ${timeoutMs} ms`), timeoutMs);
-      Promise.resolve({ reason }).then((ask) => getToken?.(ask)).then(resolve, reject);
-    }).then(
-      (token) => answered('token', token),
-      (cause) => answered('tokenFailed', fault('token_failed', `getToken: ${cause}`, true, cause)),
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAt = Infinity;
+        this.#tell('tick');
+      },
+      Math.min(LONGEST_TIMER_MS, at - Date.now()),
     );
   }
 
-  /** @param {TransportName} name @param {string | undefined} token */
-  #open(name, token) {
-    const { settings } = this;
-    const { name: program, version, data, codec } = settings;
-    const hello = codec.encode({ type: 'connect', id: 0, payload: { version: 1, token, client: { name: program, version }, data } });
-    this.#close();
-    const turn = this.#turn;
-    /** Whoever had his turn is not heard any more. @param {(told: any) => void} hear @returns {(told?: any) => void} */
-    const current = (hear) => (told) => turn === this.#turn && hear(told);
-    const lost = current((ending) => this.#lost(ending));
-    this.transport = name;
-    this.#refused = undefined;
-    try {
-      this.#link = TRANSPORTS[name](
-        { ...settings, token, hello },
-        current(() => this.#connection.heard(Date.now())),
-        current((envelope) => this.#receive(envelope)),
-        lost,
-      );
-      this.subscriptions.begin();
-    } catch (cause) {
-      lost({ message: `${cause}` });
-    }
-  }
-
   #close() {
-    this.#turn += 1;
+    this.#opened += 1;
     this.#link?.close();
     this.#link = this.session = undefined;
     this.requests.lost();
@@ -256,13 +256,14 @@ export class Client extends Emitter {
       this.#ahead = ts - Date.now();
       this.session = payload.session;
       this.user = payload.user;
+      this.#failure = '';
       proven.set(this.settings.endpoints.websocket, /** @type {TransportName} */ (this.transport));
       // First what waits, then whoever hears of it: he may publish, or end the client.
       this.requests.connected(payload.limits);
       this.#tell('connected', payload.ping_ms, this.#lifeOf(payload));
       this.#callers.settle();
     } else if (type === 'disconnect') {
-      this.#lost({ ...payload, retryAfterMs: payload.retry_after_ms });
+      this.#lost(refusal(payload));
     } else this.#channels.get(channel)?.push(envelope);
   }
 
@@ -272,21 +273,8 @@ export class Client extends Emitter {
     this.#tell('lost', ending, this.#refused);
   }
 
-  // --- the end --------------------------------------------------------------------------------------------------------------
-
-  /** @param {SluicegateError} error */
-  #end(error) {
-    this.#waking?.abort();
-    this.#waking = undefined;
-    clearTimeout(this.#timer);
-    this.#timerAt = Infinity;
-    this.#callers.settle(error);
-    this.requests.end(error);
-    for (const channel of this.#channels.values()) channel.closed(error);
-  }
-
   /** @internal @param {SluicegateError} error */
   failed(error) {
-    if (!this.emit('error', error) && error.reason === 'listener_failed') console.error(error);
+    if (!this.emit('error', error)) console.warn(error);
   }
 }

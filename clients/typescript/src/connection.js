@@ -65,7 +65,8 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
   let connectedAt = 0;
   let pingMs = Infinity;
   let heardAt = 0;
-  let pingedAt = 0;
+  /** Whether a ping waits for its answer. */
+  let isPinged = false;
   /** Something was sent that is always answered: when silence since then means the end. */
   let answerBy = Infinity;
   if (proven && !transports.includes(proven)) proven = undefined;
@@ -75,21 +76,23 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
     tried: false,
 
     /** When `tick` wants to be called. */
-    wakeAt: () => (phase === 'open' ? Math.min(pingedAt ? deadAt() : heardAt + pingMs, answerBy, refreshAt) : due),
+    wakeAt: () => (phase === 'open' ? Math.min(isPinged ? Infinity : heardAt + pingMs, answerBy, refreshAt) : due),
 
     /** @param {number} now @returns {Effect[]} */
     connect(now) {
       if (phase !== 'idle') return self.wake(now);
       failures = 0;
-      self.tried = renewed = false;
+      self.tried = false;
       return begin(now);
     },
 
     /** @returns {Effect[]} */
     disconnect() {
-      if (phase === 'idle') return [];
+      /** @type {Effect} */
+      const end = ['end', fault('closed')];
+      if (phase === 'idle') return [end];
       rest();
-      return [['close'], ['state', { state: 'disconnected' }]];
+      return [['close'], end, ['state', { state: 'disconnected' }]];
     },
 
     /**
@@ -98,16 +101,18 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
      * @param {number} now @param {unknown} answer @returns {Effect[]}
      */
     token(now, answer) {
-      if (typeof answer !== 'string' || !answer) return self.tokenFailed(now, fault('token_failed', `getToken: ${answer || 'no token'}`, true));
+      if (typeof answer !== 'string' || !answer) return self.tokenFailed(now, answer || 'no token');
       if (phase === 'open') return [['refresh', answer]];
       if (phase !== 'token') return [];
       token = answer;
-      reasonToAsk = 'connect';
       return open(now);
     },
 
-    /** @param {number} now @param {SluicegateError} error @returns {Effect[]} */
-    tokenFailed: (now, error) => (phase === 'token' ? wait(now, error, error) : phase === 'open' ? self.refreshFailed(now, error) : []),
+    /** @param {number} now @param {unknown} cause @returns {Effect[]} */
+    tokenFailed(now, cause) {
+      const error = fault('token_failed', `getToken: ${cause}`, true, cause);
+      return phase === 'token' ? wait(now, error, error) : self.refreshFailed(now, error);
+    },
 
     /**
      * `connect` was acknowledged.
@@ -135,6 +140,8 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
 
     /** @param {number} now @param {SluicegateError} error @returns {Effect[]} */
     refreshFailed(now, error) {
+      // Because the connection ended: the next one has a token, or asks for one.
+      if (phase !== 'open') return [];
       // not_authenticated, token_expired
       if (error.code === 4401 || error.code === 4410) reasonToAsk = 'expired';
       refreshAt = now + Math.max(LEAST_REFRESH_MS, backoff(reconnect, failures++, error.retryAfterMs));
@@ -144,13 +151,13 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
     /** Anything at all came. @param {number} now */
     heard(now) {
       heardAt = now;
-      pingedAt = 0;
+      isPinged = false;
       answerBy = Infinity;
     },
 
     /** A request was sent, which the broker always answers. A ping has its own time. @param {number} now */
     asked(now) {
-      if (!pingedAt) answerBy = Math.min(answerBy, now + Math.max(timeoutMs, pingMs));
+      if (!isPinged) answerBy = Math.min(answerBy, now + Math.max(timeoutMs, pingMs));
     },
 
     /** @param {number} now @returns {Effect[]} */
@@ -240,7 +247,7 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
 
   /** @param {number} now @returns {Effect[]} */
   function beat(now) {
-    if ((pingedAt && now >= deadAt()) || now >= answerBy) return dead(now);
+    if (now >= answerBy) return dead(now);
     const effects = now >= heardAt + pingMs ? ping(now) : [];
     if (now >= refreshAt) {
       refreshAt = Infinity;
@@ -251,14 +258,11 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
 
   /** @param {number} now @returns {Effect[]} */
   function ping(now) {
-    if (pingedAt) return [];
-    pingedAt = now;
+    if (isPinged) return [];
+    isPinged = true;
+    // Not by the time of what was heard alone: a throttled timer may have sent the ping late, and its answer takes time too.
+    answerBy = Math.min(answerBy, Math.max(heardAt + pingMs, now) + (DEAD_AFTER_PINGS - 1) * pingMs);
     return [['ping']];
-  }
-
-  /** Not by the time of what was heard alone: a throttled timer may have sent the ping late, and its answer takes time too. */
-  function deadAt() {
-    return Math.max(heardAt + DEAD_AFTER_PINGS * pingMs, pingedAt + (DEAD_AFTER_PINGS - 1) * pingMs);
   }
 
   /** @param {number} now @returns {Effect[]} */

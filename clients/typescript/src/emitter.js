@@ -49,7 +49,7 @@ export class Emitter {
     const listeners = this.#listeners?.get(event);
     // Whoever listens for errors and throws has a console.
     const failed = (/** @type {unknown} */ cause) =>
-      event === 'error' ? console.error(cause) : this.#onThrow(fault('listener_failed', `a listener of "${/** @type {string} */ (event)}": ${cause}`, false, cause));
+      event === 'error' ? console.error(cause) : this.#onThrow(fault('listener_failed', `listener of ${/** @type {string} */ (event)}: ${cause}`, false, cause));
     for (const listener of listeners ?? []) {
       try {
         // A listener may be async. Unheard, its rejection would end a Node process.

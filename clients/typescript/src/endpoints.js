@@ -2,7 +2,7 @@
 
 import { fault } from './error.js';
 
-/** @typedef {{ websocket: string, sse?: string, poll?: string, send?: string }} Endpoints */
+/** By the names of transports, in the order in which they are tried. @typedef {{ websocket: string, sse?: string, poll?: string }} Endpoints */
 
 /**
  * `/sse`, `/send` and `/poll` stand beside a path that ends in `/ws`.
@@ -13,8 +13,8 @@ import { fault } from './error.js';
  */
 export function endpointsOf(url, given) {
   const [, secure, place, query] = /^(?:ws|http)(s?):(\/\/[^?#]+)([^#]*)/.exec(url) ?? [];
-  if (!place) throw fault('bad_url', `not a ws(s) or http(s) URL: ${url}`);
+  if (!place) throw fault('bad_url', `not a ws or http URL: ${url}`);
   const beside = (/** @type {string} */ name) => (/[^/]\/ws$/.test(place) ? `http${secure}:${place.slice(0, -2)}${name}${query}` : undefined);
   const { sse = beside('sse'), poll = beside('poll') } = given;
-  return { websocket: `ws${secure}:${place}${query}`, sse, poll, send: sse?.replace(/sse(\?|$)/, 'send$1') };
+  return { websocket: `ws${secure}:${place}${query}`, sse, poll };
 }

@@ -10,6 +10,7 @@ import { toBase64 } from './base64.js';
  * @property {string} contentType
  * @property {(value: any) => Frame} encode
  * @property {(frame: any) => any} decode
+ * @property {(frame: any) => number} sizeOf in bytes
  * @property {(response: Response) => Promise<any>} read
  * @property {(data: Uint8Array) => { data: any, encoding?: "base64" }} bytes what a `publish` of bytes says
  * @property {(head: Record<string, any> | undefined, frames: Frame[]) => any} body what is posted: a list of frames, or `head`,
@@ -24,6 +25,7 @@ export const json = {
   contentType: 'application/json',
   encode: JSON.stringify,
   decode: JSON.parse,
+  sizeOf: (frame) => encoder.encode(frame).length,
   read: (response) => response.json(),
   bytes: (data) => ({ data: toBase64(data), encoding: 'base64' }),
   body(head, frames) {
@@ -31,11 +33,3 @@ export const json = {
     return head ? `${JSON.stringify(head).slice(0, -1)},"requests":${list}}` : list;
   },
 };
-
-/**
- * @param {Frame} frame
- * @returns {number} bytes
- */
-export function sizeOf(frame) {
-  return typeof frame === 'string' ? encoder.encode(frame).length : frame.length;
-}

@@ -31,7 +31,7 @@ import { fromBase64 } from './base64.js';
  * @returns {Message}
  */
 export function messageOf(envelope, recovered) {
-  envelope.data = envelope.encoding === 'base64' ? fromBase64(envelope.payload) : envelope.payload;
+  envelope.data = envelope.encoding ? fromBase64(envelope.payload) : envelope.payload;
   envelope.recovered = recovered;
   return envelope;
 }

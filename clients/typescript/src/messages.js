@@ -41,7 +41,9 @@ export function messagesOf(channel) {
   function leave() {
     if (!offs.length) return;
     for (const off of offs.splice(0)) off();
-    end(null);
+    waiting.length = 0;
+    ended = null;
+    wake();
     if (!--channel.loops) channel.unsubscribe();
   }
 
@@ -50,8 +52,8 @@ export function messagesOf(channel) {
     async next() {
       while (!waiting.length && ended === undefined) await new Promise((go) => asleep.push(go));
       const value = waiting.shift();
-      if (value && offs.length) return { value, done: false };
-      const why = offs.length ? ended : null;
+      if (value) return { value, done: false };
+      const why = ended;
       leave();
       if (why) throw why;
       return { value: undefined, done: true };

@@ -14,6 +14,7 @@ export const msgpack = {
   contentType: 'application/vnd.sluicegate.v1+msgpack',
   encode,
   decode,
+  sizeOf: (frame) => frame.length,
   read: async (response) => decode(await response.arrayBuffer()),
   bytes: (data) => ({ data }),
   body: (head, frames) => encodeList(head, 'requests', /** @type {Uint8Array[]} */ (frames)),

@@ -33,15 +33,11 @@ export const formats = { json };
 /** @param {string | URL} url @param {ClientOptions} options */
 export function checked(url, options) {
   const endpoints = endpointsOf(`${url}`, options);
-  const settings = {
-    format: 'json',
-    timeoutMs: 10_000,
-    queueBytes: 1_048_576,
-    ...options,
-    reconnect: { baseMs: 500, maxMs: 20_000, ...options.reconnect },
-    transports: (options.transports ?? ['websocket', 'sse', 'poll']).filter((name) => endpoints[name]),
-  };
-  const codec = formats[settings.format];
-  if (!codec || !settings.transports.length) throw fault('bad_option', 'format not imported, or transports without URL');
-  return { ...settings, codec, endpoints };
+  const { format = 'json', timeoutMs = 10_000, queueBytes = 1_048_576, transports = /** @type {TransportName[]} */ (Object.keys(endpoints)), reconnect = {} } = options;
+  const { baseMs = 500, maxMs = 20_000 } = reconnect;
+  const usable = transports.filter((name) => endpoints[name]);
+  const codec = formats[format];
+  if (!codec) throw fault('bad_option', `format: ${format} is not imported`);
+  if (!usable.length) throw fault('bad_option', `transports: no URL for ${transports}`);
+  return { ...options, timeoutMs, queueBytes, reconnect: { baseMs, maxMs }, transports: usable, codec, endpoints };
 }

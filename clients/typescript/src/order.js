@@ -41,7 +41,8 @@ export class Order {
 
   /** One's own message that does not come back. @param {any} envelope */
   skip(envelope) {
-    // Ahead of others, it is only known: whoever comes after it asks the history for what lies between.
-    this.take(this.judge(envelope) === 'new' ? envelope : { id: envelope.id });
+    // Ahead of others, it is only known: whoever comes after it asks the history for what lies between. So it is before anything was
+    // handed out: a subscription begins where the broker says.
+    this.take(this.at && this.judge(envelope) === 'new' ? envelope : { id: envelope.id });
   }
 }

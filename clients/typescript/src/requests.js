@@ -2,7 +2,6 @@
 // frame is, but no channel.
 
 import { fault, refusal, SluicegateError } from './error.js';
-import { sizeOf } from './json.js';
 
 /**
  * @typedef {import('./json.js').Frame} Frame
@@ -11,12 +10,12 @@ import { sizeOf } from './json.js';
  * @property {number} [message_bytes]
  * @property {number} [publish_per_second]
  *
- * @typedef {object} Wish
+ * @typedef {object} RequestOptions
  * @property {boolean} [again] it may be sent again on another connection, because twice is as good as once
  * @property {boolean} [now] it is of this connection, and waits in no queue
  * @property {number} [withinMs] how long to wait for the answer at most; 0: as long as the connection lasts
  *
- * @typedef {Wish & { id: number, type: string, frame: Frame, bytes: number, waited?: boolean, timer?: any,
+ * @typedef {RequestOptions & { id: number, type: string, frame: Frame, bytes: number, waited?: boolean, timer?: any,
  *   resolve: (payload: any) => void, reject: (error: SluicegateError) => void }} Request
  *
  * @typedef {ReturnType<typeof makeRequests>} Requests
@@ -44,20 +43,25 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
 
   return {
     /**
-     * @param {string} type @param {any} payload @param {Wish} [wish]
+     * @param {string} type @param {any} payload @param {RequestOptions} [options]
      * @returns {Promise<any>} the payload of the `ack`
      */
-    ask: (type, payload, wish = {}) =>
+    ask: (type, payload, options = {}) =>
       new Promise((resolve, reject) => {
-        const { withinMs = timeoutMs, now } = wish;
+        const { withinMs = timeoutMs, now } = options;
         const id = ++lastId;
-        const frame = encode({ type, id, payload });
-        const bytes = sizeOf(frame);
+        let frame;
+        try {
+          frame = codec.encode({ type, id, payload });
+        } catch (cause) {
+          throw new SluicegateError(4400, 'bad_request', `${cause}`, { cause });
+        }
+        const bytes = codec.sizeOf(frame);
         // Said here, because the broker closes the connection over it.
-        if (bytes > (limits.message_bytes ?? Infinity)) throw new SluicegateError(4413, 'too_large', `${bytes} bytes, over ${limits.message_bytes}`);
+        if (bytes > (limits.message_bytes ?? Infinity)) throw new SluicegateError(4413, 'too_large', `over ${limits.message_bytes} bytes`);
         if (!now && waiting + bytes > queueBytes) throw fault('queue_full', `over ${queueBytes} bytes wait`, true);
         /** @type {Request} */
-        const request = { ...wish, id, type, frame, bytes, resolve, reject };
+        const request = { ...options, id, type, frame, bytes, resolve, reject };
         if (withinMs) request.timer = setTimeout(() => settled(request).reject(fault('timeout', `${type}: not within ${withinMs} ms`, true)), withinMs);
         waiting += bytes;
         now || (isConnected && !queue.size) ? send(request) : enqueue(request);
@@ -94,22 +98,13 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
       sort();
     },
 
-    /** Nothing will be sent any more. @param {SluicegateError} error */
+    /** Nothing will be sent any more; the connection was lost before. @param {SluicegateError} error */
     end(error) {
-      for (const request of [...open.values(), ...queue.values()]) settled(request).reject(error);
+      for (const request of queue.values()) settled(request).reject(error);
     },
   };
 
   // --- inside -------------------------------------------------------------------------------------------------------------
-
-  /** @param {any} envelope */
-  function encode(envelope) {
-    try {
-      return codec.encode(envelope);
-    } catch (cause) {
-      throw new SluicegateError(4400, 'bad_request', `cannot be sent: ${cause}`, { cause });
-    }
-  }
 
   /** Sends what waits, in each second as much as the broker allows. Over its rate it would refuse some, and take later ones before them. */
   function flush() {

@@ -23,22 +23,22 @@ export function makeSubscriptions(channels, reconnect, requests) {
   /** @type {Set<Channel>} */
   const waiting = new Set();
   let open = 0;
-  /** Counts connections, so that answers of another are told apart. 0: there is none. */
-  let connection = 0;
-  let last = 0;
+  /** An object for each connection, so that answers of another are told apart. @type {object | undefined} */
+  let connection;
   /** @type {any} */
   let pause;
 
   const self = {
     /** There is a connection, or will be: what is asked now is sent behind `connect`. */
     begin() {
-      connection = ++last;
+      connection = {};
       for (const channel of channels.values()) if (channel.wanted) waiting.add(channel);
       pump();
     },
 
     lost() {
-      connection = open = 0;
+      connection = undefined;
+      open = 0;
       waiting.clear();
       clearTimeout(pause);
       pause = 0;
@@ -53,7 +53,7 @@ export function makeSubscriptions(channels, reconnect, requests) {
     },
 
     /** @param {Channel} channel @returns {boolean} whether the broker knows of it */
-    drop: (channel) => !waiting.delete(channel) && connection > 0,
+    drop: (channel) => !waiting.delete(channel) && !!connection,
 
     /**
      * The broker ended a subscription, or could not begin it: once more, after a while.
@@ -62,8 +62,7 @@ export function makeSubscriptions(channels, reconnect, requests) {
      */
     later(channel, retryAfterMs) {
       if (Date.now() - channel.since >= STABLE_MS) channel.tries = 0;
-      const { round } = channel;
-      setTimeout(() => channel.round === round && self.add(channel), backoff(reconnect, channel.tries++, retryAfterMs));
+      channel.again = setTimeout(() => self.add(channel), backoff(reconnect, channel.tries++, retryAfterMs));
     },
   };
   return self;

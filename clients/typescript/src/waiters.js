@@ -9,15 +9,15 @@ export function makeWaiters() {
     /**
      * @param {string} what
      * @param {number} withinMs
-     * @param {() => boolean} [isTooEarly] whether it should wait for longer, once the time is over
-     * @param {() => unknown} [cause] what is known of the reason, then
+     * @param {() => string | undefined} [cause] what is known of the reason, once the time is over; undefined: wait for longer
      * @returns {Promise<void>}
      */
-    wait: (what, withinMs, isTooEarly, cause) =>
+    wait: (what, withinMs, cause = () => '') =>
       new Promise((resolve, reject) => {
         const expire = () => {
-          if (isTooEarly?.()) timer = setTimeout(expire, withinMs / 4);
-          else tell(fault('timeout', `${what}: not within ${withinMs} ms${cause?.() ?? ''}`, true));
+          const why = cause();
+          if (why === undefined) timer = setTimeout(expire, withinMs / 4);
+          else tell(fault('timeout', `${what}: not within ${withinMs} ms${why}`, true));
         };
         const tell = (/** @type {Error | undefined} */ error) => {
           clearTimeout(timer);

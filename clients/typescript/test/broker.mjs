@@ -17,6 +17,7 @@ listen = "127.0.0.1:${port}"
 node = "sdk"
 drain_seconds = 1
 ping_ms = ${pingMs}
+poll_timeout_ms = 3600000
 default_tenant = "acme"
 
 [backplane]

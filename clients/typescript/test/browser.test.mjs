@@ -18,6 +18,17 @@ after(async () => {
   await broker.stop();
 });
 
+test('a broker that serves every origin is talked to over each transport', async () => {
+  const open = await Broker.start();
+  await withPage('chromium', site, async (page) => {
+    for (const transport of ['websocket', 'sse', 'poll']) {
+      const seen = await page.evaluate(talk, open.url, [token('ann'), token('bob')], transport, `room:any-${transport}`);
+      assert.deepEqual(seen.got, ['hello', 'world'], transport);
+    }
+  });
+  await open.stop();
+});
+
 for (const name of Object.keys(BROWSERS)) {
   test(`${name}: two clients talk over each transport, from another origin`, () =>
     withPage(name, site, async (page) => {

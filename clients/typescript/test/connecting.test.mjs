@@ -114,7 +114,7 @@ test('a token callback that fails is an error to its own user, and asked again',
   for (const [what, getToken, message] of [
     ['throws', () => { throw new Error('no way'); }, /no way/],
     ['rejects', async () => { throw new Error('no way'); }, /no way/],
-    ['hangs', () => new Promise(() => {}), /no answer within 10000 ms/],
+    ['hangs', () => new Promise(() => {}), /not within 10000 ms/],
     ['returns nothing', () => undefined, /no token/],
     ['returns something else', () => 42, /42/],
     ['is none', 'a token', /function/],
@@ -240,4 +240,134 @@ test('a connection that was given up is not heard any more', async () => {
   await clock.pass(100);
   assert.equal(client.state, 'connected');
   assert.deepEqual(data(), []);
+});
+
+test('an option that is undefined is as if it were not there', async () => {
+  const nothing = Object.fromEntries(['token', 'getToken', 'transports', 'sse', 'poll', 'format', 'name', 'version', 'data', 'timeoutMs', 'queueBytes', 'fetch'].map((name) => [name, undefined]));
+  const { settings } = new Client(someUrl(), { ...nothing, reconnect: { baseMs: undefined, maxMs: undefined } });
+  const { settings: usual } = new Client(someUrl());
+  for (const name of ['timeoutMs', 'queueBytes', 'reconnect', 'transports', 'codec']) assert.deepEqual(settings[name], usual[name], name);
+  assert.deepEqual(new Client(someUrl(), { reconnect: undefined }).settings.reconnect, usual.reconnect);
+  assert.deepEqual(new Client(someUrl(), { reconnect: { baseMs: 7 } }).settings.reconnect, { baseMs: 7, maxMs: 20_000 });
+});
+
+test('a refused option says which one, and why', () => {
+  for (const [url, options, message] of [
+    ['ws://host/ws', { format: 'msgpack' }, /format.*msgpack/],
+    ['ws://host/socket', { transports: ['sse', 'poll'] }, /transports.*sse,poll/],
+    ['ws://host/ws', { transports: ['pigeon'] }, /transports.*pigeon/],
+  ]) {
+    assert.throws(() => new Client(url, options), (error) => error.reason === 'bad_option' && message.test(error.message), `${message}`);
+  }
+});
+
+test('data that cannot be sent is an error like each other of an attempt', async () => {
+  const client = makeClient({ data: 10n });
+  const connected = outcome(client.connect());
+  await clock.pass(10_001);
+  assert.equal(client.errors[0].reason, 'connection_failed');
+  assert.match(client.errors[0].message, /BigInt/);
+  assert.equal(connected.error?.reason, 'timeout');
+});
+
+test('an error that nobody listens for is on the console', async () => {
+  server.isUp = false;
+  const { warn } = console;
+  const printed = [];
+  console.warn = (error) => printed.push(error.reason);
+  const client = new Client(someUrl(), { webSocket: server.WebSocket, transports: ['websocket'] });
+  client.connect().catch(() => {});
+  await clock.pass(10);
+  assert.deepEqual(printed, ['connection_failed']);
+  client.on('error', () => {});
+  await clock.pass(5000);
+  console.warn = warn;
+  client.disconnect();
+  assert.deepEqual(printed, ['connection_failed']);
+});
+
+test('nothing is left to wait for once a client has ended', async () => {
+  for (const [what, spoil] of [
+    ['a token that does not come', async () => void makeClient({ getToken: () => new Promise(() => {}) }).connect().catch(() => {})],
+    ['a subscription that is to be asked for again', async () => {
+      await joined(await online(), 'room');
+      server.sockets[0].push({ type: 'unsubscribed', channel: 'room', payload: { code: 4002, reason: 'why' } });
+    }],
+    ['who types', async () => {
+      const { room } = await joined(await online(), 'room');
+      room.typing();
+      server.publish('room', { $typing: true }, { ephemeral: true });
+    }],
+    ['what was asked', async () => {
+      const client = await online();
+      server.answer = () => null;
+      for (const call of [client.channel('a').subscribe(), client.channel('a').publish(1), client.channel('a').members()]) call.catch(() => {});
+    }],
+  ]) {
+    server = fresh();
+    await clock.pass(100_000);
+    const before = clock.waiting;
+    await spoil();
+    assert.ok(clock.waiting > before + (what === 'what was asked' ? 3 : 0), what);
+    fresh();
+    await clock.pass(20);
+    assert.equal(clock.waiting, before, what);
+  }
+});
+
+test('a listener may begin a client again that has just ended', async () => {
+  for (const [what, event, end] of [
+    ['by its user', 'state', (client) => client.disconnect()],
+    ['by the broker', 'error', () => server.sockets[0].end(4504)],
+    ['by the broker', 'state', () => server.sockets[0].end(4504)],
+  ]) {
+    server = fresh();
+    const client = await online();
+    const { room } = await joined(client, 'room');
+    let again;
+    const off = client.on(event, ({ state }) => {
+      if (state && state !== 'disconnected') return;
+      off();
+      again = outcome(client.connect());
+    });
+    end(client);
+    await clock.pass(1000);
+    assert.deepEqual([again.settled, again.error, client.state, room.state], [true, undefined, 'connected', 'subscribed'], `${what}, ${event}`);
+    // Its timers go on as well.
+    server.sockets[0].isOpen = false;
+    await clock.pass(70_000);
+    assert.notEqual(server.of('connect').length, 2, `${what}, ${event}`);
+  }
+});
+
+test('an answer to an earlier question for a token does not count', async () => {
+  const answers = [];
+  const client = makeClient({ getToken: () => new Promise((resolve) => answers.push(resolve)) });
+  client.connect().catch(() => {});
+  await clock.pass(1);
+  client.disconnect();
+  client.connect();
+  await clock.pass(1);
+  const [early, present] = answers;
+  early('early');
+  await clock.pass(100);
+  assert.equal(server.of('connect').length, 0);
+  present('present');
+  await clock.pass(100);
+  assert.equal(server.of('connect')[0].payload.token, 'present');
+});
+
+test('a promise that waited in vain tells of the last attempt, and of nothing before the last connection', async () => {
+  server.isUp = false;
+  const client = makeClient();
+  const connected = outcome(client.connect());
+  await clock.pass(100);
+  server.isUp = true;
+  await clock.pass(5000);
+  assert.ok(connected.settled && !connected.error);
+  server.answer = () => null;
+  server.sockets[0].cut();
+  const again = outcome(client.connect());
+  await clock.pass(10_001);
+  assert.equal(again.error.message, 'connect: not within 10000 ms');
 });

@@ -260,10 +260,18 @@ test('no token: an error, and another try after a wait', () => {
 
 test('a client that rests hears nothing, and can begin again', () => {
   const machine = connected();
-  assert.deepEqual(told(machine.disconnect()), ['close', 'state:disconnected']);
-  for (const effects of [machine.disconnect(), machine.lost(0, { code: 1006 }), machine.wake(0), machine.tick(1e9), machine.token(0, 'a')]) {
+  assert.deepEqual(told(machine.disconnect()), ['close', 'end', 'state:disconnected']);
+  assert.deepEqual(told(machine.disconnect()), ['end'], 'for what waits to be sent');
+  for (const effects of [machine.lost(0, { code: 1006 }), machine.wake(0), machine.tick(1e9), machine.token(0, 'a')]) {
     assert.deepEqual(effects, []);
   }
   assert.equal(machine.wakeAt(), Infinity);
   assert.deepEqual(told(machine.connect(0)), ['state:connecting', 'open:websocket']);
+});
+
+test('a refresh that fails because the connection ended is nobody\'s business', () => {
+  const machine = connected({ getToken });
+  machine.lost(60_000, { code: 1006 });
+  assert.deepEqual(machine.refreshFailed(60_000, new SluicegateError(0, 'connection_lost')), []);
+  assert.deepEqual(machine.tokenFailed(60_000, 'why'), []);
 });

@@ -155,3 +155,27 @@ test('pushes of channels and kinds that nobody knows are left aside', async () =
   for (const envelope of [{ type: 'message', channel: 'other', payload: 1, id: 'x' }, { type: 'news' }, { type: 'ack', id: 999, payload: {} }, { type: 'error', id: 998, payload: {} }]) socket.push(envelope);
   assert.equal(client.state, 'connected');
 });
+
+test('what was published before the channel was subscribed is no place to recover from', async () => {
+  const room = (await online()).channel('room');
+  const got = [];
+  room.on('message', ({ data }) => got.push(data));
+  room.on('gap', () => got.push('gap'));
+  room.publish('mine', { echo: false });
+  await clock.pass(100);
+  server.publish('room', 'before');
+  room.subscribe();
+  await clock.pass(100);
+  server.publish('room', 'after');
+  assert.deepEqual(got, ['after']);
+  assert.equal(server.of('subscribe')[0].payload.since, undefined);
+});
+
+test('a kind of push that is not known yet changes nothing', async () => {
+  const client = await online();
+  server.answer = ({ type, payload }, socket) => (type === 'subscribe' ? { ...server.reply(socket, { type, payload }), presence: [{ user: 'bob', session: 'b' }] } : undefined);
+  const { room, told } = await joined(client, 'room', { presence: true });
+  room.on('typing', (value) => told.push(['typing', value]));
+  for (const envelope of [{ type: 'typing', channel: 'room', payload: { session: 'b' } }, { type: 'gap', channel: 'room' }]) server.sockets[0].push(envelope);
+  assert.deepEqual(told, []);
+});

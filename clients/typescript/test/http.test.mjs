@@ -8,49 +8,54 @@ import { Clock } from './fake/clock.mjs';
 import { Http } from './fake/http.mjs';
 
 const clock = Clock.install(3);
-AbortSignal.timeout = (ms) => {
-  const abort = new AbortController();
-  setTimeout(() => abort.abort(new DOMException('late', 'TimeoutError')), ms);
-  return abort.signal;
-};
 afterEach(() => Http.leave());
 
-for (const [url, websocket, sse, poll, send] of [
-  ['wss://h/ws', 'wss://h/ws', 'https://h/sse', 'https://h/poll', 'https://h/send'],
-  ['ws://h:8080/t/acme/ws', 'ws://h:8080/t/acme/ws', 'http://h:8080/t/acme/sse', 'http://h:8080/t/acme/poll', 'http://h:8080/t/acme/send'],
-  ['https://h/ws?x=/ws#part', 'wss://h/ws?x=/ws', 'https://h/sse?x=/ws', 'https://h/poll?x=/ws', 'https://h/send?x=/ws'],
-  ['http://h/deep/ws', 'ws://h/deep/ws', 'http://h/deep/sse', 'http://h/deep/poll', 'http://h/deep/send'],
-  ['wss://h/socket', 'wss://h/socket', undefined, undefined, undefined],
-  ['wss://ws', 'wss://ws', undefined, undefined, undefined],
+for (const [url, websocket, sse, poll] of [
+  ['wss://h/ws', 'wss://h/ws', 'https://h/sse', 'https://h/poll'],
+  ['ws://h:8080/t/acme/ws', 'ws://h:8080/t/acme/ws', 'http://h:8080/t/acme/sse', 'http://h:8080/t/acme/poll'],
+  ['https://h/ws?x=/ws#part', 'wss://h/ws?x=/ws', 'https://h/sse?x=/ws', 'https://h/poll?x=/ws'],
+  ['http://h/deep/ws', 'ws://h/deep/ws', 'http://h/deep/sse', 'http://h/deep/poll'],
+  ['wss://h/socket', 'wss://h/socket', undefined, undefined],
+  ['wss://ws', 'wss://ws', undefined, undefined],
 ]) {
   test(`${url} leads to the other transports`, () => {
-    assert.deepEqual(endpointsOf(url, {}), { websocket, sse, poll, send });
+    assert.deepEqual(endpointsOf(url, {}), { websocket, sse, poll });
   });
 }
 
 test('URLs that are given count', () => {
   assert.deepEqual(endpointsOf('wss://h/socket', { sse: 'https://e/x/sse', poll: 'https://p/poll' }), {
-    websocket: 'wss://h/socket', sse: 'https://e/x/sse', poll: 'https://p/poll', send: 'https://e/x/send',
+    websocket: 'wss://h/socket', sse: 'https://e/x/sse', poll: 'https://p/poll',
   });
 });
 
+test('sse: what is posted goes beside the stream', async () => {
+  for (const [sse, send] of [['/sse', '/send'], ['/t/sse/sse?x=sse', '/t/sse/send?x=sse'], ['/t/sse-1/sse', '/t/sse-1/send']]) {
+    const http = new Http();
+    await joined(http, ['sse'], { sse: `http://${http.host}${sse}` });
+    const [, post] = http.posts;
+    assert.equal(post.path + post.query, send);
+  }
+});
+
 for (const [what, pieces, expected] of [
-  ['an event', ['event: a\ndata: 1\n\n'], [['a', '1\n']]],
-  ['an event in pieces', ['ev', 'ent: a\r', '\nda', 'ta: 1\n', '\n'], [['a', '1\n']]],
-  ['comments and ids', [': hello\n\nid: 7\n\nevent: a\nid: 8\ndata: 1\n\n'], [['a', '1\n']]],
-  ['data in lines', ['data: 1\ndata:2\n\n'], [['', '1\n2\n']]],
+  ['an event', ['event: a\ndata: 1\n\n'], [' 1\n']],
+  ['an event in pieces', ['ev', 'ent: a\r', '\nda', 'ta: 1\n', '\n'], [' 1\n']],
+  ['comments and ids', [': hello\n\nid: 7\n\nevent: a\nid: 8\ndata: 1\n\n'], [' 1\n']],
+  ['data in lines', ['data: 1\ndata:2\n\n'], [' 1\n2\n']],
+  ['two events', ['data:1\n\ndata:2\n\n'], ['1\n', '2\n']],
   ['an event that never ends', ['event: a\ndata: 1\n'], []],
 ]) {
   test(`the stream: ${what}`, () => {
     const events = [];
-    const read = eventReader((event, data) => events.push([event, data]));
+    const read = eventReader((data) => events.push(data));
     for (const piece of pieces) read(piece);
     assert.deepEqual(events, expected);
   });
 }
 
-async function joined(http, transports) {
-  const client = http.client(transports);
+async function joined(http, transports, options) {
+  const client = http.client(transports, options);
   const room = client.channel('room');
   const got = [];
   room.on('message', ({ data }) => got.push(data));
@@ -244,4 +249,66 @@ test('where only polls get through, they do', async () => {
   client.connect();
   await clock.pass(200);
   assert.deepEqual([client.state, client.transport], ['connected', 'poll']);
+});
+
+test('cookies go along where there is no token: a broker that serves every origin takes none from pages', async () => {
+  for (const transport of ['sse', 'poll']) {
+    for (const [token, credentials] of [['t', 'same-origin'], [undefined, 'include']]) {
+      const http = new Http();
+      http.client([transport], { token }).connect();
+      await clock.pass(100);
+      assert.ok(http.posts.every((post) => post.credentials === credentials), `${transport} ${token}`);
+    }
+  }
+});
+
+test('sse: a broker that refuses a client for good says why, and it is the end', async () => {
+  for (const [status, code, closes] of [[403, 4403, 4503], [403, 4451, 4503], [403, 4801, 4503], [429, 4430, 4503], [401, 4401, 4502]]) {
+    const http = new Http();
+    const refused = { type: 'error', id: 0, ts: 1, payload: { code, reason: 'why', message: 'no', retry: false, plugin: 'authorize' } };
+    http.interfere = () => Response.json(refused, { status });
+    const client = http.client(['sse']);
+    const connected = client.connect().catch((error) => error);
+    await clock.pass(100);
+    assert.deepEqual([client.states.at(-1).code, client.states.at(-1).retryInMs], [closes, undefined], `${code}`);
+    const error = await connected;
+    assert.deepEqual([error.code, error.reason, error.plugin], [code, 'why', 'authorize']);
+  }
+});
+
+test('sse: a proxy that refuses is no broker that does', async () => {
+  for (const body of ['<html>blocked</html>', '', 'null', '{}', '{"type":"ack"}']) {
+    const http = new Http();
+    http.interfere = () => new Response(body, { status: 403 });
+    const client = http.client(['sse']);
+    client.connect().catch(() => {});
+    await clock.pass(100);
+    assert.ok(client.states.at(-1).retryInMs >= 0, body);
+    assert.equal(client.states.at(-1).code, 403);
+  }
+});
+
+test('sse: what is posted when the client ends is not posted again', async () => {
+  const http = new Http();
+  const { client, room } = await joined(http, ['sse']);
+  http.interfere = (post) => (post.requests.length ? lost() : undefined);
+  room.publish('a').catch(() => {});
+  await clock.pass(10);
+  client.disconnect();
+  await clock.pass(20_000);
+  assert.equal(http.of('/send', 'publish').length, 1);
+});
+
+test('poll: who leaves says so in a last poll', async () => {
+  const http = new Http();
+  const { client, room } = await joined(http, ['poll']);
+  client.channel('other').subscribe();
+  await clock.pass(100);
+  client.disconnect();
+  await clock.pass(100);
+  assert.equal(room.state, 'unsubscribed');
+  const last = http.posts.at(-1);
+  assert.deepEqual(last.requests.map(({ type, payload }) => [type, payload.channel]), [['unsubscribe', 'room'], ['unsubscribe', 'other']]);
+  await clock.pass(60_000);
+  assert.equal(http.posts.at(-1), last);
 });

@@ -45,3 +45,10 @@ test('what does not come back is no hole, and no message if the history has it',
   assert.equal(order.take(at('E', 10, 'own')), false);
   assert.equal(order.judge(at('E', 11)), 'new');
 });
+
+test('where nothing was handed out yet, what does not come back is no place to recover from', () => {
+  const order = new Order();
+  order.skip(at('E', 7));
+  assert.equal(order.at, undefined);
+  assert.equal(order.take(at('E', 7)), false, 'but it is known');
+});

@@ -30,53 +30,51 @@ export function batchOf(queue) {
 }
 
 /**
- * How a connection ended, by what was thrown: a status, or something about the network.
- *
- * @param {any} error
- * @returns {import('../connection.js').Ending}
- */
-export function endingOf(error) {
-  return error.reason ? error : { message: error.message };
-}
-
-/**
  * `fetch`, with a status as an error.
  *
  * @param {Context} context
  * @param {string} url
  * @param {RequestInit} init
- * @param {boolean} [begun] whether there is a session. It is what is gone, then; else it is who we are that is refused
+ * @param {(envelope: any) => void} [refused] hears why the broker refuses who we are; given while there is no session yet
  */
-export async function request({ fetch = globalThis.fetch }, url, init, begun) {
+export async function request({ fetch = globalThis.fetch, token }, url, init, refused) {
+  // Cookies only where nothing else says who we are: a browser that sends them takes no answer to `allowed_origins = ["*"]`.
   // Firefox lets a second request of a URL wait until it knows whether it may answer from the first: a stream never ends.
-  const response = await fetch(url, { credentials: 'include', cache: 'no-store', ...init });
+  const response = await fetch(url, { credentials: token ? 'same-origin' : 'include', cache: 'no-store', ...init });
   const { status, ok, headers } = response;
   if (ok) return response;
-  if (status === 401 && !begun) throw new SluicegateError(4502, 'not_authenticated');
+  if (refused) {
+    // Without an envelope it may be a proxy that refuses, and another transport may get through.
+    const envelope = await response.json().catch(() => {});
+    const isFinal = envelope?.type === 'error';
+    if (isFinal) refused(envelope);
+    if (status === 401) throw new SluicegateError(4502, 'not_authenticated');
+    if (isFinal) throw new SluicegateError(4503, 'permission_denied');
+  }
   const retryAfterMs = Number(headers.get('retry-after')) * 1000 || undefined;
-  throw new SluicegateError(status, `http_${status}`, `HTTP ${status} of ${url}`, { retryAfterMs });
+  throw new SluicegateError(status, `http_${status}`, `${status}: ${url}`, { retryAfterMs });
 }
 
 /**
- * Posts until there is an answer. With a session, the same again is carried out once. A post that hangs is the heartbeat's business.
+ * Posts until there is an answer. With a session, the same again is carried out once. A post that hangs is its caller's business.
  *
  * @param {Context} context
  * @param {() => void} heard
  * @param {string | undefined} url
  * @param {Record<string, string>} headers
  * @param {BodyInit} body
- * @param {AbortSignal} signal
- * @param {boolean} begun
+ * @param {AbortSignal} [signal]
+ * @param {(envelope: any) => void} [refused] see `request`
  * @returns {Promise<any>} what was answered, decoded
  */
-export async function post(context, heard, url, headers, body, signal, begun) {
+export async function post(context, heard, url, headers, body, signal, refused) {
   const { codec, timeoutMs } = context;
   // Without a session it is another transport's turn soon.
-  const giveUpAt = Date.now() + (begun ? timeoutMs : 2 * AGAIN_MS);
+  const giveUpAt = Date.now() + (refused ? 2 * AGAIN_MS : timeoutMs);
   const init = { method: 'POST', headers: { 'content-type': codec.contentType, ...headers }, body, signal };
   for (let waitMs = AGAIN_MS; ; waitMs *= 2) {
     try {
-      const response = await request(context, /** @type {string} */ (url), init, begun);
+      const response = await request(context, /** @type {string} */ (url), init, refused);
       const answer = await codec.read(response);
       heard();
       return answer;
@@ -84,7 +82,7 @@ export async function post(context, heard, url, headers, body, signal, begun) {
       const { reason, code, retryAfterMs = waitMs } = /** @type {any} */ (cause);
       waitMs = retryAfterMs;
       // 429 and 503 may come back, and so may a network. Every other status is the answer.
-      if (signal.aborted || Date.now() + waitMs > giveUpAt || (reason && code !== 429 && code !== 503)) throw cause;
+      if (signal?.aborted || Date.now() + waitMs > giveUpAt || (reason && code !== 429 && code !== 503)) throw cause;
     }
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }

@@ -1,7 +1,7 @@
 // Long-poll: posts up, their answers down. A lost answer loses nothing, and what is posted twice is carried out once.
 
 import { randomText } from '../random_text.js';
-import { batchOf, endingOf, post } from './http.js';
+import { batchOf, post } from './http.js';
 
 /** Below the idle limit of most proxies, and below the heartbeat, so that a quiet line needs no `ping`. */
 const WAIT_MS = 20_000;
@@ -30,7 +30,7 @@ export function poll(context, heard, envelope, lost) {
         const frames = batchOf(queue);
         idle = !frames.length;
         const head = { session, ack, open: session ? undefined : randomText(), batch: idle ? undefined : ++batch, wait_ms: WAIT_MS };
-        const answer = await post(context, heard, endpoints.poll, {}, codec.body(head, frames), signal, !!session);
+        const answer = await post(context, heard, endpoints.poll, {}, codec.body(head, frames), signal, session ? undefined : envelope);
         if (mine !== current) return;
         idle = false;
         ({ session = session, seq: ack = ack } = answer);
@@ -39,7 +39,7 @@ export function poll(context, heard, envelope, lost) {
     } catch (error) {
       if (mine !== current) return;
       abort.abort();
-      lost(endingOf(error));
+      lost(/** @type {any} */ (error));
     }
   }
 
@@ -49,6 +49,10 @@ export function poll(context, heard, envelope, lost) {
       queue.push(frame);
       // All that is sent in one go goes in one post. The post that only waits is ended by it.
       if (idle) queueMicrotask(() => idle && walk());
+    },
+    flush() {
+      const body = codec.body({ session, ack }, queue.splice(0));
+      if (session) post(context, heard, endpoints.poll, {}, body, AbortSignal.timeout?.(context.timeoutMs)).catch(() => {});
     },
     close: () => abort.abort(),
   };

@@ -15,6 +15,8 @@
  * @typedef {object} Transport
  * @property {(frame: Frame) => void} send what is sent before the connection is there goes behind `connect`
  * @property {() => void} close
+ * @property {() => void} [flush] sends what waits to be sent, whether or not it is closed then. Where nothing is closed, the broker knows
+ *   by silence only, a minute later, who has gone
  *
  * @callback Open begins. After `lost` or `close` nobody listens to it
  * @param {Context} context
@@ -39,14 +41,12 @@ export function websocket({ endpoints, codec, webSocket = globalThis.WebSocket, 
   };
   socket.onmessage = (/** @type {MessageEvent} */ { data }) => {
     heard();
-    let read;
     try {
-      read = codec.decode(data);
+      envelope(codec.decode(data));
     } catch (cause) {
       close();
-      return lost({ code: 1007, reason: 'bad_frame', message: `${cause}` });
+      lost({ code: 1007, reason: 'bad_frame', message: `${cause}` });
     }
-    envelope(read);
   };
   // `ws` throws an error that nobody hears.
   socket.onerror = (/** @type {any} */ event) => (message = event.message);

@@ -44,6 +44,11 @@ export class Clock {
     this.now = until;
   }
 
+  /** Timers that somebody waits for. */
+  get waiting() {
+    return this.#timers.all.filter(({ act }) => act).length;
+  }
+
   /** Time passes and nothing happens: the machine sleeps. What was due then happens at the next `pass`. */
   sleep(ms) {
     this.now += ms;
@@ -57,6 +62,10 @@ class Heap {
 
   get first() {
     return this.#all[0];
+  }
+
+  get all() {
+    return this.#all;
   }
 
   add(timer) {

@@ -27,6 +27,7 @@ export class Http {
     const client = new Client(`ws://${this.host}/ws`, { transports, token: 't', webSocket: this.server.WebSocket, ...options });
     client.states = [];
     client.on('state', (event) => client.states.push(event));
+    client.on('error', () => {});
     clients.push(client);
     return client;
   }
@@ -36,8 +37,9 @@ export class Http {
     return this.posts.filter((post) => post.path === path && post.requests.some((request) => request.type === type));
   }
 
-  async #fetch(url, { method = 'GET', headers, body, signal }) {
-    const post = { path: url.pathname, query: url.search, method, headers, requests: [], ...(body && { body: JSON.parse(body) }) };
+  async #fetch(url, { method = 'GET', headers, body, signal, credentials }) {
+    signal?.throwIfAborted();
+    const post = { path: url.pathname, query: url.search, method, headers, credentials, requests: [], ...(body && { body: JSON.parse(body) }) };
     post.requests = Array.isArray(post.body) ? post.body : (post.body?.requests ?? []);
     this.posts.push(post);
     const aborted = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
@@ -89,7 +91,7 @@ export class Http {
     const isRepeated = batch && batch === session.batch;
     const replies = isRepeated ? session.replies : requests.map((request) => this.#reply(session, request));
     Object.assign(session, { batch: batch || session.batch, replies });
-    if (path === '/send') return Response.json(replies);
+    if (path.endsWith('/send')) return Response.json(replies);
     if (!isRepeated) session.queue.push(...replies);
     return this.#poll(session, body);
   }

@@ -22,7 +22,7 @@ const RECONNECT = { baseMs: 500, maxMs: 20_000 };
 export function clientOf(user, network, transport) {
   const url = new URL('/ws', location.href);
   url.protocol = url.protocol.replace('http', 'ws');
-  return new Client(url, {
+  const client = new Client(url, {
     getToken: () => tokenOf(user),
     transports: TRANSPORTS[transport],
     reconnect: RECONNECT,
@@ -31,6 +31,9 @@ export function clientOf(user, network, transport) {
     name: 'demo-page',
     version: '2',
   });
+  // The state, which the page shows, says it too. Unheard, it would be on the console.
+  client.on('error', () => {});
+  return client;
 }
 
 /**
@@ -51,16 +54,6 @@ export async function arrive(client) {
   } finally {
     off();
   }
-}
-
-/**
- * Ends a client whose place another takes. Who polls is known to be gone by silence only, a minute later: so it says that it leaves.
- *
- * @param {Client} client @param {string[]} channels
- */
-export async function retire(client, channels) {
-  await Promise.all(channels.map((name) => client.channel(name).unsubscribe()));
-  client.disconnect();
 }
 
 async function tokenOf(user) {

@@ -1,6 +1,6 @@
 // The editor page: several people, each with a connection and a document of their own, and one text.
 
-import { arrive, clientOf, inWords, retire } from './account.js';
+import { arrive, clientOf, inWords } from './account.js';
 import { Carets } from './carets.js';
 import { controls } from './controls.js';
 import { Network } from './network.js';
@@ -65,7 +65,7 @@ class Editor {
     this.#transport = transport;
     this.problem.hidden = true;
     this.client = next;
-    retire(old, [channel]);
+    old.disconnect();
     if (this.#wanted) this.#attach();
     this.#say(...inWords(next, next.transport));
   }
@@ -97,12 +97,7 @@ class Editor {
   #toggle() {
     if (!this.#wanted) return this.#begin();
     this.#wanted = false;
-    if (this.client.transport !== 'poll') return this.client.disconnect();
-    const old = this.client;
-    this.client = this.#client();
-    retire(old, [channel]);
-    this.#say('offline', 'offline');
-    this.#left();
+    this.client.disconnect();
   }
 
   #say(state, words) {

@@ -1,6 +1,6 @@
 // One person of the chat: a client, and the channels of the lobby. Knows no element of the page.
 
-import { arrive, clientOf, inWords, retire } from './account.js';
+import { arrive, clientOf, inWords } from './account.js';
 import { Feed } from './feed.js';
 import { Network } from './network.js';
 import { within } from './page.js';
@@ -51,12 +51,7 @@ export class Person {
   /** Goes offline on purpose. */
   leave() {
     this.wanted = false;
-    if (this.client.transport !== 'poll') return this.client.disconnect();
-    const old = this.client;
-    this.#adopt(this.#client());
-    retire(old, [ROOM]);
-    this.#show.state('offline', 'offline');
-    this.#show.left();
+    this.client.disconnect();
   }
 
   /**
@@ -70,7 +65,7 @@ export class Person {
     const old = this.client;
     this.transport = transport;
     this.#adopt(next);
-    retire(old, [ROOM]);
+    old.disconnect();
     if (this.wanted) this.#attach();
     this.#show.state(...inWords(next, next.transport));
   }
