@@ -13,7 +13,7 @@ import { NOBODY, NOTHING_YET, storesOf } from './stores.js';
  * @typedef {import('./stores.js').ChannelView} ChannelView
  *
  * @typedef {ChannelOptions & { limit?: number, history?: number }} UseChannelOptions `limit`: messages that are kept at most, 200 unless
- *   given; `history`: so many that were said before are read at first. They count for the first component of a channel
+ *   given; `history`: so many that were said before are read at first. They count for a channel's first `useChannel`
  */
 
 /** @type {import('react').Context<Client | undefined>} */
@@ -49,7 +49,7 @@ export function useClient() {
 export function useChannel(name, options) {
   const client = useClient();
   const room = client.channel(name, options);
-  const { channel } = storesOf(room, options);
+  const channel = storesOf(room).channel(options);
   const view = useSyncExternalStore(channel.subscribe, channel.snapshot, () => NOTHING_YET);
   const publish = useCallback((/** @type {any} */ data, /** @type {PublishOptions | undefined} */ more) => room.publish(data, more), [room]);
   return useMemo(() => ({ ...view, publish }), [view, publish]);

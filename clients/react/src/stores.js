@@ -74,16 +74,40 @@ class Store {
   }
 }
 
+/** Keeps a channel subscribed as long as one of its stores is looked after. */
+class Hold {
+  #room;
+  #stores = 0;
+
+  /** @param {Channel} room */
+  constructor(room) {
+    this.#room = room;
+  }
+
+  /** To be released once. */
+  take() {
+    this.#stores += 1;
+    return this.#room.subscribe();
+  }
+
+  release = () => {
+    this.#stores -= 1;
+    if (!this.#stores) this.#room.unsubscribe();
+  };
+}
+
 /** @extends {Store<ChannelView>} */
 class ChannelStore extends Store {
   #room;
+  #hold;
   #limit;
   #history;
 
-  /** @param {Channel} room @param {{ limit?: number, history?: number }} options */
-  constructor(room, { limit = LIMIT, history = 0 }) {
+  /** @param {Channel} room @param {Hold} hold @param {{ limit?: number, history?: number }} options */
+  constructor(room, hold, { limit = LIMIT, history = 0 }) {
     super(NOTHING_YET);
     this.#room = room;
+    this.#hold = hold;
     this.#limit = limit;
     this.#history = Math.min(history, limit);
   }
@@ -91,6 +115,7 @@ class ChannelStore extends Store {
   /** @override */
   begin() {
     const room = this.#room;
+    this.value = { ...NOTHING_YET, state: room.state };
     /** @param {Partial<ChannelView>} change */
     const change = (change) => this.set({ ...this.value, ...change });
     let isCurrent = true;
@@ -114,10 +139,10 @@ class ChannelStore extends Store {
         tryTo(read(this.value.messages.at(-1)));
       }),
       room.on('error', (error) => change({ error })),
-      () => void room.unsubscribe(),
+      this.#hold.release,
       () => void (isCurrent = false),
     ];
-    tryTo(room.subscribe().then(() => read()));
+    tryTo(this.#hold.take().then(() => read()));
     return ends;
   }
 }
@@ -125,13 +150,13 @@ class ChannelStore extends Store {
 /** Of members. @extends {Store<any[]>} */
 class PresenceStore extends Store {
   #room;
-  #channel;
+  #hold;
 
-  /** @param {Channel} room @param {ChannelStore} channel */
-  constructor(room, channel) {
+  /** @param {Channel} room @param {Hold} hold */
+  constructor(room, hold) {
     super(NOBODY);
     this.#room = room;
-    this.#channel = channel;
+    this.#hold = hold;
   }
 
   /** @override @returns {(() => void)[]} */
@@ -146,49 +171,62 @@ class PresenceStore extends Store {
         () => isCurrent && this.set(NOBODY),
       );
     if (room.state === 'subscribed') read();
-    return [
+    const ends = [
       room.on('join', (member) => this.set([...others(member), member])),
       room.on('leave', (member) => this.set(others(member))),
       // After a connection was lost the list is read anew.
       room.on('state', ({ state }) => state === 'subscribed' && read()),
-      this.#channel.subscribe(() => {}),
+      this.#hold.release,
       () => void (isCurrent = false),
     ];
+    // Why not is an event of the channel.
+    this.#hold.take().catch(() => {});
+    return ends;
   }
 }
 
 /** @extends {Store<string[]>} */
 class TypingStore extends Store {
   #room;
-  #channel;
+  #hold;
 
-  /** @param {Channel} room @param {ChannelStore} channel */
-  constructor(room, channel) {
+  /** @param {Channel} room @param {Hold} hold */
+  constructor(room, hold) {
     super(NOBODY);
     this.#room = room;
-    this.#channel = channel;
+    this.#hold = hold;
   }
 
   /** @override */
   begin() {
-    return [this.#room.typing().on('change', (users) => this.set(users)), this.#channel.subscribe(() => {})];
+    const typing = this.#room.typing();
+    if (typing.users.length) this.value = typing.users;
+    const off = typing.on('change', (users) => this.set(users));
+    // Why not is an event of the channel.
+    this.#hold.take().catch(() => {});
+    return [off, this.#hold.release];
   }
 }
 
-/** @type {WeakMap<Channel, { channel: ChannelStore, presence: PresenceStore, typing: TypingStore }>} */
+/** @type {WeakMap<Channel, { presence: PresenceStore, typing: TypingStore, channel: (options?: { limit?: number, history?: number }) => ChannelStore }>} */
 const stores = new WeakMap();
 
 /**
- * The stores of a channel. The options count the first time.
+ * The stores of a channel. That of messages has options, which count the first time.
  *
  * @param {Channel} room
- * @param {{ limit?: number, history?: number }} [options]
  */
-export function storesOf(room, options = {}) {
+export function storesOf(room) {
   let own = stores.get(room);
   if (!own) {
-    const channel = new ChannelStore(room, options);
-    own = { channel, presence: new PresenceStore(room, channel), typing: new TypingStore(room, channel) };
+    const hold = new Hold(room);
+    /** @type {ChannelStore | undefined} */
+    let messages;
+    own = {
+      presence: new PresenceStore(room, hold),
+      typing: new TypingStore(room, hold),
+      channel: (options = {}) => (messages ??= new ChannelStore(room, hold, options)),
+    };
     stores.set(room, own);
   }
   return own;

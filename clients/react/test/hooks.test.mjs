@@ -165,6 +165,50 @@ test('who is there, and who types', async () => {
   assert.equal(server.of('presence').length, 2);
 });
 
+test('a channel that somebody else subscribed is as it is', async () => {
+  const server = new FakeServer();
+  const client = makeClient(server);
+  client.connect();
+  const subscribed = client.channel('room').subscribe();
+  await clock.pass(100);
+  await subscribed;
+  const main = await mount(client, h(Talk));
+  assert.equal(main.textContent, 'subscribed');
+});
+
+test('the options of a channel count, whichever hook is there first', async () => {
+  const server = new FakeServer();
+  for (const text of 'abcd') server.publish('room', text);
+  const Here = () => h('b', null, usePresence('room').map(({ user }) => user).join());
+  const client = makeClient(server);
+  const main = await mount(client, h(Here, { key: 1 }));
+  const render = (...children) => act(async () => root.render(h(StrictMode, null, h(SluicegateProvider, { client }, ...children))));
+  await render(h(Here, { key: 1 }), h(Talk, { key: 2, options: { history: 2 } }));
+  await pass();
+  assert.equal(main.innerHTML, '<b>me</b><p>subscribed | c,d</p>');
+  assert.equal(server.of('subscribe').length, 1);
+  // Whoever leaves last leaves the channel.
+  await render(h(Talk, { key: 2, options: { history: 2 } }));
+  await pass();
+  assert.equal(server.of('unsubscribe').length, 0);
+  await render();
+  await pass();
+  assert.equal(server.of('unsubscribe').length, 1);
+});
+
+test('who types is known to a component that comes later', async () => {
+  const server = new FakeServer();
+  const Typing = () => h('b', null, useTyping('room').users.join());
+  const client = makeClient(server);
+  client.channel('room').typing();
+  const main = await mount(client, h(Talk, { key: 1 }));
+  server.publish('room', { $typing: true }, { ephemeral: true, from: { user: 'bob', session: 'b' } });
+  await pass(10);
+  await act(async () => root.render(h(StrictMode, null, h(SluicegateProvider, { client }, h(Talk, { key: 1 }), h(Typing, { key: 2 })))));
+  await pass(10);
+  assert.equal(main.querySelector('b').textContent, 'bob');
+});
+
 test('the state of the connection', async () => {
   const server = new FakeServer();
   const State = () => h('p', null, useConnectionState());
