@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::poll_answers::{PollReply, empty};
+use crate::poll_answers::empty;
 use protocol::Codec;
 use registry::SecretHash;
 use relay::{LocalAnswer, LocalSessions, Post, PostAnswer, PostKind};
@@ -48,7 +49,8 @@ pub struct HttpSessions {
 pub struct PostedTo {
     tenant: Arc<str>,
     name: Arc<str>,
-    key: Arc<str>,
+    /// How its client names it, and proves that it is its own.
+    credential: Arc<str>,
     /// Boxed, so that a queue for so many takes little.
     posts: mpsc::Sender<Box<Posted>>,
     /// The session's place, once it is open.
@@ -95,7 +97,7 @@ impl HttpSessions {
         let posted_to = PostedTo {
             tenant: tenant.clone(),
             name: name.clone(),
-            key: key.clone(),
+            credential: credential(&name, &key).into(),
             posts: sender,
             place: OnceLock::new(),
         };
@@ -154,38 +156,42 @@ impl PostedTo {
     /// Whether a client that says this names the session, and proves that it is its own. It is the session that somebody was
     /// found to name so before, and compared in a time that does not tell where the keys differ.
     pub fn is_named(&self, credential: &str) -> bool {
-        let (name, key) = credential.split_once('.').unwrap_or_default();
-        *self.name == *name && bool::from(self.key.as_bytes().ct_eq(key.as_bytes()))
+        let (name, key) = self.credential.as_bytes().split_at(self.name.len());
+        let said = credential.as_bytes().strip_prefix(name);
+        said.is_some_and(|said| said.ct_eq(key).into())
     }
 
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// Where a poll that asks nothing need not wait for its turn: there are no posts before it.
-    pub fn idle_place(&self) -> Option<SessionPlace> {
-        let has_none = self.posts.capacity() == POSTS;
-        self.place.get().copied().filter(|_| has_none)
+    /// Where it is served, once it is open.
+    pub fn place(&self) -> Option<SessionPlace> {
+        self.place.get().copied()
     }
 
-    /// An answer, and how it is given.
-    pub fn answer_to(self: &Arc<Self>, post: &Post) -> (PollReply, AwaitedAnswer) {
+    /// Whether a poll that asks nothing need not wait for its turn: there are no posts before it.
+    pub fn is_idle(&self) -> bool {
+        self.posts.capacity() == POSTS
+    }
+
+    /// What a poll is answered that the session said nothing to in its time; the client has the answers up to `ack`.
+    pub fn nothing(&self, codec: Codec, ack: u64) -> Bytes {
+        // What is answered from now on is told to the next poll.
+        empty(codec, &self.credential, ack)
+    }
+
+    /// Brings it a post. The error is what that is answered at once.
+    pub fn bring(self: &Arc<Self>, post: Post) -> Result<AwaitedAnswer, PostAnswer> {
         let (reply, answer) = oneshot::channel();
+        let is_taken = (!post.requests.is_empty()).then(Arc::<AtomicBool>::default);
         let awaited = AwaitedAnswer {
             session: self.clone(),
             kind: post.kind,
             codec: post.codec,
             answer,
-            is_taken: None,
+            is_taken: is_taken.clone(),
         };
-        (reply, awaited)
-    }
-
-    /// Brings it a post. The error is what that is answered at once.
-    pub fn bring(self: &Arc<Self>, post: Post) -> Result<AwaitedAnswer, PostAnswer> {
-        let (reply, mut awaited) = self.answer_to(&post);
-        let is_taken = (!post.requests.is_empty()).then(Arc::<AtomicBool>::default);
-        awaited.is_taken.clone_from(&is_taken);
         let posted = Posted { post, reply, is_taken };
         match self.posts.try_send(Box::new(posted)) {
             Ok(()) => Ok(awaited),
@@ -202,7 +208,7 @@ impl AwaitedAnswer {
     pub fn within(&self) -> Duration {
         match self.kind {
             PostKind::Send => self.kind.within(),
-            PostKind::Poll { wait, .. } => wait.max(SHORTEST_WAIT),
+            PostKind::Poll { wait, .. } => poll_wait(wait),
         }
     }
 
@@ -215,11 +221,7 @@ impl AwaitedAnswer {
             PostKind::Poll { .. } if !self.is_taken.as_ref().is_none_or(is_taken) => {
                 PostAnswer::Busy { retry_after: COME_BACK }
             }
-            // What is answered from now on is told to the next poll.
-            PostKind::Poll { ack, .. } => {
-                let credential = credential(&self.session.name, &self.session.key);
-                PostAnswer::Done(empty(self.codec, &credential, ack))
-            }
+            PostKind::Poll { ack, .. } => PostAnswer::Done(self.session.nothing(self.codec, ack)),
         }
     }
 }
@@ -255,8 +257,8 @@ impl PostBox {
         let _opened = self.posted_to.place.set(place);
     }
 
-    pub fn credential(&self) -> Box<str> {
-        credential(&self.name, &self.key).into()
+    pub fn credential(&self) -> Arc<str> {
+        self.posted_to.credential.clone()
     }
 }
 
@@ -264,6 +266,11 @@ impl Drop for PostBox {
     fn drop(&mut self) {
         self.sessions.sessions.lock().remove(&self.name);
     }
+}
+
+/// How long a poll waits that is to wait so long.
+pub fn poll_wait(wanted: Duration) -> Duration {
+    wanted.max(SHORTEST_WAIT)
 }
 
 /// 128 random bits, so that what they name cannot be guessed.
@@ -305,19 +312,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_poll_need_not_wait_for_its_turn_where_its_session_is_open_and_has_no_posts() {
+    async fn a_poll_need_not_wait_for_its_turn_where_its_session_has_no_posts() {
         let sessions = Arc::<HttpSessions>::default();
         let mut post_box = sessions.add(&"t".into());
         assert!(sessions.of("u", &post_box.name).is_none());
         let session = sessions.of("t", &post_box.name).unwrap();
-        assert_eq!(session.idle_place(), None);
+        assert_eq!(session.place(), None);
         let place = SessionPlace { shard: 1, client: 7 };
         post_box.open_at(place);
-        assert_eq!(session.idle_place(), Some(place));
+        assert_eq!(session.place(), Some(place));
+        assert!(session.is_idle());
         let _answer = session.bring(poll(&session.name, Vec::new())).unwrap();
-        assert_eq!(session.idle_place(), None);
+        assert!(!session.is_idle());
         post_box.posts.recv().await.unwrap();
-        assert_eq!(session.idle_place(), Some(place));
+        assert!(session.is_idle());
     }
 
     #[test]

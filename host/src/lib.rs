@@ -14,6 +14,7 @@ pub mod observe;
 pub mod outbox;
 pub mod passed_sockets;
 pub mod poll_answers;
+pub mod poll_reply;
 pub mod pushed;
 pub mod session;
 pub mod shard;

@@ -1,19 +1,20 @@
 //! The answers to the polls of one client. What leaves the outbox is kept here until the client says that it has it, so a
 //! lost answer loses nothing. Knows no HTTP: an answer is the body of one.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use thiserror::Error;
-use tokio::sync::oneshot;
+use std::io::Write as _;
+use std::sync::Arc;
 
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::poll_reply::PollReply;
 use message_pack::write as pack;
 use protocol::Codec;
-use relay::PostAnswer;
 
 /// Bytes of envelopes from which on an answer takes no more.
 pub const ANSWER_BYTES: usize = 262_144;
-
-/// Who waits for an answer.
-pub type PollReply = oneshot::Sender<PostAnswer>;
+/// Room for what stands around envelopes, beside the credential.
+const AROUND_BYTES: usize = 64;
 
 /// The client says that it has more answers than there were.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -28,15 +29,15 @@ pub struct PollAnswers {
     /// How its envelopes, and so the answers, are encoded.
     codec: Codec,
     /// By which its posts name the session.
-    credential: Box<str>,
+    credential: Arc<str>,
     /// The number of the last answer.
     number: u64,
     /// The last answer, until the client has it.
     unconfirmed: Option<Bytes>,
     waiting: Option<PollReply>,
-    /// The envelopes of the next answer …
-    next: BytesMut,
-    /// … of which so many bytes are whole envelopes.
+    /// The next answer without its end, once it has an envelope …
+    next: Vec<u8>,
+    /// … of which so many bytes stand before the last envelope.
     whole: usize,
     /// How many there are, the last one included though it may not be whole.
     envelopes: usize,
@@ -47,38 +48,41 @@ pub struct PollAnswers {
 // === impl PollAnswers ===
 
 impl PollAnswers {
-    pub fn new(codec: Codec, credential: Box<str>) -> Self {
+    pub fn new(codec: Codec, credential: Arc<str>) -> Self {
         Self {
             codec,
             credential,
             number: 0,
             unconfirmed: None,
             waiting: None,
-            next: BytesMut::new(),
+            next: Vec::new(),
             whole: 0,
             envelopes: 0,
             is_amid: false,
         }
     }
 
-    /// A client waits, who has the answers up to this one. Whoever waited before is answered with nothing; and the new one
-    /// at once, if it does not have the last answer.
-    pub fn wait(&mut self, confirmed: u64, reply: PollReply) -> Result<(), (UnknownAnswer, PollReply)> {
-        if confirmed > self.number {
-            return Err((UnknownAnswer { ack: confirmed }, reply));
+    /// Whether there were so many answers.
+    pub fn check(&self, ack: u64) -> Result<(), UnknownAnswer> {
+        if ack > self.number {
+            return Err(UnknownAnswer { ack });
         }
+        Ok(())
+    }
+
+    /// A client waits, who has the answers up to `confirmed`. Whoever waited before is answered with nothing; and the new one
+    /// at once, if it does not have the last answer.
+    pub fn wait(&mut self, confirmed: u64, reply: PollReply) {
         if let Some(before) = self.waiting.take() {
-            drop(before.send(PostAnswer::Done(empty(self.codec, &self.credential, confirmed))));
+            before.send(&empty(self.codec, &self.credential, confirmed));
         }
         if confirmed == self.number {
             self.unconfirmed = None;
         }
         match &self.unconfirmed {
-            // Who is gone meanwhile asks again.
-            Some(again) => drop(reply.send(PostAnswer::Done(again.clone()))),
+            Some(again) => reply.send(again),
             None => self.waiting = Some(reply),
         }
-        Ok(())
     }
 
     /// Whether envelopes are wanted.
@@ -90,13 +94,16 @@ impl PollAnswers {
     /// Takes an envelope, or with `goes_on` more of the one before.
     pub fn add(&mut self, bytes: &[u8], goes_on: bool) {
         if !goes_on {
-            self.whole = self.next.len();
-            self.envelopes += 1;
-            if self.whole > 0 && self.codec == Codec::Json {
-                self.next.put_u8(b',');
+            if self.envelopes == 0 {
+                self.next = begin(self.codec, &self.credential, self.number + 1, bytes.len());
             }
+            self.whole = self.next.len();
+            if self.envelopes > 0 && self.codec == Codec::Json {
+                self.next.push(b',');
+            }
+            self.envelopes += 1;
         }
-        self.next.put_slice(bytes);
+        self.next.extend_from_slice(bytes);
     }
 
     /// No more comes of an envelope that is not whole yet.
@@ -110,19 +117,19 @@ impl PollAnswers {
     /// Answers with what there is, if that is something. `is_amid`: the last envelope is not whole yet.
     pub fn answer(&mut self, is_amid: bool) {
         self.is_amid = is_amid;
-        if is_amid || self.next.is_empty() {
+        if is_amid || self.envelopes == 0 {
             return;
         }
         let Some(reply) = self.waiting.take() else {
             return;
         };
         self.number += 1;
-        let envelopes = std::mem::take(&mut self.next);
-        let count = std::mem::take(&mut self.envelopes);
-        let answer = body(self.codec, &self.credential, self.number, &envelopes, count);
-        self.unconfirmed = Some(answer.clone());
+        let begun = std::mem::take(&mut self.next);
+        let envelopes = std::mem::take(&mut self.envelopes);
+        let answer = whole(self.codec, &self.credential, self.number, begun, envelopes);
         // Who is gone meanwhile asks again, and gets the same.
-        drop(reply.send(PostAnswer::Done(answer)));
+        reply.send(&answer);
+        self.unconfirmed = Some(answer);
     }
 
     /// Bytes that are kept.
@@ -133,33 +140,47 @@ impl PollAnswers {
 
 /// The answer of this number without an envelope: the client has all that there is.
 pub fn empty(codec: Codec, credential: &str, number: u64) -> Bytes {
-    body(codec, credential, number, b"", 0)
+    whole(codec, credential, number, begin(codec, credential, number, 0), 0)
 }
 
-fn body(codec: Codec, credential: &str, number: u64, envelopes: &[u8], count: usize) -> Bytes {
-    if codec == Codec::MessagePack {
-        let mut body = Vec::with_capacity(credential.len() + envelopes.len() + 64);
-        pack::map_header(&mut body, 3);
-        pack::text(&mut body, "session");
-        pack::text(&mut body, credential);
-        pack::text(&mut body, "seq");
-        pack::unsigned(&mut body, number);
-        pack::text(&mut body, "envelopes");
-        pack::list_header(&mut body, count);
-        body.extend_from_slice(envelopes);
-        return body.into();
+/// What stands before the envelopes of an answer, with room for so many bytes of them. Of MessagePack that is not known yet:
+/// it tells how many they are.
+fn begin(codec: Codec, credential: &str, number: u64, room: usize) -> Vec<u8> {
+    let mut answer = Vec::with_capacity(credential.len() + AROUND_BYTES + room);
+    if codec == Codec::Json {
+        // A list of bytes takes what is written to it.
+        let _never = write!(
+            answer,
+            "{{\"session\":\"{credential}\",\"seq\":{number},\"envelopes\":["
+        );
     }
-    let head = format!("{{\"session\":\"{credential}\",\"seq\":{number},\"envelopes\":[");
-    let mut body = BytesMut::with_capacity(head.len() + envelopes.len() + 2);
-    body.put_slice(head.as_bytes());
-    body.put_slice(envelopes);
-    body.put_slice(b"]}");
-    body.freeze()
+    answer
+}
+
+/// An answer that was begun, whole.
+fn whole(codec: Codec, credential: &str, number: u64, mut begun: Vec<u8>, envelopes: usize) -> Bytes {
+    if codec == Codec::Json {
+        begun.extend_from_slice(b"]}");
+        return begun.into();
+    }
+    let mut answer = Vec::with_capacity(credential.len() + AROUND_BYTES + begun.len());
+    pack::map_header(&mut answer, 3);
+    pack::text(&mut answer, "session");
+    pack::text(&mut answer, credential);
+    pack::text(&mut answer, "seq");
+    pack::unsigned(&mut answer, number);
+    pack::text(&mut answer, "envelopes");
+    pack::list_header(&mut answer, envelopes);
+    answer.extend_from_slice(&begun);
+    answer.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+
     use super::*;
+    use relay::PostAnswer;
 
     fn answers() -> PollAnswers {
         PollAnswers::new(Codec::Json, "s.k".into())
@@ -178,7 +199,8 @@ mod tests {
 
     fn poll(answers: &mut PollAnswers, confirmed: u64) -> Answer {
         let (reply, answer) = oneshot::channel();
-        answers.wait(confirmed, reply).unwrap();
+        answers.check(confirmed).unwrap();
+        answers.wait(confirmed, reply.into());
         Answer(answer)
     }
 
@@ -269,7 +291,7 @@ mod tests {
 
     #[test]
     fn nobody_has_an_answer_that_there_was_not() {
-        let (unknown, _reply) = answers().wait(1, oneshot::channel().0).unwrap_err();
-        assert_eq!(unknown, UnknownAnswer { ack: 1 });
+        assert_eq!(answers().check(0), Ok(()));
+        assert_eq!(answers().check(1), Err(UnknownAnswer { ack: 1 }));
     }
 }

@@ -22,7 +22,11 @@ impl LazyTimer {
 
     /// What comes of `future` within so much time; none if nothing does.
     pub(super) async fn within<T>(&mut self, time: Duration, future: impl Future<Output = T>) -> Option<T> {
-        let deadline = Instant::now() + time;
+        self.until(Instant::now() + time, future).await
+    }
+
+    /// What comes of `future` until then; none if nothing does.
+    pub(super) async fn until<T>(&mut self, deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
         if self.0.deadline() > deadline {
             self.0.as_mut().reset(deadline);

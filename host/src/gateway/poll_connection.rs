@@ -7,10 +7,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use tokio::time::Instant;
+
 use super::head_lines::HeadLines;
 use super::lazy_timer::LazyTimer;
-use super::over_http::{PollHead, PollRequest, WrittenAnswer};
+use super::over_http::{BroughtPoll, PollHead, PollRequest, PolledSession, WaitingPoll, WrittenAnswer};
 use super::patient_stream;
+use super::poll_socket::{PollOutcome, PollSocket};
 use super::socket::Socket;
 use super::state::Gateway;
 use crate::shard::Shard;
@@ -77,47 +80,80 @@ impl PollConnection {
         }
     }
 
-    /// Answers a poll, and those after it whose head is known; `answered` is called for each whose client has a session. Gives
-    /// the connection back with what came of another request. None: the connection is over.
-    pub(super) async fn serve(&mut self, taken: TakenPoll, answered: impl Fn()) -> Option<(Socket, Vec<u8>)> {
-        let TakenPoll {
-            mut socket,
-            mut ahead,
-            mut request,
-            is_first,
-        } = taken;
-        let judged = self.unjudged.take().filter(|_| is_first);
-        self.known = judged.and_then(|judged| judged.says(&request.head));
+    /// Answers a poll, and those after it whose head is known; `settle` is called once one of them is of a session. Gives the
+    /// connection back with what came of another request. None: the connection is over.
+    pub(super) async fn serve(&mut self, taken: TakenPoll, settle: impl FnOnce()) -> Option<(Socket, Vec<u8>)> {
+        let mut settle = Some(settle);
+        let mut settled = || settle.take().into_iter().for_each(|settle| settle());
+        let judged = self.unjudged.take().filter(|_| taken.is_first);
+        self.known = judged.and_then(|judged| judged.says(&taken.request.head));
+        let head = taken.request.head.clone();
+        let session = taken.request.session();
+        let session = session.map(|session| PolledSession::of(session, &self.shard));
+        let (socket, mut ahead) = (PollSocket::new(taken.socket), taken.ahead);
+        let reply = |lines: &_| socket.reply(lines);
+        let mut brought = match &session {
+            Some(session) => session.bring(taken.request, reply),
+            None => Ok(BroughtPoll::Asks(taken.request)),
+        };
         loop {
-            let session = request.session().cloned();
-            let answer = request.answer(&self.gateway, &self.shard, &mut self.timer);
-            let answer = unless_gone(&mut socket, &mut ahead, answer).await?;
-            if answer.is_known {
-                answered();
-            }
-            write(&mut socket, answer).await?;
-            let is_known = self.next(&mut socket, &mut ahead).await?;
-            let (true, Some(known), Some(session)) = (is_known, &self.known, session) else {
+            let answered_at = match brought {
+                Ok(BroughtPoll::Waits(poll)) => {
+                    settled();
+                    self.wait(&poll, &socket, &mut ahead).await?
+                }
+                Ok(BroughtPoll::Asks(request)) => {
+                    let answer = request.answer(&self.gateway, &self.shard, &mut self.timer);
+                    let answer = unless_gone(&socket, &mut ahead, answer).await?;
+                    if answer.is_known {
+                        settled();
+                    }
+                    write(&socket, answer).await?
+                }
+                Err(refusal) => write(&socket, head.write(Err(refusal))).await?,
+            };
+            let is_known = self.next(&socket, &mut ahead, answered_at).await?;
+            let (true, Some(known), Some(session)) = (is_known, &self.known, &session) else {
                 break;
             };
             let body = &ahead[known.bytes.len()..];
-            match PollRequest::again(&self.gateway, &known.says, &session, body) {
-                Ok(Some(again)) => request = again,
+            brought = match session.again(&self.gateway, &known.says, body, reply) {
+                Ok(Some(brought)) => Ok(brought),
                 Ok(None) => break,
-                Err(refusal) => {
-                    write(&mut socket, known.says.write(Err(refusal))).await?;
-                    return None;
-                }
-            }
+                Err(refusal) => Err(refusal),
+            };
             // A connection at rest keeps no room.
             ahead = Vec::new();
         }
         self.unjudged = UnjudgedHead::begins(&ahead, self.gateway.directory.changes());
-        Some((socket, ahead))
+        Some((socket.into_socket()?, ahead))
+    }
+
+    /// Waits for the answer that the session gives. Returns when it was given. None: the connection is over.
+    async fn wait(&mut self, poll: &WaitingPoll, socket: &PollSocket, ahead: &mut Vec<u8>) -> Option<Instant> {
+        let mut looked_at = Instant::now();
+        loop {
+            // An answer that is written is noticed late, but not later than the next request would be.
+            let until = poll.until.min(looked_at + self.gateway.header_timeout);
+            match self.timer.until(until, socket.outcome(ahead)).await {
+                Some(PollOutcome::Answered(at)) => return Some(at),
+                Some(PollOutcome::Unwritten(mut rest)) => {
+                    patient_stream::write(&mut &*socket, &mut rest).await.ok()?;
+                    return Some(Instant::now());
+                }
+                Some(PollOutcome::SessionGone) => return write(socket, poll.gone()).await,
+                Some(PollOutcome::ClientGone) => return None,
+                None if until == poll.until => {
+                    socket.forget();
+                    return write(socket, poll.too_late()).await;
+                }
+                None => looked_at = until,
+            }
+        }
     }
 
     /// Waits for a request. Returns whether its head is known. None: there is none.
-    async fn next(&mut self, socket: &mut Socket, ahead: &mut Vec<u8>) -> Option<bool> {
+    async fn next(&mut self, socket: &PollSocket, ahead: &mut Vec<u8>, answered_at: Instant) -> Option<bool> {
         let Self { gateway, known, .. } = self;
         let known = known.as_ref();
         let reading = async {
@@ -134,7 +170,8 @@ impl PollConnection {
                 read.ok().filter(|count| *count > 0)?;
             }
         };
-        let came = match self.timer.within(gateway.header_timeout, reading).await {
+        let until = answered_at + gateway.header_timeout;
+        let came = match self.timer.until(until, reading).await {
             // Between two requests a client may go without a word, and is closed without one.
             None if ahead.is_empty() => return None,
             // HTTP says what is to be said to one who is too slow.
@@ -148,7 +185,7 @@ impl PollConnection {
 
 /// Waits for an answer, and meanwhile for the client to go. None: nobody waits for it any more.
 async fn unless_gone(
-    socket: &mut Socket,
+    socket: &PollSocket,
     ahead: &mut Vec<u8>,
     answer: impl Future<Output = WrittenAnswer>,
 ) -> Option<WrittenAnswer> {
@@ -169,14 +206,14 @@ async fn unless_gone(
     .await
 }
 
-/// Writes an answer. None: the connection is over.
-async fn write(socket: &mut Socket, mut answer: WrittenAnswer) -> Option<()> {
-    patient_stream::write(socket, &mut answer.bytes).await.ok()?;
+/// Writes an answer. Returns when it was written. None: the connection is over.
+async fn write(mut socket: &PollSocket, mut answer: WrittenAnswer) -> Option<Instant> {
+    patient_stream::write(&mut socket, &mut answer.bytes).await.ok()?;
     if !answer.keeps_open {
-        drop(patient_stream::end(socket).await);
+        drop(patient_stream::end(&mut socket).await);
         return None;
     }
-    Some(())
+    Some(Instant::now())
 }
 
 // === impl UnjudgedHead ===

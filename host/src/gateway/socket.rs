@@ -65,12 +65,20 @@ impl Socket {
         Poll::Ready(Ok(read.filled().len()))
     }
 
-    /// Writes as much as is taken now.
+    /// Writes as much as is taken now. What is taken has left when [`Socket::try_flush`] says so.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
             Self::Tls(stream) => stream.try_write_vectored(&[io::IoSlice::new(bytes)]),
+        }
+    }
+
+    /// Sends what was taken and has not left. Returns whether everything has.
+    pub(super) fn try_flush(&self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(true),
+            Self::Tls(stream) => stream.try_flush(),
         }
     }
 }

@@ -1,31 +1,24 @@
 //! A client that polls: what a poll does to its connection.
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ClientConnection;
-use crate::poll_answers::{PollAnswers, PollReply, UnknownAnswer};
+use crate::poll_answers::PollAnswers;
+use crate::poll_reply::PollReply;
 use crate::transport::Carrier;
 use protocol::Codec;
 
 impl ClientConnection {
-    /// The client polls, and has the answers up to `ack`: what comes within this time, and an older answer at once, goes to
+    /// The client polls, and has the answers up to `ack`: what comes until then, and an older answer at once, goes to
     /// `reply`.
-    pub fn poll(
-        &self,
-        answers: &RefCell<PollAnswers>,
-        ack: u64,
-        wait: Duration,
-        reply: PollReply,
-    ) -> Result<(), (UnknownAnswer, PollReply)> {
+    pub fn poll(&self, answers: &RefCell<PollAnswers>, ack: u64, until: Instant, reply: PollReply) {
         let mut answers = answers.borrow_mut();
-        answers.wait(ack, reply)?;
+        answers.wait(ack, reply);
         // One whose last answer was lost has it again already.
-        let wait = if answers.has_room() { wait } else { Duration::ZERO };
-        self.polled_until.set(Some(Instant::now() + wait));
-        Ok(())
+        let until = if answers.has_room() { until } else { Instant::now() };
+        self.polled_until.set(Some(until));
     }
 
     /// The answers to the client's polls, if one that asks nothing may be taken beside the session's task. None

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::backlog::Backlog;
 use super::connection::Session;
@@ -86,9 +87,10 @@ impl Session {
             let retry_after = COME_BACK;
             return Err((reply, PostAnswer::Busy { retry_after }));
         }
-        client
-            .poll(answers, ack, wait, reply)
-            .map_err(|(unknown, reply)| (reply, PostAnswer::Bad(unknown.to_string())))?;
+        if let Err(unknown) = answers.borrow().check(ack) {
+            return Err((reply, PostAnswer::Bad(unknown.to_string())));
+        }
+        client.poll(answers, ack, Instant::now() + wait, reply.into());
         posts.took_poll(number);
         self.carry_out(requests);
         Ok(())

@@ -82,8 +82,12 @@ impl Posts {
         {
             let (post, reply) = posted.take();
             if let (PostKind::Poll { ack, .. }, Carrier::Polls(answers)) = (post.kind, &client.carrier) {
+                let mut answers = answers.borrow_mut();
                 // One with a false ack gets no answer: the session is gone.
-                drop(answers.borrow_mut().wait(ack, reply));
+                if answers.check(ack).is_ok() {
+                    answers.wait(ack, reply.into());
+                }
+                drop(answers);
                 client.flush();
             }
         }

@@ -241,6 +241,36 @@ async fn a_request_that_stays_half_is_told_so_and_silence_is_not() {
 }
 
 #[tokio::test]
+async fn who_is_answered_and_says_nothing_more_is_closed_without_a_word() {
+    let broker = broker("header_timeout_ms = 300").await;
+    let mut kept = KeptConnection::open(&broker, "").await;
+    let waits = json!({ "session": kept.session, "ack": 1, "wait_ms": 55_000 }).to_string();
+    let waits = kept.request(&waits);
+    // The second one is known, and waits for longer than a request may take.
+    for is_known in [false, true] {
+        kept.send(&waits).await;
+        let mut other = KeptConnection {
+            stream: dial(broker.address, None).await,
+            session: kept.session.clone(),
+            lines: String::new(),
+        };
+        // Whoever polls behind it ends it.
+        let others = async {
+            loop {
+                other.send(&other.poll()).await;
+                other.answer().await;
+            }
+        };
+        let answer = tokio::select! {
+            answer = kept.answer() => answer,
+            () = others => unreachable!("they come for ever"),
+        };
+        assert!(answer.body.contains("\"envelopes\":[]"), "{is_known}: {answer:?}");
+    }
+    assert_eq!(kept.rest().await, "");
+}
+
+#[tokio::test]
 async fn a_poll_says_how_its_connection_goes_on() {
     let broker = shared().await;
     for (what, from, to, is_kept) in [

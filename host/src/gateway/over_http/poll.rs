@@ -19,12 +19,11 @@ use crate::gateway::entry::{self, Admitted, Entrant, Stay, unavailable};
 use crate::gateway::lazy_timer::LazyTimer;
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::state::Gateway;
-use crate::gateway::ticket_use::check_penalty;
 use crate::gateway::turned_away::COME_BACK;
-use crate::http_sessions::{AwaitedAnswer, PostedTo, secret_hash};
+use crate::http_sessions::{PostedTo, secret_hash};
 use crate::session::Transport;
 use crate::shard::Shard;
-use relay::{LocalSessions as _, Post, PostAnswer, PostKind};
+use relay::{LocalSessions as _, Post, PostKind};
 
 /// Bytes of `open` at most.
 const OPEN_BYTES: usize = 256;
@@ -152,7 +151,19 @@ fn asker(page: &ClientPage, request: &Request) -> Result<Asker, HttpRefusal> {
 // === impl PollRequest ===
 
 impl PollRequest {
-    /// The session that it names, if that is here.
+    /// A poll of a session on this node.
+    pub(super) fn of_session(
+        head: Arc<PollHead>,
+        session: Arc<PostedTo>,
+        poll: &PollBody<'_>,
+        requests: Vec<Bytes>,
+        body: PostBody,
+    ) -> Self {
+        let name = session.name().clone();
+        SessionPoll::request(head, SessionAt::Here(session), name, poll, requests, body)
+    }
+
+    /// The session that it names, if that is on this node.
     pub(in crate::gateway) fn session(&self) -> Option<&Arc<PostedTo>> {
         match &self.asks {
             Asks::Session(poll) => match &poll.at {
@@ -163,27 +174,12 @@ impl PollRequest {
         }
     }
 
-    /// Another poll of `session` with the same head. None: it is of another, or begins one.
-    pub(in crate::gateway) fn again(
-        gateway: &Gateway,
-        head: &Arc<PollHead>,
-        session: &Arc<PostedTo>,
-        body: &[u8],
-    ) -> Result<Option<Self>, HttpRefusal> {
-        check_penalty(gateway, head.remote)?;
-        let tenant = &head.page.tenant;
-        let body = PostBody::hold(Bytes::copy_from_slice(body), gateway, tenant)?;
-        let bytes = body.bytes.clone();
-        let poll = PollBody::read(head.codec, &bytes)?;
-        let requests = body::requests(&bytes, &poll.requests, tenant)?;
-        let is_named = poll
-            .session
-            .as_ref()
-            .is_some_and(|credential| session.is_named(credential));
-        Ok(is_named.then(|| {
-            let (at, name) = (SessionAt::Here(session.clone()), session.name().clone());
-            SessionPoll::request(head.clone(), at, name, &poll, requests, body)
-        }))
+    /// What it is, if it is of a session and has no requests.
+    pub(super) fn asks_nothing(&self) -> Option<PostKind> {
+        match &self.asks {
+            Asks::Session(poll) => poll.post.requests.is_empty().then_some(poll.post.kind),
+            Asks::ToBegin(_) => None,
+        }
     }
 
     /// Waits for what there is for its client.
@@ -194,7 +190,7 @@ impl PollRequest {
         timer: &mut LazyTimer,
     ) -> WrittenAnswer {
         let answered = match self.asks {
-            Asks::Session(poll) => poll.answer(gateway, shard, timer).await,
+            Asks::Session(poll) => poll.answer(gateway, timer).await,
             Asks::ToBegin(first) => Box::pin(first.begin(&self.head, gateway, shard)).await,
         };
         self.head.write(answered)
@@ -229,11 +225,11 @@ impl SessionPoll {
         PollRequest { head, asks }
     }
 
-    async fn answer(self, gateway: &Gateway, shard: &Shard, timer: &mut LazyTimer) -> Result<Bytes, HttpRefusal> {
+    async fn answer(self, gateway: &Gateway, timer: &mut LazyTimer) -> Result<Bytes, HttpRefusal> {
         let Self { at, post, _body } = self;
         done(match at {
             SessionAt::Elsewhere(owner) => deliver(gateway, owner, post).await,
-            SessionAt::Here(session) => match bring(shard, &session, post) {
+            SessionAt::Here(session) => match session.bring(post) {
                 Err(refused) => refused,
                 Ok(mut awaited) => {
                     let answer = timer.within(awaited.within(), &mut awaited).await;
@@ -242,25 +238,6 @@ impl SessionPoll {
             },
         })
     }
-}
-
-/// Brings a session a post. A poll that asks nothing is taken here, if its session is on this shard and has nothing to do for it.
-fn bring(shard: &Shard, session: &Arc<PostedTo>, post: Post) -> Result<AwaitedAnswer, PostAnswer> {
-    let place = session
-        .idle_place()
-        .filter(|place| place.shard == shard.index && post.requests.is_empty());
-    let client = place.and_then(|place| shard.client(place.client));
-    if let (Some(client), PostKind::Poll { ack, wait }) = (client, post.kind)
-        && let Some(answers) = client.free_answers(post.codec)
-    {
-        let (reply, awaited) = session.answer_to(&post);
-        if let Err((unknown, _reply)) = client.poll(answers, ack, wait, reply) {
-            return Err(PostAnswer::Bad(unknown.to_string()));
-        }
-        client.flush();
-        return Ok(awaited);
-    }
-    session.bring(post)
 }
 
 // === impl FirstPoll ===

@@ -1,5 +1,6 @@
 //! The body of a poll.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use protocol::Whole;
@@ -19,7 +20,7 @@ const MAX_WAIT_MS: u64 = 55_000;
 /// A poll, and its requests as they are encoded.
 pub(super) struct PollBody<'a> {
     /// What names the session, and proves that it is its client's; none: a session is to begin.
-    pub session: Option<String>,
+    pub session: Option<Cow<'a, str>>,
     pub batch: Option<u64>,
     /// By which a first poll may be said again.
     pub open: Option<String>,
@@ -30,7 +31,8 @@ pub(super) struct PollBody<'a> {
 /// The same as JSON has it.
 #[derive(Deserialize)]
 struct PollFields<'a> {
-    session: Option<String>,
+    #[serde(borrow)]
+    session: Option<UnescapedText<'a>>,
     batch: Option<Whole<u64>>,
     ack: Option<Whole<u64>>,
     wait_ms: Option<Whole<u64>>,
@@ -38,6 +40,10 @@ struct PollFields<'a> {
     #[serde(borrow, default)]
     requests: Vec<&'a RawValue>,
 }
+
+/// A text that is not copied where it stands as it is.
+#[derive(Deserialize)]
+struct UnescapedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 // === impl PollBody ===
 
@@ -64,16 +70,16 @@ impl<'a> PollBody<'a> {
             }
         }
         let said = format!("{{{}}}", said.join(","));
-        let fields = serde_json::from_str(&said).map_err(|error| no_poll(error.to_string()))?;
+        let fields: PollFields<'_> = serde_json::from_str(&said).map_err(|error| no_poll(error.to_string()))?;
         let requests = requests.map_or(Ok(Vec::new()), |requests| body::list(Codec::MessagePack, requests))?;
-        Ok(Self::of(fields, requests))
+        Ok(Self::of(fields.owned(), requests))
     }
 
-    fn of(fields: PollFields<'_>, requests: Vec<&'a [u8]>) -> Self {
+    fn of(fields: PollFields<'a>, requests: Vec<&'a [u8]>) -> Self {
         let number = |whole: Option<Whole<u64>>| whole.map(|whole| whole.0);
         let wait = number(fields.wait_ms).unwrap_or(WAIT_MS).min(MAX_WAIT_MS);
         Self {
-            session: fields.session,
+            session: fields.session.map(|session| session.0),
             batch: number(fields.batch),
             open: fields.open,
             kind: PostKind::Poll {
@@ -81,6 +87,22 @@ impl<'a> PollBody<'a> {
                 wait: Duration::from_millis(wait),
             },
             requests,
+        }
+    }
+}
+
+// === impl PollFields ===
+
+impl PollFields<'_> {
+    /// The same, of a text that is over, and without its requests.
+    fn owned(self) -> PollFields<'static> {
+        PollFields {
+            session: self.session.map(|session| UnescapedText(session.0.into_owned().into())),
+            batch: self.batch,
+            ack: self.ack,
+            wait_ms: self.wait_ms,
+            open: self.open,
+            requests: Vec::new(),
         }
     }
 }
