@@ -44,6 +44,8 @@ class Channel:
         self._stream: Stream | None = None
         self._loops: list[Stream] = []
         self._contexts = 0
+        # From `unsubscribe` until it is told: what came before, and is still to be told, is not.
+        self._is_leaving = False
         self.history = History(name, self._history)
         self._typing = Typing(self._say, lambda: driver.machine.session, on_raise)
 
@@ -65,7 +67,7 @@ class Channel:
 
     async def unsubscribe(self) -> None:
         """Nothing comes any more, from now on."""
-        await self._driver.call(lambda now, handle: self._driver.machine.unsubscribe(now, self.name, handle))
+        await self._unsubscribe()
 
     async def publish(
         self,
@@ -137,6 +139,10 @@ class Channel:
             done.set_result(None)
             return done
         self._stream = None
+        return self._unsubscribe()
+
+    def _unsubscribe(self) -> asyncio.Future[Any]:
+        self._is_leaving = self._state != "unsubscribed"
         return self._driver.begin(lambda now, handle: self._driver.machine.unsubscribe(now, self.name, handle))
 
     async def _history(self, payload: Envelope) -> HistoryPage:
@@ -149,6 +155,8 @@ class Channel:
 
     def deliver(self, event: str, value: Any) -> None:
         """What the client has for this channel."""
+        if self._is_leaving and event != "state":
+            return
         if event == "message":
             self._message(value)
             return
@@ -176,6 +184,7 @@ class Channel:
 
     def _changed(self, change: RoomChange) -> None:
         self._state = change.state
+        self._is_leaving = self._is_leaving and change.state != "unsubscribed"
         self._keep(self, change.state != "unsubscribed" or self._emitter.hears_any())
         if change.state != "subscribed":
             self._typing.clear()

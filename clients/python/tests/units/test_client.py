@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import pytest
@@ -54,6 +54,31 @@ async def test_a_listener_that_ends_as_cancelled_disturbs_nobody(client: Client,
     assert [(await heard.next()).data for _ in range(2)] == ["a", "b"]
     assert (await errors.next()).reason == "listener_failed"
     await within(room.publish("still there"))
+
+
+async def test_nothing_comes_after_unsubscribe_also_of_what_came_at_once(client: Client, broker: FakeBroker) -> None:
+    room = client.channel("room")
+    got: list[Any] = []
+    calls: list[Coroutine[Any, Any, None]] = []
+
+    def one_is_enough(message: Any) -> None:
+        got.append(message.data)
+        # It begins at once, as where tasks are eager.
+        calls.append(room.unsubscribe())
+        calls[-1].send(None)
+
+    room.on("message", one_is_enough)
+    states = Heard(room, "state")
+    await room.subscribe()
+    broker.push(broker.message("a", 1), broker.message("b", 2), broker.message("c", 3))
+    await states.until(lambda change: change.state == "unsubscribed")
+    assert got == ["a"]
+    calls[-1].close()
+    await room.subscribe()
+    broker.push(broker.message("d", 4))
+    await states.until(lambda change: change.state == "unsubscribed")
+    assert got == ["a", "d"]
+    calls[-1].close()
 
 
 async def test_a_wait_for_a_message_that_is_cancelled_ends_no_loop(client: Client, broker: FakeBroker) -> None:

@@ -158,6 +158,16 @@ async def test_polls_say_what_they_have_and_posts_have_numbers(monkeypatch: pyte
     assert third == {"session": "s.k", "ack": 2, "wait_ms": 2000, "requests": []}
 
 
+async def test_a_first_post_whose_answer_is_lost_begins_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(LOST, told(1, ACK))
+    use(monkeypatch, server)
+    client = Poll("http://host/poll", JsonCodec())
+    await client.open(CONNECT)
+    assert await client.receive() == [ACK]
+    await client.close()
+    assert server.bodies[0] == server.bodies[1], "with the same `open`, by which the broker knows it again"
+
+
 async def test_a_broker_without_messagepack_is_spoken_to_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
     for status in (400, 415):
         server = Server(httpx.Response(status), told(1, ACK), told(2))
@@ -227,7 +237,7 @@ async def test_no_poll_and_no_stream(
     monkeypatch: pytest.MonkeyPatch, answer: Answer, reason: str, is_final: bool, is_unreachable: bool
 ) -> None:
     for make in (lambda: Poll("http://host/poll", JsonCodec()), lambda: Sse("http://host/sse")):
-        use(monkeypatch, Server(answer))
+        use(monkeypatch, Server(answer, answer))
         client = make()
         with pytest.raises(OpenFailed) as raised:
             await client.open(CONNECT)

@@ -1,14 +1,19 @@
-"""Which transport comes next: in the order of the options, but what has worked comes first."""
+"""Which transport comes next: in the order of the options, but what has worked comes first, and for some rounds alone."""
 
 from __future__ import annotations
 
 from .options import TransportTraits
+
+# A broker that restarts refuses every transport, and accepts the one that happens to be tried next. That is no reason to change.
+FAITHFUL_ROUNDS = 3
 
 
 class Route:
     def __init__(self, transports: tuple[TransportTraits, ...]) -> None:
         self._transports = transports
         self._works: TransportTraits | None = None
+        # Since it worked.
+        self._rounds = 0
         self._round: list[TransportTraits] = list(transports)
 
     @property
@@ -17,8 +22,12 @@ class Route:
 
     def begin(self) -> None:
         """A new round."""
+        self._rounds += 1
         others = [transport for transport in self._transports if transport != self._works]
-        self._round = [self._works, *others] if self._works else others
+        if self._works is None:
+            self._round = others
+        else:
+            self._round = [self._works, *(others if self._rounds > FAITHFUL_ROUNDS else [])]
 
     def next(self, is_unreachable: bool) -> bool:
         """Goes on to the next; False if the round is over. Who is unreachable is so by every transport that goes to the same place."""
@@ -30,3 +39,4 @@ class Route:
 
     def remember(self) -> None:
         self._works = self._round[0]
+        self._rounds = 0

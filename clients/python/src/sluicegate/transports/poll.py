@@ -53,12 +53,15 @@ class Poll:
             raise refused_with(502, {}, self._url, "the answer is no envelope") from None
         self._first = self._read(answer)
 
-    async def _begin(self, body: Envelope) -> httpx.Response:
+    async def _begin(self, body: Envelope, is_again: bool = False) -> httpx.Response:
         headers = {"content-type": self._codec.content_type, "accept": self._codec.content_type}
         try:
             return await self._client.post(self._url, content=self._codec.encode(body), headers=headers)
         except httpx.TransportError as cause:
-            raise failed_to_connect(self._url, cause) from cause
+            if is_again or isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout)):
+                raise failed_to_connect(self._url, cause) from cause
+        # It may have arrived, and then there would be a session for a minute that nobody polls. The broker knows `open` again.
+        return await self._begin(body, is_again=True)
 
     async def receive(self) -> list[Envelope]:
         if self._first is not None:
