@@ -34,10 +34,10 @@ class Channel:
     def __init__(self, driver: Driver, name: str, on_raise: OnRaise, keep: Callable[[Channel, bool], None]) -> None:
         self._driver = driver
         self._keep = keep
-        self.name = name
+        self._name = name
         # What the next subscribe asks for.
-        self.recover = True
-        self.presence = False
+        self._recover = True
+        self._presence = False
         self._emitter = Emitter(EVENTS, on_raise)
         self._state: RoomState = "unsubscribed"
         # Messages that wait for a loop: there are some before it begins, and each loop beside the first has its own.
@@ -46,23 +46,29 @@ class Channel:
         self._contexts = 0
         # From `unsubscribe` until it is told: what came before, and is still to be told, is not.
         self._is_leaving = False
-        self.history = History(name, self._history)
+        self._history = History(name, self._ask_history)
         self._typing = Typing(self._say, lambda: driver.machine.session, on_raise)
 
     @property
+    def name(self) -> str:
+        return self._name
+
+    @property
     def state(self) -> RoomState:
+        """``"unsubscribed"``; ``"subscribing"``, also while there is no connection; ``"subscribed"``."""
         return self._state
 
     def on(self, event: str, listener: Listener) -> Callable[[], None]:
         """``message`` (a Message), ``join`` and ``leave`` (a Member), ``presence`` (a list of Members, each time that it changes, with
         ``presence=True``), ``state`` (a RoomChange), ``gap`` (a Gap), ``error`` (a SluicegateError that ended the subscription; logged if
-        neither a listener nor a loop gets it). Returns what takes the listener away again."""
+        neither a listener nor a loop gets it). Returns what takes the listener away again. A listener that is a coroutine function runs as
+        a task for each event, beside those of earlier events."""
         self._keep(self, True)
         return self._emitter.on(event, listener)
 
     async def subscribe(self) -> None:
         """Returns once the broker has agreed. From then on, also across connections, until ``unsubscribe`` or until the broker ends it."""
-        machine, options = self._driver.machine, (self.recover, self.presence)
+        machine, options = self._driver.machine, (self._recover, self._presence)
         await self._driver.call(lambda now, handle: machine.subscribe(now, self.name, handle, *options))
 
     async def unsubscribe(self) -> None:
@@ -80,7 +86,7 @@ class Channel:
     ) -> Published:
         """Publishes JSON, or bytes in a binary channel. Waits for a connection if there is none, and is sent again with the same ``key``
         (random unless given) if the connection is lost before the answer, unless it is ``ephemeral``. ``echo=False``: you do not get it
-        yourself. Fails after ``timeout_ms``: three times the client's unless given."""
+        yourself. ``data`` must not change until this returns. Fails after ``timeout_ms``: three times the client's unless given."""
         payload: Envelope = {"channel": self.name, "data": data}
         if not ephemeral:
             payload["key"] = key or secrets.token_urlsafe(16)
@@ -101,6 +107,11 @@ class Channel:
         """Who is present, one entry for each session."""
         members: list[Member] = await self._driver.call(lambda now, handle: self._driver.machine.members(now, handle, self.name))
         return members
+
+    @property
+    def history(self) -> History:
+        """What the channel keeps: ``await channel.history(limit=10)``, ``async for message in channel.history.all()``."""
+        return self._history
 
     def typing(self) -> Typing:
         """Who types in this channel, and to say that one does."""
@@ -145,7 +156,7 @@ class Channel:
         self._is_leaving = self._state != "unsubscribed"
         return self._driver.begin(lambda now, handle: self._driver.machine.unsubscribe(now, self.name, handle))
 
-    async def _history(self, payload: Envelope) -> HistoryPage:
+    async def _ask_history(self, payload: Envelope) -> HistoryPage:
         page: HistoryPage = await self._driver.call(lambda now, handle: self._driver.machine.history(now, handle, payload))
         return page
 
@@ -153,7 +164,11 @@ class Channel:
         if self._state == "subscribed":
             await self.publish(data, ephemeral=True, echo=False)
 
-    def deliver(self, event: str, value: Any) -> None:
+    def _choose(self, recover: bool | None, presence: bool | None) -> None:
+        self._recover = self._recover if recover is None else recover
+        self._presence = self._presence if presence is None else presence
+
+    def _deliver(self, event: str, value: Any) -> None:
         """What the client has for this channel."""
         if self._is_leaving and event != "state":
             return
@@ -161,7 +176,7 @@ class Channel:
             self._message(value)
             return
         if event == "leave":
-            self._typing.left(Sender(value.user, value.session))
+            self._typing._left(Sender(value.user, value.session))
         elif event == "state":
             self._changed(value)
         elif event == "error" and not self._loops and not self._emitter.hears("error"):
@@ -171,10 +186,10 @@ class Channel:
     def _message(self, message: Message) -> None:
         types = typing_in(message)
         if types is not None:
-            self._typing.heard(message, types)
+            self._typing._heard(message, types)
             return
         if message.from_ is not None:
-            self._typing.left(message.from_)
+            self._typing._left(message.from_)
         if not self._loops and not self._emitter.hears("message"):
             self._stream = self._stream or Stream()
             self._stream.push(message)
@@ -187,7 +202,7 @@ class Channel:
         self._is_leaving = self._is_leaving and change.state != "unsubscribed"
         self._keep(self, change.state != "unsubscribed" or self._emitter.hears_any())
         if change.state != "subscribed":
-            self._typing.clear()
+            self._typing._clear()
         if change.state == "unsubscribed":
             error = SluicegateError(change.code, change.reason or "") if change.code else None
             for stream in self._loops:

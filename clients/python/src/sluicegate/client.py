@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from .channel import Channel
-from .driver import Driver
+from .driver import Driver, User
 from .emitter import Emitter, Listener
 from .errors import SluicegateError
 from .settings import Format, GetToken, Reconnect, TransportName, check
@@ -51,8 +51,8 @@ class Client:
         queue_bytes: int = 1_048_576,
     ) -> None:
         settings = check(url, token, get_token, transports, sse, poll, format, name, version, data, reconnect, timeout_ms, queue_bytes)
-        self._emitter = Emitter(frozenset({"state", "error"}), self.complain)
-        self._driver = Driver(settings, self)
+        self._emitter = Emitter(frozenset({"state", "error"}), self._complain)
+        self._driver = Driver(settings, User(self._deliver, self._report, self._complain))
         # All that somebody has; and those that have to stay although nobody has them: they are subscribed, or listened to. A program
         # that publishes to one channel after the other keeps none.
         self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
@@ -60,6 +60,7 @@ class Client:
 
     @property
     def state(self) -> ClientState:
+        """``"disconnected"``, also between two tries; ``"connecting"``; ``"connected"``."""
         return self._driver.machine.state
 
     @property
@@ -79,7 +80,8 @@ class Client:
 
     def on(self, event: str, listener: Listener) -> Callable[[], None]:
         """``state`` (a StateChange) or ``error`` (a SluicegateError that belongs to no call). Returns what takes the listener away
-        again. Errors that nobody listens for are logged."""
+        again. Errors that nobody listens for are logged. A listener that is a coroutine function runs as a task for each event, beside
+        those of earlier events."""
         return self._emitter.on(event, listener)
 
     async def connect(self) -> None:
@@ -106,9 +108,8 @@ class Client:
             raise SluicegateError(4400, "bad_request", text)
         room = self._channels.get(name)
         if room is None:
-            room = self._channels[name] = Channel(self._driver, name, self.complain, self._keep)
-        room.recover = room.recover if recover is None else recover
-        room.presence = room.presence if presence is None else presence
+            room = self._channels[name] = Channel(self._driver, name, self._complain, self._keep)
+        room._choose(recover, presence)
         return room
 
     async def __aenter__(self) -> Client:
@@ -128,19 +129,17 @@ class Client:
         else:
             self._kept.pop(channel.name, None)
 
-    # For the driver.
+    # What the driver tells.
 
-    def deliver(self, channel: str, event: str, value: Any) -> None:
-        """Hands a channel what came for it."""
+    def _deliver(self, channel: str, event: str, value: Any) -> None:
         if room := self._channels.get(channel):
-            room.deliver(event, value)
+            room._deliver(event, value)
 
-    def report(self, change: StateChange) -> None:
-        """Tells listeners of the new state."""
+    def _report(self, change: StateChange) -> None:
         log.debug("%s (code %s, %s)", change.state, change.code, change.reason)
         self._emitter.emit("state", change)
 
-    def complain(self, error: SluicegateError) -> None:
+    def _complain(self, error: SluicegateError) -> None:
         """Tells listeners of an error. One that fails at this is only logged, or it would be told of itself."""
         if not self._emitter.hears("error") or error.reason == "listener_failed":
             # Where the user's own code failed, it is to be found; a network that fails has nothing to show.

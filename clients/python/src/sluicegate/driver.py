@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from .errors import SluicegateError
 from .machine import AskToken, Close, Complain, Deliver, Effect, Fail, Machine, Open, Report, Send, Settle
@@ -20,14 +20,14 @@ from .values import Envelope, StateChange
 LOST = 1006
 
 
-class User(Protocol):
+@dataclass(frozen=True, slots=True)
+class User:
     """Who is told what belongs to no call."""
 
-    def deliver(self, channel: str, event: str, value: Any) -> None: ...
-
-    def report(self, change: StateChange) -> None: ...
-
-    def complain(self, error: SluicegateError) -> None: ...
+    # By channel and event.
+    deliver: Callable[[str, str, Any], None]
+    report: Callable[[StateChange], None]
+    complain: Callable[[SluicegateError], None]
 
 
 @dataclass(slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Who types. Ephemeral messages say it, and everything expires by itself: nobody has to say that he has stopped."""
+"""Who types. Ephemeral messages say it, and expire by themselves: nobody has to say that they have stopped."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .values import Message, Sender
 
 # The field of a message that says it, beside no other. The SDKs of all languages write the same.
 FIELD = "$typing"
-# So long somebody counts as typing after he last said so, and so often it is said again at most, in seconds.
+# How long somebody counts as typing after a message that says so, and how often one is sent at most, in seconds.
 LASTS_SECONDS = 5.0
 AGAIN_SECONDS = 2.0
-# So many are kept in mind for a channel; who comes beyond is not shown.
+# Sessions that are remembered as typing in a channel, at most. Others are not shown.
 TYPISTS = 100
 
 
@@ -56,43 +56,43 @@ class Typing:
         return self._emitter.on(event, listener)
 
     def start(self) -> None:
-        """At each key stroke: it is said at most every two seconds."""
+        """Call it at each key stroke: it is sent at most every two seconds."""
         now = asyncio.get_running_loop().time()
         if self._said_at is None or now - self._said_at >= AGAIN_SECONDS:
             self._said_at = now
             self._send(True)
 
     def stop(self) -> None:
-        """It was sent, or deleted. Others see it at once, instead of after five seconds."""
+        """Call it when the text was sent or deleted: others see it at once, instead of after five seconds."""
         if self._said_at is not None:
             self._said_at = None
             self._send(False)
 
-    def heard(self, message: Message, types: bool) -> None:
+    def _heard(self, message: Message, types: bool) -> None:
         sender = message.from_
         if sender is None or sender.session is None or sender.session == self._session():
             return
         if not types:
-            self.left(sender)
+            self._left(sender)
             return
         before = self._typists.get(sender.session)
         if before is None and len(self._typists) >= TYPISTS:
             return
         if before is not None:
             before.timer.cancel()
-        timer = asyncio.get_running_loop().call_later(LASTS_SECONDS, self.left, sender)
+        timer = asyncio.get_running_loop().call_later(LASTS_SECONDS, self._left, sender)
         self._typists[sender.session] = _Typist(sender.user or sender.session, timer)
         if before is None:
             self._emitter.emit("change", self.users)
 
-    def left(self, sender: Sender) -> None:
+    def _left(self, sender: Sender) -> None:
         """Who sent a message, or is gone, types no more."""
         typist = self._typists.pop(sender.session, None) if sender.session else None
         if typist is not None:
             typist.timer.cancel()
             self._emitter.emit("change", self.users)
 
-    def clear(self) -> None:
+    def _clear(self) -> None:
         typists, self._typists = self._typists, {}
         self._said_at = None
         for typist in typists.values():

@@ -40,7 +40,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A session that is present in a channel."""
+    """A session that is present in a channel. ``user`` is None for an anonymous one; ``info`` is what the broker says of it, or None."""
 
     user: str | None
     session: str
@@ -60,8 +60,10 @@ def read_members(payload: object) -> list[Member]:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of a channel. ``data`` is bytes in a binary channel; ``offset`` and ``epoch`` are None where it is in no history;
-    ``recovered`` is True for what was read from the history: it was missed, or asked for."""
+    """A message of a channel. ``data`` is what was published, bytes in a binary channel. ``id`` is the same for every receiver. ``ts`` is
+    the broker's time in milliseconds since 1970. ``offset`` and ``epoch`` are its place in the history, None where it is in none. ``from_``
+    is None for what an operator published. ``tags`` is what plugins say of it. ``recovered`` is True for what was read from the history: it
+    was missed, or asked for."""
 
     channel: str
     id: str
@@ -113,9 +115,9 @@ def _data(envelope: Mapping[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Messages after ``from_``, up to and with ``to``, were missed, and are not handed out: the history does not reach back
-    to ``from_``. What it has still, after a new epoch maybe all, `history` gives. ``from_`` is the last position that the
-    client had; ``to`` is None where the broker did not say how far the channel is."""
+    """Messages after ``from_``, up to and including ``to``, were missed and are not handed out, because the history does not reach back
+    to ``from_``. ``channel.history()`` reads what it still has of them; after a new epoch that may be all. ``from_`` is the last
+    position that the client had; ``to`` is None where the broker did not say where the channel is."""
 
     from_: Position | None
     to: Position | None = None
@@ -123,7 +125,8 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The broker accepted a message. ``duplicate``: an earlier publish with the same key was it already."""
+    """The broker accepted a message. ``duplicate`` is True if an earlier publish had the same key: then ``id`` is that of the earlier
+    message, and nothing was delivered again."""
 
     id: str
     epoch: str | None = None
@@ -146,7 +149,8 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """The client's new state. ``code`` and ``reason`` say why a connection ended; ``retry_in_ms``, when the next try begins."""
+    """The client's new state. ``code`` and ``reason`` say why a connection ended. ``retry_in_ms`` says when the next try begins, in
+    milliseconds; it is None in ``disconnected`` if there is none."""
 
     state: ClientState
     code: int | None = None

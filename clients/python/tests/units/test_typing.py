@@ -50,7 +50,7 @@ async def test_it_expires_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typing_indicator, "LASTS_SECONDS", 0.01)
     it = typing()
     changes = Heard(it, "change")
-    it.heard(said("ann", "1"), True)
+    it._heard(said("ann", "1"), True)
     assert [await changes.next(), await changes.next()] == [["ann"], []]
 
 
@@ -58,12 +58,12 @@ async def test_one_name_for_a_user_and_the_session_for_who_has_none() -> None:
     it = typing()
     changes = Heard(it, "change")
     for message in (said("ann", "1"), said("ann", "2"), said(None, "3"), said("ann", "own"), said("ann", "1")):
-        it.heard(message, True)
+        it._heard(message, True)
     assert it.users == ["ann", "3"]
-    it.left(Sender("ann", "1"))
-    it.heard(said("ann", "2"), False)
+    it._left(Sender("ann", "1"))
+    it._heard(said("ann", "2"), False)
     assert it.users == ["3"]
-    it.clear()
+    it._clear()
     assert [await changes.next() for _ in range(6)][-1] == []
     assert changes.is_empty()
 
@@ -71,9 +71,9 @@ async def test_one_name_for_a_user_and_the_session_for_who_has_none() -> None:
 async def test_there_is_a_bound() -> None:
     it = typing()
     for number in range(200):
-        it.heard(said(f"user-{number}", str(number)), True)
+        it._heard(said(f"user-{number}", str(number)), True)
     assert len(it.users) == 100
-    it.clear()
+    it._clear()
 
 
 async def test_it_is_said_at_most_every_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

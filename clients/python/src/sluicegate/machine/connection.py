@@ -11,7 +11,7 @@ from .options import PING_MS
 from .timers import Timers
 
 
-class Asker(Protocol):
+class ReplyHandler(Protocol):
     """Who sent a request, and gets its one reply."""
 
     def acked(self, payload: Envelope, now: float) -> None: ...
@@ -33,7 +33,7 @@ class Connection:
         self.user: str | None = None
         self.ping_ms = PING_MS
         self.limits: Envelope = {}
-        self._askers: dict[int, Asker] = {}
+        self._pending: dict[int, ReplyHandler] = {}
         self._last_id = 0
 
     def next_id(self) -> int:
@@ -51,20 +51,20 @@ class Connection:
 
     def went_down(self) -> None:
         self.is_up = False
-        self._askers.clear()
+        self._pending.clear()
 
     def limit(self, name: str) -> float | None:
         value = self.limits.get(name)
         return float(value) if isinstance(value, (int, float)) else None
 
-    def request(self, kind: str, payload: Envelope | None, asker: Asker) -> int:
+    def request(self, kind: str, payload: Envelope | None, handler: ReplyHandler) -> int:
         id = self.next_id()
         envelope: dict[str, Any] = {"type": kind, "id": id}
         if payload is not None:
             envelope["payload"] = payload
-        self._askers[id] = asker
+        self._pending[id] = handler
         self.effects.append(Send(self.attempt, envelope))
         return id
 
-    def asker(self, id: object) -> Asker | None:
-        return self._askers.pop(id, None) if isinstance(id, int) else None
+    def take_handler(self, id: object) -> ReplyHandler | None:
+        return self._pending.pop(id, None) if isinstance(id, int) else None

@@ -40,8 +40,8 @@ class Heartbeat:
         self._connection.timers.cancel(TIMER)
 
     def heard(self, now: float) -> None:
-        # The timer is left where it is: it looks at this when it fires, which is cheaper than to move it with each message. Only behind
-        # a ping it is at the end of the connection's life, and too late for the next ping.
+        # The timer is left where it is, and looks at this when it fires, which is cheaper than to move it with each message. After a
+        # ping it stands at the end of the connection's life, which is too late for the next ping.
         self._heard_at = now
         if self._was_asked:
             self._was_asked = False

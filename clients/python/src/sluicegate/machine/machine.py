@@ -42,10 +42,11 @@ class Machine:
         self._calls = Calls(self._connection, options)
         self._phase: Phase = "idle"
         self._reported: ClientState = "disconnected"
-        # Who waits in `connect`.
+        # Calls of `connect` that wait.
         self._connecting: list[Any] = []
         self._last_error = timed_out("connect")
-        self._farewell: Envelope = {}
+        # The payload of the broker's `disconnect`, which comes just before the close.
+        self._disconnect: Envelope = {}
         self._up_since = 0.0
         # What the broker asked for at the end of the last connection.
         self._not_before = 0.0
@@ -170,19 +171,19 @@ class Machine:
         kind, payload = envelope.get("type"), envelope.get("payload")
         fields: Envelope = payload if isinstance(payload, dict) else {}
         if kind == "disconnect":
-            self._farewell = fields
+            self._disconnect = fields
         elif self._phase == "opening":
             if kind == "ack":
                 self._came_up(now, fields)
             elif kind == "error":
                 self._connect_refused(now, SluicegateError.read(payload))
         elif kind == "ack":
-            if asker := self._connection.asker(envelope.get("id")):
-                asker.acked(fields, now)
+            if handler := self._connection.take_handler(envelope.get("id")):
+                handler.acked(fields, now)
         elif kind == "error":
             error = SluicegateError.read(payload)
-            if asker := self._connection.asker(envelope.get("id")):
-                asker.refused(error, now)
+            if handler := self._connection.take_handler(envelope.get("id")):
+                handler.refused(error, now)
             if closes.wants_token(error):
                 self._tokens.renew(now)
         else:
@@ -254,7 +255,7 @@ class Machine:
     def _open(self, now: float) -> None:
         self.rooms.went_down()
         self._phase = "opening"
-        self._farewell = {}
+        self._disconnect = {}
         connection = self._connection
         connection.attempt += 1
         connection.timers.set(PHASE_TIMER, now + self._options.timeout_ms)
@@ -291,13 +292,13 @@ class Machine:
     def _connect_refused(self, now: float, error: SluicegateError) -> None:
         """The close follows from the error, and need not be waited for."""
         if error.retry_after_ms is not None:
-            self._farewell = {"retry_after_ms": error.retry_after_ms}
+            self._disconnect = {"retry_after_ms": error.retry_after_ms}
         self._lost(now, closes.after_refused_connect(error), error.reason, error)
 
     def _lost(self, now: float, code: int, reason: str, error: SluicegateError | None = None) -> None:
-        farewell, self._farewell = self._farewell, {}
-        if code == closes.LOST and isinstance(farewell.get("code"), int):
-            code, reason = farewell["code"], str(farewell.get("reason"))
+        announced, self._disconnect = self._disconnect, {}
+        if code == closes.LOST and isinstance(announced.get("code"), int):
+            code, reason = announced["code"], str(announced.get("reason"))
         was_opening = self._phase == "opening"
         if was_opening:
             error = self._last_error = error or closes.before_accepted(code, reason)
@@ -324,7 +325,7 @@ class Machine:
             self._report(StateChange("disconnected", code, reason))
             self._end(why)
             return
-        after = farewell.get("retry_after_ms")
+        after = announced.get("retry_after_ms")
         if error is not None:
             self._emit(Complain(error))
         self._wait(now, code, reason, after if isinstance(after, (int, float)) else None)

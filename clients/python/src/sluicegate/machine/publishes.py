@@ -121,7 +121,7 @@ class PublishQueue:
             self._send(publish, now)
 
     def went_down(self, now: float) -> None:
-        """What was sent is sent again; what may not be said twice is given up."""
+        """What was sent is sent again; what may not be sent twice is given up."""
         self._waiting.clear()
         self._waiting_bytes = self._sent_bytes = 0
         for publish in self._all.copy().values():

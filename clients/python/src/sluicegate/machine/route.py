@@ -30,7 +30,7 @@ class Route:
             self._round = [self._works, *(others if self._rounds > FAITHFUL_ROUNDS else [])]
 
     def next(self, is_unreachable: bool) -> bool:
-        """Goes on to the next; False if the round is over. Who is unreachable is so by every transport that goes to the same place."""
+        """Goes on to the next; False if the round is over. An address that cannot be reached is skipped for the other transports too."""
         failed = self._round[0]
         rest = [transport for transport in self._round[1:] if not (is_unreachable and transport.place == failed.place)]
         if rest:

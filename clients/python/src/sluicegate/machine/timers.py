@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Hashable, Iterator
 from itertools import count
 
-# Entries beyond twice those that count, before they are tidied away.
+# How many outdated entries there may be, beyond as many as are current, before they are removed.
 SLACK = 64
 
 

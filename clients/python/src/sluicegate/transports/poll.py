@@ -1,4 +1,4 @@
-"""Long-poll: posts that wait for something to come. A post that is lost is said again, so a lost answer loses nothing."""
+"""Long-poll: posts that wait for something to come. A post that is lost is sent again, so a lost answer loses nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Poll:
         self._has_posts = asyncio.Event()
         self._wait_ms = WAIT_MS
         # What the broker said at the end; nothing comes after it.
-        self._farewell: ConnectionEnded | None = None
+        self._ended: ConnectionEnded | None = None
         self._first: list[Envelope] | None = None
 
     async def open(self, connect: Envelope) -> None:
@@ -67,8 +67,8 @@ class Poll:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        if self._farewell is not None:
-            raise self._farewell
+        if self._ended is not None:
+            raise self._ended
         if self._session is None:
             # The refusal of `connect` was all there is.
             raise ConnectionEnded(LOST, "connection_lost")
@@ -113,7 +113,7 @@ class Poll:
             payload = envelope.get("payload")
             fields = payload if isinstance(payload, dict) else {}
             if envelope.get("type") == "disconnect":
-                self._farewell = ConnectionEnded(LOST, "disconnected")
+                self._ended = ConnectionEnded(LOST, "disconnected")
             elif isinstance(fields.get("ping_ms"), int):
                 # An empty answer is the heartbeat here, so none takes longer than one.
                 self._wait_ms = min(WAIT_MS, fields["ping_ms"])

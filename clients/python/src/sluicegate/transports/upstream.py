@@ -14,7 +14,7 @@ from .interface import RECEIVE_BYTES, ConnectionEnded, retry_after_ms
 LOST = 1006
 # One of the requests is over `message_bytes`; none was carried out.
 TOO_LARGE = "http_413"
-# A post that got no answer is said again so often, and after these seconds.
+# How often a post without an answer is sent in all, and the seconds between, which double.
 TRIES = 6
 WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 5.0
@@ -26,12 +26,12 @@ POOL = httpx.Limits(max_connections=6, max_keepalive_connections=6)
 
 
 def http_client() -> httpx.AsyncClient:
-    """Without a read timeout of its own: what takes how long is said where it is asked for."""
+    """Without a read timeout: each request has its own."""
     return httpx.AsyncClient(timeout=httpx.Timeout(None, connect=CONNECT_SECONDS), limits=POOL, follow_redirects=False)
 
 
 async def post(client: httpx.AsyncClient, url: str, codec: Codec, body: Any, headers: Mapping[str, str], seconds: float) -> Any:
-    """The answer's body. Raises ConnectionEnded for what is not mended by saying it again."""
+    """The answer's body. Raises ConnectionEnded for what is not mended by sending it again."""
     content = codec.encode(body)
     sent = {"content-type": codec.content_type, "accept": codec.content_type, **headers}
     wait = WAIT_SECONDS
