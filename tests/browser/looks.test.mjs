@@ -73,6 +73,20 @@ for (const [name, options] of LOOKS) {
     }));
 }
 
+test('on a phone nothing lies over what the two people press, wherever the page is scrolled to', (t) =>
+  withDemo(t, { viewport: PHONE }, async (demo) => {
+    await demo.open();
+    const covered = await demo.page.evaluate(() => {
+      const controls = [...document.querySelectorAll('#pair :is(button, select, input, summary)')].filter((control) => control.checkVisibility());
+      return controls.filter((control) => {
+        window.scrollBy(0, control.getBoundingClientRect().top - 20);
+        const { left, top, width, height } = control.getBoundingClientRect();
+        return !control.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+      }).map(({ dataset, textContent }) => dataset.testid ?? textContent);
+    });
+    assert.deepEqual(covered, []);
+  }));
+
 test('dark is dark', (t) =>
   withDemo(t, { colorScheme: 'dark' }, async (demo) => {
     await demo.open();
