@@ -39,6 +39,28 @@ async def test_what_was_missed_comes_in_its_place(make: Connect, proxy: FaultyPr
             assert (await heard.next()).data == 5
 
 
+async def test_much_that_was_missed_in_many_channels_comes_in_all_of_them(make: Connect, proxy: FaultyProxy, transport: str) -> None:
+    """The replies of one post by SSE have room for 1 MiB."""
+    async with make(proxy.url, user="ann") as ann, make(user="bob") as bob:
+        rooms = [ann.channel(f"room:many-{number}-{transport}") for number in range(8)]
+        heard, states = [Heard(room, "message", "gap", "error") for room in rooms], Heard(ann, "state")
+        await asyncio.gather(*(room.subscribe() for room in rooms))
+        for room, listener in zip(rooms, heard, strict=True):
+            await room.publish(0)
+            await listener.next()
+        proxy.refuses = True
+        proxy.cut()
+        await states.until(lambda change: change.state == "disconnected")
+        for room in rooms:
+            for number in range(1, 6):
+                await bob.channel(room.name).publish([number, "x" * 60_000])
+        proxy.refuses = False
+        for listener in heard:
+            assert [(await listener.next()).data[0] for _ in range(5)] == [1, 2, 3, 4, 5]
+        pages = await asyncio.gather(*(room.history() for room in rooms))
+        assert [len(page) for page in pages] == [6] * 8
+
+
 async def test_publishes_wait_for_a_connection_and_happen_once(make: Connect, proxy: FaultyProxy, transport: str) -> None:
     async with make(proxy.url) as ann, make(user="bob") as bob, bob.channel(f"room:away-{transport}") as listener:
         heard, states = Heard(listener, "message"), Heard(ann, "state")

@@ -41,7 +41,7 @@ class Server:
 
     @property
     def bodies(self) -> list[Any]:
-        return [json.loads(request.content) for request in self.requests]
+        return [json.loads(request.content or "null") for request in self.requests]
 
 
 @pytest.fixture(autouse=True)
@@ -324,4 +324,51 @@ async def test_one_request_that_is_too_large_costs_neither_the_others_nor_the_st
     assert [reply["payload"].get("code") for reply in got] == [None, 4413, None]
     numbers = [request.headers["sluicegate-batch"] for request in server.requests[1:]]
     assert numbers == ["1", "1", "2", "2"], "what was not read has no number"
+    await client.close()
+
+
+def answered(id: int, code: int = 0, **fields: Any) -> dict[str, Any]:
+    kind, payload = ("error", {"code": code, "reason": "limit_exceeded", **fields}) if code else ("ack", {})
+    return {"type": kind, "id": id, "payload": payload}
+
+
+@pytest.mark.parametrize(
+    ("what", "answers", "posts", "codes"),
+    [
+        (
+            "there was no room for their replies",
+            [[answered(2), answered(3), answered(4, 4430), answered(5, 4430)], [answered(4), answered(5, 4430)], [answered(5)]],
+            [[2, 3, 4, 5], [4, 5], [5]],
+            [None, None, None, None],
+        ),
+        (
+            "a limit is reached",
+            [[answered(2), answered(3), answered(4, 4430), answered(5, 4430)], [answered(4, 4430), answered(5, 4430)]],
+            [[2, 3, 4, 5], [4, 5]],
+            [None, None, 4430, 4430],
+        ),
+        (
+            "a plugin's limit is reached",
+            [[answered(2), answered(3, 4430, plugin="p"), answered(4), answered(5)]],
+            [[2, 3, 4, 5]],
+            [None, 4430, None, None],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_requests_whose_replies_had_no_room_are_posted_again(
+    monkeypatch: pytest.MonkeyPatch, what: str, answers: list[Any], posts: list[list[int]], codes: list[int | None]
+) -> None:
+    server = Server(stream(event("ack", ACK)), *map(ok, answers))
+    use(monkeypatch, server)
+    client = Sse("http://host/sse")
+    await client.open(CONNECT)
+    await client.receive()
+    await client.send([{"type": "subscribe", "id": number} for number in (2, 3, 4, 5)])
+    got: list[Any] = []
+    while len(got) < 4:
+        got += await client.receive()
+    assert [reply["id"] for reply in got] == [2, 3, 4, 5]
+    assert [reply["payload"].get("code") for reply in got] == codes
+    assert [[request["id"] for request in body] for body in server.bodies[1:]] == posts
     await client.close()

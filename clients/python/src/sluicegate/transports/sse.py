@@ -18,7 +18,8 @@ from .event_stream import EventStream, StreamEvent
 from .interface import ConnectionEnded, Refused, failed_to_connect, refused_with
 from .upstream import LOST, TOO_LARGE, http_client, pieces, post
 
-POST_SECONDS = 35.0
+# Beyond the 10 s within which the broker answers a post.
+POST_SECONDS = 15.0
 # What an answer that is no stream may say, in bytes.
 REASON_BYTES = 4_096
 
@@ -106,7 +107,15 @@ class Sse:
             replies = [{"type": "error", "id": requests[0]["id"], "payload": payload}]
         if not isinstance(replies, list):
             raise ConnectionEnded(LOST, "bad_answer")
-        self._replies.put_nowait([reply for reply in replies if isinstance(reply, dict)])
+        told = [reply for reply in replies if isinstance(reply, dict)]
+        late: list[Envelope] = []
+        if told and not _had_no_room(told[0]):
+            ids = {reply.get("id") for reply in told if _had_no_room(reply)}
+            late = [request for request in requests if request["id"] in ids]
+            told = [reply for reply in told if not _had_no_room(reply)]
+        self._replies.put_nowait(told)
+        if late:
+            await self._post(late)
 
     async def _next_piece(self) -> bytes:
         if self._pieces is None:
@@ -144,3 +153,10 @@ class Sse:
         if response.status_code == 401:
             return Refused({"code": 4401, "reason": "not_authenticated", "message": text[:200], "retry": False})
         return refused_with(response.status_code, response.headers, self._url, text)
+
+
+def _had_no_room(reply: Envelope) -> bool:
+    """The replies of a post have room for 1 MiB; what is behind is refused with this code, and not carried out. The code may have other
+    reasons too: they are the ones where the first request of a post has it."""
+    payload = reply.get("payload")
+    return reply.get("type") == "error" and isinstance(payload, dict) and payload.get("code") == 4430 and "plugin" not in payload
