@@ -28,9 +28,9 @@ class Client:
 
     ``token``, or ``get_token``: a function or coroutine function that is called with the reason (``"connect"``, ``"refresh"`` or
     ``"expired"``) and returns a token. ``transports`` are tried in their order, and the first that works is remembered. ``/sse`` and
-    ``/poll`` are derived from a URL that ends in ``/ws``; else ``sse`` and ``poll`` are their URLs. ``format``: ``"json"``, or
-    ``"msgpack"`` with the extra of that name. ``data``: any JSON, for plugins. ``timeout_ms``: how long an answer may take.
-    ``queue_bytes``: how many bytes of publishes may wait for a connection.
+    ``/poll`` are derived from a URL that ends in ``/ws``; else ``sse`` and ``poll`` are their URLs, and ``/send`` is beside ``sse``.
+    ``format``: ``"json"``, or ``"msgpack"`` with the extra of that name. ``data``: any JSON, for plugins. ``timeout_ms``: how long an
+    answer may take. ``queue_bytes``: how many bytes of publishes may wait for a connection.
     """
 
     def __init__(

@@ -95,13 +95,15 @@ async def test_a_failed_context_leaves_nothing_behind(make: Connect, broker: Bro
     assert client._driver.machine.next_wake() is None
 
 
+@pytest.mark.parametrize("bad", ["nonsense", "two\nlines", "tok\u00e9n", " "])
 @pytest.mark.parametrize("transport", ["websocket", "sse", "poll"])
-async def test_a_token_that_is_not_good(make: Connect, transport: str) -> None:
-    client = make(token="nonsense")
+async def test_a_token_that_is_not_good(make: Connect, transport: str, bad: str, caplog: pytest.LogCaptureFixture) -> None:
+    client = make(token=bad, timeout_ms=1000)
     states = Heard(client, "state")
     with pytest.raises(SluicegateError) as raised:
         await within(client.connect())
     assert raised.value.code == 4401
+    assert bad.strip() == "" or repr(bad)[1:-1] not in caplog.text + str(raised.value)
     assert (await states.until(lambda change: change.code is not None)).code == 4502
 
 

@@ -372,3 +372,22 @@ async def test_requests_whose_replies_had_no_room_are_posted_again(
     assert [reply["payload"].get("code") for reply in got] == codes
     assert [[request["id"] for request in body] for body in server.bodies[1:]] == posts
     await client.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "posts_to"),
+    [
+        ("http://host/sse", "http://host/send"),
+        ("https://host:8443/t/acme/sse?edge=1", "https://host:8443/t/acme/send?edge=1"),
+        ("http://host/live/events", "http://host/live/send"),
+    ],
+)
+async def test_posts_go_beside_the_stream(monkeypatch: pytest.MonkeyPatch, url: str, posts_to: str) -> None:
+    server = Server(stream(event("ack", ACK)), ok([answered(2)]))
+    use(monkeypatch, server)
+    client = Sse(url)
+    await client.open(CONNECT)
+    await client.receive()
+    await client.send([{"type": "ping", "id": 2}])
+    assert [str(request.url) for request in server.requests] == [url, posts_to]
+    await client.close()

@@ -9,6 +9,7 @@ import asyncio
 import codecs
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -27,7 +28,8 @@ REASON_BYTES = 4_096
 class Sse:
     def __init__(self, url: str) -> None:
         self._url = url
-        self._send_url = url.rsplit("?", 1)[0].removesuffix("sse") + "send"
+        parts = urlsplit(url)
+        self._send_url = urlunsplit(parts._replace(path=parts.path.rpartition("/")[0] + "/send"))
         self._codec = JsonCodec()
         self._client = http_client()
         self._response: httpx.Response | None = None
@@ -43,9 +45,8 @@ class Sse:
 
     async def open(self, connect: Envelope) -> None:
         headers = {"accept": "text/event-stream", "cache-control": "no-store"}
-        token = connect["payload"].get("token")
-        if token is not None:
-            headers["authorization"] = f"Bearer {token.strip()}"
+        if (token := connect["payload"].get("token")) is not None:
+            headers["authorization"] = f"Bearer {_in_a_header(token)}"
         try:
             request = self._client.build_request("GET", self._url, headers=headers)
             self._response = response = await self._client.send(request, stream=True)
@@ -153,6 +154,16 @@ class Sse:
         if response.status_code == 401:
             return Refused({"code": 4401, "reason": "not_authenticated", "message": text[:200], "retry": False})
         return refused_with(response.status_code, response.headers, self._url, text)
+
+
+def _in_a_header(token: str) -> str:
+    """The HTTP client's own error about a header would show the token."""
+    token = token.strip()
+    if not (token and token.isascii() and token.isprintable()):
+        raise Refused(
+            {"code": 4401, "reason": "not_authenticated", "message": "the token has characters that no token has", "retry": False}
+        )
+    return token
 
 
 def _had_no_room(reply: Envelope) -> bool:
