@@ -5,7 +5,7 @@ import { makeConnection } from './connection.js';
 import { Emitter } from './emitter.js';
 import { refusal, SluicegateError } from './error.js';
 import { checked } from './options.js';
-import { makeRequests } from './requests.js';
+import { LONGEST_TIMER_MS, makeRequests } from './requests.js';
 import { makeSubscriptions } from './subscriptions.js';
 import { poll } from './transports/poll.js';
 import { sse } from './transports/sse.js';
@@ -29,8 +29,6 @@ import { onWake } from './wake.js';
  */
 
 const TRANSPORTS = { websocket, sse, poll };
-/** Longer timers end at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The transport that works, by URL, for this page. @type {Map<string, TransportName>} */
 const proven = new Map();

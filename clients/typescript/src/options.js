@@ -27,6 +27,9 @@ import { json } from './json.js';
  * @property {typeof globalThis.fetch} [fetch] for SSE and long-poll, in place of the global one
  */
 
+/** Six days: some things wait for three times as long, and longer timers than `LONGEST_TIMER_MS` end at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 29;
+
 /** Codecs by name. An import of another adds it. @type {Record<string, Codec>} */
 export const formats = { json };
 
@@ -37,7 +40,7 @@ export function checked(url, options) {
   const { baseMs = 500, maxMs = 20_000 } = reconnect;
   const usable = transports.filter((name) => endpoints[name]);
   const codec = formats[format];
-  if (!codec) throw fault('bad_option', `format: ${format} is not imported`);
+  if (!codec) throw fault('bad_option', `format: ${format} not imported`);
   if (!usable.length) throw fault('bad_option', `transports: no URL for ${transports}`);
-  return { ...options, timeoutMs, queueBytes, reconnect: { baseMs, maxMs }, transports: usable, codec, endpoints };
+  return { ...options, timeoutMs: Math.min(LONGEST_TIMEOUT_MS, timeoutMs), queueBytes, reconnect: { baseMs, maxMs }, transports: usable, codec, endpoints };
 }

@@ -2,5 +2,5 @@
 
 export function randomText() {
   // React Native has no `crypto` without a polyfill. There it is just improbable.
-  return globalThis.crypto?.getRandomValues(new Uint32Array(4)).join('-') ?? `${Math.random()}${Math.random()}`;
+  return `${globalThis.crypto?.getRandomValues(new Uint32Array(4)) ?? [Math.random(), Math.random()]}`;
 }

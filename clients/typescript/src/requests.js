@@ -21,6 +21,8 @@ import { fault, refusal, SluicegateError } from './error.js';
  * @typedef {ReturnType<typeof makeRequests>} Requests
  */
 
+/** Longer timers end at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const SECOND_MS = 1000;
 
 /**
@@ -59,10 +61,10 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
         const bytes = codec.sizeOf(frame);
         // Said here, because the broker closes the connection over it.
         if (bytes > (limits.message_bytes ?? Infinity)) throw new SluicegateError(4413, 'too_large', `over ${limits.message_bytes} bytes`);
-        if (!now && waiting + bytes > queueBytes) throw fault('queue_full', `over ${queueBytes} bytes wait`, true);
+        if (!now && waiting + bytes > queueBytes) throw fault('queue_full', `over ${queueBytes} bytes`, true);
         /** @type {Request} */
         const request = { ...options, id, type, frame, bytes, resolve, reject };
-        if (withinMs) request.timer = setTimeout(() => settled(request).reject(fault('timeout', `${type}: not within ${withinMs} ms`, true)), withinMs);
+        if (withinMs) request.timer = setTimeout(() => settled(request).reject(fault('timeout', `${type}: not within ${withinMs} ms`, true)), Math.min(LONGEST_TIMER_MS, withinMs));
         waiting += bytes;
         now || (isConnected && !queue.size) ? send(request) : enqueue(request);
       }),

@@ -371,3 +371,11 @@ test('a promise that waited in vain tells of the last attempt, and of nothing be
   await clock.pass(10_001);
   assert.equal(again.error.message, 'connect: not within 10000 ms');
 });
+
+test('a client may wait for as long as it takes', async () => {
+  server.answer = () => null;
+  const client = makeClient({ timeoutMs: Infinity, getToken: async () => 't' });
+  const connected = outcome(client.connect());
+  await clock.pass(3_600_000);
+  assert.deepEqual([connected.settled, client.errors, server.of('connect').length], [false, [], 1]);
+});

@@ -126,3 +126,13 @@ test('bytes go out as base64, and come back as bytes', async () => {
   server.sockets[0].push({ type: 'message', id: 'bin', channel: 'room', payload: first.data, encoding: 'base64' });
   assert.deepEqual(of('message').at(-1).data, bytes);
 });
+
+test('who waits for as long as it takes is not told at once that it took too long', async () => {
+  const client = makeClient();
+  const [ever, long] = [Infinity, 2 ** 33].map((timeoutMs) => outcome(client.channel('room').publish('a', { timeoutMs })));
+  await clock.pass(3_600_000);
+  assert.deepEqual([ever.settled, long.settled], [false, false]);
+  client.connect();
+  await clock.pass(1000);
+  assert.deepEqual([ever.value?.offset, long.value?.offset], [1, 2]);
+});

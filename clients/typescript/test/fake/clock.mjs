@@ -23,7 +23,8 @@ export class Clock {
   /** From now on the process lives by this clock. */
   static install(seed = 1) {
     const clock = new Clock();
-    globalThis.setTimeout = (act, ms = 0, ...values) => clock.#timers.add({ at: clock.now + Math.max(0, ms || 0), act: () => act(...values) });
+    // As everywhere: what does not fit in 31 bits is no time at all.
+    globalThis.setTimeout = (act, ms = 0, ...values) => clock.#timers.add({ at: clock.now + (ms > 0 && ms < 2 ** 31 ? ms : 0), act: () => act(...values) });
     globalThis.clearTimeout = (timer) => {
       if (timer) timer.act = undefined;
     };
