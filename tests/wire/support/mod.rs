@@ -13,6 +13,7 @@ pub(crate) mod envelope;
 pub(crate) mod guests;
 pub(crate) mod http;
 pub(crate) mod http_client;
+pub(crate) mod kept_connection;
 pub(crate) mod lines;
 pub(crate) mod link;
 pub(crate) mod message_pack;

@@ -1,75 +1,12 @@
 //! Polls on connections that are kept: the broker knows most of them by their heads, and nobody can tell from its answers.
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt as _;
 
-use crate::support::http::{Response, dial, respond};
-use crate::support::http_client::{Poller, ask, connect};
-use crate::support::{Broker, PATIENCE, eventually, shared, within};
-
-/// Polls until the broker knows the head: HTTP reads one, and then one more from its first byte.
-const UNTIL_KNOWN: usize = 3;
-
-/// A connection on which a session polls.
-struct KeptConnection {
-    stream: TcpStream,
-    /// What names the session.
-    session: String,
-    /// Lines of headers of each poll, each with its end.
-    lines: String,
-}
-
-impl KeptConnection {
-    /// Begins a session on another connection, and polls here until the head is known.
-    async fn open(broker: &Broker, lines: &str) -> Self {
-        let mut poller = Poller::new(broker.address);
-        poller.poll(&[connect(&[])]).await;
-        let mut kept = Self {
-            stream: dial(broker.address, None).await,
-            session: poller.session.expect("it is open"),
-            lines: lines.to_owned(),
-        };
-        for _ in 0..UNTIL_KNOWN {
-            kept.send(&kept.poll()).await;
-            let answer = kept.answer().await;
-            assert_eq!(answer.status, 200, "{answer:?}");
-        }
-        kept
-    }
-
-    /// A poll that finds nothing. All have the same length.
-    fn poll(&self) -> String {
-        self.poll_of(&self.session)
-    }
-
-    fn poll_of(&self, session: &str) -> String {
-        self.request(&json!({ "session": session, "ack": 1, "wait_ms": 1 }).to_string())
-    }
-
-    fn request(&self, body: &str) -> String {
-        let (lines, length) = (&self.lines, body.len());
-        format!("POST /poll HTTP/1.1\r\nHost: a\r\n{lines}Content-Length: {length}\r\n\r\n{body}")
-    }
-
-    async fn send(&mut self, bytes: &str) {
-        self.stream.write_all(bytes.as_bytes()).await.expect("it is taken");
-    }
-
-    async fn answer(&mut self) -> Response {
-        let (answer, _) = respond(&mut self.stream).await;
-        answer
-    }
-
-    /// What comes until the broker ends the connection.
-    async fn rest(&mut self) -> String {
-        let mut bytes = Vec::new();
-        // A reset is an end as well.
-        let end = async { while self.stream.read_buf(&mut bytes).await.unwrap_or(0) > 0 {} };
-        within(end, || "the connection goes on".into()).await;
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
+use crate::support::http::dial;
+use crate::support::http_client::{ask, connect};
+use crate::support::kept_connection::{KeptConnection, UNTIL_KNOWN};
+use crate::support::{Broker, PATIENCE, eventually, within};
 
 /// One with this setting of the server.
 async fn broker(setting: &str) -> Broker {
@@ -80,6 +17,9 @@ async fn broker(setting: &str) -> Broker {
     Broker::start(&config).await
 }
 
+/// Sessions are on the shard of every connection, or mostly on another one.
+const SHARDS: [&str; 2] = ["shards = 1", "shards = 8"];
+
 /// A text in two parts, cut where `at` begins.
 fn cut<'a>(text: &'a str, at: &str) -> [&'a str; 2] {
     let (first, second) = text.split_at(text.find(at).expect("it is there"));
@@ -88,12 +28,16 @@ fn cut<'a>(text: &'a str, at: &str) -> [&'a str; 2] {
 
 #[tokio::test]
 async fn a_poll_is_answered_however_it_comes_and_whatever_came_before() {
-    let broker = shared().await;
-    let mut kept = KeptConnection::open(&broker, "").await;
+    for shards in SHARDS {
+        comes_in_every_way(&broker(shards).await).await;
+    }
+}
+
+async fn comes_in_every_way(broker: &Broker) {
+    let mut kept = KeptConnection::open(broker, "").await;
     let poll = kept.poll();
     let other_head = poll.replacen("Host: a", "Host: a\r\nX-A: b", 1);
-    let other_length =
-        kept.request(&format!("{{\"session\":\"{}\",\"ack\":1,\"wait_ms\":01}}", kept.session).replace("01", "1 "));
+    let other_length = kept.request(&json!({ "session": kept.session, "ack": 1, "wait_ms": 10 }).to_string());
     let options = "OPTIONS /poll HTTP/1.1\r\nHost: a\r\n\r\n";
     let ways: [(&str, Vec<&str>); 9] = [
         ("whole", vec![&poll]),
@@ -125,8 +69,13 @@ async fn a_poll_is_answered_however_it_comes_and_whatever_came_before() {
 
 #[tokio::test]
 async fn polls_that_come_at_once_are_answered_in_their_order() {
-    let broker = shared().await;
-    let mut kept = KeptConnection::open(&broker, "").await;
+    for shards in SHARDS {
+        come_at_once(&broker(shards).await).await;
+    }
+}
+
+async fn come_at_once(broker: &Broker) {
+    let mut kept = KeptConnection::open(broker, "").await;
     let asks = json!({
         "session": kept.session, "ack": 1, "batch": 2, "wait_ms": 55_000, "requests": [ask("ping", 1, Value::Null)]
     });
@@ -145,7 +94,12 @@ async fn polls_that_come_at_once_are_answered_in_their_order() {
 
 #[tokio::test]
 async fn what_is_refused_is_refused_behind_a_known_head_and_ends_the_connection() {
-    let broker = shared().await;
+    for shards in SHARDS {
+        is_refused(&broker(shards).await).await;
+    }
+}
+
+async fn is_refused(broker: &Broker) {
     let text = |length: usize| "x".repeat(length);
     for (what, status) in [
         ("a wrong key", 401),
@@ -153,7 +107,7 @@ async fn what_is_refused_is_refused_behind_a_known_head_and_ends_the_connection(
         ("no JSON", 400),
         ("an ack from the future", 400),
     ] {
-        let mut kept = KeptConnection::open(&broker, "").await;
+        let mut kept = KeptConnection::open(broker, "").await;
         let (name, key) = kept.session.split_once('.').expect("a name and a key");
         let poll = match what {
             "a wrong key" => kept.poll_of(&format!("{name}.{}", text(key.len()))),
@@ -174,7 +128,7 @@ async fn what_is_refused_is_refused_behind_a_known_head_and_ends_the_connection(
 
 #[tokio::test]
 async fn a_session_may_begin_behind_a_known_head() {
-    let broker = shared().await;
+    let broker = broker("shards = 1").await;
     let mut kept = KeptConnection::open(&broker, "").await;
     let mut begin = json!({ "wait_ms": 1, "requests": [connect(&[])] }).to_string();
     let body = kept.poll();
@@ -242,58 +196,69 @@ async fn a_request_that_stays_half_is_told_so_and_silence_is_not() {
 
 #[tokio::test]
 async fn who_is_answered_and_says_nothing_more_is_closed_without_a_word() {
-    let broker = broker("header_timeout_ms = 300").await;
-    let mut kept = KeptConnection::open(&broker, "").await;
-    let waits = json!({ "session": kept.session, "ack": 1, "wait_ms": 55_000 }).to_string();
-    let waits = kept.request(&waits);
-    // The second one is known, and waits for longer than a request may take.
-    for is_known in [false, true] {
-        kept.send(&waits).await;
-        let mut other = KeptConnection {
-            stream: dial(broker.address, None).await,
-            session: kept.session.clone(),
-            lines: String::new(),
-        };
-        // Whoever polls behind it ends it.
-        let others = async {
-            loop {
-                other.send(&other.poll()).await;
-                other.answer().await;
-            }
-        };
-        let answer = tokio::select! {
-            answer = kept.answer() => answer,
-            () = others => unreachable!("they come for ever"),
-        };
-        assert!(answer.body.contains("\"envelopes\":[]"), "{is_known}: {answer:?}");
+    for shards in SHARDS {
+        let broker = broker(&format!("{shards}, header_timeout_ms = 300")).await;
+        for is_known in [false, true] {
+            let mut kept = if is_known {
+                KeptConnection::open(&broker, "").await
+            } else {
+                KeptConnection::fresh(&broker, "").await
+            };
+            kept.send(&kept.long_poll()).await;
+            let answer = kept.ended_by_another(&broker).await;
+            assert!(answer.body.contains("\"envelopes\":[]"), "{shards}: {answer:?}");
+            assert_eq!(kept.rest().await, "", "{shards}");
+        }
     }
-    assert_eq!(kept.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_poll_whose_time_is_over_gets_one_answer() {
+    for shards in SHARDS {
+        let broker = broker(shards).await;
+        let mut kept = KeptConnection::open(&broker, "").await;
+        let mut bob = broker.connect("bob").await;
+        // Nobody waits when it comes.
+        bob.subscribe("c")
+            .await
+            .publish("late")
+            .await
+            .expect_message("late")
+            .await;
+        kept.send(&[kept.poll(), kept.request("nonsense")].concat()).await;
+        let said = kept.rest().await;
+        assert_eq!(said.matches("HTTP/1.1 200 ").count(), 1, "{shards}: {said}");
+        assert_eq!(said.matches("\"late\"").count(), 1, "{shards}: {said}");
+    }
 }
 
 #[tokio::test]
 async fn a_poll_says_how_its_connection_goes_on() {
-    let broker = shared().await;
-    for (what, from, to, is_kept) in [
-        ("kept", "Host: a", "Host: a\r\nConnection: Keep-Alive", true),
-        ("closed", "Host: a", "Host: a\r\nConnection: close", false),
-        (
-            "closed, among others",
-            "Host: a",
-            "Host: a\r\nConnection: x, close",
-            false,
-        ),
-        ("HTTP/1.0", "HTTP/1.1", "HTTP/1.0", false),
-    ] {
-        let mut kept = KeptConnection::open(&broker, "").await;
-        let poll = kept.poll().replacen(from, to, 1);
-        for round in 0..UNTIL_KNOWN {
-            kept.send(&poll).await;
-            let answer = kept.answer().await;
-            assert_eq!(answer.status, 200, "{what}, {round}: {answer:?}");
-            assert_eq!(answer.header("connection"), (!is_kept).then_some("close"), "{what}");
-            if !is_kept {
-                assert_eq!(kept.rest().await, "", "{what}");
-                break;
+    for shards in SHARDS {
+        // A connection that should be closed and is not stays for longer than the test waits.
+        let broker = broker(&format!("{shards}, header_timeout_ms = 60000")).await;
+        for (what, from, to, is_kept) in [
+            ("kept", "Host: a", "Host: a\r\nConnection: Keep-Alive", true),
+            ("closed", "Host: a", "Host: a\r\nConnection: close", false),
+            (
+                "closed, among others",
+                "Host: a",
+                "Host: a\r\nConnection: x, close",
+                false,
+            ),
+            ("HTTP/1.0", "HTTP/1.1", "HTTP/1.0", false),
+        ] {
+            let mut kept = KeptConnection::open(&broker, "").await;
+            let poll = kept.long_poll().replacen(from, to, 1);
+            for round in 0..UNTIL_KNOWN {
+                kept.send(&poll).await;
+                let answer = kept.ended_by_another(&broker).await;
+                assert_eq!(answer.status, 200, "{what}, {round}: {answer:?}");
+                assert_eq!(answer.header("connection"), (!is_kept).then_some("close"), "{what}");
+                if !is_kept {
+                    assert_eq!(kept.rest().await, "", "{what}");
+                    break;
+                }
             }
         }
     }
@@ -302,7 +267,8 @@ async fn a_poll_says_how_its_connection_goes_on() {
 #[tokio::test]
 async fn who_waits_to_be_asked_for_the_body_is_asked_each_time() {
     const ASKED: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-    let broker = shared().await;
+    // Who is asked only when the head is late waits for longer than the test.
+    let broker = broker("header_timeout_ms = 60000").await;
     let mut kept = KeptConnection::open(&broker, "").await;
     let poll = kept.poll().replacen("Host: a", "Host: a\r\nExpect: 100-continue", 1);
     let [head, body] = cut(&poll, "{");
@@ -321,18 +287,75 @@ async fn who_waits_to_be_asked_for_the_body_is_asked_each_time() {
 
 #[tokio::test]
 async fn who_hangs_up_while_a_poll_waits_leaves_a_place() {
-    let broker = broker("max_connections = 3").await;
-    // Its session has a place of its own.
-    let mut kept = KeptConnection::open(&broker, "").await;
-    let body = json!({ "session": kept.session, "ack": 1, "wait_ms": 55_000 }).to_string();
-    kept.send(&kept.request(&body)).await;
-    let is_full = async |broker: &Broker| broker.ask("GET", "/nowhere").status().await == 503;
-    let third = eventually(PATIENCE, "the third place", async || {
-        let stream = dial(broker.address, None).await;
-        is_full(&broker).await.then_some(stream)
-    })
-    .await;
-    drop(kept);
-    eventually(PATIENCE, "a place", async || (!is_full(&broker).await).then_some(())).await;
-    drop(third);
+    for shards in SHARDS {
+        for lines in ["", "Connection: close\r\n"] {
+            // Nothing else is noticed in time.
+            let settings = format!("{shards}, max_connections = 3, header_timeout_ms = 60000");
+            let broker = broker(&settings).await;
+            // Its session has a place of its own.
+            let mut kept = KeptConnection::fresh(&broker, lines).await;
+            kept.send(&kept.long_poll()).await;
+            let is_full = async |broker: &Broker| broker.ask("GET", "/nowhere").status().await == 503;
+            let third = eventually(PATIENCE, "the third place", async || {
+                let stream = dial(broker.address, None).await;
+                is_full(&broker).await.then_some(stream)
+            })
+            .await;
+            drop(kept);
+            eventually(PATIENCE, "a place", async || (!is_full(&broker).await).then_some(())).await;
+            drop(third);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_guessed_elsewhere_has_to_wait_behind_a_known_head() {
+    for shards in SHARDS {
+        let broker = broker(&format!(
+            "{shards}, door = {{ failed_auth_per_minute_per_address = 20 }}"
+        ))
+        .await;
+        let mut kept = KeptConnection::open(&broker, "").await;
+        let mut guesser = kept.another(&broker).await;
+        let key = guesser.session.split_once('.').expect("a key").1.to_owned();
+        let guess = guesser.poll().replace(&key, &"x".repeat(key.len()));
+        let guessing = async {
+            loop {
+                guesser.stream = dial(broker.address, None).await;
+                guesser.send(&guess).await;
+                let status = guesser.answer().await.status;
+                if status != 401 {
+                    return status;
+                }
+            }
+        };
+        assert_eq!(within(guessing, || "guesses are never refused".into()).await, 429);
+        kept.send(&kept.poll()).await;
+        let answer = kept.answer().await;
+        assert!(
+            answer.status == 429 && answer.header("retry-after").is_some(),
+            "{shards}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_on_which_a_session_polls_is_no_handshake_any_more() {
+    let polls = async |shards| {
+        // Five of an address may be between their accept and an accepted `connect`. None of them ends while the test waits.
+        let door = "door = { handshakes_per_second_per_address = 1 }";
+        let broker = broker(&format!("{shards}, header_timeout_ms = 60000, {door}")).await;
+        let first = KeptConnection::fresh(&broker, "").await;
+        let mut others = Vec::new();
+        while others.len() < 7 {
+            let other = eventually(PATIENCE, "another one", async || {
+                let mut other = first.another(&broker).await;
+                other.send(&other.poll()).await;
+                (other.answer().await.status == 200).then_some(other)
+            });
+            others.push(other.await);
+        }
+    };
+    let [one, several] = SHARDS;
+    tokio::join!(polls(one), polls(several));
 }
