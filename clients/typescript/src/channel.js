@@ -1,7 +1,7 @@
 // A channel as its user sees it: subscribe, publish, members, history, messages in order. Knows no connection: it asks its client.
 
 import { Emitter } from './emitter.js';
-import { fault, SluicegateError } from './error.js';
+import { fault, refusal } from './error.js';
 import { readHistory } from './history.js';
 import { messageOf } from './message.js';
 import { messagesOf } from './messages.js';
@@ -15,6 +15,7 @@ import { makeWaiters } from './waiters.js';
  * @typedef {import('./message.js').Position} Position
  * @typedef {import('./message.js').Member} Member
  * @typedef {import('./message.js').Gap} Gap
+ * @typedef {import('./error.js').SluicegateError} SluicegateError
  *
  * @typedef {object} ChannelOptions
  * @property {boolean} [recover] whether to ask for what was missed while there was no connection; true unless given
@@ -84,7 +85,7 @@ export class Channel extends Emitter {
    * @param {ChannelOptions} options
    */
   constructor(client, name, options) {
-    super((/** @type {SluicegateError} */ error) => client.failed(error));
+    super();
     this.#client = client;
     this.#options = options;
     this.name = name;
@@ -123,13 +124,12 @@ export class Channel extends Emitter {
    * @param {PublishOptions} [options]
    * @returns {Promise<Published>}
    */
-  async publish(data, { ephemeral, echo, key, timeoutMs } = {}) {
-    const { codec, timeoutMs: answerMs } = this.#client.settings;
+  async publish(data, { ephemeral, echo, key, timeoutMs: withinMs = this.#client.settings.timeoutMs * PATIENCE } = {}) {
+    const { codec } = this.#client.settings;
     const what = ArrayBuffer.isView(data) ? codec.bytes(/** @type {Uint8Array} */ (data)) : { data };
     if (!ephemeral) key ||= randomText();
-    const payload = { channel: this.name, ...what, key, ephemeral, echo };
-    const withinMs = timeoutMs ?? answerMs * PATIENCE;
-    const ack = await this.#client.requests.ask('publish', payload, { again: !!key, withinMs });
+    const payload = { ...what, key, ephemeral, echo };
+    const ack = await this.#ask('publish', payload, { again: !!key, withinMs });
     const published = { ...ack, id: ack.message, duplicate: !!ack.duplicate };
     if (echo === false) this.#order.skip(published);
     return published;
@@ -137,12 +137,12 @@ export class Channel extends Emitter {
 
   /** Who is present, one entry for each session. @returns {Promise<Member[]>} */
   async members() {
-    return (await this.#client.requests.ask('presence', { channel: this.name }, { again: true })).members;
+    return (await this.#ask('presence', {}, { again: true })).members;
   }
 
   /** One page of the history; `history.all` walks through all of them. @returns {import('./history.js').History} */
   get history() {
-    return readHistory(this.name, (payload) => this.#client.requests.ask('history', payload, { again: true }));
+    return readHistory((payload) => this.#ask('history', payload, { again: true }));
   }
 
   /** Who types, in this channel. */
@@ -163,7 +163,7 @@ export class Channel extends Emitter {
 
   /** Tells the broker. @internal @returns {Promise<void>} */
   leave() {
-    return this.#client.requests.ask('unsubscribe', { channel: this.name }, { now: true }).catch(() => {});
+    return this.#ask('unsubscribe', {}, { now: true }).catch(() => {});
   }
 
   /** @internal */
@@ -244,7 +244,7 @@ export class Channel extends Emitter {
     }
     if (type === 'unsubscribed') {
       // insufficient_state and an expired grant may be asked for again.
-      if (payload.code !== 4002 && payload.code !== 4004) return this.#end(new SluicegateError(payload.code, payload.reason));
+      if (payload.code !== 4002 && payload.code !== 4004) return this.#end(refusal(payload));
       this.interrupted();
       return this.#client.subscriptions.later(this);
     }
@@ -257,7 +257,17 @@ export class Channel extends Emitter {
     if (this.#members) this.emit('presence', [...this.#members.values()]);
   }
 
+  /** @internal @override @param {SluicegateError} error */
+  failed(error) {
+    this.#client.failed(error);
+  }
+
   // --- inside -------------------------------------------------------------------------------------------------------------
+
+  /** @param {string} type @param {any} payload @param {import('./requests.js').RequestOptions} options */
+  #ask(type, payload, options) {
+    return this.#client.requests.ask(type, { channel: this.name, ...payload }, options);
+  }
 
   /** Asks the history for what lies before a message. @param {any} ahead */
   async #fill(ahead) {
@@ -288,10 +298,8 @@ export class Channel extends Emitter {
   }
 
   #release() {
-    const held = this.#held;
-    this.#held = [];
     // What still has to wait is held again.
-    for (const envelope of held) this.push(envelope);
+    for (const envelope of this.#held.splice(0)) this.push(envelope);
   }
 
   /** @param {any} envelope @param {boolean} recovered */

@@ -50,8 +50,8 @@ export class Client extends Emitter {
   #link;
   /** What `connect` was refused with on it. @type {SluicegateError | undefined} */
   #refused;
-  /** A sentence about the last attempt, if it failed. */
-  #failure = '';
+  /** A sentence about the last attempt; undefined until every transport was tried. @type {string | undefined} */
+  #failure;
   /** Counts what the machine was told. */
   #step = 0;
   /** Counts the transports that were opened: only the last one is listened to. */
@@ -74,7 +74,7 @@ export class Client extends Emitter {
    * @param {ClientOptions} [options]
    */
   constructor(url, options = {}) {
-    super((/** @type {SluicegateError} */ error) => this.failed(error));
+    super();
     const settings = checked(url, options);
     /** @internal @type {ReturnType<typeof checked>} */
     this.settings = settings;
@@ -97,7 +97,7 @@ export class Client extends Emitter {
    */
   async connect() {
     if (this.state === 'connected') return;
-    const connected = this.#callers.wait('connect', this.settings.timeoutMs, () => (this.#connection.tried ? this.#failure : undefined));
+    const connected = this.#callers.wait('connect', this.settings.timeoutMs, () => this.#failure);
     this.#waking ??= onWake(() => this.#tell('wake'));
     this.#tell('connect');
     return connected;
@@ -130,7 +130,7 @@ export class Client extends Emitter {
   /**
    * Tells the machine what happened, and carries out what comes of it.
    *
-   * @template {Exclude<keyof Connection, "tried" | "wakeAt">} What
+   * @template {Exclude<keyof Connection, "wakeAt">} What
    * @param {What} what @param {any[]} more
    */
   #tell(what, ...more) {
@@ -151,20 +151,19 @@ export class Client extends Emitter {
     },
     token: (reason) => {
       const { getToken, timeoutMs } = this.settings;
-      /** @param {"token" | "tokenFailed"} what @param {unknown} told */
-      const answered = (what, told) => {
+      /** @param {"token" | "tokenFailed"} what @returns {(told: unknown) => void} */
+      const answered = (what) => (told) => {
         if (timer !== this.#asking) return;
         clearTimeout(timer);
         this.#tell(what, told);
       };
-      const failed = (/** @type {unknown} */ cause) => answered('tokenFailed', cause);
+      const failed = answered('tokenFailed');
       clearTimeout(this.#asking);
-      const timer = (this.#asking = setTimeout(() => failed(`not within ${timeoutMs} ms`), timeoutMs));
-      Promise.resolve({ reason }).then((ask) => getToken?.(ask)).then((token) => answered('token', token), failed);
+      const timer = (this.#asking = setTimeout(failed, timeoutMs, `not within ${timeoutMs} ms`));
+      Promise.resolve({ reason }).then((ask) => getToken?.(ask)).then(answered('token'), failed);
     },
     open: (name, token) => {
       const { settings } = this;
-      const { name: program, version, data, codec } = settings;
       this.#close();
       const opened = this.#opened;
       /** What an earlier one still tells is dropped. @param {(told: any) => void} hear @returns {(told?: any) => void} */
@@ -173,7 +172,11 @@ export class Client extends Emitter {
       this.transport = name;
       this.#refused = undefined;
       try {
-        const hello = codec.encode({ type: 'connect', id: 0, payload: { version: 1, token, client: { name: program, version }, data } });
+        const hello = settings.codec.encode({
+          type: 'connect',
+          id: 0,
+          payload: { version: 1, token, client: { name: settings.name, version: settings.version }, data: settings.data },
+        });
         this.#link = TRANSPORTS[name](
           { ...settings, token, hello },
           current(() => this.#connection.heard(Date.now())),
@@ -203,7 +206,7 @@ export class Client extends Emitter {
       this.state = 'disconnected';
       // Before whoever hears of it begins again.
       this.#waking?.abort();
-      this.#waking = undefined;
+      this.#waking = this.#failure = undefined;
       clearTimeout(this.#timer);
       clearTimeout(this.#asking);
       this.#timerAt = Infinity;
@@ -269,10 +272,5 @@ export class Client extends Emitter {
   #lost(ending) {
     this.#close();
     this.#tell('lost', ending, this.#refused);
-  }
-
-  /** @internal @param {SluicegateError} error */
-  failed(error) {
-    if (!this.emit('error', error)) console.warn(error);
   }
 }

@@ -72,9 +72,6 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
   if (proven && !transports.includes(proven)) proven = undefined;
 
   const self = {
-    /** Whether every transport had its chance since `connect`. */
-    tried: false,
-
     /** When `tick` wants to be called. */
     wakeAt: () => (phase === 'open' ? Math.min(isPinged ? Infinity : heardAt + pingMs, answerBy, refreshAt) : due),
 
@@ -82,7 +79,6 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
     connect(now) {
       if (phase !== 'idle') return self.wake(now);
       failures = 0;
-      self.tried = false;
       return begin(now);
     },
 
@@ -236,7 +232,6 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
   function wait(now, { code, reason, retryAfterMs = 0 }, failure) {
     const retryInMs = backoff(reconnect, failures++, retryAfterMs);
     phase = 'waiting';
-    self.tried = true;
     due = now + retryInMs;
     notBefore = now + retryAfterMs;
     /** @type {Effect[]} */

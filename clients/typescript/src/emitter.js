@@ -1,4 +1,4 @@
-// Listeners by event. A listener that throws disturbs nobody else: what it threw goes to `onThrow`.
+// Listeners by event. A listener that throws disturbs nobody else: it is an `error` event.
 
 import { fault, SluicegateError } from './error.js';
 
@@ -8,12 +8,6 @@ import { fault, SluicegateError } from './error.js';
 export class Emitter {
   /** @type {Map<keyof Events, Set<(value: any) => any>> | undefined} made for the first listener: most channels have few */
   #listeners;
-  #onThrow;
-
-  /** @param {(error: SluicegateError) => void} onThrow */
-  constructor(onThrow) {
-    this.#onThrow = onThrow;
-  }
 
   /**
    * Calls `listener` at each such event.
@@ -38,6 +32,11 @@ export class Emitter {
     this.#listeners?.get(event)?.delete(listener);
   }
 
+  /** What nobody else is told, such as what a listener threw. @internal @param {SluicegateError} error */
+  failed(error) {
+    if (!this.emit('error', /** @type {any} */ (error))) console.warn(error);
+  }
+
   /**
    * @internal
    * @template {keyof Events} E
@@ -49,7 +48,7 @@ export class Emitter {
     const listeners = this.#listeners?.get(event);
     // Whoever listens for errors and throws has a console.
     const failed = (/** @type {unknown} */ cause) =>
-      event === 'error' ? console.error(cause) : this.#onThrow(fault('listener_failed', `listener of ${/** @type {string} */ (event)}: ${cause}`, false, cause));
+      event === 'error' ? console.error(cause) : this.failed(fault('listener_failed', `listener of ${/** @type {string} */ (event)}: ${cause}`, false, cause));
     for (const listener of listeners ?? []) {
       try {
         // A listener may be async. Unheard, its rejection would end a Node process.

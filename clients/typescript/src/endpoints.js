@@ -13,7 +13,7 @@ import { fault } from './error.js';
  */
 export function endpointsOf(url, given) {
   const [, secure, place, query] = /^(?:ws|http)(s?):(\/\/[^?#]+)([^#]*)/.exec(url) ?? [];
-  if (!place) throw fault('bad_url', `no ws or http URL: ${url}`);
+  if (!place) throw fault('bad_url', `url: ${url}`);
   const beside = (/** @type {string} */ name) => (/[^/]\/ws$/.test(place) ? `http${secure}:${place.slice(0, -2)}${name}${query}` : undefined);
   const { sse = beside('sse'), poll = beside('poll') } = given;
   return { websocket: `ws${secure}:${place}${query}`, sse, poll };

@@ -22,14 +22,13 @@ import { messageOf } from './message.js';
  */
 
 /**
- * @param {string} channel
  * @param {(payload: any) => Promise<any>} ask
  * @returns {History}
  */
-export function readHistory(channel, ask) {
+export function readHistory(ask) {
   /** @returns {Promise<Page>} */
   async function read(/** @type {HistoryOptions} */ { limit, since, reverse } = {}) {
-    const ack = await ask({ channel, limit, since: since && { epoch: since.epoch, offset: since.offset }, reverse });
+    const ack = await ask({ limit, since: since && { epoch: since.epoch, offset: since.offset }, reverse });
     for (const envelope of ack.messages) messageOf(envelope, true);
     return Object.assign(ack.messages, ack);
   }

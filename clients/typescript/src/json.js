@@ -28,8 +28,5 @@ export const json = {
   sizeOf: (frame) => encoder.encode(frame).length,
   read: (response) => response.json(),
   bytes: (data) => ({ data: toBase64(data), encoding: 'base64' }),
-  body(head, frames) {
-    const list = `[${frames}]`;
-    return head ? `${JSON.stringify(head).slice(0, -1)},"requests":${list}}` : list;
-  },
+  body: (head, frames) => (head ? `${JSON.stringify(head).slice(0, -1)},"requests":[${frames}]}` : `[${frames}]`),
 };

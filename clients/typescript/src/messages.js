@@ -16,19 +16,14 @@ export function messagesOf(channel) {
   const waiting = [];
   /** Why it ends; null: because somebody wants it so. @type {SluicegateError | null | undefined} */
   let ended;
-  /** @type {((value?: any) => void)[]} */
-  const asleep = [];
-  const wake = () => {
-    for (const go of asleep.splice(0)) go();
-  };
+  let wake = () => {};
   const end = (/** @type {SluicegateError | null} */ why) => {
     ended ??= why;
     wake();
   };
   const offs = [
     channel.on('message', (message) => {
-      if (ended !== undefined) return;
-      if (waiting.push(message) > WAITING) end(fault('slow_consumer'));
+      if (ended === undefined && waiting.push(message) > WAITING) end(fault('slow_consumer'));
       wake();
     }),
     channel.on('error', end),
@@ -42,27 +37,26 @@ export function messagesOf(channel) {
     if (!offs.length) return;
     for (const off of offs.splice(0)) off();
     waiting.length = 0;
-    ended = null;
-    wake();
+    end(null);
     if (!--channel.loops) channel.unsubscribe();
   }
 
-  /** @type {AsyncIterableIterator<Message>} */
-  const loop = {
-    async next() {
-      while (!waiting.length && ended === undefined) await new Promise((go) => asleep.push(go));
-      const value = waiting.shift();
-      if (value) return { value, done: false };
-      const why = ended;
-      leave();
-      if (why) throw why;
-      return { value: undefined, done: true };
-    },
-    async return() {
-      leave();
-      return { value: undefined, done: true };
-    },
-    [Symbol.asyncIterator]: () => loop,
+  async function* walk() {
+    for (;;) {
+      while (!waiting.length && ended === undefined) await new Promise((/** @type {(value?: any) => void} */ go) => (wake = go));
+      if (!waiting.length) break;
+      yield /** @type {Message} */ (waiting.shift());
+    }
+    leave();
+    if (ended) throw ended;
+  }
+
+  const loop = walk();
+  // That of a generator would wait for the next message.
+  const over = loop.return;
+  loop.return = (value) => {
+    leave();
+    return over.call(loop, value);
   };
   return loop;
 }

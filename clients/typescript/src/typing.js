@@ -38,7 +38,7 @@ export class Typing extends Emitter {
    * @param {import('./client.js').Client} client
    */
   constructor(channel, client) {
-    super((error) => client.failed(error));
+    super();
     this.#channel = channel;
     this.#client = client;
   }
@@ -46,6 +46,11 @@ export class Typing extends Emitter {
   /** Who types now. */
   get users() {
     return [...new Set([...this.#typists.values()].map(({ name }) => name))];
+  }
+
+  /** @internal @override @param {import('./error.js').SluicegateError} error */
+  failed(error) {
+    this.#client.failed(error);
   }
 
   /** At each key stroke: it is said at most every two seconds. */

@@ -34,7 +34,7 @@ export function poll(context, heard, envelope, lost) {
         if (mine !== current) return;
         idle = false;
         ({ session = session, seq: ack = ack } = answer);
-        for (const read of answer.envelopes) envelope(read);
+        answer.envelopes.forEach(envelope);
       } while (!signal.aborted);
     } catch (error) {
       if (mine !== current) return;

@@ -58,12 +58,8 @@ export function sse(context, heard, envelope, lost) {
     const headers = { accept: 'text/event-stream', ...(token && { authorization: `Bearer ${token}` }) };
     const { body } = await request(context, /** @type {string} */ (endpoints.sse), { headers, signal }, envelope);
     const reader = /** @type {ReadableStream} */ (body).pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return lost({});
-      heard();
-      read(value);
-    }
+    for (let next; !(next = await reader.read()).done; read(next.value)) heard();
+    lost({});
   }
 
   /** One post at a time: requests are carried out in their order. */

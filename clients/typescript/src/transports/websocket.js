@@ -30,13 +30,13 @@
 export function websocket({ endpoints, codec, webSocket = globalThis.WebSocket, hello }, heard, envelope, lost) {
   const socket = new webSocket(endpoints.websocket, [codec.subprotocol]);
   const close = () => socket.close();
-  /** @type {Frame[] | undefined} */
+  /** Until it is open. @type {Frame[] | undefined} */
   let early = [hello];
   /** @type {string | undefined} */
   let message;
   socket.binaryType = 'arraybuffer';
   socket.onopen = () => {
-    for (const frame of early ?? []) socket.send(frame);
+    early?.forEach((frame) => socket.send(frame));
     early = undefined;
   };
   socket.onmessage = (/** @type {MessageEvent} */ { data }) => {
