@@ -1,6 +1,6 @@
 // The client in Node against a real broker.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 
@@ -132,6 +132,58 @@ for (const [transport, format] of WAYS) {
     await client.channel('room:any').history();
     assert.deepEqual([reasons, client.session], [['connect', 'refresh'], session]);
     client.disconnect();
+  });
+}
+
+/** Publishes what no client of ours would write. */
+async function publishRaw(channel, data) {
+  const socket = new WebSocket(broker.url, ['sluicegate.v1.json', `bearer.${token('eve')}`]);
+  await once(socket, 'open');
+  socket.send('{"type":"connect","id":1,"payload":{"version":1}}');
+  socket.send(`{"type":"publish","id":2,"payload":{"channel":"${channel}","data":${data}}}`);
+  for await (const [frame] of on(socket, 'message')) {
+    const { type, id } = JSON.parse(frame);
+    if (id !== 2) continue;
+    assert.equal(type, 'ack', data.slice(0, 40));
+    break;
+  }
+  socket.close();
+}
+
+const DEEP = 30_000;
+const POISON = [
+  ['lists in each other', `${'['.repeat(DEEP)}1${']'.repeat(DEEP)}`, (data) => {
+    let depth = 0;
+    for (; Array.isArray(data); [data] = data) depth += 1;
+    assert.deepEqual([depth, data], [DEEP, 1]);
+  }],
+  ['maps in each other', `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`, (data) => assert.equal(JSON.stringify(data).length, 200 * 6 + 1)],
+  ['5,000 digits', '9'.repeat(5000), (data) => assert.ok(data === Infinity || `${data}`.length === 5000)],
+  ['an exponent beyond all', '1e99999', (data) => assert.equal(Number(data), Infinity)],
+  ['a name of the language', '{"__proto__":{"a":1},"constructor":2,"__proto__":{"b":3}}', (data) => assert.deepEqual([data.a, data.b, Object.keys(data).sort()], [undefined, undefined, ['__proto__', 'constructor']])],
+  ['a mark of the order of bytes', '["\\ufeffa","\ufeffb"]', (data) => assert.deepEqual(data, ['\ufeffa', '\ufeffb'])],
+  ['half of a pair', '"\\ud800"', (data) => assert.equal(data.length, 1)],
+  ['ends of lines', '[1,\r2,\n\r\n3,"\u2028"]', (data) => assert.deepEqual(data, [1, 2, 3, '\u2028'])],
+];
+
+for (const [transport, format] of WAYS) {
+  test(`${transport}, ${format}: whatever another client publishes arrives, and what comes after it too`, async () => {
+    const ann = makeClient('ann', { transports: [transport], format });
+    const room = ann.channel(`room:poison-${transport}-${format}`);
+    await ann.connect();
+    await room.subscribe();
+    const lost = next(ann, 'state').then(({ reason }) => assert.fail(reason));
+    for (const [what, data, check] of POISON) {
+      const heard = next(room, 'message');
+      await publishRaw(room.name, data);
+      check((await Promise.race([heard, lost])).data, what);
+      check((await room.history({ limit: 1, reverse: true }))[0].data, what);
+    }
+    const heard = next(room, 'message');
+    await room.publish('after');
+    assert.equal((await Promise.race([heard, lost])).data, 'after');
+    lost.catch(() => {});
+    ann.disconnect();
   });
 }
 

@@ -1,9 +1,10 @@
-// MessagePack to values. What comes may be anything: lengths are believed as far as there are bytes, and depth has a bound.
+// MessagePack to values. What comes may be anything: lengths are believed as far as there are bytes, and nothing recurses, because whoever
+// publishes chooses how deep a message is.
 
-import { DEEPEST, NUMBER_EXT } from './encode.js';
+import { NUMBER_EXT } from './encode.js';
 import { fromText } from './number_text.js';
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * @param {ArrayBuffer | Uint8Array} from one value, and nothing after it
@@ -11,9 +12,35 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  */
 export function decode(from) {
   const reader = new Reader(from instanceof Uint8Array ? from : new Uint8Array(from));
-  const value = reader.read(0);
+  const value = reader.read();
   reader.end();
   return value;
+}
+
+/** An array or a map, of which elements or entries are to come. */
+class Container {
+  /** What is in it so far. @type {any} */
+  value;
+  left;
+  isMap;
+  /** Of a map's next entry. */
+  key = '';
+
+  /** @param {any} value @param {number} left @param {boolean} isMap */
+  constructor(value, left, isMap) {
+    this.value = value;
+    this.left = left;
+    this.isMap = isMap;
+  }
+
+  /** @param {any} value */
+  put(value) {
+    this.left -= 1;
+    if (!this.isMap) this.value.push(value);
+    // As JSON.parse does it: it makes a field of that name, and leaves the prototype alone.
+    else if (this.key === '__proto__') Object.defineProperty(this.value, this.key, { value, writable: true, enumerable: true, configurable: true });
+    else this.value[this.key] = value;
+  }
 }
 
 class Reader {
@@ -31,13 +58,34 @@ class Reader {
     if (this.#at < this.#bytes.length) throw new RangeError(`${this.#bytes.length - this.#at} bytes after the value`);
   }
 
-  /** @param {number} depth @returns {any} */
-  read(depth) {
-    if (depth > DEEPEST) throw new RangeError(`deeper than ${DEEPEST}`);
+  /** A value, and all that is in it. @returns {any} */
+  read() {
+    /** The container that the next value is put into. @type {Container | undefined} */
+    let inner;
+    /** Those around it, the outermost first. @type {(Container | undefined)[]} */
+    const outer = [];
+    for (;;) {
+      if (inner?.isMap) inner.key = this.#key(outer.length === 1 ? inner.value : undefined);
+      let value = this.#next();
+      if (value instanceof Container) {
+        outer.push(inner);
+        inner = value;
+      } else inner?.put(value);
+      while (inner && !inner.left) {
+        ({ value } = inner);
+        inner = outer.pop();
+        inner?.put(value);
+      }
+      if (!inner) return value;
+    }
+  }
+
+  /** A value; of an array or a map only the beginning. @returns {any} */
+  #next() {
     const code = this.#uint(1);
     if (code < 0x80) return code;
-    if (code < 0x90) return this.#map(code & 0x0f, depth);
-    if (code < 0xa0) return this.#array(code & 0x0f, depth);
+    if (code < 0x90) return this.#map(code & 0x0f);
+    if (code < 0xa0) return this.#array(code & 0x0f);
     if (code < 0xc0) return this.#text(code & 0x1f);
     if (code >= 0xe0) return code - 0x100;
     switch (code) {
@@ -85,39 +133,34 @@ class Reader {
         return this.#text(this.#uint(1 << (code - 0xd9)));
       case 0xdc:
       case 0xdd:
-        return this.#array(this.#uint(2 << (code - 0xdc)), depth);
+        return this.#array(this.#uint(2 << (code - 0xdc)));
       case 0xde:
       case 0xdf:
-        return this.#map(this.#uint(2 << (code - 0xde)), depth);
+        return this.#map(this.#uint(2 << (code - 0xde)));
       default:
         throw new RangeError(`the code ${code} is none`);
     }
   }
 
-  /** @param {number} length @param {number} depth */
-  #array(length, depth) {
+  /** @param {number} length */
+  #array(length) {
     this.#promised(length);
-    const array = [];
-    for (let at = 0; at < length; at += 1) array.push(this.read(depth + 1));
-    return array;
+    return new Container([], length, false);
   }
 
-  /** @param {number} length @param {number} depth */
-  #map(length, depth) {
+  /** @param {number} length */
+  #map(length) {
     this.#promised(2 * length);
-    /** @type {Record<string, any>} */
-    const map = {};
-    for (let at = 0; at < length; at += 1) {
-      const key = this.read(DEEPEST);
-      if (typeof key !== 'string') throw new TypeError('a key that is no string');
-      // In an envelope nobody could say which of two counts. Data is as its publisher made it, and the last one counts, as in JSON.
-      if (depth === 0 && Object.hasOwn(map, key)) throw new TypeError(`the key ${key} twice`);
-      const value = this.read(depth + 1);
-      // As JSON.parse does it: it makes a field of that name, and leaves the prototype alone.
-      if (key === '__proto__') Object.defineProperty(map, key, { value, writable: true, enumerable: true, configurable: true });
-      else map[key] = value;
-    }
-    return map;
+    return new Container({}, length, true);
+  }
+
+  /** @param {any} [envelope] what may not have it yet */
+  #key(envelope) {
+    const key = this.#next();
+    if (typeof key !== 'string') throw new TypeError('a key that is no string');
+    // In an envelope nobody could say which of two counts. Data is as its publisher made it, and the last one counts, as in JSON.
+    if (envelope && Object.hasOwn(envelope, key)) throw new TypeError(`the key ${key} twice`);
+    return key;
   }
 
   /** @param {number} length */

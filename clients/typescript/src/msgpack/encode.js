@@ -2,8 +2,8 @@
 
 import { NumberText } from './number_text.js';
 
-/** As deep as values may be. Deeper ones are circular, or hostile. */
-export const DEEPEST = 128;
+/** As deep as the broker reads MessagePack, the envelope included. What goes on for ever is circular. */
+const DEEPEST = 128;
 const FIRST_BYTES = 128;
 /** The ext type of numbers by their text. */
 export const NUMBER_EXT = 1;

@@ -25,5 +25,10 @@ export class NumberText {
 
 /** A whole number is a BigInt, which is exact. @param {string} text */
 export function fromText(text) {
-  return INTEGER.test(text) ? BigInt(text) : new NumberText(text);
+  try {
+    if (INTEGER.test(text)) return BigInt(text);
+  } catch {
+    // It has more digits than this engine gives to a BigInt: Firefox 315,000.
+  }
+  return new NumberText(text);
 }
