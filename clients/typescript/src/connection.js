@@ -97,7 +97,7 @@ export function makeConnection({ transports, reconnect, timeoutMs, getToken, tok
      * @param {number} now @param {unknown} answer @returns {Effect[]}
      */
     token(now, answer) {
-      if (typeof answer !== 'string' || !answer) return self.tokenFailed(now, answer || 'no token');
+      if (typeof answer !== 'string' || !answer) return self.tokenFailed(now, `no token: ${typeof answer}`);
       if (phase === 'open') return [['refresh', answer]];
       if (phase !== 'token') return [];
       token = answer;

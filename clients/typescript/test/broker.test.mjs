@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { on, once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { inspect } from 'node:util';
 import { WebSocket } from 'ws';
 
 import { Client, NumberText } from '../src/msgpack.js';
@@ -83,13 +84,15 @@ for (const [transport, format] of WAYS) {
   });
 
   test(`${name}: a token that does not verify ends the client, and getToken is asked once more`, async () => {
-    const states = [];
-    const refused = makeClient(undefined, { token: 'nonsense', ...way });
-    refused.on('state', (event) => states.push(event));
-    // As an answer to `connect`, or as the status of a request.
-    await assert.rejects(refused.connect(), ({ code }) => code === 4401 || code === 4502);
-    assert.equal(states.at(-1).code, 4502);
-    assert.equal(states.at(-1).retryInMs, undefined);
+    for (const nonsense of ['nonsense', 'nonsense\n1', 'nonsense\u20ac']) {
+      const told = [];
+      const refused = makeClient(undefined, { token: nonsense, ...way });
+      for (const event of ['error', 'state']) refused.on(event, (value) => told.push(value));
+      await assert.rejects(refused.connect(), (error) => told.push(error) && error.code === 4401);
+      const { code, retryInMs } = told.findLast(({ state }) => state);
+      assert.deepEqual([code, retryInMs], [4502, undefined]);
+      assert.ok(!inspect(told, { depth: 9 }).includes('nonsense'));
+    }
     const reasons = [];
     const client = makeClient(undefined, { ...way, getToken: ({ reason }) => (reasons.push(reason), reason === 'expired' ? token('ann') : 'old') });
     await client.connect();
@@ -186,6 +189,40 @@ for (const [transport, format] of WAYS) {
     ann.disconnect();
   });
 }
+
+test('sse: much that was missed in many channels comes in all of them', async () => {
+  let cut = new AbortController();
+  let isUp = true;
+  const ownFetch = (url, init) => (isUp ? fetch(url, { ...init, signal: AbortSignal.any([init.signal, cut.signal]) }) : Promise.reject(new TypeError('no network')));
+  const ann = makeClient('ann', { transports: ['sse'], fetch: ownFetch, reconnect: { baseMs: 50, maxMs: 50 } });
+  const bob = makeClient('bob');
+  await Promise.all([ann.connect(), bob.connect()]);
+  const rooms = Array.from({ length: 8 }, (_, number) => ann.channel(`room:many-${number}`));
+  const heard = rooms.map((room) => {
+    const got = [];
+    for (const event of ['message', 'gap', 'error']) room.on(event, (value) => got.push(value.data?.[0] ?? event));
+    return got;
+  });
+  await Promise.all(rooms.map((room) => room.subscribe()));
+  for (const room of rooms) {
+    const first = next(room, 'message');
+    await bob.channel(room.name).publish([0]);
+    await first;
+  }
+  const away = next(ann, 'state');
+  isUp = false;
+  cut.abort();
+  cut = new AbortController();
+  await away;
+  const complete = rooms.map((room) => Promise.race([next(room, 'message', ({ data }) => data[0] === 5), next(room, 'error')]));
+  for (const { name } of rooms) for (let number = 1; number <= 5; number += 1) await bob.channel(name).publish([number, 'x'.repeat(60_000)]);
+  isUp = true;
+  await Promise.all(complete);
+  assert.deepEqual(heard, rooms.map(() => [0, 1, 2, 3, 4, 5]));
+  const pages = await Promise.all(rooms.map((room) => room.history()));
+  assert.deepEqual(pages.map(({ length }) => length), rooms.map(() => 6));
+  for (const client of [ann, bob]) client.disconnect();
+});
 
 for (const [transport, paths] of [
   ['sse', ['/send', '/sse']],

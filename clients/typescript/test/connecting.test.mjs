@@ -1,6 +1,7 @@
 // How a client comes to a connection, loses it, and ends. Whole clients on virtual time.
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { inspect } from 'node:util';
 
 import { Client, SluicegateError } from '../src/index.js';
 import { clock, fresh, joined, makeClient, online, outcome, someUrl } from './fake/play.mjs';
@@ -116,7 +117,8 @@ test('a token callback that fails is an error to its own user, and asked again',
     ['rejects', async () => { throw new Error('no way'); }, /no way/],
     ['hangs', () => new Promise(() => {}), /not within 10000 ms/],
     ['returns nothing', () => undefined, /no token/],
-    ['returns something else', () => 42, /42/],
+    ['returns something else', () => 42, /no token: number/],
+    ['returns what holds the token', () => ({ token: 'secret', toString: () => 'secret' }), /no token: object/],
     ['is none', 'a token', /function/],
   ]) {
     let asked = 0;
@@ -125,6 +127,7 @@ test('a token callback that fails is an error to its own user, and asked again',
     await clock.pass(10_001);
     assert.equal(connected.error?.reason, 'token_failed', what);
     assert.match(connected.error.message, message, what);
+    assert.ok(!inspect(connected.error).includes('secret'), what);
     assert.equal(client.errors[0].reason, 'token_failed', what);
     if (asked) {
       await clock.pass(30_000);

@@ -1,6 +1,7 @@
 // The transports over HTTP on virtual time: what is posted, what is posted again, and what a status means.
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
+import { inspect } from 'node:util';
 
 import { endpointsOf } from '../src/endpoints.js';
 import { eventReader } from '../src/transports/sse.js';
@@ -30,7 +31,7 @@ test('URLs that are given count', () => {
 });
 
 test('sse: what is posted goes beside the stream', async () => {
-  for (const [sse, send] of [['/sse', '/send'], ['/t/sse/sse?x=sse', '/t/sse/send?x=sse'], ['/t/sse-1/sse', '/t/sse-1/send']]) {
+  for (const [sse, send] of [['/sse', '/send'], ['/t/events?a=/b', '/t/send?a=/b'], ['/t/sse/sse?x=sse', '/t/sse/send?x=sse'], ['/t/sse-1/sse', '/t/sse-1/send']]) {
     const http = new Http();
     await joined(http, ['sse'], { sse: `http://${http.host}${sse}` });
     const [, post] = http.posts;
@@ -166,6 +167,17 @@ test('sse: the token is in a header', async () => {
   assert.equal(http.posts[0].headers.authorization, 'Bearer t');
 });
 
+test('sse: what is asked before there is a session waits for it', async () => {
+  const http = new Http();
+  const client = http.client(['sse']);
+  const room = client.channel('room');
+  room.subscribe();
+  client.connect();
+  await clock.pass(100);
+  assert.equal(room.state, 'subscribed');
+  assert.deepEqual(http.posts.map(({ path, headers }) => [path, /\.key$/.test(headers['sluicegate-session'])]), [['/sse', false], ['/send', true]]);
+});
+
 test('sse: pushes before the answer to subscribe wait for it', async () => {
   const http = new Http();
   const { client } = await joined(http, ['sse']);
@@ -189,11 +201,65 @@ test('sse: a post that hangs is given up, and with it the session', async () => 
   const { client, room } = await joined(http, ['sse']);
   http.interfere = ({ requests }) => (requests.length ? new Promise(() => {}) : undefined);
   const sent = room.publish('a');
-  await clock.pass(10_050);
+  await clock.pass(10_001);
   http.interfere = () => undefined;
   assert.equal(client.state, 'disconnected');
   await clock.pass(1000);
   assert.equal((await sent).offset, 1);
+});
+
+for (const [what, answers, posts] of [
+  ['there was no room for their replies', [[0, 0, 4430, 4430], [0, 4430], [0]], [[1, 2, 3, 4], [3, 4], [4]]],
+  ['a limit is reached', [[0, 0, 4430, 4430], [4430, 4430]], [[1, 2, 3, 4], [3, 4]]],
+  ['a limit is reached, and there was no room behind', [[0, 4430, 0, 4430], [0]], [[1, 2, 3, 4], [4]]],
+]) {
+  test(`sse: requests are posted again by themselves, in their order, if ${what}`, async () => {
+    const http = new Http();
+    const { client, room } = await joined(http, ['sse']);
+    const asked = [];
+    http.interfere = ({ requests }) => {
+      if (!requests.length || requests[0].payload.limit === 9) return undefined;
+      asked.push(requests.map(({ payload }) => payload.limit));
+      const reply = (code, at) => ({ type: code ? 'error' : 'ack', id: requests[at].id, payload: { code, reason: 'limit_exceeded', messages: [] } });
+      return Response.json(answers.shift().map(reply));
+    };
+    // What comes meanwhile goes in one post.
+    room.history({ limit: 9 });
+    const outcomes = Promise.all([1, 2, 3, 4].map((limit) => room.history({ limit }).then(() => 0, ({ code }) => code)));
+    await clock.pass(100);
+    assert.deepEqual(asked, posts);
+    const refused = { 'there was no room for their replies': [0, 0, 0, 0], 'a limit is reached': [0, 0, 4430, 4430] }[what] ?? [0, 4430, 0, 0];
+    assert.deepEqual(await outcomes, refused);
+    assert.deepEqual(http.posts.slice(-posts.length).map(({ headers }) => headers['sluicegate-batch']), posts.map((_, at) => `${at + 3}`));
+    assert.equal(client.state, 'connected');
+  });
+}
+
+test('sse: a token of wrong characters is refused by the broker like each other, and no error shows it', async () => {
+  for (const token of ['secret\n1', 'secret\u20ac', 'secret\0', 'secret\u00e9']) {
+    const http = new Http();
+    const told = { type: 'error', id: 0, ts: 1, payload: { code: 4401, reason: 'not_authenticated', message: 'no token', retry: false } };
+    http.interfere = ({ headers }) => {
+      // As `fetch` does it.
+      const { authorization } = Object.fromEntries(new Headers(headers));
+      return Response.json(told, { status: authorization === 'Bearer good' ? 200 : 401 });
+    };
+    const errors = [];
+    const client = http.client(['sse'], { token, reconnect: { baseMs: 10 } });
+    client.on('error', (error) => errors.push(error));
+    client.on('state', (event) => errors.push(event));
+    const connected = client.connect().catch((error) => error);
+    await clock.pass(11_000);
+    errors.push(await connected);
+    assert.deepEqual([errors.at(-1).code, errors.at(-1).reason, client.states.at(-1).code], [4401, 'not_authenticated', 4502]);
+    assert.ok(!inspect(errors, { depth: 9 }).includes('secret'), inspect(errors));
+  }
+});
+
+test('sse: a token that ends with its line is the token', async () => {
+  const http = new Http();
+  await joined(http, ['sse'], { token: 't\n' });
+  assert.equal(http.posts[0].headers.authorization, 'Bearer t');
 });
 
 test('poll: a first answer that is lost opens no second session', async () => {

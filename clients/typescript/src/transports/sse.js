@@ -32,13 +32,14 @@ export function sse(context, heard, envelope, lost) {
   const { endpoints, codec, timeoutMs, token } = context;
   const abort = new AbortController();
   const { signal } = abort;
-  const sendUrl = endpoints.sse?.replace(/sse(\?|$)/, 'send$1');
+  const sendUrl = endpoints.sse?.replace(/[^/?]*(\?|$)/, 'send$1');
   /** @type {import('../json.js').Frame[]} */
   const queue = [];
-  /** `<session>.<session_key>`, once there is one. */
-  let session = '';
+  /** `<session>.<session_key>` @type {string} */
+  let session;
   let batch = 0;
-  let sending = false;
+  /** Also until there is a session. */
+  let sending = true;
   /** Ends the session over a post that hangs: what comes by the stream would hide it. @type {any} */
   let timer;
   const end = (/** @type {any} */ error) => {
@@ -49,13 +50,17 @@ export function sse(context, heard, envelope, lost) {
   const read = eventReader((data) => {
     const said = JSON.parse(data);
     // The only one of a stream: what is posted has its answers there.
-    if (said.type === 'ack') session = `${said.payload.session}.${said.payload.session_key}`;
+    if (said.type === 'ack') {
+      session = `${said.payload.session}.${said.payload.session_key}`;
+      sending = false;
+    }
     envelope(said);
     send();
   });
 
   async function listen() {
-    const headers = { accept: 'text/event-stream', ...(token && { authorization: `Bearer ${token}` }) };
+    // What no header can carry no token has, and the broker says so. `fetch` would say it by an error that shows the token.
+    const headers = { accept: 'text/event-stream', ...(token && { authorization: `Bearer ${token}`.trim().replace(/[^ -~]/g, '?') }) };
     const { body } = await request(context, /** @type {string} */ (endpoints.sse), { headers, signal }, envelope);
     const reader = /** @type {ReadableStream} */ (body).pipeThrough(new TextDecoderStream()).getReader();
     for (let next; !(next = await reader.read()).done; read(next.value)) heard();
@@ -64,16 +69,20 @@ export function sse(context, heard, envelope, lost) {
 
   /** One post at a time: requests are carried out in their order. */
   async function send() {
-    if (sending || !session) return;
+    if (sending) return;
     sending = true;
     try {
       while (queue.length) {
         const headers = { 'sluicegate-session': session, 'sluicegate-batch': `${++batch}` };
-        const body = codec.body(undefined, batchOf(queue));
+        const frames = batchOf(queue);
         timer = setTimeout(end, timeoutMs, {});
-        const replies = await post(context, heard, sendUrl, headers, body, signal);
+        const replies = await post(context, heard, sendUrl, headers, codec.body(undefined, frames), signal);
         clearTimeout(timer);
-        for (const reply of replies) envelope(reply);
+        // The replies of a post have room for 1 MiB. What is behind is refused with this code, and posted again; but if all is refused, a
+        // limit is reached.
+        const told = 1 + replies.findLastIndex((/** @type {any} */ { payload }) => payload.code !== 4430) || replies.length;
+        queue.unshift(...frames.slice(told));
+        replies.slice(0, told).forEach(envelope);
       }
     } catch (error) {
       end(error);
