@@ -18,7 +18,7 @@ import { makeWaiters } from './waiters.js';
  * @typedef {import('./error.js').SluicegateError} SluicegateError
  *
  * @typedef {object} ChannelOptions
- * @property {boolean} [recover] whether to ask for what was missed while there was no connection; true unless given
+ * @property {boolean} [recover] whether to ask for what was missed while there was no connection; true unless given. Without it, that is a `gap`
  * @property {boolean} [presence] whether to be told who is there, with `presence`
  *
  * @typedef {object} PublishOptions
@@ -43,6 +43,8 @@ import { makeWaiters } from './waiters.js';
 
 /** What is sent again on another connection waits for an answer, for finding out that there is none, and for an answer again. */
 export const PATIENCE = 3;
+/** The broker remembers the key of a publish for 120 s unless configured; nothing is sent again when it may have forgotten it. */
+const KEY_MS = 110_000;
 /** Messages of one answer of the history. The broker gives no more. */
 const PAGE = 1000;
 /** So many pushes wait for what comes before them. */
@@ -117,8 +119,8 @@ export class Channel extends Emitter {
   }
 
   /**
-   * Waits for a connection if there is none. What has no answer when a connection is lost is sent again, with its key, unless it is
-   * `ephemeral`.
+   * Waits for a connection if there is none. What has no answer when a connection is lost is sent again, with its key, for as
+   * long as the broker remembers that, unless it is `ephemeral`.
    *
    * @param {any} data JSON, or a Uint8Array in a binary channel
    * @param {PublishOptions} [options]
@@ -129,7 +131,7 @@ export class Channel extends Emitter {
     const what = ArrayBuffer.isView(data) ? codec.bytes(/** @type {Uint8Array} */ (data)) : { data };
     if (!ephemeral) key ||= randomText();
     const payload = { ...what, key, ephemeral, echo };
-    const ack = await this.#ask('publish', payload, { again: !!key, withinMs });
+    const ack = await this.#ask('publish', payload, { againMs: ephemeral ? undefined : KEY_MS, withinMs });
     const published = { ...ack, id: ack.message, duplicate: !!ack.duplicate };
     if (echo === false) this.#order.skip(published);
     return published;
@@ -137,12 +139,12 @@ export class Channel extends Emitter {
 
   /** Who is present, one entry for each session. @returns {Promise<Member[]>} */
   async members() {
-    return (await this.#ask('presence', {}, { again: true })).members;
+    return (await this.#ask('presence', {}, { againMs: Infinity })).members;
   }
 
   /** One page of the history; `history.all` walks through all of them. @returns {import('./history.js').History} */
   get history() {
-    return readHistory((payload) => this.#ask('history', payload, { again: true }));
+    return readHistory((payload) => this.#ask('history', payload, { againMs: Infinity }));
   }
 
   /** Who types, in this channel. */
@@ -188,7 +190,8 @@ export class Channel extends Emitter {
     for (const message of messages) if (this.round === round) this.#handOut(message, true);
     if (this.round !== round) return;
     this.#order.at = to;
-    if (recovered === false && from) this.emit('gap', { from, to });
+    // Without `recover` nothing was asked for, and nothing is missing only if the channel is where it was.
+    if (from && !recovered && (from.epoch !== epoch || from.offset !== offset)) this.emit('gap', { from, to });
     if (presence) {
       this.#members = new Map(presence.map((/** @type {Member} */ member) => [member.session, member]));
       this.emit('presence', presence);

@@ -5,7 +5,7 @@
  *
  * Programs look at `code` and `reason`; `message` is for a person. What the SDK found by itself has code 0 and one of the reasons
  * `timeout`, `closed`, `queue_full`, `connection_lost`, `connection_failed`, `token_failed`, `listener_failed`, `slow_consumer`,
- * `bad_url`, `bad_option`.
+ * `bad_data`, `bad_url`, `bad_option`.
  */
 export class SluicegateError extends Error {
   /**

@@ -11,11 +11,11 @@ import { fault, refusal, SluicegateError } from './error.js';
  * @property {number} [publish_per_second]
  *
  * @typedef {object} RequestOptions
- * @property {boolean} [again] it may be sent again on another connection, because twice is as good as once
+ * @property {number} [againMs] for so long after it was sent first it may be sent again on another connection, because twice is as good as once
  * @property {boolean} [now] it is of this connection, and waits in no queue
  * @property {number} [withinMs] how long to wait for the answer at most; 0: as long as the connection lasts
  *
- * @typedef {RequestOptions & { id: number, type: string, frame: Frame, bytes: number, waited?: boolean, timer?: any,
+ * @typedef {RequestOptions & { id: number, type: string, frame: Frame, bytes: number, waited?: boolean, until?: number, timer?: any,
  *   resolve: (payload: any) => void, reject: (error: SluicegateError) => void }} Request
  *
  * @typedef {ReturnType<typeof makeRequests>} Requests
@@ -56,7 +56,7 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
         try {
           frame = codec.encode({ type, id, payload });
         } catch (cause) {
-          throw new SluicegateError(4400, 'bad_request', `${cause}`, { cause });
+          throw fault('bad_data', `${cause}`, false, cause);
         }
         const bytes = codec.sizeOf(frame);
         // Said here, because the broker closes the connection over it.
@@ -64,7 +64,7 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
         if (!now && waiting + bytes > queueBytes) throw fault('queue_full', `over ${queueBytes} bytes`, true);
         /** @type {Request} */
         const request = { ...options, id, type, frame, bytes, resolve, reject };
-        if (withinMs) request.timer = setTimeout(() => settled(request).reject(fault('timeout', `${type}: not within ${withinMs} ms`, true)), Math.min(LONGEST_TIMER_MS, withinMs));
+        if (withinMs) request.timer = setTimeout(late, Math.min(LONGEST_TIMER_MS, withinMs), request);
         waiting += bytes;
         now || (isConnected && !queue.size) ? send(request) : enqueue(request);
       }),
@@ -94,8 +94,8 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
       isConnected = false;
       clearTimeout(pause);
       for (const request of open.values()) {
-        if (request.again) enqueue(request);
-        else settled(request).reject(fault('connection_lost', `${request.type}: connection lost`, true));
+        if (request.againMs) enqueue(request);
+        else settled(request).reject(fault('connection_lost', undefined, true));
       }
       sort();
     },
@@ -113,8 +113,8 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
     let room = limits.publish_per_second ?? Infinity;
     for (const request of queue.values()) {
       if (request.type === 'publish' && --room < 0) return flushIn(SECOND_MS);
-      queue.delete(request.id);
       send(request);
+      queue.delete(request.id);
     }
   }
 
@@ -126,6 +126,8 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
 
   /** @param {Request} request */
   function send(request) {
+    request.until ??= Date.now() + (request.againMs ?? Infinity);
+    if (Date.now() > request.until) return late(request);
     open.set(request.id, request);
     write(request.frame);
   }
@@ -140,6 +142,11 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
   /** What was sent before goes before what was not. */
   function sort() {
     queue = new Map([...queue].sort(([one], [other]) => one - other));
+  }
+
+  /** @param {Request} request */
+  function late(request) {
+    settled(request).reject(fault('timeout', `${request.type}: not in time`, true));
   }
 
   /** @param {Request} request */

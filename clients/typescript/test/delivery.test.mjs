@@ -45,7 +45,7 @@ test('what no history has is a gap, with where it begins and ends', async () => 
   assert.deepEqual(data(), ['a', 'e']);
 });
 
-test('without recover nothing is asked for, and nothing is said to be missing', async () => {
+test('without recover nothing is asked for, and what is missing is a gap', async () => {
   const { of, data } = await joined(await online(), 'room', { recover: false });
   server.publish('room', 'a');
   server.die();
@@ -54,8 +54,12 @@ test('without recover nothing is asked for, and nothing is said to be missing', 
   await clock.pass(5000);
   server.publish('room', 'c');
   assert.deepEqual(data(), ['a', 'c']);
-  assert.deepEqual(of('gap'), []);
+  assert.deepEqual(of('gap'), [{ from: { epoch: 'E1', offset: 1 }, to: { epoch: 'E1', offset: 2 } }]);
   assert.equal(server.of('subscribe').at(-1).payload.since, undefined);
+  server.die();
+  server.isUp = true;
+  await clock.pass(5000);
+  assert.equal(of('gap').length, 1, 'nothing was published meanwhile');
 });
 
 /** Delivers to all but this client: as a broker does that drops for a slow reader. */

@@ -45,6 +45,44 @@ test('what had no answer is sent again with its key, and delivered once', async 
   assert.ok(first === again && server.channel('room').messages.length === 1);
 });
 
+test('an ephemeral one is not sent again, whatever its key', async () => {
+  const client = await online();
+  server.answer = () => null;
+  const fleeting = outcome(client.channel('room').publish('a', { ephemeral: true, key: 'mine' }));
+  await clock.pass(10);
+  server.answer = () => undefined;
+  server.die();
+  server.isUp = true;
+  await clock.pass(5000);
+  assert.equal(server.of('publish').length, 1);
+  assert.equal(server.of('publish')[0].payload.key, 'mine');
+  assert.equal(fleeting.error.reason, 'connection_lost');
+});
+
+test('what was sent is not sent again when the broker may have forgotten its key', async () => {
+  for (const [awayMs, times] of [[100_000, 2], [115_000, 1]]) {
+    server = fresh();
+    const client = await online({ reconnect: { maxMs: 500 }, queueBytes: 500 });
+    const read = outcome(client.channel('room').history({ limit: 1 }));
+    await clock.pass(100);
+    assert.ok(read.value);
+    server.answer = () => null;
+    const sent = outcome(client.channel('room').publish('sent', { timeoutMs: 3_600_000 }));
+    await clock.pass(10);
+    server.answer = () => undefined;
+    server.die();
+    const waited = outcome(client.channel('room').publish('waited', { timeoutMs: 3_600_000 }));
+    await clock.pass(awayMs);
+    server.isUp = true;
+    await clock.pass(5000);
+    assert.equal(server.of('publish').filter(({ payload }) => payload.data === 'sent').length, times, `${awayMs}`);
+    assert.equal(sent.error?.reason, times === 1 ? 'timeout' : undefined);
+    const large = outcome(client.channel('room').publish('x'.repeat(350)));
+    await clock.pass(100);
+    assert.ok(waited.value && large.value, 'nothing takes room any more');
+  }
+});
+
 test('what waits is bounded in bytes, and sent requests keep their turn', async () => {
   const client = makeClient({ queueBytes: 2000 });
   const room = client.channel('room');
@@ -79,15 +117,15 @@ test('what waited for a connection goes out no faster than the broker allows', a
 test('too fast is told to who published, unless it had to wait anyway', async () => {
   const client = await online();
   let refusals = 1;
-  server.answer = ({ type }) => (type === 'publish' && refusals-- > 0 ? { code: 4429, reason: 'rate_limited', message: 'slow', retry: true, retry_after_ms: 700 } : undefined);
+  server.answer = ({ type }) => (type === 'publish' && --refusals >= 0 ? { code: 4429, reason: 'rate_limited', message: 'slow', retry: true, retry_after_ms: 700 } : undefined);
   const direct = outcome(client.channel('room').publish('a'));
   await clock.pass(100);
   assert.equal(direct.error.code, 4429);
   assert.equal(direct.error.retryAfterMs, 700);
   assert.equal(direct.error.retry, true);
   server.die();
-  refusals = 1;
-  const waited = ['b', 'c'].map((text) => outcome(client.channel('room').publish(text)));
+  refusals = 2;
+  const waited = [false, true].map((ephemeral) => outcome(client.channel('room').publish('b', { ephemeral })));
   server.isUp = true;
   await clock.pass(3000);
   assert.ok(waited.every(({ value }) => value));
@@ -109,7 +147,7 @@ test('what cannot be sent is an error to who wanted it', async () => {
   for (const nonsense of [loop, 10n]) {
     const sent = outcome(client.channel('room').publish(nonsense));
     await clock.pass(1);
-    assert.equal(sent.error.code, 4400);
+    assert.deepEqual([sent.error.code, sent.error.reason, sent.error.retry], [0, 'bad_data', false]);
   }
 });
 
