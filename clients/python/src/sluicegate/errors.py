@@ -19,7 +19,7 @@ class SluicegateError(Exception):
     - `bad_data`: what was to be published cannot be written in the client's format
     - `bad_answer`: the broker's answer cannot be read
     - `bad_url`, `bad_option`: what the client was given
-    - `token_failed`, `token_timeout`: `get_token` raised, returned no text, or did not return within `timeout_ms`
+    - `token_failed`: `get_token` raised, returned no text, or did not return within `timeout_ms`
     - `unreachable`: nobody is at that address
     - `connection_failed`: a connection could not be made, or broke in a way that nobody expected
     - `http_…`: an HTTP status in place of a connection

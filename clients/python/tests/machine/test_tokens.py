@@ -143,7 +143,7 @@ def test_a_callback_that_fails_is_told_at_once_and_asked_again_later() -> None:
 
 def test_a_callback_that_hangs_is_given_up() -> None:
     scene = asking(timeout_ms=1000).pass_ms(1001)
-    assert scene.outcome("connect").reason == "token_timeout"
+    assert scene.outcome("connect").reason == "token_failed"
     late = scene.all(AskToken)[0].number
     scene.machine.token(scene.now, late, "late")
     assert scene.all(Open) == []

@@ -231,7 +231,7 @@ class Machine:
             self._tokens.refresh(now)
         elif name == ASK_TIMER:
             text = f"get_token did not return within {self._options.timeout_ms:.0f} ms"
-            self.token_failed(now, self._tokens.number, SluicegateError(0, "token_timeout", text, retry=True))
+            self.token_failed(now, self._tokens.number, SluicegateError(0, "token_failed", text, retry=True))
         elif name == CONNECT_TIMER:
             self._fail_connecting(self._last_error)
         elif name == PHASE_TIMER and self._phase == "opening":
