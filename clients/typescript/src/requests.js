@@ -59,8 +59,6 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
           throw fault('bad_data', `${cause}`, false, cause);
         }
         const bytes = codec.sizeOf(frame);
-        // Said here, because the broker closes the connection over it.
-        if (bytes > (limits.message_bytes ?? Infinity)) throw new SluicegateError(4413, 'too_large', `over ${limits.message_bytes} bytes`);
         if (!now && waiting + bytes > queueBytes) throw fault('queue_full', `over ${queueBytes} bytes`, true);
         /** @type {Request} */
         const request = { ...options, id, type, frame, bytes, resolve, reject };
@@ -126,6 +124,8 @@ export function makeRequests({ codec, queueBytes, timeoutMs }, write) {
 
   /** @param {Request} request */
   function send(request) {
+    // Said here, because the broker closes the connection over it.
+    if (request.bytes > (limits.message_bytes ?? Infinity)) return settled(request).reject(new SluicegateError(4413, 'too_large', `over ${limits.message_bytes} bytes`));
     request.until ??= Date.now() + (request.againMs ?? Infinity);
     if (Date.now() > request.until) return late(request);
     open.set(request.id, request);

@@ -138,6 +138,15 @@ test('an envelope that the broker would close the connection for is refused here
   await clock.pass(1);
   assert.equal(long.error.code, 4413);
   assert.equal(server.of('publish').length, 0);
+
+  // The limit may be known only when it is sent.
+  const other = makeClient();
+  const [early, short] = ['x'.repeat(300), 'y'].map((text) => outcome(other.channel('room').publish(text)));
+  other.connect();
+  await clock.pass(100);
+  assert.equal(early.error?.code, 4413);
+  assert.equal(short.value?.offset, 1);
+  assert.equal(server.of('publish').length, 1);
 });
 
 test('what cannot be sent is an error to who wanted it', async () => {

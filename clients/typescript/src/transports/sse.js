@@ -73,10 +73,16 @@ export function sse(context, heard, envelope, lost) {
     sending = true;
     try {
       while (queue.length) {
-        const headers = { 'sluicegate-session': session, 'sluicegate-batch': `${++batch}` };
         const frames = batchOf(queue);
         timer = setTimeout(end, timeoutMs, {});
-        const replies = await post(context, heard, sendUrl, headers, codec.body(undefined, frames), signal);
+        const replies = await post(
+          context,
+          heard,
+          sendUrl,
+          { 'sluicegate-session': session, 'sluicegate-batch': `${++batch}` },
+          codec.body(undefined, frames),
+          signal,
+        );
         clearTimeout(timer);
         // The replies of a post have room for 1 MiB. What is behind is refused with this code, and posted again; but if all is refused, a
         // limit is reached.
