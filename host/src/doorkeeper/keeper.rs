@@ -123,7 +123,8 @@ impl Doorkeeper {
     fn overload(&self, shard: &ShardLag) -> Option<DoorRefusalKind> {
         if shard.is_late() {
             Some(DoorRefusalKind::Lag)
-        } else if self.memory.is_short() {
+        } else if self.memory.is_short() && self.settings.borrow().shed_memory_bytes.is_some() {
+            // Looked at last with a bound that may be gone.
             Some(DoorRefusalKind::Memory)
         } else {
             None

@@ -86,6 +86,19 @@ impl Node {
         }
     }
 
+    /// Takes until the store was asked. Returns how many were taken.
+    pub(super) fn settles(&self, take: impl Fn() -> usize) -> usize {
+        let start = Instant::now();
+        let asked = self.asked.load(Ordering::Relaxed);
+        let mut taken = 0;
+        while self.asked.load(Ordering::Relaxed) == asked {
+            assert!(start.elapsed() < HEALED, "the store is asked again");
+            thread::sleep(Duration::from_millis(5));
+            taken += take();
+        }
+        taken
+    }
+
     /// Takes a token.
     pub(super) fn take(&self, key: &str, per_second: f64, burst: u32, patience: &mut WaitBudget) -> Result<(), u64> {
         self.limiter.take(key, per_second, burst, 1, patience).unwrap()

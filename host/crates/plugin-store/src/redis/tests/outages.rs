@@ -54,11 +54,10 @@ fn without_redis_values_are_unavailable_and_limits_are_the_nodes_own() {
     }
     nodes[0].kv.set("k", b"1", None, &mut patient()).unwrap();
     assert_eq!(nodes[1].kv.get("k", &mut patient()), Ok(Some(b"1".to_vec())));
-    let both = || nodes.iter().map(allowed).sum::<usize>();
-    assert!(
-        both() == 0,
-        "what was spent alone is settled: the bucket is empty for both"
-    );
+    // Redis forgot the token that was taken before, and nothing else is left of the ten.
+    let passed: usize = nodes.iter().map(|node| node.settles(|| allowed(node))).sum();
+    assert!(passed <= 1, "what was spent alone is settled, and {passed} pass");
+    assert_eq!(nodes.iter().map(allowed).sum::<usize>(), 0);
     assert_eq!(nodes[0].take("bob", 0.001, 1, &mut patient()), Ok(()));
     assert!(
         nodes[1].take("bob", 0.001, 1, &mut patient()).is_err(),
