@@ -1,6 +1,5 @@
 //! A connection on which a session polls, as it comes from the socket.
 
-use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -54,7 +53,7 @@ impl KeptConnection {
 
     /// A poll that waits for longer than a test.
     pub(crate) fn long_poll(&self) -> String {
-        self.request(&json!({ "session": self.session, "ack": 1, "wait_ms": 55_000 }).to_string())
+        self.request(&body(&self.session, 55_000))
     }
 
     /// The answer to a poll that waits: another poll behind it ends it with nothing.
@@ -72,13 +71,13 @@ impl KeptConnection {
         }
     }
 
-    /// A poll that finds nothing. All have the same length.
+    /// A poll that finds nothing.
     pub(crate) fn poll(&self) -> String {
         self.poll_of(&self.session)
     }
 
     pub(crate) fn poll_of(&self, session: &str) -> String {
-        self.request(&json!({ "session": session, "ack": 1, "wait_ms": 1 }).to_string())
+        self.request(&body(session, 1))
     }
 
     pub(crate) fn request(&self, body: &str) -> String {
@@ -103,4 +102,9 @@ impl KeptConnection {
         within(end, || "the connection goes on".into()).await;
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// Of a poll. All have the same length, and so the same head.
+fn body(session: &str, wait_ms: u32) -> String {
+    format!("{{\"session\":\"{session}\",\"ack\":1,\"wait_ms\":{wait_ms:>5}}}")
 }
