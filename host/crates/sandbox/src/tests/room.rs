@@ -76,15 +76,17 @@ fn what_was_asked_for_and_is_not_called_yet_is_left_alone_for_a_while() {
     for _ in 0..20 {
         let stage = stage(1, 64 * MIB);
         let begin = stage.sandbox.engine.ticks.now();
-        let mut slots = slots(&stage, "publish-allow", 2);
-        wait_for_instance(&mut slots[0]);
+        // One after the other: an eager slot asks for its instance when it is made.
+        let mut first = slot(&stage, "publish-allow", "first");
+        wait_for_instance(&mut first);
+        let mut second = slot(&stage, "publish-allow", "second");
         grow_old(&stage);
-        let pending = slots[1].pending(HookKind::Publish);
+        let pending = second.pending(HookKind::Publish);
         assert!(pending.is_some());
-        let called = publish_now(&mut slots[0], "1");
+        let called = publish_now(&mut first, "1");
         if stage.sandbox.engine.ticks.now() < begin + 1_000 {
             called.expect("it is there for whoever waited");
-            publish(&mut slots[1], "1").expect("now it is the other's turn");
+            publish(&mut second, "1").expect("now it is the other's turn");
             return;
         }
     }
