@@ -21,11 +21,12 @@ pub(super) struct PollSocket {
     socket: RefCell<Socket>,
     /// How many polls came that were to be answered here.
     polls: Cell<u64>,
-    /// What there is to the last of them.
+    /// That of the last of them.
     state: RefCell<PollState>,
-    /// Who is woken when an answer is not written whole, or there is none; with `tells`, for each answer.
+    /// The connection's, which is woken when an answer is not written whole, or there is none.
     task: RefCell<Option<Waker>>,
-    tells: Cell<bool>,
+    /// Whether it is woken for any other answer too.
+    wakes_for_all: Cell<bool>,
 }
 
 enum PollState {
@@ -57,7 +58,7 @@ impl PollSocket {
             polls: Cell::new(0),
             state: RefCell::new(PollState::Done),
             task: RefCell::default(),
-            tells: Cell::new(false),
+            wakes_for_all: Cell::new(false),
         })
     }
 
@@ -90,8 +91,8 @@ impl PollSocket {
             if ahead.is_empty() && matches!(self.poll_read_to(cx, ahead), Poll::Ready(Ok(0) | Err(_))) {
                 return Poll::Ready(PollOutcome::ClientGone);
             }
-            // Nothing else wakes it that comes from the client.
-            self.tells.set(!ahead.is_empty());
+            // Who has said more is not read from, so nothing of the client's wakes the task.
+            self.wakes_for_all.set(!ahead.is_empty());
             let mut task = self.task.borrow_mut();
             if task.as_ref().is_none_or(|task| !task.will_wake(cx.waker())) {
                 *task = Some(cx.waker().clone());
@@ -122,9 +123,9 @@ impl PollSocket {
     }
 
     fn end(&self, outcome: PollOutcome) {
-        let is_told = self.tells.get() || !matches!(outcome, PollOutcome::Answered(_));
+        let wakes = self.wakes_for_all.get() || !matches!(outcome, PollOutcome::Answered(_));
         self.state.replace(PollState::Over(outcome));
-        if is_told && let Some(task) = self.task.take() {
+        if wakes && let Some(task) = self.task.take() {
             task.wake();
         }
     }

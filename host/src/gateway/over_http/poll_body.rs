@@ -32,7 +32,7 @@ pub(super) struct PollBody<'a> {
 #[derive(Deserialize)]
 struct PollFields<'a> {
     #[serde(borrow)]
-    session: Option<UnescapedText<'a>>,
+    session: Option<BorrowedText<'a>>,
     batch: Option<Whole<u64>>,
     ack: Option<Whole<u64>>,
     wait_ms: Option<Whole<u64>>,
@@ -41,9 +41,9 @@ struct PollFields<'a> {
     requests: Vec<&'a RawValue>,
 }
 
-/// A text that is not copied where it stands as it is.
+/// A text that is copied only where it has escapes. By itself serde copies each within an `Option`.
 #[derive(Deserialize)]
-struct UnescapedText<'a>(#[serde(borrow)] Cow<'a, str>);
+struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 // === impl PollBody ===
 
@@ -97,7 +97,7 @@ impl PollFields<'_> {
     /// The same, of a text that is over, and without its requests.
     fn owned(self) -> PollFields<'static> {
         PollFields {
-            session: self.session.map(|session| UnescapedText(session.0.into_owned().into())),
+            session: self.session.map(|session| BorrowedText(session.0.into_owned().into())),
             batch: self.batch,
             ack: self.ack,
             wait_ms: self.wait_ms,
